@@ -1,0 +1,118 @@
+"""Pinhole cameras in the OpenCV convention: x right, y down, z forward, integer pixel centres (no +0.5).
+
+`K` is the 3x3 matrix of intrinsics in pixels, `T_world_cam` the pose of the camera frame in the world.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dgrasp.poses import invert, make_pose, transform_points
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """Focal lengths and principal point in pixels, with the image size they belong to."""
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    @classmethod
+    def d415(cls, width: int = 640, height: int = 480) -> Intrinsics:
+        """The simulated camera: fx = fy = 450, centre (320, 240) at 640x480, scaled to the asked size.
+
+        Source: predecessor's camera (wider than a real D415's 617 px at this size); see REPRODUCING.md.
+        """
+        return cls(640, 480, 450.0, 450.0, 320.0, 240.0).resized(width, height)
+
+    def resized(self, width: int, height: int) -> Intrinsics:
+        """The same camera sampled on another pixel grid."""
+        sx, sy = width / self.width, height / self.height
+        return Intrinsics(width, height, self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy)
+
+    @property
+    def matrix(self) -> Float[np.ndarray, "3 3"]:
+        return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+
+
+def look_at(eye: Float[Tensor, "3"], target: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
+    """`T_world_cam` of a camera at `eye` (metres, world) that looks at `target` with the world's z upwards in the image."""
+    forward = torch.nn.functional.normalize(target - eye, dim=0)
+    up = eye.new_tensor([0.0, 0.0, 1.0])
+    right = torch.linalg.cross(forward, up)
+    if right.norm() < 1e-6:
+        raise ValueError("look_at: eye and target lie on one vertical, so the image has no upward direction")
+    right = torch.nn.functional.normalize(right, dim=0)
+    down = torch.linalg.cross(forward, right)
+    return make_pose(torch.stack([right, down, forward], dim=-1), eye)
+
+
+def view_from_sphere(centre: Float[Tensor, "3"], radius: float, azimuth: float, polar: float) -> Float[Tensor, "4 4"]:
+    """`T_world_cam` on a sphere about `centre`: azimuth from +x, polar angle from the vertical, radians."""
+    direction = [math.sin(polar) * math.cos(azimuth), math.sin(polar) * math.sin(azimuth), math.cos(polar)]
+    return look_at(centre + radius * centre.new_tensor(direction), centre)
+
+
+def project(
+    K: Float[Tensor, "*batch 3 3"], T_world_cam: Float[Tensor, "*batch 4 4"], p_world: Float[Tensor, "*batch n 3"]
+) -> tuple[Float[Tensor, "*batch n 2"], Float[Tensor, "*batch n"]]:
+    """Pixels (u, v) and depths (metres along the optical axis) of world points."""
+    p_cam = transform_points(invert(T_world_cam), p_world)
+    depth = p_cam[..., 2]
+    homogeneous = p_cam @ K.transpose(-1, -2)
+    return (homogeneous[..., :2] / depth.clamp(min=1e-8)[..., None]).clamp(-1e6, 1e6), depth
+
+
+def pixel_rays(
+    K: Float[Tensor, "*batch 3 3"], T_world_cam: Float[Tensor, "*batch 4 4"], uv: Float[Tensor, "*batch n 2"]
+) -> tuple[Float[Tensor, "*batch n 3"], Float[Tensor, "*batch n 3"]]:
+    """Origins and unit directions in the world of the rays through pixels (u, v)."""
+    homogeneous = torch.cat([uv, torch.ones_like(uv[..., :1])], dim=-1)
+    d_cam = torch.nn.functional.normalize(homogeneous @ torch.linalg.inv(K).transpose(-1, -2), dim=-1)
+    d_world = d_cam @ T_world_cam[..., :3, :3].transpose(-1, -2)
+    return T_world_cam[..., None, :3, 3].expand_as(d_world), d_world
+
+
+@dataclass(frozen=True)
+class Views:
+    """Calibrated RGB views of one scene: the observation `o` of the paper, and all that a policy may see.
+
+    images: uint8, shape (views, height, width, 3), RGB.
+    K: float, shape (views, 3, 3), pixels.
+    Ts_world_cam: float, shape (views, 4, 4), camera poses in the world (metres).
+    """
+
+    images: np.ndarray
+    K: np.ndarray
+    Ts_world_cam: np.ndarray
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        if self.images.ndim != 4 or self.images.shape[-1] != 3 or self.images.dtype != np.uint8 or n == 0:
+            raise ValueError(
+                f"images: expected uint8 of shape (views, height, width, 3) with at least one view, "
+                f"got {self.images.dtype} of shape {self.images.shape}"
+            )
+        for name, array, shape in (("K", self.K, (n, 3, 3)), ("Ts_world_cam", self.Ts_world_cam, (n, 4, 4))):
+            if array is None or array.shape != shape:
+                got = "nothing" if array is None else f"shape {array.shape}"
+                raise ValueError(f"{name}: expected shape {shape}, one calibration per image, got {got}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name}: contains NaN or infinite entries")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: slice | list[int] | np.ndarray) -> Views:
+        """A selection of views; index with a slice or a list so that the view dimension stays."""
+        return Views(self.images[index], self.K[index], self.Ts_world_cam[index])

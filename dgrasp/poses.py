@@ -1,0 +1,176 @@
+"""Grasp poses in SE(3): the one place that states layouts and orders.
+
+A pose is a homogeneous matrix `T_a_b` of shape (..., 4, 4) that maps points of frame b into frame a
+(`p_a = T_a_b @ p_b`), in metres. The optimizer and the slope loss work on *pose vectors*: the three
+coordinates of the translation followed by the rotation's coordinates.
+
+    "quat"  (x, y, z, qx, qy, qz, qw)   scalar last, as in SciPy, RoMa and PyBullet
+    "6d"    (x, y, z, a1, a2)           first two columns of the rotation matrix (Zhou et al. 2019)
+
+TCP frame: z is the approach axis (out of the gripper), x the closing axis of the fingers, y their width.
+The world frame has z up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Pose = Float[Tensor, "*batch 4 4"]
+
+
+def make_pose(rotation: Float[Tensor, "*batch 3 3"], translation: Float[Tensor, "*batch 3"]) -> Pose:
+    """Assemble homogeneous matrices; batch dimensions broadcast."""
+    batch = torch.broadcast_shapes(rotation.shape[:-2], translation.shape[:-1])
+    top = torch.cat([rotation.expand(*batch, 3, 3), translation.expand(*batch, 3)[..., None]], dim=-1)
+    bottom = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*batch, 1, 4)
+    return torch.cat([top, bottom], dim=-2)
+
+
+def invert(T_a_b: Pose) -> Pose:
+    """Inverse of a rigid transform, `T_b_a`."""
+    R_b_a = T_a_b[..., :3, :3].transpose(-1, -2)
+    return make_pose(R_b_a, -(R_b_a @ T_a_b[..., :3, 3:]).squeeze(-1))
+
+
+def transform_points(T_a_b: Pose, p_b: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 3"]:
+    """Coordinates in frame a of points given in frame b."""
+    return p_b @ T_a_b[..., :3, :3].transpose(-1, -2) + T_a_b[..., None, :3, 3]
+
+
+def rotate_directions(T_a_b: Pose, d_b: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 3"]:
+    """Directions of frame b seen from frame a: rotation only, no translation leaks in."""
+    return d_b @ T_a_b[..., :3, :3].transpose(-1, -2)
+
+
+def rotation_angle(R_1: Float[Tensor, "*batch 3 3"], R_2: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """Geodesic distance in radians, in [0, pi]."""
+    return roma.rotmat_geodesic_distance(R_1, R_2)
+
+
+def gripper_symmetric_angle(R_1: Float[Tensor, "*b 3 3"], R_2: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
+    """Geodesic distance modulo the half turn about the approach axis that leaves a two-finger gripper the same."""
+    half_turn = R_1.new_tensor([-1.0, -1.0, 1.0])  # columns x and y change sign, z stays
+    return torch.minimum(rotation_angle(R_1, R_2), rotation_angle(R_1 * half_turn, R_2))
+
+
+def uniform_rotations(n: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Float[Tensor, "n 3 3"]:
+    """Rotations uniform on SO(3) (Haar measure), from normalised Gaussian quaternions."""
+    q = torch.randn(n, 4, generator=generator, dtype=torch.float64)
+    return roma.unitquat_to_rotmat(torch.nn.functional.normalize(q, dim=-1)).to(dtype)
+
+
+def euler_uniform_rotations(
+    n: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "n 3 3"]:
+    """Euler angles xyz each uniform in [0, 2 pi): the authors' sampling, NOT uniform on SO(3)."""
+    angles = torch.rand(n, 3, generator=generator, dtype=torch.float64) * 2 * torch.pi
+    return roma.euler_to_rotmat("xyz", angles).to(dtype)
+
+
+def uniform_poses(
+    n: int,
+    low: Float[Tensor, "3"],
+    high: Float[Tensor, "3"],
+    generator: torch.Generator,
+    rotations: Callable[..., Tensor] = uniform_rotations,
+) -> Float[Tensor, "n 4 4"]:
+    """Poses with translations uniform in the box [low, high] (metres) and random rotations."""
+    low, high = torch.as_tensor(low), torch.as_tensor(high)
+    u = torch.rand(n, 3, generator=generator, dtype=torch.float64)
+    translation = (low.double() + u * (high - low).double()).to(torch.get_default_dtype())
+    return make_pose(rotations(n, generator, dtype=translation.dtype), translation)
+
+
+# --- pose vectors -------------------------------------------------------------------------------------------------
+
+
+def _quat_to_rotmat(q: Tensor) -> Tensor:
+    return roma.unitquat_to_rotmat(torch.nn.functional.normalize(q, dim=-1))
+
+
+def _sixd_to_rotmat(a: Tensor) -> Tensor:
+    """Gram-Schmidt (Zhou et al. 2019, Eq. 15): b1 = N(a1), b2 = N(a2 - (b1.a2) b1), b3 = b1 x b2."""
+    a1, a2 = a[..., :3], a[..., 3:]
+    b1 = torch.nn.functional.normalize(a1, dim=-1)
+    b2 = torch.nn.functional.normalize(a2 - (b1 * a2).sum(-1, keepdim=True) * b1, dim=-1)
+    return torch.stack([b1, b2, torch.linalg.cross(b1, b2)], dim=-1)
+
+
+def _rotmat_to_sixd(R: Tensor) -> Tensor:
+    return torch.cat([R[..., :, 0], R[..., :, 1]], dim=-1)
+
+
+@dataclass(frozen=True)
+class Representation:
+    """Coordinates of a pose for gradient-based optimization (Sec. 3.3).
+
+    `parts` are the slices of the pose vector that the slope loss compares one by one: translation first,
+    then the quaternion, or each 6D column on its own (Sec. 3.3, last sentence of the second paragraph).
+    """
+
+    name: str
+    dim: int
+    parts: tuple[slice, ...]
+    _to_rotmat: Callable[[Tensor], Tensor]
+    _from_rotmat: Callable[[Tensor], Tensor]
+
+    @property
+    def rotation_dim(self) -> int:
+        return self.dim - 3
+
+    def to_matrix(self, vector: Float[Tensor, "*batch d"]) -> Pose:
+        """Pose matrices; the rotation part is orthonormalised inside, so that slopes are tangent to SO(3)."""
+        return make_pose(self._to_rotmat(vector[..., 3:]), vector[..., :3])
+
+    def from_matrix(self, T: Pose) -> Float[Tensor, "*batch d"]:
+        """Pose vectors with a valid rotation part (unit quaternion, orthonormal columns)."""
+        return torch.cat([T[..., :3, 3], self._from_rotmat(T[..., :3, :3])], dim=-1)
+
+    def normalize(self, vector: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """Put the rotation part back on its manifold after a gradient step (Sec. 3.1, 3.3)."""
+        rotation = vector[..., 3:]
+        if self.name == "quat":
+            rotation = torch.nn.functional.normalize(rotation, dim=-1)
+        else:
+            rotation = self._from_rotmat(self._to_rotmat(rotation))
+        return torch.cat([vector[..., :3], rotation], dim=-1)
+
+    def displacement(self, source: Float[Tensor, "*b d"], target: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """`target - source` (the Delta p of Eq. 4); quaternions are sign-aligned first, since q and -q are one rotation."""
+        if self.name == "quat":
+            same_half = (source[..., 3:] * target[..., 3:]).sum(-1, keepdim=True) >= 0
+            target = torch.cat([target[..., :3], torch.where(same_half, target[..., 3:], -target[..., 3:])], dim=-1)
+        return target - source
+
+
+QUATERNION = Representation("quat", 7, (slice(0, 3), slice(3, 7)), _quat_to_rotmat, roma.rotmat_to_unitquat)
+SIX_D = Representation("6d", 9, (slice(0, 3), slice(3, 6), slice(6, 9)), _sixd_to_rotmat, _rotmat_to_sixd)
+REPRESENTATIONS = {r.name: r for r in (QUATERNION, SIX_D)}
+
+
+def representation(name: str) -> Representation:
+    """Look up "quat" or "6d"; raises ValueError naming what exists."""
+    try:
+        return REPRESENTATIONS[name]
+    except KeyError:
+        raise ValueError(f"unknown pose representation {name!r}; representations: {', '.join(REPRESENTATIONS)}") from None
+
+
+def check_poses(T: Tensor, name: str = "poses", tolerance: float = 1e-3) -> Tensor:
+    """Raise ValueError unless `T` is a finite (..., 4, 4) tensor of rigid transforms; returns it unchanged."""
+    if not isinstance(T, Tensor) or T.ndim < 2 or T.shape[-2:] != (4, 4):
+        shape = tuple(T.shape) if isinstance(T, Tensor) else type(T).__name__
+        raise ValueError(f"{name}: expected a tensor of shape (..., 4, 4), got {shape}")
+    if not torch.isfinite(T).all():
+        raise ValueError(f"{name}: contains NaN or infinite entries; every entry must be finite")
+    R = T[..., :3, :3]
+    error = (R.transpose(-1, -2) @ R - torch.eye(3, dtype=T.dtype, device=T.device)).abs().amax()
+    if error > tolerance or (torch.linalg.det(R) < 0).any():
+        raise ValueError(f"{name}: rotation part is not a rotation (|R^T R - I| up to {error:.2g}, allowed {tolerance:g})")
+    return T

@@ -1,0 +1,210 @@
+"""Runs that explain themselves: one folder per stage, named by what went into it.
+
+    build/<profile>/runs/<stage>-<fingerprint>/
+        run.json        config, inputs, commit, versions, threads, device, seed
+        metrics.jsonl   one line per logged step (no wall times: equal runs give equal bytes)
+        timing.jsonl    wall seconds per session of work, appended on every resume
+        *.safetensors   weights and checkpoints
+        done.json       summary; its presence marks a complete run
+
+The fingerprint covers the stage's configuration, the fingerprints of its input runs, the seed, and the
+syntax trees (comments and docstrings left out) of the modules that the stage is made of. Nothing stale is
+reused, nothing computed is overwritten: another fingerprint is another folder.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dgrasp.config import Config
+from dgrasp.files import DamagedFileError, load_tensors, read_json, save_tensors, write_json, write_text
+
+RECORDED_VERSIONS = ("torch", "numpy", "scipy", "pybullet", "optuna", "pandas", "matplotlib", "seaborn")
+
+
+class RunError(RuntimeError):
+    """A run folder cannot be used; the message says which and why."""
+
+
+@dataclass
+class Run:
+    """One stage's folder. Create it with `open_run`."""
+
+    path: Path
+    stage: str
+    fingerprint: str
+    config: Config
+    seed: int
+    _opened: float = field(default_factory=time.monotonic)
+
+    @property
+    def complete(self) -> bool:
+        return (self.path / "done.json").is_file()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `finish` recorded; raises RunError if the run is not complete."""
+        if not self.complete:
+            raise RunError(f"{self.path}: run is not complete; run the notebook of stage {self.stage!r} first")
+        return read_json(self.path / "done.json")["summary"]
+
+    def log(self, step: int, **values: float) -> None:
+        """Append one line of metrics and flush it to disk."""
+        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as handle:
+            handle.write(json.dumps({"step": step, **values}) + "\n")
+            handle.flush()
+
+    def metrics(self) -> list[dict[str, float]]:
+        """All logged lines; a line cut by a crash is dropped."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return [row for row in map(_parse_line, lines) if row is not None]
+
+    def rewind_metrics(self, step: int) -> None:
+        """Forget metrics logged after `step`: a resumed run repeats those steps."""
+        rows = [row for row in self.metrics() if row["step"] <= step]
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+    def save(self, name: str, tensors: Mapping[str, torch.Tensor], **metadata: Any) -> None:
+        """Write `<name>.safetensors` atomically."""
+        save_tensors(self.path / f"{name}.safetensors", tensors, {k: json.dumps(v) for k, v in metadata.items()})
+
+    def load(self, name: str, device: str = "cpu") -> dict[str, torch.Tensor]:
+        """Read `<name>.safetensors`; raises FileNotFoundError or DamagedFileError."""
+        return load_tensors(self.path / f"{name}.safetensors", device)
+
+    def has(self, name: str) -> bool:
+        return (self.path / f"{name}.safetensors").is_file()
+
+    def note_time(self) -> None:
+        """Record the wall seconds worked since the run was opened (called by `finish`; safe to call before a stop)."""
+        now = time.monotonic()
+        with open(self.path / "timing.jsonl", "a", encoding="utf-8") as handle:
+            handle.write(json.dumps({"seconds": round(now - self._opened, 3)}) + "\n")
+        self._opened = now
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds recorded over all sessions of work."""
+        path = self.path / "timing.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return sum(row["seconds"] for row in map(_parse_line, lines) if row is not None)
+
+    def finish(self, **summary: Any) -> Run:
+        """Mark the run complete with its summary (plain numbers and strings, no wall times)."""
+        self.note_time()
+        write_json(self.path / "done.json", {"fingerprint": self.fingerprint, "summary": summary})
+        return self
+
+
+def open_run(
+    root: Path,
+    stage: str,
+    config: Config,
+    *,
+    inputs: Mapping[str, Run] | None = None,
+    seed: int = 0,
+    code: Iterable[str] = (),
+) -> Run:
+    """Open (or create) the folder of a stage below `root`; the caller checks `run.complete` and resumes if not.
+
+    `code` names the modules or packages whose syntax enters the fingerprint. Raises RunError when an input is
+    incomplete or the folder cannot be written.
+    """
+    inputs = dict(inputs or {})
+    for name, run in inputs.items():
+        if not run.complete:
+            raise RunError(f"stage {stage!r} needs the complete run {name!r}, but {run.path} is not complete")
+    recipe = {
+        "stage": stage,
+        "config": json.loads(config.canonical()),
+        "inputs": {name: run.fingerprint for name, run in inputs.items()},
+        "seed": seed,
+        "code": {module: code_digest(module) for module in sorted(code)},
+    }
+    fingerprint = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+    path = Path(root) / "runs" / f"{stage}-{fingerprint[:12]}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / "run.json").is_file():
+            write_json(path / "run.json", {"fingerprint": fingerprint, **recipe, "made_by": provenance()})
+    except PermissionError as error:
+        raise RunError(f"{path}: no permission to write runs there ({error}); choose another build folder") from error
+    recorded = read_json(path / "run.json")
+    if recorded.get("fingerprint") != fingerprint:
+        raise DamagedFileError(f"{path / 'run.json'}: fingerprint does not match its folder; delete the folder")
+    return Run(path, stage, fingerprint, config, seed)
+
+
+def code_digest(module: str) -> str:
+    """SHA-256 over the syntax trees below a module or package; comments, docstrings and layout do not count."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"unknown module {module!r} in a run's code list")
+    origin = Path(spec.origin)
+    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+    digest = hashlib.sha256()
+    for file in files:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        digest.update(file.relative_to(origin.parent).as_posix().encode())
+        digest.update(ast.dump(_without_docstrings(tree)).encode())
+    return digest.hexdigest()
+
+
+def provenance() -> dict[str, Any]:
+    """Commit, versions, processor and threads: what a reader needs to repeat the run."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain")),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+        "versions": {name: _version(name) for name in RECORDED_VERSIONS},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git(*arguments: str) -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _parse_line(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                node.body = node.body[1:]
+    return tree

@@ -1,0 +1,31 @@
+"""Named, independent random streams: scene i is the same scene however many workers made it.
+
+Every stream is a child of one root `numpy.random.SeedSequence`, addressed by name and indices (what
+`SeedSequence.spawn` does with counters), so no stream depends on how many numbers another has drawn.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import torch
+
+
+def seed_sequence(seed: int, *path: str | int) -> np.random.SeedSequence:
+    """The stream at `path`, e.g. `seed_sequence(0, "scenes", "train", 12)`. Zero is a seed like any other."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed: expected an integer of 0 or more, got {seed!r}")
+    key = tuple(zlib.crc32(p.encode()) if isinstance(p, str) else int(p) for p in path)
+    return np.random.SeedSequence(seed, spawn_key=key)
+
+
+def rng(seed: int, *path: str | int) -> np.random.Generator:
+    """NumPy generator of a stream."""
+    return np.random.default_rng(seed_sequence(seed, *path))
+
+
+def torch_generator(seed: int, *path: str | int) -> torch.Generator:
+    """CPU torch generator of a stream; draw on the CPU and move, so that devices agree."""
+    state = seed_sequence(seed, *path).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) & 0x7FFF_FFFF_FFFF_FFFF)
