@@ -46,7 +46,7 @@ class Intrinsics:
 
 
 def look_at(eye: Float[Tensor, "3"], target: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
-    """`T_world_cam` of a camera at `eye` (metres, world) that looks at `target` with the world's z upwards in the image."""
+    """`T_world_cam` of a camera at `eye` (metres, world) that looks at `target`; the world's z is up in the image."""
     forward = torch.nn.functional.normalize(target - eye, dim=0)
     up = eye.new_tensor([0.0, 0.0, 1.0])
     right = torch.linalg.cross(forward, up)
@@ -68,9 +68,13 @@ def project(
 ) -> tuple[Float[Tensor, "*batch n 2"], Float[Tensor, "*batch n"]]:
     """Pixels (u, v) and depths (metres along the optical axis) of world points."""
     p_cam = transform_points(invert(T_world_cam), p_world)
-    depth = p_cam[..., 2]
+    return pixels_of(K, p_cam), p_cam[..., 2]
+
+
+def pixels_of(K: Float[Tensor, "*batch 3 3"], p_cam: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 2"]:
+    """Pixels (u, v) of points in the camera frame; finite (clamped to +-1e6) also for points behind the camera."""
     homogeneous = p_cam @ K.transpose(-1, -2)
-    return (homogeneous[..., :2] / depth.clamp(min=1e-8)[..., None]).clamp(-1e6, 1e6), depth
+    return (homogeneous[..., :2] / p_cam[..., 2:].clamp(min=1e-8)).clamp(-1e6, 1e6)
 
 
 def pixel_rays(

@@ -142,7 +142,7 @@ class Representation:
         return torch.cat([vector[..., :3], rotation], dim=-1)
 
     def displacement(self, source: Float[Tensor, "*b d"], target: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
-        """`target - source` (the Delta p of Eq. 4); quaternions are sign-aligned first, since q and -q are one rotation."""
+        """`target - source` (the Delta p of Eq. 4); quaternions are sign-aligned first: q and -q are one rotation."""
         if self.name == "quat":
             same_half = (source[..., 3:] * target[..., 3:]).sum(-1, keepdim=True) >= 0
             target = torch.cat([target[..., :3], torch.where(same_half, target[..., 3:], -target[..., 3:])], dim=-1)
@@ -159,7 +159,9 @@ def representation(name: str) -> Representation:
     try:
         return REPRESENTATIONS[name]
     except KeyError:
-        raise ValueError(f"unknown pose representation {name!r}; representations: {', '.join(REPRESENTATIONS)}") from None
+        raise ValueError(
+            f"unknown pose representation {name!r}; representations: {', '.join(REPRESENTATIONS)}"
+        ) from None
 
 
 def check_poses(T: Tensor, name: str = "poses", tolerance: float = 1e-3) -> Tensor:
@@ -172,5 +174,7 @@ def check_poses(T: Tensor, name: str = "poses", tolerance: float = 1e-3) -> Tens
     R = T[..., :3, :3]
     error = (R.transpose(-1, -2) @ R - torch.eye(3, dtype=T.dtype, device=T.device)).abs().amax()
     if error > tolerance or (torch.linalg.det(R) < 0).any():
-        raise ValueError(f"{name}: rotation part is not a rotation (|R^T R - I| up to {error:.2g}, allowed {tolerance:g})")
+        raise ValueError(
+            f"{name}: rotation part is not a rotation (|R^T R - I| up to {error:.2g}, allowed {tolerance:g})"
+        )
     return T

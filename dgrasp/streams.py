@@ -6,6 +6,7 @@ Every stream is a child of one root `numpy.random.SeedSequence`, addressed by na
 
 from __future__ import annotations
 
+import operator
 import zlib
 
 import numpy as np
@@ -14,10 +15,10 @@ import torch
 
 def seed_sequence(seed: int, *path: str | int) -> np.random.SeedSequence:
     """The stream at `path`, e.g. `seed_sequence(0, "scenes", "train", 12)`. Zero is a seed like any other."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed < 0:
         raise ValueError(f"seed: expected an integer of 0 or more, got {seed!r}")
-    key = tuple(zlib.crc32(p.encode()) if isinstance(p, str) else int(p) for p in path)
-    return np.random.SeedSequence(seed, spawn_key=key)
+    key = tuple(zlib.crc32(p.encode()) if isinstance(p, str) else operator.index(p) for p in path)
+    return np.random.SeedSequence(operator.index(seed), spawn_key=key)
 
 
 def rng(seed: int, *path: str | int) -> np.random.Generator:
