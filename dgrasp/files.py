@@ -63,7 +63,23 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapp
     """Write tensors as safetensors (never pickle), atomically."""
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata=dict(metadata or {}))
+        save_file(plain, temporary, metadata=dict(metadata) if metadata else None)
+        _sort_metadata(temporary)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Order the metadata by key, in place: safetensors writes it in random order, but equal content is equal bytes."""
+    with open(path, "r+b") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        header = json.loads(handle.read(length))
+        if "__metadata__" not in header:
+            return
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
+        if len(text) != length:
+            raise RuntimeError(f"{path}: safetensors header is not compact JSON; cannot order its metadata")
+        handle.seek(8)
+        handle.write(text)
 
 
 def load_tensors(path: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
