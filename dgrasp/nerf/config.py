@@ -1,0 +1,115 @@
+"""Settings of Phi: its two image encoders, its radiance fields, rays and pre-training. Defaults are the paper's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from dgrasp.config import Config
+
+
+class ConvolutionEncoderConfig(Config):
+    """A small convolutional pyramid that trains on two cores (not in the paper: stands in for the ViT)."""
+
+    kind: Literal["convolution"] = "convolution"
+    channels: int = Field(64, ge=4, description="channels of the feature map at half resolution")
+    width: int = Field(32, ge=4, description="channels inside the encoder at half resolution; doubled twice below")
+
+    @property
+    def stride(self) -> int:
+        return 2
+
+
+class VisionEncoderConfig(Config):
+    """ViT-B/16 branch with reassembly, and a convolution branch (VisionNeRF, with the predecessor's widths)."""
+
+    kind: Literal["vision"] = "vision"
+    channels: int = Field(256, ge=4, multiple_of=2, description="channels of the feature map, half from each branch")
+    image_size: int = Field(224, ge=32, description="pixels of the square image that the ViT sees")
+    patch: int = Field(16, ge=4, description="pixels of a ViT patch")
+    dim: int = Field(768, ge=8, description="width of the ViT")
+    depth: int = Field(12, ge=4, multiple_of=4, description="transformer blocks; four evenly spaced ones are read")
+    heads: int = Field(12, ge=1, description="attention heads")
+    mlp_ratio: int = Field(4, ge=1, description="hidden width of the transformer's MLP over its width")
+    reassemble: tuple[int, int, int, int] = Field((48, 96, 192, 384), description="channels after each reassembly")
+    fusion: int = Field(256, ge=4, description="channels of each reassembled map before they are joined")
+    stem: int = Field(64, ge=4, description="channels of the convolution branch's first layer")
+    weights: Path | None = Field(None, description="safetensors file of ImageNet weights; none: from scratch")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> VisionEncoderConfig:
+        if self.image_size % (2 * self.patch) or self.dim % self.heads:
+            raise ValueError("encoder: image_size must be a multiple of 2 x patch, and dim a multiple of heads")
+        return self
+
+    @property
+    def stride(self) -> int:
+        return 2
+
+
+EncoderConfig = Annotated[ConvolutionEncoderConfig | VisionEncoderConfig, Field(discriminator="kind")]
+
+
+class FieldConfig(Config):
+    """Radiance field: positional code and residual MLP (the same for coarse and fine)."""
+
+    hidden: int = Field(128, ge=4, description="width of the MLP, and of each scene activation")
+    blocks_per_view: int = Field(3, ge=1, description="residual blocks before the mean over views")
+    blocks_shared: int = Field(3, ge=1, description="residual blocks after the mean over views")
+    position_frequencies: int = Field(10, ge=1, le=16, description="octaves of the positional code, from pi / metre")
+    direction_frequencies: int = Field(10, ge=1, le=16, description="octaves of the code of view directions")
+
+
+class RayConfig(Config):
+    """Sampling along rays."""
+
+    near: float = Field(0.3, gt=0, description="first depth along a ray, metres")
+    far: float = Field(1.3, gt=0, description="last depth along a ray, metres")
+    coarse_samples: int = Field(64, ge=2, description="stratified samples of the coarse network")
+    fine_samples: int = Field(64, ge=1, description="importance samples; the fine network sees the union")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RayConfig:
+        if self.far <= self.near:
+            raise ValueError(f"rays: far must lie beyond near, got near={self.near}, far={self.far}")
+        return self
+
+
+class PretrainConfig(Config):
+    """Novel view synthesis (Sec. 3.1 by reference; Soti et al. 2024)."""
+
+    steps: int = Field(500_000, ge=1, description="optimizer steps")
+    scenes_per_step: int = Field(4, ge=1, description="scenes in a batch")
+    rays_per_scene: int = Field(512, ge=1, description="rays per scene and step, uniform over the target image")
+    source_views: int = Field(1, ge=1, description="most source views a step may use")
+    fewest_source_views: int = Field(1, ge=1, description="fewest source views a step may use")
+    learning_rate: float = Field(1e-4, gt=0, description="Adam, radiance fields with their read-outs")
+    encoder_learning_rate: float = Field(1e-5, gt=0, description="Adam, image encoder")
+    warmup_steps: int = Field(10_000, ge=0, description="linear warm-up")
+    decay: Literal["step", "cosine"] = Field("step", description="'step' falls once, 'cosine' gradually")
+    decay_factor: float = Field(0.1, gt=0, le=1, description="learning rate at the end over that after the warm-up")
+    decay_at: float = Field(0.9, gt=0, le=1, description="share of the steps after which 'step' decays")
+    gradient_clip: float = Field(1.0, gt=0, description="gradients are clipped by value")
+    checkpoint_every: int = Field(5_000, ge=1, description="steps between checkpoints")
+    log_every: int = Field(500, ge=1, description="steps between logged losses")
+    validation_views: int = Field(16, ge=1, description="held-out views rendered at the end")
+
+    @model_validator(mode="after")
+    def _views(self) -> PretrainConfig:
+        if self.fewest_source_views > self.source_views:
+            raise ValueError("training: fewest_source_views must not exceed source_views")
+        return self
+
+
+class NerfConfig(Config):
+    """Phi, the multi-view image-conditioned NeRF, and its pre-training."""
+
+    encoder: EncoderConfig = Field(VisionEncoderConfig(), description="image encoder")
+    field: FieldConfig = Field(FieldConfig(), description="radiance fields, coarse and fine alike")
+    rays: RayConfig = Field(RayConfig(), description="sampling along rays")
+    training: PretrainConfig = Field(PretrainConfig(), description="pre-training")
+    precision: Literal["fp32", "bf16", "auto"] = Field(
+        "fp32", description="of the MLP's matrix products; 'auto' takes bf16 where it is measurably faster"
+    )

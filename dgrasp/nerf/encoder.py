@@ -1,0 +1,57 @@
+"""Image encoders: RGB in [0, 1] to a feature map at half resolution."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dgrasp.nerf.config import ConvolutionEncoderConfig
+
+
+class ConvolutionBlock(nn.Module):
+    """Pre-activation residual block of two 3x3 convolutions (no norm, so that images do not mix)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.inner = nn.Conv2d(channels, channels, 3, padding=1)
+        self.outer = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        return x + self.outer(F.relu(self.inner(F.relu(x))))
+
+
+class ConvolutionEncoder(nn.Module):
+    """Three scales (1/2, 1/4, 1/8), joined again at half resolution (not in the paper: see REPRODUCING.md).
+
+    The coarse scales give each pixel enough of its neighbourhood to tell how far away and how large an object is.
+    """
+
+    stride = 2
+
+    def __init__(self, config: ConvolutionEncoderConfig) -> None:
+        super().__init__()
+        w = config.width
+        self.stem = nn.Conv2d(3, w, 5, stride=2, padding=2)
+        self.at_half = ConvolutionBlock(w)
+        self.to_quarter = nn.Conv2d(w, 2 * w, 3, stride=2, padding=1)
+        self.at_quarter = ConvolutionBlock(2 * w)
+        self.to_eighth = nn.Conv2d(2 * w, 4 * w, 3, stride=2, padding=1)
+        self.at_eighth = nn.Sequential(ConvolutionBlock(4 * w), ConvolutionBlock(4 * w))
+        self.from_eighth = nn.Conv2d(4 * w, 2 * w, 1)
+        self.from_quarter = nn.Conv2d(2 * w, w, 1)
+        self.join = nn.Conv2d(w, config.channels, 3, padding=1)
+        self.channels = config.channels
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c hh ww"]:
+        half = self.at_half(self.stem(images.mul(2).sub(1).contiguous(memory_format=torch.channels_last)))
+        quarter = self.at_quarter(self.to_quarter(F.relu(half)))
+        eighth = self.at_eighth(self.to_eighth(F.relu(quarter)))
+        quarter = quarter + _resize(self.from_eighth(F.relu(eighth)), quarter)
+        half = half + _resize(self.from_quarter(F.relu(quarter)), half)
+        return self.join(F.relu(half))
+
+
+def _resize(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,0 +1,75 @@
+"""The radiance field: positional code, residual MLP per view, mean over views, shared blocks, read-out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dgrasp.nerf.blocks import ResidualBlock
+from dgrasp.nerf.config import FieldConfig
+
+RGB = 3
+
+
+def positional_code(x: Float[Tensor, "*batch d"], frequencies: int) -> Float[Tensor, "*batch code"]:
+    """`[sin(pi 2^k x), cos(pi 2^k x)]` for k = 0 .. frequencies-1, without the identity: 2 d frequencies numbers."""
+    octaves = math.pi * 2.0 ** torch.arange(frequencies, dtype=x.dtype, device=x.device)
+    angles = (x[..., None, :] * octaves[:, None]).flatten(-2)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class RadianceField(nn.Module):
+    """ResNet MLP of the predecessor (MVResNetMLP), coarse and fine alike.
+
+    The first layer is linear in [position code ; direction code ; rgb ; features], so it is applied piece by
+    piece: features once per pixel of the map, directions once per ray, positions and rgb once per sample.
+    Bilinear sampling is linear too, hence both orders give the same number.
+    """
+
+    def __init__(self, config: FieldConfig, feature_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.columns = [6 * config.position_frequencies, 6 * config.direction_frequencies, RGB, feature_channels]
+        self.first = nn.Linear(sum(self.columns), config.hidden)
+        self.per_view = nn.ModuleList(ResidualBlock(config.hidden) for _ in range(config.blocks_per_view))
+        self.shared = nn.ModuleList(ResidualBlock(config.hidden) for _ in range(config.blocks_shared))
+        self.readout = nn.Linear(config.hidden, RGB + 1)
+
+    def project(self, features: Float[Tensor, "*map channels"]) -> Float[Tensor, "*map hidden"]:
+        """The first layer's share of a feature map."""
+        return F.linear(features, self.first.weight[:, -self.columns[3] :].to(features.dtype))
+
+    def forward(
+        self,
+        p_cam: Float[Tensor, "b v n s 3"],
+        d_cam: Float[Tensor, "b v n 1 3"],
+        rgb: Float[Tensor, "b v n s 3"],
+        projected: Float[Tensor, "b v n s hidden"],
+    ) -> list[Float[Tensor, "b n s hidden"]]:
+        """Activations [mean, each shared block]: the scene activations of the predecessor.
+
+        p_cam: metres, in each source camera's frame; d_cam: unit directions there, one for s samples;
+        rgb: sampled colours in [-1, 1]; projected: samples of the projected map.
+        """
+        on_position, on_direction, on_rgb, _ = self.first.weight.split(self.columns, dim=1)
+        position = torch.cat([positional_code(p_cam, self.config.position_frequencies), rgb], dim=-1)
+        direction = positional_code(d_cam, self.config.direction_frequencies)
+        x = projected + F.linear(position, torch.cat([on_position, on_rgb], dim=1), self.first.bias)
+        x = x + F.linear(direction, on_direction)
+        for block in self.per_view:
+            x = block(x)
+        activations = [x.mean(dim=1)]
+        for block in self.shared:
+            activations.append(block(activations[-1]))
+        return activations
+
+    def radiance(
+        self, activation: Float[Tensor, "*batch hidden"]
+    ) -> tuple[Float[Tensor, "*batch 3"], Float[Tensor, "*batch"]]:
+        """Colour in [0, 1] and density (1 / metre) read from the last activation."""
+        out = self.readout(F.relu(activation))
+        return out[..., :RGB].sigmoid(), F.softplus(out[..., RGB])

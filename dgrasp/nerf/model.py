@@ -1,0 +1,113 @@
+"""Phi: the multi-view image-conditioned NeRF (MVNeRF; Soti et al. 2024, after VisionNeRF)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dgrasp.cameras import pixels_of
+from dgrasp.nerf.blocks import initialise
+from dgrasp.nerf.config import NerfConfig, VisionEncoderConfig
+from dgrasp.nerf.encoded import EncodedViews
+from dgrasp.nerf.encoder import ConvolutionEncoder
+from dgrasp.nerf.field import RadianceField
+from dgrasp.nerf.sampling import sample_bilinear
+from dgrasp.poses import invert, rotate_directions, transform_points
+from dgrasp.streams import torch_generator
+
+
+class MVNeRF(nn.Module):
+    """Image encoder with a coarse and a fine radiance field."""
+
+    def __init__(self, config: NerfConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = _encoder(config)
+        self.coarse = RadianceField(config.field, self.encoder.channels)
+        self.fine = RadianceField(config.field, self.encoder.channels)
+
+    @property
+    def activation_count(self) -> int:
+        """Scene activations per query: the mean over views and each shared block."""
+        return 1 + self.config.field.blocks_shared
+
+    def encode(
+        self,
+        images: Float[Tensor, "b v 3 h w"],
+        K: Float[Tensor, "b v 3 3"],
+        Ts_world_cam: Float[Tensor, "b v 4 4"],
+    ) -> EncodedViews:
+        """Feature maps of calibrated images with colours in [0, 1]. Call `project` once before many `activations`."""
+        _check_images(images, K, Ts_world_cam)
+        b, v = images.shape[:2]
+        features = self.encoder(images.flatten(0, 1)).permute(0, 2, 3, 1)
+        rgb = images.permute(0, 1, 3, 4, 2).mul(2).sub(1).contiguous()
+        return EncodedViews(rgb, features.contiguous().unflatten(0, (b, v)), K, Ts_world_cam)
+
+    def project(self, enc: EncodedViews) -> EncodedViews:
+        """`enc` with the fine network's share of each map worked out, so that queries need not repeat it."""
+        return replace(enc, fine=self.fine.project(enc.features))
+
+    def activations(
+        self,
+        enc: EncodedViews,
+        points: Float[Tensor, "b n 3"] | Float[Tensor, "b n s 3"],
+        directions: Float[Tensor, "b n 3"],
+    ) -> Float[Tensor, "b n ... a hidden"]:
+        """Scene activations of the fine network at points (metres, world) seen along unit directions (world).
+
+        `points` (b, n, 3) have one direction each and give (b, n, a, hidden); `points` (b, n, s, 3) share each
+        direction among s points, which costs less, and give (b, n, s, a, hidden); a is `activation_count`.
+        Differentiable in points and directions, in reverse and in forward mode.
+        """
+        projected = enc.fine if enc.fine is not None else self.fine.project(enc.features)
+        shared = points.ndim == 4
+        stack = self.query(self.fine, enc, projected, points if shared else points[:, :, None], directions)
+        out = torch.stack(stack, dim=-2)
+        return out if shared else out.squeeze(2)
+
+    def query(
+        self,
+        field: RadianceField,
+        enc: EncodedViews,
+        projected: Float[Tensor, "b v hh ww hidden"],
+        points: Float[Tensor, "b n s 3"],
+        directions: Float[Tensor, "b n 3"],
+    ) -> list[Float[Tensor, "b n s hidden"]]:
+        """Activations of one field: project into each view, sample, run the MLP."""
+        b, v, (n, s) = len(enc), enc.views, points.shape[1:3]
+        Ts_cam_world = invert(enc.Ts_world_cam).to(points.dtype)
+        p_cam = transform_points(Ts_cam_world, points.reshape(b, 1, n * s, 3))
+        d_cam = rotate_directions(Ts_cam_world, directions[:, None])
+        uv = pixels_of(enc.K.to(points.dtype), p_cam).flatten(0, 1)
+        rgb = sample_bilinear(enc.rgb.flatten(0, 1).to(points.dtype), uv)
+        scale = uv.new_tensor(1.0 / self.encoder.stride)  # pixel (u, v) of a symmetric stride-2 map is at (u/2, v/2)
+        features = sample_bilinear(projected.flatten(0, 1).to(points.dtype), uv * scale)
+        return field(
+            p_cam.view(b, v, n, s, 3), d_cam[..., None, :], rgb.view(b, v, n, s, 3), features.view(b, v, n, s, -1)
+        )
+
+
+def build_nerf(config: NerfConfig, seed: int = 0) -> MVNeRF:
+    """A freshly initialised Phi; equal seeds give equal weights."""
+    phi = MVNeRF(config)
+    initialise(phi, torch_generator(seed, "nerf", "weights"))
+    return phi
+
+
+def _encoder(config: NerfConfig) -> ConvolutionEncoder:
+    if isinstance(config.encoder, VisionEncoderConfig):
+        raise NotImplementedError
+    return ConvolutionEncoder(config.encoder)
+
+
+def _check_images(images: Tensor, K: Tensor, Ts_world_cam: Tensor) -> None:
+    if images.ndim != 5 or images.shape[2] != 3:
+        raise ValueError(f"images: expected shape (scenes, views, 3, height, width), got {tuple(images.shape)}")
+    for name, array, size in (("K", K, 3), ("Ts_world_cam", Ts_world_cam, 4)):
+        if array.shape != (*images.shape[:2], size, size):
+            expected = (*images.shape[:2], size, size)
+            raise ValueError(f"{name}: expected shape {expected}, one calibration per image, got {tuple(array.shape)}")

@@ -1,0 +1,129 @@
+"""Phi's interface: shapes, frames, derivatives, errors."""
+
+import pytest
+import torch
+from nerf_helpers import calibrated, random_queries, tiny_config
+
+from dgrasp.nerf import EncodedViews, build_nerf
+from dgrasp.poses import make_pose, rotate_directions, transform_points, uniform_rotations
+
+
+def test_shapes(phi, enc):
+    points, directions = random_queries(2, 5)
+    assert phi.activation_count == 4
+    assert phi.activations(enc, points, directions).shape == (2, 5, 4, 8)
+    assert phi.activations(enc, points[:, :, None].expand(2, 5, 7, 3), directions).shape == (2, 5, 7, 4, 8)
+    assert enc.features.shape == (2, 3, 9, 12, 6)
+
+
+def test_queries_that_share_a_direction_equal_single_ones(phi, enc):
+    points, _ = random_queries(2, 12)
+    directions = random_queries(2, 4, seed=5)[1]
+    shared = phi.activations(enc, points.view(2, 4, 3, 3), directions)
+    single = phi.activations(enc, points, directions.repeat_interleave(3, dim=1))
+    torch.testing.assert_close(shared.flatten(1, 2), single, rtol=0, atol=1e-12)
+
+
+def test_moving_world_and_queries_together_changes_nothing(phi):
+    """Only relative poses count: neither the world frame nor a camera's position leaks into the directions."""
+    generator = torch.Generator().manual_seed(2)
+    images = torch.rand(2, 3, 3, 18, 24, generator=generator, dtype=torch.float64)
+    K, Ts = calibrated(2, 3)
+    points, directions = random_queries(2, 20)
+    rotation = uniform_rotations(1, generator, torch.float64)[0]
+    T = make_pose(rotation, torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64))
+    here = phi.activations(phi.encode(images, K, Ts), points, directions)
+    seen = (transform_points(T, points), rotate_directions(T, directions))
+    moved = phi.activations(phi.encode(images, K, T @ Ts), *seen)
+    torch.testing.assert_close(here, moved, rtol=0, atol=1e-9)
+
+
+def test_order_of_views_does_not_matter(phi, enc):
+    points, directions = random_queries(2, 20)
+    swapped = enc.select_views([2, 0, 1])
+    torch.testing.assert_close(
+        phi.activations(enc, points, directions), phi.activations(swapped, points, directions), rtol=0, atol=1e-12
+    )
+
+
+def test_an_image_is_encoded_alone(phi, enc):
+    """Features of an image do not depend on the others in its batch, so they can be cached."""
+    generator = torch.Generator().manual_seed(11)
+    images = torch.rand(2, 3, 3, 18, 24, generator=generator, dtype=torch.float64)
+    K, Ts = calibrated(2, 3)
+    alone = phi.encode(images[1:, 2:], K[1:, 2:], Ts[1:, 2:])
+    torch.testing.assert_close(alone.features[0, 0], enc.features[1, 2], rtol=0, atol=1e-12)
+
+
+def test_single_views_are_scenes_of_one_view(phi, enc):
+    single = enc.single_views()
+    assert (len(single), single.views) == (6, 1)
+    points, directions = random_queries(2, 4)
+    expected = phi.activations(enc.select_views([1]), points, directions)
+    folded = phi.activations(single, points.repeat_interleave(3, 0), directions.repeat_interleave(3, 0))
+    torch.testing.assert_close(folded[1::3], expected, rtol=0, atol=1e-12)
+
+
+def test_encoded_views_select_store_and_join(phi, enc):
+    enc = phi.project(enc)
+    again = EncodedViews.concatenate([enc[:1], enc[[1]]])
+    assert torch.equal(again.fine, enc.fine) and torch.equal(again.K, enc.K)
+    half = enc.to(torch.bfloat16)
+    assert half.dtype == half.fine.dtype == torch.bfloat16 and half.K.dtype == torch.float64
+    assert enc.without_projection().fine is None
+    points, directions = random_queries(2, 9)
+    kept, stored = phi.activations(enc, points, directions), phi.activations(half, points, directions)
+    assert 0 < (kept - stored).abs().max() < 0.05 * kept.abs().max()
+
+
+def test_slopes_equal_finite_differences_forward_and_reverse(phi, enc):
+    points, directions = random_queries(2, 3, seed=4)
+    inputs = (points.requires_grad_(), directions.requires_grad_())
+    assert torch.autograd.gradcheck(lambda p, d: phi.activations(enc, p, d), inputs, check_forward_ad=True, atol=1e-4)
+
+
+def test_functional_jvp_equals_double_vjp(phi, enc):
+    points, directions = random_queries(2, 10)
+    tangents = tuple(torch.randn_like(x) for x in (points, directions))
+    _, forward = torch.func.jvp(lambda p, d: phi.activations(enc, p, d), (points, directions), tangents)
+    twice = torch.autograd.functional.jvp(lambda p, d: phi.activations(enc, p, d), (points, directions), tangents)[1]
+    torch.testing.assert_close(forward, twice, rtol=1e-9, atol=1e-9)
+
+
+def test_second_order_by_create_graph_works(phi, enc):
+    """The slow reference of the slope loss: a gradient of a slope, through Phi."""
+    points, directions = random_queries(2, 6)
+    points.requires_grad_()
+    readout = torch.randn(8, dtype=torch.float64, requires_grad=True)
+    score = (phi.activations(enc, points, directions) @ readout).tanh().sum()
+    (slope,) = torch.autograd.grad(score, points, create_graph=True)
+    (gradient,) = torch.autograd.grad(slope.square().sum(), readout)
+    assert torch.isfinite(gradient).all() and gradient.abs().max() > 0
+
+
+def test_frozen_phi_computes_input_gradients_only(phi, enc):
+    points, directions = random_queries(2, 6)
+    phi.activations(enc, points.requires_grad_(), directions).sum().backward()
+    assert points.grad is not None and all(p.grad is None for p in phi.parameters())
+
+
+def test_points_behind_a_camera_stay_finite(phi, enc):
+    points = torch.full((2, 3, 3), 5.0, dtype=torch.float64, requires_grad=True)
+    activations = phi.activations(enc, points, random_queries(2, 3)[1])
+    (slope,) = torch.autograd.grad(activations.sum(), points)
+    assert torch.isfinite(activations).all() and torch.isfinite(slope).all()
+
+
+def test_equal_seeds_equal_weights():
+    first, again, other = (build_nerf(tiny_config(), seed=s).state_dict() for s in (0, 0, 1))
+    assert all(torch.equal(first[k], again[k]) for k in first)
+    assert not all(torch.equal(first[k], other[k]) for k in first)
+
+
+def test_images_without_calibration_are_refused(phi):
+    images = torch.rand(2, 3, 3, 18, 24, dtype=torch.float64)
+    K, Ts = calibrated(2, 3)
+    with pytest.raises(ValueError, match="K: expected shape"):
+        phi.encode(images, K[:, :2], Ts)
+    with pytest.raises(ValueError, match="images: expected shape"):
+        phi.encode(images[0], K, Ts)
