@@ -1,0 +1,104 @@
+# Everything from one place: `make help` lists the targets, CONTRIBUTING.md explains the variables.
+# Works with GNU make 3.81 and newer; from another folder as `make -C <here>`.
+
+PROFILE ?= smoke
+PROFILES := smoke laptop paper
+NOTEBOOKS := 00_start_here 01_data_generation 02_nerf_transfer 03_training 04_pose_optimization \
+             05_simulated_grasping 06_real_robot_trials
+
+# The environment. PYTHON: interpreter to build it with. PIP_ARGS: options for pip, such as another source of packages.
+# EXTRAS: see pyproject.toml. LOCK=: unlocked, the newest that pyproject.toml allows. ENV=active: no environment of
+# our own, but the one that is active (conda, Binder).
+PYTHON ?=
+PIP_ARGS ?=
+EXTRAS := notebooks,dev
+LOCK := requirements.lock
+VENV := .venv
+ENV := own
+
+ifeq ($(filter $(PROFILE),$(PROFILES)),)
+$(error unknown PROFILE '$(PROFILE)'; profiles: $(PROFILES))
+endif
+ifeq ($(wildcard dgrasp/__init__.py),)
+$(error not in the repository; use `make -C <folder of this Makefile>`)
+endif
+
+ifeq ($(ENV),active)
+RUN := python
+STAMP :=
+else
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+endif
+
+# Settings of other Python worlds (ROS, user site) must not leak in. Tests read which lock was asked for.
+unexport PYTHONPATH PYTHONHOME
+export PYTHONNOUSERSITE := 1
+export DGRASP_LOCK := $(LOCK)
+
+BUILD := build/$(PROFILE)
+BUILT := $(NOTEBOOKS:%=$(BUILD)/notebooks/%.ipynb)
+PACKAGE := $(shell find dgrasp -type f '(' -name '*.py' -o -name '*.yaml' -o -name '*.json' -o -name '*.mplstyle' ')')
+
+.PHONY: help env reproduce test bench figures lab lint lock clean distclean FORCE
+
+help:  ## show this list
+	@echo 'make <target> [PROFILE=$(PROFILE)]   (profiles: $(PROFILES))'
+	@sed -n 's/^\([a-z]*\):.*  ## /  \1|/p' Makefile | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+env: $(STAMP)  ## make the environment, or bring it up to date
+	@:
+
+reproduce: $(BUILT)  ## run every notebook in order; leaves figures and tables under build/<profile>/
+	@echo '$(BUILD) is up to date: notebooks/, figures/'
+
+test: $(STAMP)  ## run the notebooks in smoke, then all tests (PYTEST_ARGS="-k poses")
+	@$(MAKE) --no-print-directory reproduce PROFILE=smoke
+	$(RUN) -m pytest $(PYTEST_ARGS)
+
+bench: $(STAMP)  ## measure; writes build/bench.json (ONLY=<name> for one)
+	$(RUN) benchmarks/run.py $(if $(ONLY),--only $(ONLY))
+
+figures: $(STAMP)  ## make figures/ again from the recorded runs
+	$(RUN) -m dgrasp.report figures
+
+lab: $(STAMP)  ## open the notebooks in JupyterLab (LAB_ARGS="--no-browser")
+	$(RUN) -m jupytext --quiet --sync $(NOTEBOOKS:%=notebooks/%.py)
+	$(RUN) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) --notebook-dir=notebooks
+
+lint: $(STAMP)  ## ruff, mypy, and notebooks that survive the way to .ipynb and back
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m jupytext --quiet --to ipynb --test $(NOTEBOOKS:%=notebooks/%.py)
+
+lock: $(STAMP)  ## upgrade all packages but torch, and write requirements.lock
+	$(RUN) tools/lock.py --upgrade $(PIP_ARGS)
+
+clean:  ## remove what PROFILE built (runs included)
+	rm -rf $(BUILD)
+
+distclean:  ## remove everything built, and the environment
+	rm -rf build $(VENV)
+
+# --- what depends on what -------------------------------------------------------------------------------------------
+
+# Each notebook needs its source, the package, the locked versions and the notebook before it: the chain holds with -j.
+previous :=
+define notebook
+$(BUILD)/notebooks/$(1).ipynb: notebooks/$(1).py $(previous) $(PACKAGE) $(LOCK) | $(STAMP)
+	@$$(RUN) -m dgrasp.notebooks run $$< $$@ --profile $$(PROFILE)
+previous := $(BUILD)/notebooks/$(1).ipynb
+endef
+$(foreach name,$(NOTEBOOKS),$(eval $(call notebook,$(name))))
+
+# The stamp says what the environment was made of; made of something else, it is made again.
+MADE_OF := $(CURDIR) [$(EXTRAS)] $(LOCK)
+ifneq ($(STAMP),)
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(MADE_OF))
+$(STAMP): FORCE
+endif
+$(STAMP): pyproject.toml $(LOCK) tools/environment.sh
+	@VENV='$(VENV)' EXTRAS='$(EXTRAS)' LOCK='$(LOCK)' PYTHON='$(PYTHON)' PIP_ARGS='$(PIP_ARGS)' sh tools/environment.sh
+	@echo '$(MADE_OF)' > $@
+endif
