@@ -3,5 +3,6 @@
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.model import MVNeRF, build_nerf
+from dgrasp.nerf.rendering import render_rays, render_view
 
-__all__ = ["EncodedViews", "MVNeRF", "NerfConfig", "build_nerf"]
+__all__ = ["EncodedViews", "MVNeRF", "NerfConfig", "build_nerf", "render_rays", "render_view"]

@@ -12,6 +12,11 @@ from torch.nn import functional as F
 Activation = Callable[[Tensor], Tensor]
 
 
+def linear(layer: nn.Linear, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch out"]:
+    """The layer in the precision of its input."""
+    return F.linear(x, layer.weight.to(x.dtype), None if layer.bias is None else layer.bias.to(x.dtype))
+
+
 class ResidualBlock(nn.Module):
     """`y = shortcut(x) + W2 act(W1 act(x))`, pre-activation; the shortcut is projected where the widths differ."""
 
@@ -20,11 +25,12 @@ class ResidualBlock(nn.Module):
         hidden, out = hidden or width, out or width
         self.inner = nn.Linear(width, hidden)
         self.outer = nn.Linear(hidden, out)
-        self.shortcut = nn.Identity() if out == width else nn.Linear(width, out, bias=False)
+        self.shortcut = None if out == width else nn.Linear(width, out, bias=False)
         self.act = act
 
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch out"]:
-        return self.shortcut(x) + self.outer(self.act(self.inner(self.act(x))))
+        residual = linear(self.outer, self.act(linear(self.inner, self.act(x))))
+        return residual + (x if self.shortcut is None else linear(self.shortcut, x))
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

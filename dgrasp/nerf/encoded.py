@@ -77,8 +77,11 @@ class EncodedViews:
         return EncodedViews(**{f.name: _cat([getattr(part, f.name) for part in parts]) for f in fields(EncodedViews)})
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> EncodedViews:
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return EncodedViews(**{name: x if x is None else change(x) for name, x in values.items()})
+        return EncodedViews(**{f.name: _apply(change, getattr(self, f.name)) for f in fields(self)})
+
+
+def _apply(change: Callable[[Tensor], Tensor], x: Any) -> Any:
+    return x if x is None else change(x)
 
 
 def _cat(column: list[Any]) -> Any:

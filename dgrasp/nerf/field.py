@@ -49,17 +49,18 @@ class RadianceField(nn.Module):
         d_cam: Float[Tensor, "b v n 1 3"],
         rgb: Float[Tensor, "b v n s 3"],
         projected: Float[Tensor, "b v n s hidden"],
+        dtype: torch.dtype | None = None,
     ) -> list[Float[Tensor, "b n s hidden"]]:
         """Activations [mean, each shared block]: the scene activations of the predecessor.
 
         p_cam: metres, in each source camera's frame; d_cam: unit directions there, one for s samples;
-        rgb: sampled colours in [-1, 1]; projected: samples of the projected map.
+        rgb: sampled colours in [-1, 1]; projected: samples of the projected map; dtype: precision of the blocks.
         """
         on_position, on_direction, on_rgb, _ = self.first.weight.split(self.columns, dim=1)
         position = torch.cat([positional_code(p_cam, self.config.position_frequencies), rgb], dim=-1)
         direction = positional_code(d_cam, self.config.direction_frequencies)
         x = projected + F.linear(position, torch.cat([on_position, on_rgb], dim=1), self.first.bias)
-        x = x + F.linear(direction, on_direction)
+        x = (x + F.linear(direction, on_direction)).to(dtype or x.dtype)
         for block in self.per_view:
             x = block(x)
         activations = [x.mean(dim=1)]
@@ -71,5 +72,5 @@ class RadianceField(nn.Module):
         self, activation: Float[Tensor, "*batch hidden"]
     ) -> tuple[Float[Tensor, "*batch 3"], Float[Tensor, "*batch"]]:
         """Colour in [0, 1] and density (1 / metre) read from the last activation."""
-        out = self.readout(F.relu(activation))
+        out = self.readout(F.relu(activation).to(self.readout.weight.dtype))
         return out[..., :RGB].sigmoid(), F.softplus(out[..., RGB])

@@ -14,6 +14,7 @@ from dgrasp.nerf.config import NerfConfig, VisionEncoderConfig
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.encoder import ConvolutionEncoder
 from dgrasp.nerf.field import RadianceField
+from dgrasp.nerf.precision import resolve_precision
 from dgrasp.nerf.sampling import sample_bilinear
 from dgrasp.poses import invert, rotate_directions, transform_points
 from dgrasp.streams import torch_generator
@@ -28,6 +29,12 @@ class MVNeRF(nn.Module):
         self.encoder = _encoder(config)
         self.coarse = RadianceField(config.field, self.encoder.channels)
         self.fine = RadianceField(config.field, self.encoder.channels)
+        self.compute_dtype = resolve_precision(config.precision)
+
+    def with_precision(self, precision: str) -> MVNeRF:
+        """Compute the blocks in "fp32" (the dtype of the queries), "bf16", or "auto"; returns itself."""
+        self.compute_dtype = resolve_precision(precision)
+        return self
 
     @property
     def activation_count(self) -> int:
@@ -61,7 +68,8 @@ class MVNeRF(nn.Module):
 
         `points` (b, n, 3) have one direction each and give (b, n, a, hidden); `points` (b, n, s, 3) share each
         direction among s points, which costs less, and give (b, n, s, a, hidden); a is `activation_count`.
-        Differentiable in points and directions, in reverse and in forward mode.
+        They come in the precision of the blocks (see `with_precision`). Differentiable in points and directions,
+        in reverse and in forward mode.
         """
         projected = enc.fine if enc.fine is not None else self.fine.project(enc.features)
         shared = points.ndim == 4
@@ -87,7 +95,11 @@ class MVNeRF(nn.Module):
         scale = uv.new_tensor(1.0 / self.encoder.stride)  # pixel (u, v) of a symmetric stride-2 map is at (u/2, v/2)
         features = sample_bilinear(projected.flatten(0, 1).to(points.dtype), uv * scale)
         return field(
-            p_cam.view(b, v, n, s, 3), d_cam[..., None, :], rgb.view(b, v, n, s, 3), features.view(b, v, n, s, -1)
+            p_cam.view(b, v, n, s, 3),
+            d_cam[..., None, :],
+            rgb.view(b, v, n, s, 3),
+            features.view(b, v, n, s, -1),
+            self.compute_dtype,
         )
 
 

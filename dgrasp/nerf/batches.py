@@ -1,0 +1,79 @@
+"""Rays for pre-training: scenes, source views, target pixels and their colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dgrasp.cameras import Views, pixel_rays
+from dgrasp.nerf.config import PretrainConfig
+from dgrasp.streams import rng
+
+
+class HasViews(Protocol):
+    """What Phi needs of a demonstration."""
+
+    @property
+    def views(self) -> Views: ...
+
+
+@dataclass(frozen=True)
+class RayBatch:
+    """Source views of b scenes, and n rays through another view of each with the colours they should see."""
+
+    images: Float[Tensor, "b v 3 h w"]
+    K: Float[Tensor, "b v 3 3"]
+    Ts_world_cam: Float[Tensor, "b v 4 4"]
+    origins: Float[Tensor, "b n 3"]
+    directions: Float[Tensor, "b n 3"]
+    rgb: Float[Tensor, "b n 3"]
+
+    def to(self, device: torch.device | str) -> RayBatch:
+        return RayBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def source_tensors(views: Sequence[Views]) -> tuple[Tensor, Tensor, Tensor]:
+    """Images (b, v, 3, h, w) in [0, 1], K (b, v, 3, 3) and Ts_world_cam (b, v, 4, 4), float32."""
+    images = torch.from_numpy(np.stack([v.images for v in views])).permute(0, 1, 4, 2, 3).float() / 255
+    K = torch.from_numpy(np.stack([v.K for v in views])).float()
+    return images, K, torch.from_numpy(np.stack([v.Ts_world_cam for v in views])).float()
+
+
+def draw_batch(scenes: Sequence[HasViews], config: PretrainConfig, seed: int, step: int) -> RayBatch:
+    """The batch of a step: it depends on (seed, step) alone, so that a resumed run repeats it.
+
+    Sources and target of a scene are drawn without replacement from its views. Raises ValueError if a scene has
+    too few of them.
+    """
+    random = rng(seed, "nerf", "batch", step)
+    sources = int(random.integers(config.fewest_source_views, config.source_views + 1))
+    chosen = random.choice(len(scenes), config.scenes_per_step, replace=len(scenes) < config.scenes_per_step)
+    picked, rays = [], []
+    for index in chosen:
+        views = scenes[int(index)].views
+        if len(views) <= config.source_views:
+            raise ValueError(
+                f"source_views: {config.source_views} sources and a target need {config.source_views + 1} views "
+                f"of a scene, the demonstrations have {len(views)}; generate more views or use fewer sources"
+            )
+        order = random.permutation(len(views))[: sources + 1]
+        picked.append(views[order[:-1]])
+        rays.append(_target_rays(views[order[-1:]], config.rays_per_scene, random))
+    origins, directions, rgb = (torch.stack(column) for column in zip(*rays, strict=True))
+    return RayBatch(*source_tensors(picked), origins, directions, rgb)
+
+
+def _target_rays(target: Views, n: int, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays through n pixels drawn uniformly from one view, and their colours."""
+    height, width = target.images.shape[1:3]
+    u, v = random.integers(width, size=n), random.integers(height, size=n)
+    uv = torch.from_numpy(np.stack([u, v], axis=-1)).double()
+    origins, directions = pixel_rays(torch.from_numpy(target.K[0]), torch.from_numpy(target.Ts_world_cam[0]), uv)
+    rgb = torch.from_numpy(target.images[0, v, u]).float() / 255
+    return origins.float(), directions.float(), rgb
