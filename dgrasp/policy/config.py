@@ -1,0 +1,82 @@
+"""Settings of the pose optimizer and of its tuning."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from dgrasp.config import Config
+
+
+class OptimizerConfig(Config):
+    """Adam on many poses at once (Sec. 3.1, 3.3).
+
+    Defaults of rates, decays and steps: the one tuned set that the authors' published code stores (two images).
+    """
+
+    steps: int = Field(default=19, ge=1, description='gradient steps; "seq" makes this many for each part')
+    translation_rate: float = Field(
+        default=0.01776, gt=0, description="initial learning rate of the translation, metres"
+    )
+    rotation_rate: float = Field(default=0.661, gt=0, description="initial learning rate of the rotation's coordinates")
+    translation_decay: float = Field(default=0.8408, gt=0, le=1, description="rate_k = rate_0 * decay^k")
+    rotation_decay: float = Field(default=0.8262, gt=0, le=1, description="rate_k = rate_0 * decay^k")
+    gradient_clip: float | None = Field(
+        default=1.0, gt=0, description="slopes are clipped by value to +- this (authors' code); null switches it off"
+    )
+    clip_to_workspace: bool = Field(default=True, description="translations stay inside the workspace (tuned set: on)")
+    starts: int = Field(default=4096, ge=1, description="random starting poses (authors' code; 8k in Soti et al. 2024)")
+    start_rotations: Literal["haar", "euler"] = Field(
+        default="haar", description='"haar" is uniform on SO(3); "euler" is the authors\' code'
+    )
+    keep: tuple[tuple[int, int], ...] = Field(
+        default=(),
+        description=(
+            "pairs (step, count): after that many steps only the best count candidates climb on, by the score "
+            "they had in that step; step 0 ranks the starts by one forward pass. Empty = the paper's procedure"
+        ),
+    )
+    chunk: int = Field(default=128, ge=1, description="poses evaluated at once: bounds memory, changes no result")
+    approach: Literal["any", "downwards"] = Field(
+        default="any",
+        description='"downwards" takes the best pose whose approach axis points below the horizon (real robot)',
+    )
+    advance: float = Field(
+        default=0.0, description="metres that the chosen pose moves along its approach axis (real robot: 0.01)"
+    )
+
+    @model_validator(mode="after")
+    def _schedule(self) -> OptimizerConfig:
+        steps, counts = [s for s, _ in self.keep], [c for _, c in self.keep]
+        if (
+            steps != sorted(set(steps))
+            or counts != sorted(counts, reverse=True)
+            or any(s < 0 or c < 1 for s, c in self.keep)
+        ):
+            raise ValueError(
+                f"keep: expected pairs (step, count) with rising steps and falling counts of 1 or more, got {self.keep}"
+            )
+        return self
+
+
+class TuningConfig(Config):
+    """The search of Sec. 3.3: initial learning rates, decay rates and steps; ranges are not in the paper."""
+
+    trials: int = Field(default=100, ge=1, description="finished trials of a study (Sec. 3.3: 100)")
+    steps: tuple[int, int] = Field(default=(8, 32), description="range of steps")
+    translation_rate: tuple[float, float] = Field(default=(1e-3, 0.1), description="range, logarithmic, metres")
+    rotation_rate: tuple[float, float] = Field(default=(1e-2, 1.0), description="range, logarithmic")
+    decay: tuple[float, float] = Field(default=(0.7, 1.0), description="range of both decay rates")
+    startup_trials: int = Field(
+        default=10, ge=1, description="random trials before TPE, and before trials may be pruned"
+    )
+    pruning_warmup: int = Field(default=10, ge=0, description="attempts of a trial before it may be pruned")
+
+    @model_validator(mode="after")
+    def _ranges(self) -> TuningConfig:
+        for name in ("steps", "translation_rate", "rotation_rate", "decay"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name}: expected 0 < low <= high, got ({low}, {high})")
+        return self

@@ -1,0 +1,131 @@
+"""The eight policies of the paper (Sec. 4.2), from one Base and two dGrasp models, and four of the control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from dgrasp.cameras import Views, project
+from dgrasp.policy.config import OptimizerConfig
+from dgrasp.policy.optimizer import Optimized, Schedule, optimize_poses
+from dgrasp.poses import euler_uniform_rotations, uniform_poses, uniform_rotations
+from dgrasp.value import GraspValue
+
+Bounds = tuple[Tensor, Tensor]
+ROTATIONS = {"haar": uniform_rotations, "euler": euler_uniform_rotations}
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """What makes a policy: whose value, which rotation coordinates Adam moves, and in which order."""
+
+    name: str
+    model: str
+    representation: str
+    schedule: Schedule
+
+
+def _specs(method: str, models: dict[str, str]) -> dict[str, PolicySpec]:
+    schedules: tuple[Schedule, ...] = ("seq", "sync")
+    specs = (PolicySpec(f"{method}_{r}_{s}", model, r, s) for r, model in models.items() for s in schedules)
+    return {spec.name: spec for spec in specs}
+
+
+POLICIES = {
+    **_specs("base", {"quat": "base", "6d": "base"}),
+    **_specs("dgrasp", {"quat": "dgrasp_quat", "6d": "dgrasp_6d"}),
+}
+CONTROLS = _specs("control", {"quat": "base_control", "6d": "base_control"})
+
+
+def policy_spec(name: str) -> PolicySpec:
+    """Look a policy up by name; raises ValueError naming what exists."""
+    known = {**POLICIES, **CONTROLS}
+    if name not in known:
+        raise ValueError(f"unknown policy {name!r}; policies: {', '.join(known)}")
+    return known[name]
+
+
+class NoGraspError(RuntimeError):
+    """No candidate passes the filter for real robots."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The chosen grasp and the candidates it was chosen from.
+
+    T_world_tcp: (4, 4), metres. value: its score. chosen: its place in `candidates`, which are ranked best first.
+    """
+
+    T_world_tcp: Float[Tensor, "4 4"]
+    value: float
+    chosen: int
+    candidates: Optimized
+
+    def path(self, rank: int | None = None) -> Float[Tensor, "steps 4 4"]:
+        """How the candidate of that rank (default: the chosen one) moved; needs `plan(..., record=True)`."""
+        if self.candidates.paths is None:
+            raise ValueError("path: the plan was made without record=True")
+        return self.candidates.paths[:, self.candidates.start[self.chosen if rank is None else rank]]
+
+
+class GraspPolicy:
+    """pi(o) = argmax_p Psi(Phi(p, o)) (Eq. 1), by gradient ascent from random poses in the workspace.
+
+    bounds: low and high corner of the workspace in the world, metres.
+    """
+
+    def __init__(self, spec: PolicySpec, value: GraspValue, config: OptimizerConfig, bounds: Bounds) -> None:
+        self.spec, self.value, self.config, self.bounds = spec, value, config, bounds
+
+    def plan(self, views: Views, generator: Generator, *, record: bool = False) -> Plan:
+        """Plan a grasp from RGB views. Equal views and generator states give equal plans.
+
+        Raises ValueError if a camera sees nothing of the workspace, NoGraspError if `config.approach` rules all
+        candidates out.
+        """
+        self._check_cameras(views)
+        score = self.value.bind(self.value.encode(views))
+        climbed = optimize_poses(
+            score,
+            self.starts(generator),
+            self.config,
+            representation=self.spec.representation,
+            schedule=self.spec.schedule,
+            bounds=self.bounds,
+            record=record,
+        )
+        chosen = self._choose(climbed)
+        T_world_tcp = climbed.T_world_tcp[chosen].clone()
+        T_world_tcp[:3, 3] += self.config.advance * T_world_tcp[:3, 2]
+        return Plan(T_world_tcp, float(climbed.scores[chosen]), chosen, climbed)
+
+    def starts(self, generator: Generator) -> Float[Tensor, "n 4 4"]:
+        """The random starting poses, drawn on the CPU so that devices agree."""
+        rotations = ROTATIONS[self.config.start_rotations]
+        return uniform_poses(self.config.starts, *self.bounds, generator, rotations).to(self.value.device)
+
+    def _choose(self, climbed: Optimized) -> int:
+        """The best candidate; with `approach="downwards"` the best whose approach axis points below the horizon."""
+        if self.config.approach == "any":
+            return 0
+        downwards = torch.nonzero(climbed.T_world_tcp[:, 2, 2] < 0).flatten()
+        if len(downwards) == 0:
+            raise NoGraspError(f"none of the {len(climbed.scores)} candidates approaches from above")
+        return int(downwards[0])
+
+    def _check_cameras(self, views: Views) -> None:
+        low, high = (b.double() for b in self.bounds)
+        grid = torch.cartesian_prod(
+            *(torch.linspace(float(a), float(b), 8).double() for a, b in zip(low, high, strict=True))
+        )
+        K, Ts_world_cam = torch.from_numpy(views.K).double(), torch.from_numpy(views.Ts_world_cam).double()
+        uv, depth = project(K, Ts_world_cam, grid.expand(len(views), *grid.shape))
+        height, width = views.images.shape[1:3]
+        u, v = uv.unbind(-1)
+        seen = (depth > 0) & (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
+        for i in torch.nonzero(~seen.any(dim=-1)).flatten().tolist():
+            raise ValueError(f"views: camera {i} sees nothing of the workspace; check Ts_world_cam[{i}] and K[{i}]")

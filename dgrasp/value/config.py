@@ -1,0 +1,265 @@
+"""Settings of Psi and its training. Where the paper and the authors' published code differ, there is a named option."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from dgrasp.config import Config
+from dgrasp.value.queries import QueryConfig
+from dgrasp.value.readout import ReadoutConfig
+
+Rotations = Literal["haar", "euler"]
+
+
+class NegativeConfig(Config):
+    """The wrong poses that L_main tells the grasp from: uniform ones, and shares of harder ones near the grasp.
+
+    A string selects a preset: "uniform" (Sec. 3.1 as written), "authors_base" and "authors_dgrasp" (their code),
+    "sharp" (ours, the defaults).
+    """
+
+    near_share: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="share near the grasp in position and rotation. Paper and authors' code: 0. Ours 0.25: uniform "
+        "negatives alone are told apart within minutes while the best pose is still centimetres off",
+    )
+    near_translation: float = Field(
+        default=0.04, ge=0, description="reach of near negatives along each TCP axis, metres"
+    )
+    near_rotation: float = Field(
+        default=0.61, ge=0, description="reach of near negatives about a random axis, radians (35 degrees)"
+    )
+    turned_share: float = Field(
+        default=0.125,
+        ge=0,
+        le=1,
+        description=(
+            "share at the grasp's place with any rotation. Paper: none; authors' code: 15 of 511 (Base), 8 of 63 "
+            "(dGrasp). Ours: one value for all models, so that only the loss differs"
+        ),
+    )
+    turned_translation: float = Field(
+        default=0.01, ge=0, description="reach of turned negatives along each axis, metres"
+    )
+    rotations: Rotations = Field(
+        default="haar",
+        description=(
+            '"haar" is uniform on SO(3), what the paper\'s "random" should mean; "euler" (three uniform angles) is'
+            " the authors' code, which prefers some rotations"
+        ),
+    )
+    margin: float = Field(
+        default=0.05,
+        ge=0,
+        description=(
+            "uniform negatives reach beyond the workspace by this fraction of its size (as in Florence et al. "
+            "2022), so that its faces and corners are not the least trained part; 0 in paper and authors' code"
+        ),
+    )
+    positive_translation: float = Field(
+        default=0.006,
+        ge=0,
+        description=(
+            "a pose within this distance AND `positive_rotation` of the grasp, or of the grasp turned half round "
+            "its approach axis, is as good as the grasp and is replaced by a uniform one (metres; not in the "
+            "paper)"
+        ),
+    )
+    positive_rotation: float = Field(default=0.15, ge=0, description="see `positive_translation`; radians")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if value not in NEGATIVE_PRESETS:
+                raise ValueError(f"unknown preset {value!r}; presets of negatives: {', '.join(NEGATIVE_PRESETS)}")
+            return dict(NEGATIVE_PRESETS[value])
+        return value
+
+    @model_validator(mode="after")
+    def _shares(self) -> NegativeConfig:
+        if self.near_share + self.turned_share > 1:
+            raise ValueError("near_share + turned_share: expected at most 1")
+        return self
+
+
+_PLAIN: Mapping[str, Any] = {
+    "near_share": 0.0, "turned_share": 0.0, "margin": 0.0, "positive_translation": 0.0, "positive_rotation": 0.0,
+}  # fmt: skip
+NEGATIVE_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "sharp": {},
+    "uniform": _PLAIN,
+    "authors_base": {**_PLAIN, "turned_share": 15 / 511, "rotations": "euler"},
+    "authors_dgrasp": {**_PLAIN, "turned_share": 8 / 63, "rotations": "euler"},
+}
+
+
+class SlopeConfig(Config):
+    """L_aux: poses around the demonstrated trajectory, their targets, and the loss's weight."""
+
+    weight: float = Field(
+        default=1.0, ge=0, description="of L_aux in L_total; 1 in the paper (Eq. 6), 0 is Base exactly"
+    )
+    n_poses: int = Field(default=64, ge=1, description="augmented poses of L_aux per observation (Sec. 5.2: 64)")
+    share_poses: bool = Field(
+        default=False,
+        description="True: L_main is cut to `n_poses` poses, as in Sec. 5.2 and the authors' code, which had no memory "
+        "for more. False (ours): L_main keeps its own number, since with the exact scheme second order costs little",
+    )
+    window: int = Field(
+        default=4,
+        ge=1,
+        description=(
+            "trajectory poses that are augmented per observation; n_poses / window copies of each (authors' code:"
+            " 4 x 16)"
+        ),
+    )
+    consecutive: bool = Field(
+        default=False,
+        description=(
+            "True: the window is consecutive (authors' code). False (ours): drawn over the whole trajectory, "
+            "which spreads one step's supervision from start to grasp"
+        ),
+    )
+    target_offset: int = Field(
+        default=1,
+        ge=1,
+        description=(
+            "t' = t + this many recorded poses, at most the grasp itself (authors' code: 1; Sec. 3.2: any later pose)"
+        ),
+    )
+    include_grasp: bool = Field(
+        default=True,
+        description=(
+            "the grasp itself is augmented too, with itself as target, so that slopes point to the summit from "
+            "all sides. Authors' code stops before the last pose"
+        ),
+    )
+    translation: float = Field(
+        default=0.02,
+        ge=0,
+        description="uniform perturbation along each axis of the pose's own frame, metres (authors' code)",
+    )
+    rotation: float = Field(
+        default=0.6,
+        ge=0,
+        description="uniform perturbation of each Euler angle in the pose's own frame, radians (authors' code)",
+    )
+    eps: float = Field(
+        default=1e-6,
+        gt=0,
+        description="keeps the cosine's gradient finite where the landscape is flat (not in the paper)",
+    )
+
+
+class ValueConfig(Config):
+    """Psi and how it is trained. Frozen Phi; only GraspReadout learns."""
+
+    queries: QueryConfig = Field(default=QueryConfig(), description="where Phi is asked")
+    readout: ReadoutConfig = Field(default=ReadoutConfig(), description="the trained part of Psi")
+    fusion: Literal["sum", "network"] = Field(
+        default="sum",
+        description=(
+            'several images: "sum" adds the logits of single images (policies of the paper, Eq. 1 per image); '
+            '"network" averages inside Phi (Soti et al. 2024 with three views)'
+        ),
+    )
+    views: int = Field(
+        default=1,
+        ge=1,
+        description=(
+            'views per training sample, drawn from `policy_views` for every model alike; "sum" trains on 1 '
+            "(authors' code)"
+        ),
+    )
+    policy_views: int = Field(
+        default=5,
+        ge=1,
+        description=(
+            "views of a demonstration that training may draw from. Authors' code: 2 of 5 for Base, 5 of 5 for "
+            "dGrasp; ours is one number for all, else views and loss are confounded"
+        ),
+    )
+    n_poses: int = Field(
+        default=512, ge=2, description="poses of L_main per observation, one of them the grasp (Sec. 5.2: 512 for Base)"
+    )
+    main_loss: Literal["cross_entropy", "kl"] = Field(
+        default="cross_entropy",
+        description='the paper computes "kl" by Keras (Sec. 3.2); equal for one-hot labels, but Keras clips at 1e-7',
+    )
+    half_turns: bool = Field(
+        default=True,
+        description=(
+            "a demonstration is turned half round its approach axis with probability 1/2: the gripper is the same"
+            " (not in paper or code, which meet the symmetry only in their error metric)"
+        ),
+    )
+    negatives: NegativeConfig = Field(
+        default=NegativeConfig(),
+        description='or a preset\'s name: "sharp", "uniform", "authors_base", "authors_dgrasp"',
+    )
+    slope: SlopeConfig = Field(default=SlopeConfig(), description="L_aux, for the dGrasp models")
+    workspace: tuple[tuple[float, float, float], tuple[float, float, float]] = Field(
+        default=((-0.127, -0.305, 0.9605), (0.527, 0.305, 1.0655)),
+        description="low and high corner of the TCP's workspace in the world, metres (authors' code)",
+    )
+    steps: int = Field(
+        default=256_000,
+        ge=1,
+        description="gradient steps, equal for all models (authors' code: 256k Base, 25.6k dGrasp at batch 4)",
+    )
+    batch: int = Field(
+        default=4, ge=1, description="observations per step (Sec. 5.2: 4 for all; authors' code: 8 for Base)"
+    )
+    learning_rate: float = Field(default=1e-4, gt=0, description="of Adam (Soti et al. 2024)")
+    final_learning_rate: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="fraction of the learning rate left at the end of a cosine decay; 1 = constant (authors' code)",
+    )
+    clip_value: float = Field(
+        default=1.0, gt=0, description="weight gradients are clipped by value to +- this (authors' code)"
+    )
+    group: int = Field(
+        default=1,
+        ge=1,
+        description="observations evaluated at once; bounds memory, and is faster above 1 for small sizes",
+    )
+    log_every: int = Field(default=100, ge=1, description="steps between logged losses")
+    validate_every: int = Field(default=4000, ge=1, description="steps between validations")
+    validation_scenes: int = Field(
+        default=16, ge=1, description="demonstrations of the validation split that are looked at"
+    )
+    checkpoint_every: int = Field(default=1000, ge=1, description="steps between checkpoints")
+    cache_gib: float = Field(
+        default=8.0,
+        ge=0,
+        description="encoded views are kept in memory up to this size; above it they are encoded when drawn",
+    )
+
+    @property
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """The workspace's corners as tensors (3,)."""
+        low, high = self.workspace
+        return torch.tensor(low), torch.tensor(high)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ValueConfig:
+        if self.fusion == "sum" and self.views != 1:
+            raise ValueError(
+                'views: fusion "sum" trains on single images, expected 1; for several use fusion "network"'
+            )
+        if self.views > self.policy_views:
+            raise ValueError(f"views: {self.views} asked of policy_views = {self.policy_views}")
+        low, high = self.workspace
+        if not all(a < b for a, b in zip(low, high, strict=True)):
+            raise ValueError("workspace: expected low < high in every coordinate")
+        return self

@@ -1,0 +1,66 @@
+"""Psi, the grasp value function: pose -> queries -> scene activations of the frozen Phi -> GraspReadout -> score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dgrasp.cameras import Views
+from dgrasp.nerf import EncodedViews, MVNeRF
+from dgrasp.value.queries import QueryPoints
+from dgrasp.value.readout import GraspReadout
+
+Fusion = Literal["sum", "network"]
+
+
+class GraspValue:
+    """Psi(Phi(p, o)) for any observation o. Phi is frozen from here on; only the readout has gradients.
+
+    fusion: what several images do together. "sum" adds the logits of single images; "network" averages inside Phi.
+    """
+
+    def __init__(self, phi: MVNeRF, readout: GraspReadout, queries: QueryPoints, fusion: Fusion = "sum") -> None:
+        expected = (len(queries), phi.activation_count, phi.config.field.hidden)
+        if readout.shape != expected:
+            raise ValueError(f"readout: made for (queries, activations, hidden) = {readout.shape}, Phi has {expected}")
+        self.phi = phi.eval().requires_grad_(False)
+        self.readout, self.queries, self.fusion = readout, queries, fusion
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.readout.parameters()).device
+
+    @torch.no_grad()
+    def encode(self, views: Views) -> EncodedViews:
+        """The observation as Phi sees it: one scene, all its views; done once per observation."""
+        parameter = next(self.readout.parameters())
+        images = torch.from_numpy(views.images).to(parameter).div(255).permute(0, 3, 1, 2)
+        K, Ts_world_cam = (torch.from_numpy(a).to(parameter) for a in (views.K, views.Ts_world_cam))
+        return self.phi.project(self.phi.encode(images[None], K[None], Ts_world_cam[None]))
+
+    def bind(self, enc: EncodedViews) -> Callable[[Float[Tensor, "n 4 4"]], Float[Tensor, "n"]]:
+        """The landscape over poses of one encoded scene: `T_world_tcp` (n, 4, 4) -> scores (n,)."""
+        if len(enc) != 1:
+            raise ValueError(f"enc: expected the views of one scene, got {len(enc)} scenes")
+        images = enc.single_views() if self.fusion == "sum" else enc
+
+        def score(T_world_tcp: Tensor) -> Tensor:
+            return self.logits(images, T_world_tcp.expand(len(images), *T_world_tcp.shape)).sum(dim=0)
+
+        return score
+
+    def logits(self, enc: EncodedViews, T_world_tcp: Float[Tensor, "b n 4 4"]) -> Float[Tensor, "b n"]:
+        """Raw logits of n poses in each of b encoded scenes."""
+        return self.readout(self.activations(enc, T_world_tcp))
+
+    def activations(
+        self, enc: EncodedViews, T_world_tcp: Float[Tensor, "b n 4 4"]
+    ) -> Float[Tensor, "b n queries activations hidden"]:
+        """Phi at the query points of the poses: all that the readout is told of the scene."""
+        points, directions = self.queries.lines_in_world(T_world_tcp)
+        a = self.phi.activations(enc, points.flatten(1, 2), directions.flatten(1, 2))
+        return a.flatten(1, 2).unflatten(1, (T_world_tcp.shape[1], len(self.queries)))

@@ -1,0 +1,60 @@
+"""What training sees of a demonstration set: poses as tensors, and images encoded by the frozen Phi once each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dgrasp.data import Demonstration
+from dgrasp.nerf import EncodedViews
+from dgrasp.value.function import GraspValue
+
+GIB = 2**30
+
+
+class Observations:
+    """Demonstrations with their views encoded when first drawn, and kept as long as `cache_gib` lasts.
+
+    Images are always encoded one at a time, so that an encoded view does not depend on when or with what it was drawn.
+    """
+
+    def __init__(self, demonstrations: Sequence[Demonstration], value: GraspValue, cache_gib: float) -> None:
+        self.demonstrations, self.value = demonstrations, value
+        self.budget = cache_gib * GIB
+        self.cache: dict[tuple[int, int], EncodedViews] = {}
+
+    def __len__(self) -> int:
+        return len(self.demonstrations)
+
+    def grasp(self, i: int) -> Float[Tensor, "4 4"]:
+        return self._tensor(self.demonstrations[i].T_world_grasp)
+
+    def trajectory(self, i: int) -> Float[Tensor, "steps 4 4"]:
+        """TCP poses of the demonstration; the last one is the grasp."""
+        return self._tensor(self.demonstrations[i].Ts_world_tcp)
+
+    def views(self, i: int, views: Sequence[int]) -> EncodedViews:
+        """The chosen views of one demonstration, as one scene."""
+        single = [self._view(i, view) for view in views]
+        if len(single) == 1:
+            return single[0]
+        as_views = EncodedViews.concatenate(single)  # one scene per view; to one scene with all of them
+        return EncodedViews(**{name: tensor.transpose(0, 1) for name, tensor in vars(as_views).items()})
+
+    def _view(self, i: int, view: int) -> EncodedViews:
+        if (i, view) in self.cache:
+            return self.cache[i, view]
+        enc = self.value.encode(self.demonstrations[i].views[[view]])
+        enc = replace(enc, features=enc.features.new_empty(*enc.features.shape[:-1], 0))  # only `fine` is read
+        size = sum(t.numel() * t.element_size() for t in vars(enc).values())
+        if size <= self.budget:
+            self.budget -= size
+            self.cache[i, view] = enc
+        return enc
+
+    def _tensor(self, array: object) -> Tensor:
+        return torch.as_tensor(array, dtype=torch.get_default_dtype()).to(self.value.device)

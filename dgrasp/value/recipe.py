@@ -1,0 +1,48 @@
+"""The models of the paper, and the control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pydantic import Field, model_validator
+
+from dgrasp.config import Config
+from dgrasp.poses import Representation, representation
+from dgrasp.value.config import ValueConfig
+
+# Model -> the representation whose slopes L_aux supervises; None: L_main alone. `base_control` has the number of poses
+# of the dGrasp models and differs from them in nothing but the loss; where `slope.share_poses` is off it equals `base`.
+MODELS: Mapping[str, str | None] = MappingProxyType(
+    {"base": None, "dgrasp_quat": "quat", "dgrasp_6d": "6d", "base_control": None}
+)
+
+
+class ValueRecipe(Config):
+    """One of the models, with its settings."""
+
+    model: str = Field(description=f"one of {', '.join(MODELS)}")
+    value: ValueConfig = Field(default=ValueConfig(), description="the same for all models")
+
+    @model_validator(mode="after")
+    def _possible(self) -> ValueRecipe:
+        if self.model not in MODELS:
+            raise ValueError(f"unknown model {self.model!r}; models: {', '.join(MODELS)}")
+        if self.representation is not None and not self.value.readout.smooth:
+            raise ValueError(
+                f"readout.activation: {self.model!r} supervises slopes, and those of 'relu' jump; "
+                "use 'elu', 'softplus' or 'silu'"
+            )
+        return self
+
+    @property
+    def representation(self) -> Representation | None:
+        """Coordinates of the supervised slopes, or None."""
+        name = MODELS[self.model]
+        return None if name is None else representation(name)
+
+    @property
+    def n_poses(self) -> int:
+        """Poses of L_main per observation."""
+        cut = self.value.slope.share_poses and self.model != "base"
+        return self.value.slope.n_poses if cut else self.value.n_poses

@@ -1,0 +1,62 @@
+"""L_aux with second-order gradients through the readout alone: exact, and Phi is never differentiated twice.
+
+Phi is frozen and a = Phi(p) are the scene activations. With g = dPsi/da (the only place where Psi's weights w enter)
+and J = da/dp, the slope is J^T g. For v = dL/dslope the chain rule gives
+
+    dL/dw = v^T d(J^T g)/dw = d/dw <J v, g(w)>
+
+so one Jacobian-transpose product (the slope), one Jacobian product u = J v, and a double backward through the small
+readout do it (Eq. 5: the term with Phi's second derivative is zero). J v needs no forward-mode rules: the slope is
+linear in g, so its derivative with respect to g, contracted with v, is J v, and only first derivatives of Phi occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dgrasp.poses import Representation
+from dgrasp.value.losses import cosine_loss
+
+Features = Callable[[Tensor], Tensor]
+
+
+def exact_slope_loss(
+    features: Features,
+    readout: Callable[[Tensor], Tensor],
+    poses: Float[Tensor, "n d"],
+    targets: Float[Tensor, "n d"],
+    representation: Representation | None,
+    *,
+    eps: float = 1e-6,
+) -> Float[Tensor, ""]:
+    """L_aux (Eq. 4) of `value(p) = readout(features(p))`, whose backward reaches the readout's weights only.
+
+    `features` maps pose matrices (or, without a representation, pose vectors) to activations (n, ...) and is treated
+    as frozen: its parameters get no gradient. `readout` maps activations to one score per pose. Value and gradient
+    equal those of `slope_loss(lambda T: readout(features(T)), ...)`.
+    """
+    p = poses.detach().requires_grad_()
+    with torch.enable_grad():
+        a = features(p if representation is None else representation.to_matrix(p))
+        a_leaf = a.detach().requires_grad_()
+        (g,) = torch.autograd.grad(readout(a_leaf).sum(), a_leaf, create_graph=True)
+        w = g.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(a, p, grad_outputs=w, create_graph=True)
+    loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)
+    (u,) = torch.autograd.grad(slope, w, grad_outputs=v)  # J v
+    surrogate = (u * g).sum()
+    return loss + (surrogate - surrogate.detach())
+
+
+def _loss_and_slope_gradient(
+    slope: Tensor, poses: Tensor, targets: Tensor, representation: Representation | None, eps: float
+) -> tuple[Tensor, Tensor]:
+    slope = slope.requires_grad_()
+    with torch.enable_grad():
+        loss = cosine_loss(slope, poses, targets, representation, eps)
+    (v,) = torch.autograd.grad(loss, slope)
+    return loss.detach(), v

@@ -1,0 +1,158 @@
+"""Gradient steps on the readout: L_total = L_main + weight L_aux (Eq. 6); each is addressed by its number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dgrasp.nerf import EncodedViews
+from dgrasp.runs import Run
+from dgrasp.streams import torch_generator
+from dgrasp.value.function import GraspValue
+from dgrasp.value.losses import value_loss
+from dgrasp.value.observations import Observations
+from dgrasp.value.recipe import ValueRecipe
+from dgrasp.value.samples import around_trajectory, grasp_among_negatives, half_turned
+from dgrasp.value.second_order import exact_slope_loss
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Observations with the poses of both losses.
+
+    T_main: (observations, poses, 4, 4), the grasp first. T_aux, T_target: (observations, aux poses, 4, 4), or None.
+    """
+
+    enc: EncodedViews
+    T_main: Float[Tensor, "b n 4 4"]
+    T_aux: Float[Tensor, "b m 4 4"] | None
+    T_target: Float[Tensor, "b m 4 4"] | None
+
+
+class Trainer:
+    """Step s depends on the weights, Adam's state and streams addressed by s, on nothing else."""
+
+    def __init__(self, recipe: ValueRecipe, value: GraspValue, observations: Observations, seed: int) -> None:
+        self.recipe, self.config = recipe, recipe.value
+        self.value, self.observations, self.seed = value, observations, seed
+        self.bounds = recipe.value.bounds
+        self.parameters = dict(value.readout.named_parameters())
+        self.adam = torch.optim.Adam(self.parameters.values(), lr=self.config.learning_rate)
+
+    def step(self, step: int) -> dict[str, float]:
+        """One step; returns its mean losses. Gradients of groups of observations add up, which bounds memory."""
+        for group in self.adam.param_groups:
+            group["lr"] = self.learning_rate(step)
+        self.adam.zero_grad()
+        slots, totals = list(range(self.config.batch)), {"main": 0.0}
+        for first in range(0, len(slots), self.config.group):
+            chosen = slots[first : first + self.config.group]
+            losses = self.losses(self.draw(step, chosen))
+            share = len(chosen) / len(slots)
+            weighted = losses["main"] + self.config.slope.weight * losses.get("aux", 0.0)
+            (share * weighted).backward()
+            for name, loss in losses.items():
+                totals[name] = totals.get(name, 0.0) + share * float(loss.detach())
+        torch.nn.utils.clip_grad_value_(self.parameters.values(), self.config.clip_value)
+        self.adam.step()
+        return totals
+
+    def learning_rate(self, step: int) -> float:
+        """Constant, or falling along half a cosine to `final_learning_rate` of its start."""
+        low = self.config.final_learning_rate
+        wave = 0.5 * (1 + math.cos(math.pi * step / self.config.steps))
+        return self.config.learning_rate * (low + (1 - low) * wave)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """L_main and, for the dGrasp models, L_aux of a batch, each a mean over observations."""
+        with torch.no_grad():
+            a = self.value.activations(batch.enc, batch.T_main)
+        losses = {"main": value_loss(self.value.readout(a), kind=self.config.main_loss)}
+        if batch.T_aux is not None and batch.T_target is not None:
+            losses["aux"] = self.slope_loss(batch.enc, batch.T_aux, batch.T_target)
+        return losses
+
+    def slope_loss(self, enc: EncodedViews, T_aux: Tensor, T_target: Tensor) -> Tensor:
+        """L_aux by the exact scheme."""
+        rep = self.recipe.representation
+        assert rep is not None
+        b, m = T_aux.shape[:2]
+        return exact_slope_loss(
+            lambda T: self.value.activations(enc, T.view(b, m, 4, 4)).flatten(0, 1),
+            self.value.readout,
+            rep.from_matrix(T_aux).flatten(0, 1),
+            rep.from_matrix(T_target).flatten(0, 1),
+            rep,
+            eps=self.config.slope.eps,
+        )
+
+    def draw(self, step: int, slots: list[int]) -> Batch:
+        """The observations and poses at these places of step's batch; the same for all models where they share them."""
+        aux = self.recipe.representation is not None and self.config.slope.weight > 0
+        encs, mains, auxs, targets = [], [], [], []
+        for slot in slots:
+            i = self._demonstration(step, slot)
+            generator = torch_generator(self.seed, "value", "main", step, slot)
+            views = torch.randperm(self.config.policy_views, generator=generator)[: self.config.views].tolist()
+            turn = self.config.half_turns and bool(torch.rand((), generator=generator) < 0.5)
+            turned = half_turned if turn else _unchanged
+            grasp = turned(self.observations.grasp(i))
+            encs.append(self.observations.views(i, views))
+            mains.append(
+                grasp_among_negatives(grasp, self.recipe.n_poses, self.config.negatives, self.bounds, generator)
+            )
+            if aux:
+                generator = torch_generator(self.seed, "value", "aux", step, slot)
+                trajectory = turned(self.observations.trajectory(i))
+                poses, target = around_trajectory(trajectory, self.config.slope, generator)
+                auxs.append(poses)
+                targets.append(target)
+        stacked = (torch.stack(auxs), torch.stack(targets)) if aux else (None, None)
+        return Batch(EncodedViews.concatenate(encs), torch.stack(mains), *stacked)
+
+    def _demonstration(self, step: int, slot: int) -> int:
+        """Epoch by epoch, every demonstration once in an order of its own."""
+        n = len(self.observations)
+        epoch, place = divmod(step * self.config.batch + slot, n)
+        if getattr(self, "_epoch", None) != epoch:
+            self._epoch, self._order = (
+                epoch,
+                torch.randperm(n, generator=torch_generator(self.seed, "value", "order", epoch)),
+            )
+        return int(self._order[place])
+
+    # --- checkpoints --------------------------------------------------------------------------------------------
+
+    def checkpoint(self, run: Run, step: int) -> None:
+        """Weights and Adam's state after `step` steps."""
+        tensors = {f"weight.{name}": p for name, p in self.parameters.items()}
+        for name, p in self.parameters.items():
+            for key, tensor in self.adam.state[p].items():
+                tensors[f"{key}.{name}"] = tensor
+        run.save("checkpoint", {**tensors, "steps": torch.tensor(step)})
+
+    @torch.no_grad()
+    def restore(self, run: Run) -> int:
+        """Continue from the run's checkpoint, if any; returns the number of steps already made."""
+        if not run.has("checkpoint"):
+            run.rewind_metrics(0)
+            return 0
+        tensors = run.load("checkpoint")
+        for name, p in self.parameters.items():
+            p.copy_(tensors[f"weight.{name}"])
+            self.adam.state[p] = {
+                "step": tensors[f"step.{name}"],
+                "exp_avg": tensors[f"exp_avg.{name}"].to(p),
+                "exp_avg_sq": tensors[f"exp_avg_sq.{name}"].to(p),
+            }
+        step = int(tensors["steps"])
+        run.rewind_metrics(step)
+        return step
+
+
+def _unchanged(T: Tensor) -> Tensor:
+    return T
