@@ -1,0 +1,134 @@
+"""Policies: their names, and plans from real (if random) networks and images."""
+
+import numpy as np
+import pytest
+import torch
+
+from dgrasp.cameras import Intrinsics, Views, view_from_sphere
+from dgrasp.nerf import NerfConfig, build_nerf
+from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig
+from dgrasp.policy import CONTROLS, POLICIES, GraspPolicy, NoGraspError, OptimizerConfig, policy_spec
+from dgrasp.poses import check_poses
+from dgrasp.value import GraspReadout, GraspValue, QueryConfig, QueryPoints, ReadoutConfig
+
+BOUNDS = (torch.tensor([-0.127, -0.305, 0.9605]), torch.tensor([0.527, 0.305, 1.0655]))
+CONFIG = OptimizerConfig(starts=24, steps=3, chunk=10)
+
+
+def views(n: int = 2, centre: tuple[float, float, float] = (0.2, 0.0, 0.96)) -> Views:
+    rng = np.random.default_rng(0)
+    poses = [view_from_sphere(torch.tensor(centre).double(), 0.8, a, 0.7).numpy() for a in np.linspace(-1, 1, n)]
+    images = rng.integers(0, 256, (n, 24, 32, 3), dtype=np.uint8)
+    return Views(images, np.stack([Intrinsics.d415(32, 24).matrix] * n), np.stack(poses))
+
+
+def value(fusion: str = "sum") -> GraspValue:
+    field = FieldConfig(hidden=8, position_frequencies=3, direction_frequencies=2)
+    phi = build_nerf(NerfConfig(encoder=ConvolutionEncoderConfig(channels=4, width=4), field=field))
+    queries = QueryPoints.from_config(QueryConfig(points_per_line=1))
+    config = ReadoutConfig(activation_features=4, query_features=4, trunk_hidden=8, trunk_features=4)
+    readout = GraspReadout(config, queries=6, hidden=8, generator=torch.Generator().manual_seed(0))
+    return GraspValue(phi, readout, queries, fusion)
+
+
+def policy(name: str = "dgrasp_quat_sync", config: OptimizerConfig = CONFIG, fusion: str = "sum") -> GraspPolicy:
+    return GraspPolicy(policy_spec(name), value(fusion), config, BOUNDS)
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_eight_policies_from_three_models_and_four_of_the_control():
+    assert list(POLICIES) == [
+        f"{method}_{rep}_{schedule}"
+        for method in ("base", "dgrasp")
+        for rep in ("quat", "6d")
+        for schedule in ("seq", "sync")
+    ]
+    assert {s.model for s in POLICIES.values()} == {"base", "dgrasp_quat", "dgrasp_6d"}
+    assert {s.model for s in CONTROLS.values()} == {"base_control"} and len(CONTROLS) == 4
+    spec = policy_spec("dgrasp_6d_seq")
+    assert (spec.model, spec.representation, spec.schedule) == ("dgrasp_6d", "6d", "seq")
+    with pytest.raises(ValueError, match="unknown policy 'dgrasp'; policies: base_quat_seq"):
+        policy_spec("dgrasp")
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_policy_plans(name):
+    plan = policy(name).plan(views(), generator())
+    check_poses(plan.T_world_tcp)
+    assert plan.value == float(plan.candidates.scores.max()) and len(plan.candidates.scores) == 24
+
+
+def test_equal_streams_equal_plans():
+    a, b = (policy().plan(views(), generator()) for _ in range(2))
+    assert torch.equal(a.T_world_tcp, b.T_world_tcp)
+
+
+def test_images_add_up():
+    psi, both = value(), views(2)
+    T = policy().starts(generator())[:5]
+    total, first, second = (psi.bind(psi.encode(v))(T) for v in (both, both[[0]], both[[1]]))
+    torch.testing.assert_close(total, first + second)
+    assert not torch.allclose(first, second)
+
+
+def test_images_fused_in_the_network_are_not_a_sum():
+    psi, both = value("network"), views(2)
+    T = policy().starts(generator())[:5]
+    fused, first, second = (psi.bind(psi.encode(v))(T) for v in (both, both[[0]], both[[1]]))
+    assert fused.shape == (5,) and not torch.allclose(fused, first + second)
+    torch.testing.assert_close(psi.bind(psi.encode(both[[1, 0]]))(T), fused)  # and blind to the order of the images
+
+
+def test_scores_equal_query_by_query_evaluation():
+    """The grouped path through Phi gives what 1-point queries give one by one."""
+    psi = value()
+    enc = psi.encode(views(1))
+    T = policy().starts(generator())[:4]
+    points, directions = psi.queries.in_world(T)
+    a = psi.phi.activations(enc, points.flatten(0, 1)[None], directions.flatten(0, 1)[None])
+    torch.testing.assert_close(psi.bind(enc)(T), psi.readout(a[0].unflatten(0, (4, 6))))
+
+
+def test_paths_of_a_plan():
+    plan = policy().plan(views(), generator(), record=True)
+    assert plan.path().shape == (4, 4, 4)
+    torch.testing.assert_close(plan.path()[-1], plan.T_world_tcp)
+    torch.testing.assert_close(plan.path(3)[-1], plan.candidates.T_world_tcp[3])
+    with pytest.raises(ValueError, match="record=True"):
+        policy().plan(views(), generator()).path()
+
+
+def test_real_robots_take_the_best_pose_from_above():
+    config = CONFIG.model_copy(update={"approach": "downwards", "advance": 0.01})
+    free, filtered = (policy(config=c).plan(views(), generator()) for c in (CONFIG, config))
+    z = free.candidates.T_world_tcp[:, 2, 2]
+    rank = int(torch.nonzero(z < 0)[0])
+    assert filtered.chosen == rank and filtered.value == float(free.candidates.scores[rank])
+    T = free.candidates.T_world_tcp[rank]
+    torch.testing.assert_close(filtered.T_world_tcp[:3, 3], T[:3, 3] + 0.01 * T[:3, 2])
+
+
+def test_no_pose_from_above_is_said_so():
+    grasping = policy(config=CONFIG.model_copy(update={"approach": "downwards", "starts": 3, "steps": 1}))
+    up = torch.eye(4).expand(3, 4, 4) + torch.nn.functional.pad(BOUNDS[0][:, None], (3, 0, 0, 1))
+    grasping.starts = lambda generator: up
+    grasping.config = grasping.config.model_copy(update={"rotation_rate": 1e-6})
+    with pytest.raises(NoGraspError, match="none of the 3 candidates"):
+        grasping.plan(views(), generator())
+
+
+def test_a_camera_that_sees_nothing_is_named():
+    blind = views(2)
+    Ts = blind.Ts_world_cam.copy()
+    Ts[1, :3, :3] = Ts[1, :3, :3] @ np.diag([1.0, -1.0, -1.0])  # turned round
+    with pytest.raises(ValueError, match="camera 1 sees nothing of the workspace"):
+        policy().plan(Views(blind.images, blind.K, Ts), generator())
+
+
+def test_readout_and_phi_must_fit():
+    psi = value()
+    with pytest.raises(ValueError, match="readout: made for"):
+        GraspValue(psi.phi, GraspReadout(queries=7, hidden=8), psi.queries)

@@ -1,0 +1,108 @@
+"""Tuning: seeded, resumable, pruning, several processes; success is whatever the caller measures."""
+
+import subprocess
+import sys
+import textwrap
+
+import optuna
+import pytest
+
+from dgrasp.policy import OptimizerConfig, TuningConfig, tune
+
+BASE = OptimizerConfig()
+CONFIG = TuningConfig(trials=14, startup_trials=4, pruning_warmup=3)
+
+
+def attempts(config: OptimizerConfig):
+    """Succeeds the more often the nearer the rates are to (0.02, 0.3)."""
+    miss = abs(config.translation_rate - 0.02) * 20 + abs(config.rotation_rate - 0.3)
+    yield from (miss < 0.1 * k for k in range(1, 11))
+
+
+def history(storage, name):
+    study = optuna.load_study(
+        study_name=name,
+        storage=optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(storage))),
+    )
+    finished = [
+        t for t in study.trials if t.state in (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+    ]
+    return [(t.params, t.value, t.state.name) for t in finished]
+
+
+def test_search_beats_where_it_started_and_prunes(tmp_path):
+    tuned = tune(attempts, BASE, CONFIG, storage=tmp_path / "study.log", name="base_quat_seq")
+    trials = history(tmp_path / "study.log", "base_quat_seq")
+    assert trials[0][0]["translation_rate"] == BASE.translation_rate  # the untuned settings come first
+    assert tuned.success > trials[0][1]
+    assert tuned.trials == len(trials) == 14 and tuned.pruned > 0
+    assert tuned.config.starts == BASE.starts and tuned.config.translation_rate != BASE.translation_rate
+
+
+def test_equal_seeds_equal_studies(tmp_path):
+    for run in ("a", "b"):
+        tune(attempts, BASE, CONFIG, storage=tmp_path / run, name="p", seed=3)
+    tune(attempts, BASE, CONFIG, storage=tmp_path / "c", name="p", seed=4)
+    assert history(tmp_path / "a", "p") == history(tmp_path / "b", "p") != history(tmp_path / "c", "p")
+
+
+@pytest.mark.parametrize("deadly", [1, 3, 47])
+def test_a_resumed_study_equals_an_undisturbed_one(tmp_path, deadly):
+    made = 0
+
+    def fragile(config):
+        nonlocal made
+        for success in attempts(config):
+            made += 1
+            if made == deadly:
+                raise KeyboardInterrupt
+            yield success
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(fragile, BASE, CONFIG, storage=tmp_path / "disturbed", name="p")
+    tune(attempts, BASE, CONFIG, storage=tmp_path / "disturbed", name="p")
+    tune(attempts, BASE, CONFIG, storage=tmp_path / "undisturbed", name="p")
+    assert history(tmp_path / "disturbed", "p") == history(tmp_path / "undisturbed", "p")
+
+
+def test_a_killed_process_loses_only_its_trial(tmp_path):
+    program = textwrap.dedent("""
+        import os, signal, sys
+        from dgrasp.policy import OptimizerConfig, TuningConfig, tune
+        count = 0
+        def attempts(config):
+            global count
+            for k in range(10):
+                count += 1
+                if count == 25:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                yield abs(config.translation_rate - 0.02) * 20 + abs(config.rotation_rate - 0.3) < 0.1 * (k + 1)
+        config = TuningConfig(trials=14, startup_trials=4, pruning_warmup=3)
+        tune(attempts, OptimizerConfig(), config, storage=sys.argv[1], name="p")
+    """)
+    process = subprocess.run([sys.executable, "-c", program, str(tmp_path / "killed")], check=False)
+    assert process.returncode == -9
+    tune(attempts, BASE, CONFIG, storage=tmp_path / "killed", name="p")
+    tune(attempts, BASE, CONFIG, storage=tmp_path / "whole", name="p")
+    assert history(tmp_path / "killed", "p") == history(tmp_path / "whole", "p")
+
+
+def test_several_processes_share_one_study_in_a_database(tmp_path):
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    tuned = tune(attempts, BASE, TuningConfig(trials=6, startup_trials=4), storage=url, name="p", workers=2)
+    assert 6 <= tuned.trials <= 7
+
+
+def test_finished_studies_make_no_further_attempts(tmp_path):
+    config = TuningConfig(trials=3)
+    first = tune(attempts, BASE, config, storage=tmp_path / "s", name="p")
+
+    def refuse(config):
+        raise AssertionError("no attempt was needed")
+
+    assert tune(refuse, BASE, config, storage=tmp_path / "s", name="p") == first
+
+
+def test_nothing_to_measure_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="yielded no grasp attempt"):
+        tune(lambda config: [], BASE, CONFIG, storage=tmp_path / "s", name="p")
