@@ -1,0 +1,157 @@
+"""Generation of demonstrations: scene by scene, in parallel processes, resumable, the same bytes however many work.
+
+A scene's content depends on (configuration, seed, split, index) alone: every random number comes from a
+stream with that address, and every trial is run in a world built from nothing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+from pydantic import Field
+from tqdm import tqdm
+
+from dgrasp import streams
+from dgrasp.cameras import Intrinsics
+from dgrasp.config import Config
+from dgrasp.data import layout
+from dgrasp.data.card import write_card
+from dgrasp.data.config import DataConfig
+from dgrasp.files import sha256
+from dgrasp.runs import Run, open_run
+from dgrasp.sim import Cell, CellConfig, Scene, evaluation_viewpoints, oracle, sample_viewpoints, task
+
+CODE = ("dgrasp.sim", "dgrasp.data.generate", "dgrasp.data.layout", "dgrasp.cameras", "dgrasp.streams")
+STAGE = "demonstrations"
+
+
+class DemonstrationsConfig(Config):
+    """What a demonstrations run is made from."""
+
+    data: DataConfig = Field(description="Counts and views")
+    cell: CellConfig = Field(description="The simulated cell")
+
+    def canonical(self) -> str:
+        return f'{{"cell":{self.cell.canonical()},"data":{self.data.canonical()}}}'
+
+
+def generate_demonstrations(
+    data_config: DataConfig, cell_config: CellConfig, root: Path, seed: int = 0, workers: int = 1
+) -> Run:
+    """Make (or complete, or repair) the demonstrations below `root`; returns the complete run.
+
+    Scenes whose files match the manifest are kept; missing and damaged ones are made again, and no others.
+    """
+    config = DemonstrationsConfig(data=data_config, cell=cell_config)
+    run = open_run(Path(root), STAGE, config, seed=seed, code=CODE)
+    wanted = [("train", i) for i in range(data_config.train_scenes)]
+    wanted += [("validation", i) for i in range(data_config.validation_scenes)]
+    files = _intact(run.path, wanted)
+    missing = [key for key in wanted if layout.scene_path(run.path, *key).name not in files]
+    if run.complete and not missing:
+        return run
+    jobs = (delayed(make_scene)(config, run.path, split, index, seed) for split, index in missing)
+    with parallel_config(backend=data_config.backend):
+        results = Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
+        for name, entry in tqdm(results, total=len(missing), desc="demonstrations", unit="scene", mininterval=5):
+            files[name] = entry
+            layout.write_manifest(run.path, files, data_config.policy_views)
+    layout.write_manifest(run.path, files, data_config.policy_views)
+    summary = write_card(run.path, config.model_dump(mode="json"), seed)
+    return run.finish(**summary)
+
+
+def _intact(folder: Path, wanted: list[tuple[str, int]]) -> dict[str, dict[str, Any]]:
+    """Manifest entries whose files are there with the right checksum."""
+    if not (folder / "manifest.json").is_file():
+        return {}
+    files = layout.read_manifest(folder)["files"]
+    paths = {layout.scene_path(folder, *key).name: layout.scene_path(folder, *key) for key in wanted}
+    return {n: e for n, e in files.items() if n in paths and paths[n].is_file() and sha256(paths[n]) == e["sha256"]}
+
+
+@lru_cache(maxsize=1)
+def _process_cell(config: CellConfig) -> Cell:
+    """One Bullet client per process."""
+    return Cell(config)
+
+
+def make_scene(
+    config: DemonstrationsConfig, folder: Path, split: str, index: int, seed: int
+) -> tuple[str, dict[str, Any]]:
+    """Make and write one scene file; returns its name and manifest entry (a joblib job)."""
+    record = demonstrate_scene(_process_cell(config.cell), config.data, split, index, seed)
+    path = layout.scene_path(folder, split, index)
+    layout.save_scene(path, record)
+    return path.name, layout.manifest_entry(path, record)
+
+
+def demonstrate_scene(cell: Cell, config: DataConfig, split: str, index: int, seed: int) -> layout.SceneRecord:
+    """Clear one scene object by object with the oracle; a stage is kept only if its object was really lifted."""
+    scene = task(config.task).scene(split, index, seed, objects=config.objects_per_scene)
+    intrinsics = Intrinsics.d415(config.width, config.height)
+    record: dict[str, Any] = {"split": split, "index": index, "stages": [], "attempts": []}
+    views, grasps, trajectories = [], [], []
+    for stage in range(config.objects_per_scene):
+        if not len(scene):
+            break
+        cell.reset(scene)
+        seen = cell.observe(_viewpoints(config, streams.rng(seed, "viewpoints", split, index, stage)), intrinsics)
+        done = _demonstrate(cell, config, scene, (seed, split, index, stage), record["attempts"])
+        if done is None:
+            break
+        grasp, trajectory, name, after = done
+        record["stages"].append({"object": name, "scene": scene.describe()})
+        views.append(seen)
+        grasps.append(grasp)
+        trajectories.append(trajectory)
+        scene = after
+    shape = (0, config.views, config.height, config.width, 3)
+    return layout.SceneRecord(
+        np.stack([v.images for v in views]) if views else np.zeros(shape, np.uint8),
+        np.stack([v.K for v in views]) if views else np.zeros((0, config.views, 3, 3)),
+        np.stack([v.Ts_world_cam for v in views]) if views else np.zeros((0, config.views, 4, 4)),
+        np.array(grasps).reshape(-1, 4, 4),
+        tuple(trajectories),
+        record,
+    )
+
+
+def _demonstrate(
+    cell: Cell, config: DataConfig, scene: Scene, address: tuple[int, str, int, int], attempts: list[dict[str, Any]]
+) -> tuple[np.ndarray, np.ndarray, str, Scene] | None:
+    """Try oracle samples until one lifts its object: (grasp, trajectory, object, scene after), or None."""
+    seed, split, index, stage = address
+    for attempt in range(config.tries):
+        rng = streams.rng(seed, "demonstrations", split, index, stage, attempt)
+        try:
+            grasp, trajectory = oracle(scene, rng, config.oracle)
+        except ValueError as error:
+            attempts.append(
+                {"stage": stage, "attempt": attempt, "outcome": "no grasp", "reason": str(error), "object": None}
+            )
+            return None
+        trial = cell.execute(grasp, trajectory, config.oracle.rate)
+        attempts.append(
+            {
+                "stage": stage,
+                "attempt": attempt,
+                "outcome": str(trial.outcome),
+                "reason": trial.reason,
+                "object": trial.object,
+                "simulated_seconds": round(trial.simulated_seconds, 6),
+            }
+        )
+        if trial.success and trial.object is not None:
+            return grasp, trajectory, trial.object, trial.scene_after
+    return None
+
+
+def _viewpoints(config: DataConfig, rng: np.random.Generator) -> np.ndarray:
+    """All cameras of one observation: the fixed ones first, if asked for, then random ones."""
+    fixed = evaluation_viewpoints(5)[: config.views] if config.policy_viewpoints == "fixed" else np.zeros((0, 4, 4))
+    return np.concatenate([fixed, sample_viewpoints(rng, config.views - len(fixed)).reshape(-1, 4, 4)])

@@ -1,0 +1,31 @@
+"""The simulated cell (Sec. 4): robot, workbench, tasks, trials and the oracle. The only package that imports PyBullet."""
+
+from dgrasp.sim.cell import Cell, Geometry
+from dgrasp.sim.config import CellConfig
+from dgrasp.sim.oracle import OracleConfig, distance_to_grasps, oracle, oracle_grasps
+from dgrasp.sim.scene import Scene, SceneObject
+from dgrasp.sim.shapes import Prism
+from dgrasp.sim.tasks import TASKS, Task, task
+from dgrasp.sim.trial import Outcome, Trial
+from dgrasp.sim.viewpoints import evaluation_viewpoints, sample_viewpoints, viewpoint
+
+__all__ = [
+    "TASKS",
+    "Cell",
+    "CellConfig",
+    "Geometry",
+    "OracleConfig",
+    "Outcome",
+    "Prism",
+    "Scene",
+    "SceneObject",
+    "Task",
+    "Trial",
+    "distance_to_grasps",
+    "evaluation_viewpoints",
+    "oracle",
+    "oracle_grasps",
+    "sample_viewpoints",
+    "task",
+    "viewpoint",
+]

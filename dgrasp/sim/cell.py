@@ -1,0 +1,120 @@
+"""The simulated cell: one Bullet client that shows a scene, takes pictures of it, and executes grasps in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import pybullet as bullet
+from jaxtyping import Float
+
+from dgrasp.cameras import Intrinsics, Views
+from dgrasp.sim.config import CellConfig
+from dgrasp.sim.render import Picture, render
+from dgrasp.sim.scene import Scene
+from dgrasp.sim.trial import HOME, Trial, run_trial
+from dgrasp.sim.world import World, build_world, place_robot
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Depth (views, h, w) in metres along the optical axis (inf beyond the cell) and segmentation (views, h, w).
+
+    `names[k]` is what label k shows. For plots and tests; never for a policy.
+    """
+
+    depth: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+
+
+class Cell:
+    """The cell of the paper. Use as a context manager; one cell (one client) per process is enough."""
+
+    def __init__(self, config: CellConfig | None = None) -> None:
+        self.config = config or CellConfig()
+        self.client = bullet.connect(bullet.DIRECT)
+        self._world: World | None = None
+        self._touched = False
+
+    def __enter__(self) -> Cell:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect from Bullet; safe to call twice."""
+        if self.client >= 0:
+            bullet.disconnect(self.client)
+            self.client = -1
+
+    @property
+    def world(self) -> World:
+        """The built world; raises RuntimeError before the first `reset`."""
+        if self._world is None:
+            raise RuntimeError("the cell is empty: call cell.reset(scene) first")
+        return self._world
+
+    @property
+    def scene(self) -> Scene:
+        return self.world.scene
+
+    def reset(self, scene: Scene) -> None:
+        """Rebuild the world with this scene and the robot at home."""
+        self._world = build_world(self.client, self.config, scene)
+        place_robot(self._world, HOME)
+        self._touched = False
+
+    def observe(self, Ts_world_cam: Float[np.ndarray, "views 4 4"], intrinsics: Intrinsics | None = None) -> Views:
+        """RGB views of the scene as it stands: all that a policy may see."""
+        pictures, K = self._pictures(Ts_world_cam, intrinsics)
+        images = np.stack([p.rgb for p in pictures])
+        return Views(images, np.repeat(K[None], len(images), 0), np.array(Ts_world_cam, dtype=np.float64))
+
+    def observe_geometry(
+        self, Ts_world_cam: Float[np.ndarray, "views 4 4"], intrinsics: Intrinsics | None = None
+    ) -> Geometry:
+        """Depth and segmentation of the same views, for plots and tests."""
+        pictures, _ = self._pictures(Ts_world_cam, intrinsics)
+        world = self.world
+        bodies = {**world.statics, **{b: n for n, b in world.objects.items()}}
+        if world.robot is not None:
+            bodies[world.robot.body] = "robot"
+        names = ("background", *bodies.values())
+        lookup = {-1: 0, **{body: k + 1 for k, body in enumerate(bodies)}}
+        bodies_seen = np.stack([p.bodies for p in pictures])
+        labels = np.zeros(bodies_seen.shape, dtype=np.uint8)
+        for body, label in lookup.items():
+            labels[bodies_seen == body] = label
+        return Geometry(np.stack([p.depth for p in pictures]), labels, names)
+
+    def execute(
+        self,
+        T_world_tcp: Float[np.ndarray, "4 4"],
+        approach: Float[np.ndarray, "n 4 4"] | None = None,
+        rate: float = 10.0,
+        watch: Callable[[str], None] | None = None,
+    ) -> Trial:
+        """Attempt a grasp with the arm in physics: home, approach, close, lift, hold, judge.
+
+        T_world_tcp: grasp pose (array or CPU tensor). approach: TCP poses at `rate` Hz that end in the grasp
+        (default: straight along the approach axis). Bad poses give an outcome, never an exception. The world
+        is rebuilt first if an attempt was made since `reset`; go on with `reset(trial.scene_after)`.
+        """
+        if self._touched:
+            self.reset(self.scene)
+        self._touched = True
+        return run_trial(self.world, np.asarray(T_world_tcp, dtype=np.float64), approach, rate, watch)
+
+    def _pictures(self, Ts_world_cam: np.ndarray, intrinsics: Intrinsics | None) -> tuple[list[Picture], np.ndarray]:
+        intrinsics = intrinsics or Intrinsics.d415(self.config.width, self.config.height)
+        Ts = np.asarray(Ts_world_cam, dtype=np.float64)
+        if Ts.ndim != 3 or Ts.shape[1:] != (4, 4) or not len(Ts):
+            raise ValueError(f"Ts_world_cam: expected shape (views, 4, 4) with at least one view, got {Ts.shape}")
+        world = self.world
+        return [render(world.client, self.config, T, intrinsics) for T in Ts], intrinsics.matrix

@@ -1,0 +1,71 @@
+"""Settings of the simulated cell. Physics first, then looks; every default says where it comes from."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dgrasp.config import Config
+
+
+class CellConfig(Config):
+    """The PyBullet cell: time step, contact, gripper, motion, judgement, light."""
+
+    # --- physics
+    frequency: int = Field(240, ge=60, le=4800, description="Simulation steps per second (predecessor: 240)")
+    solver_iterations: int = Field(
+        50, ge=10, le=1000, description="Constraint solver iterations a step (Bullet's default)"
+    )
+    board_friction: float = Field(
+        1.0, ge=0, le=10, description="Lateral friction of board and table (predecessor's workbench)"
+    )
+    pad_friction: float = Field(
+        2.0,
+        ge=0,
+        le=10,
+        description="Lateral friction of the pads; Bullet multiplies: 1.0 on a 0.5 object, as rubber on plastic",
+    )
+    pad_spinning_friction: float = Field(
+        0.01, ge=0, le=1, description="Resists turning about a contact point (predecessor: 0.01)"
+    )
+    grip_force: float = Field(
+        60.0, ge=10, le=125, description="Force per pad in newtons; the 2F-140 gives 10 to 125, middle taken"
+    )
+    stop_force: float = Field(
+        150.0,
+        gt=0,
+        le=1000,
+        description="Robot against anything before the grip: protective stop in newtons (UR default 150)",
+    )
+
+    # --- motion
+    joint_speed: float = Field(0.9, gt=0, le=1, description="Share of the joints' velocity limits used in free motion")
+    joint_acceleration: float = Field(
+        8.0, gt=0, le=40, description="rad/s^2; not published for the CB3, its software's maximum is higher"
+    )
+    linear_speed: float = Field(0.30, gt=0, le=1, description="TCP speed of approach and lift in m/s; not in the paper")
+    approach_distance: float = Field(
+        0.10, gt=0, le=0.5, description="Pre-grasp behind the grasp along the approach axis, metres"
+    )
+    lift_height: float = Field(0.15, gt=0, le=0.5, description="Straight up after closing, metres (predecessor: 0.075)")
+    hold_seconds: float = Field(0.5, ge=0, le=10, description="Still after lifting; dropped in this time is not lifted")
+    close_seconds: float = Field(1.0, gt=0, le=5, description="At most this long for closing")
+    use_gripper_symmetry: bool = Field(
+        True, description="A half turn about the approach axis is the same grasp to two fingers"
+    )
+
+    # --- judgement
+    lifted_height: float = Field(
+        0.10, gt=0, le=0.5, description="The object must be this much higher after the hold, metres"
+    )
+
+    # --- looks
+    width: int = Field(128, ge=8, le=4096, description="Image width in pixels")
+    height: int = Field(96, ge=8, le=4096, description="Image height in pixels")
+    board_colour: tuple[float, float, float] = Field((0.36, 0.37, 0.40), description="RGB in [0, 1]; not in the paper")
+    table_colour: tuple[float, float, float] = Field((0.62, 0.52, 0.42), description="RGB in [0, 1]; not in the paper")
+    background: tuple[float, float, float] = Field((0.85, 0.87, 0.89), description="RGB in [0, 1] beyond the cell")
+    light_direction: tuple[float, float, float] = Field((0.6, 0.5, 1.6), description="Towards the light, world frame")
+
+    @property
+    def time_step(self) -> float:
+        return 1.0 / self.frequency

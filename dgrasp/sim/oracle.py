@@ -1,0 +1,234 @@
+"""The oracle: grasps from the scene's state, and the trajectory that a demonstrator takes to them.
+
+Grasps are top-down on the annotated lines of a random object, as the predecessor's oracle takes them. The
+paper does not say how trajectories start or how they are sampled: see `OracleConfig` for our choice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+from scipy.spatial.transform import Rotation, Slerp
+
+from dgrasp.config import Config
+from dgrasp.sim import gripper
+from dgrasp.sim.motion import trapezoid
+from dgrasp.sim.rigid import transform
+from dgrasp.sim.scene import Scene, SceneObject
+from dgrasp.sim.shapes import GraspLine
+from dgrasp.sim.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
+
+LEVEL = np.radians(12)  # closing axes and lines within this of the horizontal count as horizontal
+TIP_CLEARANCE = gripper.TIP_BEHIND + 0.003  # least height of the TCP above the board: closing fingers grow 24 mm
+CLEARANCE = 0.006  # m kept between the open hand and other objects
+
+
+class OracleConfig(Config):
+    """The demonstrator's motion. # not in the paper: none of these numbers is stated in any source."""
+
+    rate: float = Field(10.0, gt=0, le=240, description="Recorded TCP poses per second")
+    speed: float = Field(
+        0.25, gt=0, le=1, description="TCP speed between the recorded poses, m/s: 25 mm a pose at 10 Hz"
+    )
+    turn_speed: float = Field(1.5, gt=0, le=6, description="Greatest turning speed of the TCP, rad/s")
+    pregrasp: float = Field(
+        0.10, gt=0, le=0.4, description="Height of the pre-grasp above the grasp, metres (student's code: 0.10)"
+    )
+    acceleration: float = Field(1.0, gt=0, le=10, description="Of the TCP at the start and before the grasp, m/s^2")
+    start_height: tuple[float, float] = Field(
+        (0.03, 0.30), description="TCP heights above the board where motions begin, metres"
+    )
+    start_tilt: float = Field(
+        1.05, ge=0, le=3.15, description="Greatest tilt of the starting approach axis from down, radians"
+    )
+    start_turn: float = Field(
+        1.57, ge=0, le=3.15, description="Greatest turn about the approach axis at the start, radians"
+    )
+    start_tries: int = Field(
+        40, ge=1, le=1000, description="Starts tried until one is clear of objects; then straight from above"
+    )
+
+
+def oracle(
+    scene: Scene, rng: np.random.Generator, config: OracleConfig | None = None
+) -> tuple[Float[np.ndarray, "4 4"], Float[np.ndarray, "steps 4 4"]]:
+    """A grasp `T_world_tcp` and the recorded trajectory `Ts_world_tcp` to it; the last row is the grasp.
+
+    Raises ValueError if no object of the scene has an annotated grasp that the open hand reaches.
+    """
+    config = config or OracleConfig()
+    T, name = sample_grasp(scene, rng)
+    return T, sample_trajectory(scene, T, name, rng, config)
+
+
+def sample_grasp(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+    """A random object's random grasp (T_world_tcp, object name), clear of its neighbours."""
+    for i in rng.permutation(len(scene.objects)):
+        o = scene.objects[i]
+        lines = usable_lines(o)
+        for _ in range(20 if lines else 0):
+            line = lines[rng.integers(len(lines))]
+            along = rng.uniform(-1, 1) * line.half_length
+            T = grasp_pose(o, line, along, turned=bool(rng.integers(2)))
+            if hand_is_clear(T, scene, ignore=o.name):
+                return T, o.name
+    raise ValueError(
+        f"no object of this scene can be grasped from above; objects: {', '.join(o.name for o in scene.objects)}"
+    )
+
+
+def oracle_grasps(scene: Scene, spacing: float = 0.005, clear: bool = True) -> Float[np.ndarray, "n 4 4"]:
+    """All annotated grasps of a scene, one every `spacing` metres along each line; (0, 4, 4) if there are none.
+
+    Each stands for its half-turned twin too. With `clear`, only those the open hand reaches past the neighbours.
+    """
+    grasps = []
+    for o in scene.objects:
+        for line in usable_lines(o):
+            n = 1 + 2 * int(np.ceil(line.half_length / spacing)) if line.half_length else 1
+            for along in np.linspace(-line.half_length, line.half_length, n):
+                T = grasp_pose(o, line, along)
+                if not clear or hand_is_clear(T, scene, ignore=o.name):
+                    grasps.append(T)
+    return np.array(grasps).reshape(-1, 4, 4)
+
+
+def distance_to_grasps(
+    T_world_tcp: Float[np.ndarray, "*b 4 4"], grasps: Float[np.ndarray, "n 4 4"], radians_per_metre: float = 10.0
+) -> tuple[Float[np.ndarray, "*b"], Float[np.ndarray, "*b"]]:
+    """Metres and radians (modulo the gripper's half turn) from poses to their nearest valid grasp.
+
+    Nearest in metres + radians / radians_per_metre, so that both numbers belong to one grasp.
+    """
+    if not len(grasps):
+        raise ValueError("distance_to_grasps: there is no grasp to compare with")
+    T = np.asarray(T_world_tcp, dtype=np.float64)[..., None, :, :]
+    metres = np.linalg.norm(T[..., :3, 3] - grasps[:, :3, 3], axis=-1)
+    R = T[..., :3, :3]
+    diagonal = np.einsum("...ij,nij->...nj", R[..., 0, :, :], grasps[:, :3, :3])  # column by column
+    straight = diagonal.sum(-1)
+    turned = diagonal[..., 2] - diagonal[..., 0] - diagonal[..., 1]
+    radians = np.arccos(np.clip((np.maximum(straight, turned) - 1) / 2, -1, 1))
+    nearest = np.argmin(metres + radians / radians_per_metre, axis=-1)[..., None]
+    return np.take_along_axis(metres, nearest, -1)[..., 0], np.take_along_axis(radians, nearest, -1)[..., 0]
+
+
+def usable_lines(o: SceneObject) -> list[GraspLine]:
+    """Annotated lines that are horizontal and closed horizontally as the object now lies."""
+    R = o.T_world_object[:3, :3]
+    limit = np.sin(LEVEL)
+    return [
+        line
+        for line in o.shape.grasp_lines
+        if abs((R @ line.closing)[2]) < limit and abs((R @ line.direction)[2]) < limit
+    ]
+
+
+def grasp_pose(o: SceneObject, line: GraspLine, along: float, turned: bool = False) -> np.ndarray:
+    """`T_world_tcp` on a line: z down, x along the closing axis, at the height of the line or the lowest that is safe."""
+    T = o.T_world_object
+    position = T[:3, :3] @ (np.array(line.centre) + along * np.array(line.direction)) + T[:3, 3]
+    position[2] = max(position[2], BOARD_TOP + TIP_CLEARANCE)
+    closing = T[:3, :3] @ np.array(line.closing)
+    x = np.array([closing[0], closing[1], 0.0]) * (-1.0 if turned else 1.0)
+    x /= np.linalg.norm(x)
+    z = np.array([0.0, 0.0, -1.0])
+    return transform(np.stack([x, np.cross(z, x), z], axis=1), position)
+
+
+def sample_trajectory(
+    scene: Scene, T_grasp: np.ndarray, name: str, rng: np.random.Generator, config: OracleConfig
+) -> np.ndarray:
+    """From a random start, smoothly to the pre-grasp, straight down to the grasp; poses at `config.rate`."""
+    T_pre = T_grasp @ transform(None, (0.0, 0.0, -config.pregrasp))
+    for _ in range(config.start_tries):
+        T_start = random_start(T_grasp, rng, config)
+        way, descent = blend(T_start, T_pre, T_grasp, config)
+        if hand_is_clear(way, scene) and hand_is_clear(descent, scene, ignore=name):
+            return np.concatenate([way, descent])
+    T_above = T_pre @ transform(None, (0.0, 0.0, -0.05))
+    return np.concatenate(blend(T_above, T_pre, T_grasp, config))
+
+
+def random_start(T_grasp: np.ndarray, rng: np.random.Generator, config: OracleConfig) -> np.ndarray:
+    """A pose anywhere in the workspace or above it, tilted and turned at random against the grasp."""
+    low, high = BOUNDS_LOW.copy(), BOUNDS_HIGH.copy()
+    low[2], high[2] = BOARD_TOP + config.start_height[0], BOARD_TOP + config.start_height[1]
+    angle = rng.uniform(-np.pi, np.pi)
+    tilt = rng.uniform(0, config.start_tilt) * np.array([np.cos(angle), np.sin(angle), 0.0])
+    turn = rng.uniform(-config.start_turn, config.start_turn)
+    R = T_grasp[:3, :3] @ (Rotation.from_rotvec(tilt) * Rotation.from_rotvec([0, 0, turn])).as_matrix()
+    return transform(R, rng.uniform(low, high))
+
+
+def blend(
+    T_start: np.ndarray, T_pre: np.ndarray, T_grasp: np.ndarray, config: OracleConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Recorded poses of (the curve to the pre-grasp, the straight descent); the last one is exactly the grasp.
+
+    The curve is a cubic Bezier that ends in the direction of the descent; orientation turns with a smoothstep.
+    Speed along both is one trapezoid from rest to rest.
+    """
+    start, pre, grasp = T_start[:3, 3], T_pre[:3, 3], T_grasp[:3, 3]
+    back = pre - 0.5 * (grasp - pre)  # half a descent above the pre-grasp
+    u = np.linspace(0, 1, 65)[:, None]
+    curve = (
+        (1 - u) ** 3 * start
+        + 3 * u * (1 - u) ** 2 * (start + (pre - start) / 3)
+        + 3 * u**2 * (1 - u) * back
+        + u**3 * pre
+    )
+    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
+    rotations = Rotation.from_matrix(np.stack([T_start[:3, :3], T_pre[:3, :3]]))
+    radians = float((rotations[0].inv() * rotations[1]).magnitude())
+    first = max(arc[-1], 1.5 * radians * config.speed / config.turn_speed)  # 1.5: the smoothstep's peak slope
+    total = first + float(np.linalg.norm(grasp - pre))
+    way = np.concatenate([[0.0], trapezoid(total, config.speed, config.acceleration, 1 / config.rate)]) * total
+    f = np.minimum(way / first, 1.0)
+    poses = np.zeros((len(way), 4, 4))
+    poses[:, :3, :3] = Slerp([0, 1], rotations)(f * f * (3 - 2 * f)).as_matrix()
+    poses[:, :3, 3] = np.stack([np.interp(f * arc[-1], arc, curve[:, k]) for k in range(3)], axis=1)
+    late = way > first
+    poses[late, :3, 3] = pre + ((way[late] - first) / (total - first))[:, None] * (grasp - pre)
+    poses[:, 3, 3] = 1.0
+    poses[-1] = T_grasp
+    return poses[~late], poses[late]
+
+
+def _hand_points() -> np.ndarray:
+    """Points on the open hand's surface in the TCP frame (n, 3), close enough together to notice boxes of 25 mm."""
+    tip = gripper.tip_height(0.0) - gripper.tip_height(gripper.Q_CLOSED) + gripper.TIP_BEHIND
+    points = []
+    for s in (-1.0, 1.0):
+        for x in (0.070, 0.0875):  # pad face, finger's back
+            for y in (-0.0135, 0.0, 0.0135):
+                points += [(s * x, y, tip - z) for z in (0.0, 0.025, 0.05, 0.08)]
+        points += [(s * 0.100, y, tip - 0.10) for y in (-0.012, 0.012)]  # outer knuckle
+    palm = -(gripper.TOOL0_TCP - gripper.COUPLING - 0.0925)
+    points += [(x, y, palm) for x in (-0.04, 0.0, 0.04) for y in (-0.012, 0.012)]
+    camera = -(gripper.TOOL0_TCP - 0.040)
+    points += [(x, y, camera) for x in (-0.05, 0.0, 0.05) for y in (0.05, 0.0735)]
+    return np.array(points)
+
+
+HAND_POINTS = _hand_points()
+
+
+def hand_is_clear(Ts_world_tcp: np.ndarray, scene: Scene, ignore: str | None = None) -> bool:
+    """Whether the open hand keeps clear of board and objects (but `ignore`) at poses (..., 4, 4).
+
+    Objects count as the boxes of their extents, a little enlarged.
+    """
+    Ts = np.asarray(Ts_world_tcp).reshape(-1, 4, 4)
+    points = (Ts[:, None, :3, :3] @ HAND_POINTS[..., None])[..., 0] + Ts[:, None, :3, 3]
+    flat = points.reshape(-1, 3)
+    if (flat[:, 2] < BOARD_TOP + 0.002).any():
+        return False
+    for o in scene.objects:
+        if o.name == ignore:
+            continue
+        local = (flat - o.T_world_object[:3, 3]) @ o.T_world_object[:3, :3]
+        if (np.abs(local) < np.array(o.shape.extents) / 2 + CLEARANCE).all(1).any():
+            return False
+    return True

@@ -1,0 +1,61 @@
+"""Pictures by Bullet's software renderer with this project's pinhole cameras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pybullet as bullet
+
+from dgrasp.cameras import Intrinsics
+from dgrasp.sim.config import CellConfig
+from dgrasp.sim.rigid import inverse
+
+NEAR, FAR = 0.05, 5.0  # metres; not in the paper, wide enough for the whole cell
+CV_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV camera axes (x right, y down, z forward) to OpenGL's
+
+
+@dataclass(frozen=True)
+class Picture:
+    """RGB uint8 (h, w, 3), depth in metres (h, w; inf where nothing is), Bullet body ids (h, w; -1 for nothing)."""
+
+    rgb: np.ndarray
+    depth: np.ndarray
+    bodies: np.ndarray
+
+
+def projection(intrinsics: Intrinsics) -> np.ndarray:
+    """OpenGL projection with pixel centres at integer coordinates; TinyRenderer samples there, rows counted from below."""
+    k = intrinsics
+    P = np.zeros((4, 4))
+    P[0, 0], P[0, 2] = 2 * k.fx / k.width, 1 - 2 * k.cx / k.width
+    P[1, 1], P[1, 2] = 2 * k.fy / k.height, 2 * (k.cy + 1) / k.height - 1
+    P[2, 2], P[2, 3] = -(FAR + NEAR) / (FAR - NEAR), -2 * FAR * NEAR / (FAR - NEAR)
+    P[3, 2] = -1.0
+    return P
+
+
+def render(client: int, config: CellConfig, T_world_cam: np.ndarray, intrinsics: Intrinsics) -> Picture:
+    """One picture of the world as it stands."""
+    view = CV_TO_GL @ inverse(T_world_cam)
+    _, _, rgba, z, bodies = bullet.getCameraImage(
+        intrinsics.width,
+        intrinsics.height,
+        viewMatrix=view.T.ravel().tolist(),
+        projectionMatrix=projection(intrinsics).T.ravel().tolist(),
+        lightDirection=config.light_direction,
+        lightColor=[1.0, 1.0, 1.0],
+        lightAmbientCoeff=0.55,
+        lightDiffuseCoeff=0.45,
+        lightSpecularCoeff=0.0,
+        shadow=0,
+        renderer=bullet.ER_TINY_RENDERER,
+        physicsClientId=client,
+    )
+    shape = (intrinsics.height, intrinsics.width)
+    bodies = np.reshape(bodies, shape)
+    rgb = np.reshape(rgba, (*shape, 4))[..., :3].astype(np.uint8)
+    nothing = bodies < 0
+    rgb[nothing] = np.round(np.array(config.background) * 255).astype(np.uint8)
+    depth = FAR * NEAR / (FAR - (FAR - NEAR) * np.reshape(z, shape).astype(np.float64))
+    return Picture(rgb, np.where(nothing, np.inf, depth), bodies)

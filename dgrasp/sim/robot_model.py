@@ -1,0 +1,219 @@
+"""The robot as one URDF: UR10 from `example-robot-data`, with a 2F-140 and a D415 made of primitives.
+
+The text and low-poly meshes are derived once and kept in the user's cache: convex hulls of 100 faces for
+collision, 400 faces a link for rendering (the published visuals have 116,000, and make small images ten times slower).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import math
+import os
+import re
+import shutil
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import trimesh
+
+from dgrasp.sim import gripper as g
+
+VISUAL_FACES = 400
+HULL_FACES = 100
+MODEL_VERSION = 2  # raise when the derivation below changes: it names the cache folder
+SIDES = {"left": -1.0, "right": 1.0}  # sign of x
+DRIVERS = tuple(f"{side}_outer_knuckle_joint" for side in SIDES)
+FOLLOWERS = {side: (f"{side}_inner_knuckle_joint", f"{side}_finger_joint") for side in SIDES}
+COLOURS = {
+    "arm": "0.72 0.75 0.78 1",
+    "dark": "0.16 0.17 0.19 1",
+    "metal": "0.55 0.56 0.58 1",
+    "camera": "0.82 0.82 0.84 1",
+}
+# Masses: real gripper about 1.0 kg (product sheet); the ROS model's links sum to 0.364, so its base is made heavier.
+MASSES = {"gripper": 0.86, "outer_knuckle": 0.0085, "inner_knuckle": 0.0271, "finger": 0.033, "camera": 0.072}
+CAMERA_SIZE = (0.099, 0.023, 0.02005)  # D415 body: width, height, depth
+CAMERA_CENTRE = (0.0, 0.062, 0.030)  # from the flange; not in the paper: clear of the 75 mm gripper body
+T_TOOL0_CAMERA_Z = CAMERA_CENTRE[2] + CAMERA_SIZE[2] / 2
+
+
+def cache_folder() -> Path:
+    """Where derived models live: $DGRASP_CACHE, or the user's cache directory."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("DGRASP_CACHE") or home / "dgrasp")
+
+
+def build_once(name: str, build: Callable[[Path], None]) -> Path:
+    """The folder `name` in the cache, filled by `build(folder)` under a temporary name so that it is whole or absent."""
+    final = cache_folder() / name
+    if not final.is_dir():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=final.parent))
+        try:
+            build(draft)
+            draft.rename(final)
+        except OSError:
+            if not final.is_dir():  # another process may have been faster
+                raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return final
+
+
+@cache
+def robot_urdf() -> Path:
+    """Path of the complete robot's URDF (built on first use)."""
+    text = _gripper_xml()
+    key = hashlib.sha256(
+        f"{MODEL_VERSION}{text}{importlib.metadata.version('example-robot-data')}".encode()
+    ).hexdigest()
+    return build_once(f"robot-{key[:12]}", _build) / "robot.urdf"
+
+
+def _source_urdf() -> Path:
+    files = importlib.metadata.files("example-robot-data") or []
+    found = [f for f in files if f.as_posix().endswith("ur_description/urdf/ur10_robot.urdf")]
+    if not found:
+        raise FileNotFoundError(
+            "example-robot-data is installed without ur_description/urdf/ur10_robot.urdf; reinstall it"
+        )
+    return Path(str(found[0].locate()))
+
+
+def _build(folder: Path) -> None:
+    source = _source_urdf()
+    robot = ET.fromstring(source.read_text(encoding="utf-8"))
+    dropped = {
+        "ee_link",
+        "base",
+        "tool0",
+        "ee_fixed_joint",
+        "base_link-base_fixed_joint",
+        "wrist_3_link-tool0_fixed_joint",
+    }
+    for element in list(robot):
+        if element.tag not in ("link", "joint") or element.get("name") in dropped:
+            robot.remove(element)
+    for link in robot.findall("link"):
+        _simplify_meshes(link, source.parents[1] / "meshes" / "ur10" / "collision", folder)
+    robot.extend(ET.fromstring(_gripper_xml()))
+    ET.indent(robot)
+    (folder / "robot.urdf").write_text(ET.tostring(robot, encoding="unicode"), encoding="utf-8")
+
+
+def _simplify_meshes(link: ET.Element, meshes: Path, folder: Path) -> None:
+    for kind, faces in (("visual", VISUAL_FACES), ("collision", HULL_FACES)):
+        for element in link.findall(kind):
+            mesh = element.find("geometry/mesh")
+            assert mesh is not None
+            stem = re.sub(r".*/(\w+)\.\w+$", r"\1", mesh.get("filename", ""))
+            shape = trimesh.load_mesh(meshes / f"{stem}.stl")
+            shape = shape.convex_hull if kind == "collision" else shape
+            if len(shape.faces) > faces:
+                shape = shape.simplify_quadric_decimation(face_count=faces)
+            shape = shape.convex_hull if kind == "collision" else shape
+            if kind == "visual":
+                shape = trimesh.graph.smooth_shade(shape, angle=0.5)  # rad: edges sharper than this stay edges
+            shape.export(folder / f"{stem}_{kind}.obj", include_normals=True)
+            mesh.set("filename", f"{stem}_{kind}.obj")
+            if kind == "visual":
+                ET.SubElement(element, "material", name=f"{stem}_colour").append(
+                    ET.Element("color", rgba=COLOURS["arm"])
+                )
+
+
+def _inertial(mass: float, size: tuple[float, float, float], xyz: str = "0 0 0", rpy: str = "0 0 0") -> str:
+    x, y, z = (mass / 12 * (sum(s * s for s in size) - size[i] ** 2) for i in range(3))
+    return (
+        f'<inertial><origin xyz="{xyz}" rpy="{rpy}"/><mass value="{mass}"/>'
+        f'<inertia ixx="{x:.4e}" iyy="{y:.4e}" izz="{z:.4e}" ixy="0" ixz="0" iyz="0"/></inertial>'
+    )
+
+
+def _shape(geometry: str, colour: str, xyz: str = "0 0 0", rpy: str = "0 0 0", collides: bool = True) -> str:
+    origin = f'<origin xyz="{xyz}" rpy="{rpy}"/><geometry>{geometry}</geometry>'
+    visual = f'<visual>{origin}<material name="{colour}"><color rgba="{COLOURS[colour]}"/></material></visual>'
+    return visual + (f"<collision>{origin}</collision>" if collides else "")
+
+
+def _box(size: tuple[float, float, float]) -> str:
+    return f'<box size="{size[0]} {size[1]} {size[2]}"/>'
+
+
+def _joint(name: str, parent: str, child: str, xyz: str, axis: str = "", rpy: str = "0 0 0") -> str:
+    kind = "revolute" if axis else "fixed"
+    limit = f'<axis xyz="{axis}"/><limit lower="0" upper="{g.Q_CLOSED:.6f}" effort="100" velocity="{g.CRANK_SPEED}"/>'
+    return (
+        f'<joint name="{name}" type="{kind}"><parent link="{parent}"/><child link="{child}"/>'
+        f'<origin xyz="{xyz}" rpy="{rpy}"/>{limit if axis else ""}</joint>'
+    )
+
+
+def _gripper_xml() -> str:
+    """Gripper and camera as links of the merged URDF (wrapped in one element)."""
+    body = (
+        _shape('<cylinder radius="0.0375" length="0.0499"/>', "dark", "0 0 0.02495")
+        + _shape(_box((0.0848, 0.024, 0.0565)), "dark", "0 0 0.07815")
+        + _inertial(MASSES["gripper"], (0.075, 0.075, 0.1), "0 0 0.05")
+    )
+    camera = _shape(_box(CAMERA_SIZE), "camera") + _inertial(MASSES["camera"], CAMERA_SIZE)
+    parts = [
+        f'<link name="gripper_link">{body}</link>',
+        # tool0 of the URDF: the flange, z out of it
+        _joint("flange_joint", "wrist_3_link", "gripper_link", "0 0.0922 0", rpy=f"{-math.pi / 2} 0 0"),
+        f'<link name="camera_link">{camera}</link>',
+        _joint("camera_joint", "gripper_link", "camera_link", " ".join(map(str, CAMERA_CENTRE))),
+    ]
+    for side, s in SIDES.items():
+        parts += _finger(side, s)
+    return "<parts>" + "".join(parts) + "</parts>"
+
+
+def _finger(side: str, s: float) -> list[str]:
+    """Outer knuckle (driven), inner knuckle (seen, not felt: an open chain), and finger with its pad."""
+    tilt, rod = s * g.CRANK_TILT, g.CRANK
+    outward, up = s * rod * math.sin(g.CRANK_TILT), rod * math.cos(g.CRANK_TILT)
+    middle = f"{outward / 2} 0 {up / 2}"
+    outer = _shape(_box((0.0165, 0.024, 0.098)), "metal", middle, f"0 {tilt} 0") + _inertial(
+        MASSES["outer_knuckle"], (0.0165, 0.024, 0.098), middle, f"0 {tilt} 0"
+    )
+    inner = _shape(_box((0.010, 0.026, 0.106)), "dark", middle, f"0 {tilt} 0", collides=False) + _inertial(
+        MASSES["inner_knuckle"], (0.010, 0.026, 0.106), middle, f"0 {tilt} 0"
+    )
+    thick, width, length = 0.010, 0.022, g.PAD_HEIGHT + g.PAD_SIZE[2] / 2  # not in the paper: mesh bounds, simplified
+    pad_x = -s * (g.PAD_INSET - g.PAD_SIZE[0] / 2)
+    bar_x = -s * (g.PAD_INSET - g.PAD_SIZE[0] - thick / 2)
+    bar = f"{bar_x} 0 {length / 2 - 0.001}"
+    finger = (
+        _shape(_box((thick, width, length - 0.002)), "metal", bar)
+        + _shape(_box((0.0165 * 1.6, 0.022, 0.018)), "metal", f"{-s * 0.009} 0 0.003", collides=False)
+        + _inertial(MASSES["finger"], (thick, width, length), bar)
+    )
+    pad = _shape(_box(g.PAD_SIZE), "dark") + _inertial(0.01, g.PAD_SIZE)
+    base_z = g.COUPLING
+    return [
+        f'<link name="{side}_outer_knuckle">{outer}</link>',
+        f'<link name="{side}_inner_knuckle">{inner}</link>',
+        f'<link name="{side}_finger">{finger}</link>',
+        f'<link name="{side}_pad">{pad}</link>',
+        _joint(
+            f"{side}_outer_knuckle_joint",
+            "gripper_link",
+            f"{side}_outer_knuckle",
+            f"{s * g.OUTER_PIVOT[0]} 0 {base_z + g.OUTER_PIVOT[1]}",
+            f"0 {-s} 0",
+        ),
+        _joint(
+            f"{side}_inner_knuckle_joint",
+            "gripper_link",
+            f"{side}_inner_knuckle",
+            f"{s * g.INNER_PIVOT[0]} 0 {base_z + g.INNER_PIVOT[1]}",
+            f"0 {-s} 0",
+        ),
+        _joint(f"{side}_finger_joint", f"{side}_outer_knuckle", f"{side}_finger", f"{outward} 0 {up}", f"0 {s} 0"),
+        _joint(f"{side}_pad_joint", f"{side}_finger", f"{side}_pad", f"{pad_x} 0 {g.PAD_HEIGHT}"),
+    ]

@@ -1,0 +1,350 @@
+"""One grasp attempt, read as a protocol: home, approach, close, lift, hold, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import pybullet as bullet
+
+from dgrasp.sim import gripper, ur10
+from dgrasp.sim.config import CellConfig
+from dgrasp.sim.motion import HALF_TURN, Infeasible, Plan, candidates, follow, interpolate, joint_motion, line
+from dgrasp.sim.rigid import orthonormal, pose_problem
+from dgrasp.sim.scene import Scene
+from dgrasp.sim.world import World, place_robot
+
+# Not in the paper. Found by a search over retracted postures: the gripper hangs above the robot's own side of the
+# table, outside the lines of sight from the evaluation views to the workspace, and 0.8 to 1.3 s from any grasp.
+HOME = np.radians([10.0, -125.0, 130.0, -95.0, -90.0, 10.0])
+PLAN_SAMPLES = 14  # postures checked for collisions per phase of a path
+CONTACT_EVERY = 8  # steps between looks at contact forces
+TOUCH = 0.05  # N, below this a contact does not count
+
+
+class Outcome(StrEnum):
+    """How a trial ended."""
+
+    SUCCESS = "success"
+    UNREACHABLE = "unreachable"
+    COLLISION = "collision"
+    MISSED = "missed"
+    SLIPPED = "slipped"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What happened: outcome, its reason in words, the lifted object, and the scene that remains."""
+
+    outcome: Outcome
+    reason: str
+    T_world_tcp: np.ndarray
+    scene_after: Scene
+    simulated_seconds: float
+    object: str | None = None
+    lifted: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()  # objects pushed off the table
+    phases: dict[str, float] = field(default_factory=dict)  # simulated seconds per phase
+
+    @property
+    def success(self) -> bool:
+        return self.outcome is Outcome.SUCCESS
+
+
+class _Stopped(Exception):
+    """The arm stopped on contact; carries the reason."""
+
+
+def plan_motion(
+    world: World, T_world_tcp: np.ndarray, approach: np.ndarray | None = None, rate: float = 10.0
+) -> Plan | Infeasible:
+    """Joint paths to the grasp and up again, free of collisions with the arm itself and the workbench.
+
+    approach: recorded TCP poses (n, 4, 4) at `rate` Hz that end in the grasp; by default a straight line along the
+    approach axis. Objects are not asked: the real robot does not know them either.
+    """
+    config = world.config
+    T_lifted = T_world_tcp.copy()
+    T_lifted[2, 3] += config.lift_height
+    Ts_lift = line(T_world_tcp, T_lifted, config)
+    if approach is None:
+        T_before = T_world_tcp.copy()
+        T_before[:3, 3] -= config.approach_distance * T_world_tcp[:3, 2]
+        Ts_approach = line(T_before, T_world_tcp, config)
+        Ts_approach = np.concatenate([T_before[None], Ts_approach])
+    else:
+        Ts_approach = np.concatenate([approach[:1], interpolate(approach, rate, config.frequency)])
+    options = candidates(T_world_tcp, Ts_approach, HOME, config)
+    if not options:
+        return Infeasible("unreachable", "no joint angles of the UR10 bring the TCP there")
+    problem = Infeasible("unreachable", "the arm cannot follow the straight approach and lift within its joint limits")
+    for _, branch, turned, q_start in options:
+        turn = HALF_TURN if turned else np.eye(4)
+        q_approach = follow(Ts_approach @ turn, branch, q_start, config.time_step)
+        q_lift = None if q_approach is None else follow(Ts_lift @ turn, branch, q_approach[-1], config.time_step)
+        if q_approach is None or q_lift is None:
+            continue
+        plan = Plan(joint_motion(HOME, q_approach[0], config), q_approach, q_lift)
+        hit = _first_collision(world, plan)
+        if hit is None:
+            return plan
+        if problem.kind == "unreachable":
+            problem = Infeasible("collision", hit)
+    return problem
+
+
+def _first_collision(world: World, plan: Plan) -> str | None:
+    """The first contact of the robot with itself or the workbench along the plan, in words."""
+    for phase, path in (
+        ("on the way to the pre-grasp", plan.travel),
+        ("approaching", plan.approach),
+        ("lifting", plan.lift),
+    ):
+        rows = np.unique(np.linspace(0, len(path) - 1, PLAN_SAMPLES).round().astype(int))
+        for q in path[rows]:
+            hit = collision_at(world, q)
+            if hit:
+                return f"{hit} {phase}"
+    return None
+
+
+def collision_at(world: World, q_arm: np.ndarray) -> str | None:
+    """Contact of the open robot at these joint angles with itself or the workbench, by Bullet's queries; in words."""
+    robot = world.robot
+    assert robot is not None
+    place_robot(world, q_arm)
+    bullet.performCollisionDetection(physicsClientId=world.client)
+    for contact in bullet.getContactPoints(robot.body, physicsClientId=world.client):
+        body_a, body_b, link_a, link_b, distance = contact[1], contact[2], contact[3], contact[4], contact[8]
+        if distance > 0:
+            continue
+        if body_a == body_b:
+            return f"{_part(robot.links[link_a])} hits {_part(robot.links[link_b])}"
+        other, link = (body_b, link_a) if body_a == robot.body else (body_a, link_b)
+        if other in world.statics and not (world.statics[other] == "mount" and robot.links[link] == "base_link"):
+            return f"{_part(robot.links[link])} hits the {world.statics[other]}"
+    return None
+
+
+def run_trial(
+    world: World,
+    T_world_tcp: np.ndarray,
+    approach: np.ndarray | None = None,
+    rate: float = 10.0,
+    watch: Callable[[str], None] | None = None,
+) -> Trial:
+    """Execute a grasp in a freshly built world. `watch(phase)` is called at every ~30th of a second (filmstrips)."""
+    problem = pose_problem(T_world_tcp)
+    if problem:
+        return _refused(world, np.full((4, 4), np.nan), Outcome.UNREACHABLE, problem)
+    T = orthonormal(T_world_tcp)
+    plan = plan_motion(world, T, approach, rate)
+    if isinstance(plan, Infeasible):
+        return _refused(world, T, Outcome(plan.kind), plan.reason)
+    return _Attempt(world, T, plan, watch).run()
+
+
+def _refused(world: World, T: np.ndarray, outcome: Outcome, reason: str) -> Trial:
+    return Trial(outcome, reason, T, world.scene, 0.0)
+
+
+class _Attempt:
+    """The moving part of a trial."""
+
+    def __init__(self, world: World, T_world_tcp: np.ndarray, plan: Plan, watch: Callable[[str], None] | None) -> None:
+        assert world.robot is not None
+        self.world, self.config, self.robot = world, world.config, world.robot
+        self.T_world_tcp, self.plan, self.watch = T_world_tcp, plan, watch
+        self.phases: dict[str, float] = {}
+        self.phase = "home"
+        self.efforts = ur10.EFFORT_LIMITS.tolist()
+
+    def run(self) -> Trial:
+        place_robot(self.world, HOME)
+        self.heights = {name: self.world.object_height(name) for name in self.world.objects}
+        self.drive_gripper(0.0)
+        try:
+            self.move("travel", self.plan.travel)
+            self.move("approach", self.plan.approach)
+            self.close()
+            enveloped = self.enveloped()
+            if not enveloped:
+                return self.judge(Outcome.MISSED, self.why_missed())
+            self.move("lift", self.plan.lift, guarded=False)
+            held = [name for name in enveloped if self.lifted(name)]
+            if not held:
+                return self.judge(
+                    Outcome.SLIPPED, f"{_listed(enveloped)} was between the fingers but stayed behind in the lift"
+                )
+            self.hold()
+            return self.verdict(held)
+        except _Stopped as stop:
+            return self.judge(Outcome.COLLISION, str(stop))
+
+    # --- motion
+
+    def move(self, phase: str, path: np.ndarray, guarded: bool = True) -> None:
+        self.begin(phase)
+        velocity = np.gradient(path, self.config.time_step, axis=0) if len(path) > 1 else np.zeros_like(path)
+        for i, (q, v) in enumerate(zip(path.tolist(), velocity.tolist(), strict=True)):
+            self.drive_arm(q, v)
+            self.step(i, guarded)
+        self.end()
+
+    def close(self) -> None:
+        """Drive the crank with the torque of the set grip force until it stands still."""
+        self.begin("close")
+        q_arm = self.plan.approach[-1].tolist()
+        still = 0
+        for i in range(round(self.config.close_seconds * self.config.frequency)):
+            self.drive_arm(q_arm, [0.0] * 6)
+            if i % 4 == 0:
+                q, speed = bullet.getJointState(
+                    self.robot.body, self.robot.drivers[0], physicsClientId=self.world.client
+                )[:2]
+                self.drive_gripper(gripper.Q_CLOSED, q)
+                still = still + 1 if i > 24 and abs(speed) < 0.02 else 0
+                if still > self.config.frequency * 0.1 / 4:
+                    break
+            self.step(i, guarded=True)
+        self.end()
+
+    def hold(self) -> None:
+        self.begin("hold")
+        q_arm = self.plan.lift[-1].tolist()
+        for i in range(round(self.config.hold_seconds * self.config.frequency)):
+            self.drive_arm(q_arm, [0.0] * 6)
+            self.step(i, guarded=False)
+        self.end()
+
+    def drive_arm(self, q: list[float], velocity: list[float]) -> None:
+        bullet.setJointMotorControlArray(
+            self.robot.body,
+            self.robot.arm,
+            bullet.POSITION_CONTROL,
+            targetPositions=q,
+            targetVelocities=velocity,
+            forces=self.efforts,
+            positionGains=[0.4] * 6,
+            velocityGains=[1.0] * 6,
+            physicsClientId=self.world.client,
+        )
+
+    def drive_gripper(self, target: float, q: float = 0.0) -> None:
+        bullet.setJointMotorControl2(
+            self.robot.body,
+            self.robot.drivers[0],
+            bullet.POSITION_CONTROL,
+            targetPosition=target,
+            force=gripper.crank_torque(self.config.grip_force, q),
+            maxVelocity=gripper.SPEED_RANGE[1] / (2 * gripper.CRANK),
+            physicsClientId=self.world.client,
+        )
+
+    def step(self, i: int, guarded: bool) -> None:
+        self.world.step()
+        if self.watch is not None and i % CONTACT_EVERY == 0:
+            self.watch(self.phase)
+        if guarded and i % CONTACT_EVERY == CONTACT_EVERY - 1:
+            self.check_forces()
+
+    def check_forces(self) -> None:
+        """Protective stop: what presses on the robot harder than the limit, other than the object between the pads."""
+        forces: dict[str, float] = {}
+        for contact in bullet.getContactPoints(self.robot.body, physicsClientId=self.world.client):
+            if contact[2] == self.robot.body or (self.phase == "close" and contact[2] not in self.world.statics):
+                continue
+            name = self.world.names.get(contact[2], "itself")
+            forces[name] = forces.get(name, 0.0) + contact[9]
+        for name, force in forces.items():
+            if force > self.config.stop_force:
+                raise _Stopped(f"the robot pressed on the {name} ({force:.0f} N) during {self.phase}")
+
+    def begin(self, phase: str) -> None:
+        self.phase, self.started = phase, self.world.seconds
+
+    def end(self) -> None:
+        self.phases[self.phase] = self.world.seconds - self.started
+
+    # --- judgement
+
+    def pad_contacts(self, name: str) -> dict[str, float]:
+        """Normal force (N) of each pad's face on an object; edges and tips of the pads do not count."""
+        forces = dict.fromkeys(self.robot.pads, 0.0)
+        for side, link in self.robot.pads.items():
+            contacts = bullet.getContactPoints(
+                self.robot.body, self.world.objects[name], linkIndexA=link, physicsClientId=self.world.client
+            )
+            if not contacts:
+                continue
+            state = bullet.getLinkState(self.robot.body, link, physicsClientId=self.world.client)
+            closing = np.array(bullet.getMatrixFromQuaternion(state[5])).reshape(3, 3)[:, 0]
+            inward = -closing if side == "right" else closing
+            for contact in contacts:
+                if float(-np.dot(contact[7], inward)) > 0.5:  # normal on B, pointing to the pad
+                    forces[side] += contact[9]
+        return forces
+
+    def enveloped(self) -> list[str]:
+        """Objects touched by the faces of both pads."""
+        return [n for n in self.world.objects if min(self.pad_contacts(n).values()) > TOUCH]
+
+    def lifted(self, name: str) -> bool:
+        rise = self.world.object_height(name) - self.heights[name]
+        return rise >= self.config.lifted_height and min(self.pad_contacts(name).values()) > TOUCH
+
+    def why_missed(self) -> str:
+        touched = [n for n in self.world.objects if max(self.pad_contacts(n).values()) > TOUCH]
+        if touched:
+            return f"only one finger touches {_listed(touched)}"
+        return "the fingers closed on nothing"
+
+    def verdict(self, held: list[str]) -> Trial:
+        lifted = [name for name in held if self.lifted(name)]
+        if not lifted:
+            return self.judge(Outcome.DROPPED, f"{_listed(held)} was lifted but fell during the hold")
+        firmest = max(lifted, key=lambda n: min(self.pad_contacts(n).values()))
+        return self.judge(
+            Outcome.SUCCESS, f"{_listed(lifted)} is held by both pads after the hold", firmest, tuple(lifted)
+        )
+
+    def judge(self, outcome: Outcome, reason: str, name: str | None = None, lifted: tuple[str, ...] = ()) -> Trial:
+        if self.phase not in self.phases:
+            self.end()
+        seconds = self.world.seconds
+        scene, lost = self.aftermath(lifted)
+        return Trial(outcome, reason, self.T_world_tcp, scene, seconds, name, lifted, lost, self.phases)
+
+    def aftermath(self, lifted: tuple[str, ...]) -> tuple[Scene, tuple[str, ...]]:
+        """What remains once lifted objects are put away and the arm has let go and left; objects come to rest."""
+        world = self.world
+        world_scene = world.scene
+        for name in lifted:
+            world.remove_object(name)
+        if not lifted:
+            self.drive_gripper(0.0)
+            for _ in range(round(0.3 * self.config.frequency)):
+                world.step()
+        world.remove_robot()
+        world.settle()
+        remaining, lost = [], []
+        for o in world_scene.objects:
+            if o.name in lifted:
+                continue
+            T = world.object_pose(o.name)
+            if T[2, 3] < 0.9:  # below the table's top
+                lost.append(o.name)
+            else:
+                remaining.append(o.moved(T))
+        return world_scene.with_objects(remaining), tuple(lost)
+
+
+def _part(link: str) -> str:
+    return "the " + link.removesuffix("_link").replace("_", " ")
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(names)
