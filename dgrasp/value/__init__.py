@@ -8,6 +8,7 @@ from dgrasp.value.readout import GraspReadout, ReadoutConfig
 from dgrasp.value.recipe import MODELS, ValueRecipe
 from dgrasp.value.samples import around_trajectory, grasp_among_negatives, half_turned
 from dgrasp.value.second_order import exact_slope_loss
+from dgrasp.value.training import build_value, load_value, train_value
 
 __all__ = [
     "MODELS",
@@ -21,12 +22,15 @@ __all__ = [
     "ValueConfig",
     "ValueRecipe",
     "around_trajectory",
+    "build_value",
     "exact_slope_loss",
     "grasp_among_negatives",
     "half_turned",
+    "load_value",
     "part_cosines",
     "scores_and_slopes",
     "slope_loss",
     "slopes",
+    "train_value",
     "value_loss",
 ]

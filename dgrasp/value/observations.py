@@ -20,22 +20,25 @@ class Observations:
     """Demonstrations with their views encoded when first drawn, and kept as long as `cache_gib` lasts.
 
     Images are always encoded one at a time, so that an encoded view does not depend on when or with what it was drawn.
+    Poses are small and stay in memory.
     """
 
     def __init__(self, demonstrations: Sequence[Demonstration], value: GraspValue, cache_gib: float) -> None:
         self.demonstrations, self.value = demonstrations, value
         self.budget = cache_gib * GIB
         self.cache: dict[tuple[int, int], EncodedViews] = {}
+        self.poses: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self.demonstrations)
 
     def grasp(self, i: int) -> Float[Tensor, "4 4"]:
-        return self._tensor(self.demonstrations[i].T_world_grasp)
+        """`T_world_grasp`."""
+        return self._demonstrated(i)[0]
 
     def trajectory(self, i: int) -> Float[Tensor, "steps 4 4"]:
-        """TCP poses of the demonstration; the last one is the grasp."""
-        return self._tensor(self.demonstrations[i].Ts_world_tcp)
+        """`Ts_world_tcp`; the last one is the grasp."""
+        return self._demonstrated(i)[1]
 
     def views(self, i: int, views: Sequence[int]) -> EncodedViews:
         """The chosen views of one demonstration, as one scene."""
@@ -56,5 +59,12 @@ class Observations:
             self.cache[i, view] = enc
         return enc
 
-    def _tensor(self, array: object) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.get_default_dtype()).to(self.value.device)
+    def _demonstrated(self, i: int) -> tuple[Tensor, Tensor]:
+        if i not in self.poses:
+            d = self.demonstrations[i]
+            grasp, trajectory = (
+                torch.as_tensor(T, dtype=torch.get_default_dtype()).to(self.value.device)
+                for T in (d.T_world_grasp, d.Ts_world_tcp)
+            )
+            self.poses[i] = grasp, trajectory
+        return self.poses[i]

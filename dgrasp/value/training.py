@@ -8,7 +8,8 @@ import torch
 from tqdm import tqdm
 
 from dgrasp.data import DemonstrationSet
-from dgrasp.nerf import MVNeRF, load_nerf
+from dgrasp.nerf import MVNeRF
+from dgrasp.nerf.pretrain import load_nerf
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
 from dgrasp.value.config import ValueConfig
@@ -32,7 +33,7 @@ def train_value(
     model: str,
     seed: int = 0,
     device: str = "cpu",
-    threads: int = 1,
+    threads: int | None = None,
 ) -> Run:
     """Train one of `MODELS` on the demonstrations' training split; returns the complete run.
 
@@ -44,7 +45,8 @@ def train_value(
     run = open_run(root, f"value-{model}", recipe, inputs=inputs, seed=seed, code=CODE)
     if run.complete:
         return run
-    torch.set_num_threads(threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
     value = build_value(config, load_nerf(nerf_run).to(device), seed)
     train, held_out = (
         Observations(DemonstrationSet(demos_run, split=split), value, config.cache_gib)
@@ -63,6 +65,7 @@ def train_value(
         if done % config.checkpoint_every == 0 and not last:
             trainer.checkpoint(run, done)
     run.save("readout", value.readout.state_dict())
+    (run.path / "checkpoint.safetensors").unlink(missing_ok=True)
     return run.finish(model=model, nerf=nerf_run.fingerprint, **run.metrics()[-1])
 
 

@@ -1,0 +1,153 @@
+"""Training on a handful of made-up demonstrations: what the steps compute, and that nothing is lost by a stop."""
+
+import numpy as np
+import pytest
+import torch
+from value_scene import camera_views, workspace_poses
+
+from dgrasp.data import Demonstration
+from dgrasp.nerf import NerfConfig, build_nerf
+from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig
+from dgrasp.value import QueryConfig, ReadoutConfig, ValueConfig, ValueRecipe
+from dgrasp.value.observations import Observations
+from dgrasp.value.trainer import Trainer
+from dgrasp.value.training import build_value
+from dgrasp.value.validation import validate
+
+FIELD = FieldConfig(hidden=16, position_frequencies=4, direction_frequencies=2)
+CONFIG = ValueConfig(
+    queries=QueryConfig(points_per_line=1),
+    readout=ReadoutConfig(activation_features=8, query_features=8, trunk_hidden=16, trunk_features=8),
+    n_poses=24,
+    slope={"n_poses": 8},
+    steps=6,
+    batch=4,
+    learning_rate=1e-3,
+    policy_views=3,
+)
+
+
+def changed(**update) -> ValueConfig:
+    return ValueConfig.model_validate({**CONFIG.model_dump(), **update})
+
+
+def demonstrations(n: int = 5) -> list[Demonstration]:
+    def one(i: int) -> Demonstration:
+        trajectory = workspace_poses(6, seed=i).double().numpy()
+        return Demonstration(
+            scene=i, stage=0, views=camera_views(4, seed=i), T_world_grasp=trajectory[-1], Ts_world_tcp=trajectory,
+            object="box", outcome="success", state=None,
+        )  # fmt: skip
+
+    return [one(i) for i in range(n)]
+
+
+def trainer(model: str = "dgrasp_quat", config: ValueConfig = CONFIG, seed: int = 0) -> Trainer:
+    phi = build_nerf(NerfConfig(encoder=ConvolutionEncoderConfig(channels=8, width=8), field=FIELD))
+    value = build_value(config, phi, seed)
+    observations = Observations(demonstrations(), value, config.cache_gib)
+    return Trainer(ValueRecipe(model=model, value=config), value, observations, seed)
+
+
+def weights(t: Trainer) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in t.parameters.values()])
+
+
+def trained(model: str, config: ValueConfig = CONFIG, steps: int = 4) -> tuple[torch.Tensor, dict[str, float]]:
+    t = trainer(model, config)
+    losses = [t.step(s) for s in range(steps)]
+    return weights(t), losses[-1]
+
+
+def test_weight_zero_gives_the_baseline_s_step_exactly():
+    base, base_losses = trained("base")
+    zero, zero_losses = trained("dgrasp_quat", changed(slope={"n_poses": 8, "weight": 0.0}))
+    slope, slope_losses = trained("dgrasp_quat")
+    assert torch.equal(base, zero) and base_losses == zero_losses
+    assert not torch.equal(base, slope) and set(slope_losses) == {"main", "aux"}
+
+
+def test_a_tiny_weight_moves_the_gradient_a_tiny_bit():
+    """The auxiliary gradient is added to the baseline's, on the same poses of L_main."""
+    gradients = []
+    for weight in (0.0, 1e-4, 2e-4):
+        t = trainer("dgrasp_6d", changed(slope={"n_poses": 8, "weight": weight}, clip_value=1e9))
+        t.step(0)
+        gradients.append(torch.cat([p.grad.flatten() for p in t.parameters.values()]))
+    one, two = gradients[1] - gradients[0], gradients[2] - gradients[0]
+    assert one.norm() > 0
+    assert torch.nn.functional.cosine_similarity(one, two, dim=0) > 0.99
+    assert two.norm() / one.norm() == pytest.approx(2, rel=0.05)
+
+
+def test_the_control_differs_in_nothing_but_the_loss():
+    shared = changed(slope={"n_poses": 8, "share_poses": True})
+    control, dgrasp, base = (ValueRecipe(model=m, value=shared) for m in ("base_control", "dgrasp_quat", "base"))
+    assert control.n_poses == dgrasp.n_poses == 8 and base.n_poses == 24
+    a, b = trainer("base_control", shared).draw(2, [0, 1]), trainer("dgrasp_quat", shared).draw(2, [0, 1])
+    assert torch.equal(a.T_main, b.T_main) and torch.equal(a.enc.rgb, b.enc.rgb)
+    assert a.T_aux is None and b.T_aux.shape == (2, 8, 4, 4)
+    assert torch.equal(trained("base")[0], trained("base_control")[0])  # without the cut they are one model
+
+
+def test_grouping_observations_changes_memory_not_the_gradient():
+    gradients = []
+    for group in (1, 4):
+        t = trainer("dgrasp_quat", changed(group=group))
+        t.step(0)
+        gradients.append(torch.cat([p.grad.flatten() for p in t.parameters.values()]))
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
+
+
+def test_every_demonstration_once_per_epoch():
+    t = trainer()
+    drawn = [t._demonstration(step, slot) for step in range(5) for slot in range(4)]
+    assert all(sorted(drawn[k : k + 5]) == list(range(5)) for k in range(0, 20, 5))
+
+
+def test_views_come_from_the_policy_s_and_do_not_depend_on_the_cache():
+    cached, fresh = trainer(), trainer(config=changed(cache_gib=0.0))
+    cached.draw(0, [0, 1, 2, 3])
+    again, other = cached.draw(0, [0, 1]), fresh.draw(0, [0, 1])
+    assert torch.equal(again.enc.fine, other.enc.fine) and torch.equal(again.T_main, other.T_main)
+    assert len(cached.observations.cache) > 0 and not fresh.observations.cache
+    for step in range(20):
+        cached.draw(step, [0, 1, 2, 3])
+    assert {view for _, view in cached.observations.cache} == {0, 1, 2}
+
+
+def test_several_views_fuse_in_the_network():
+    t = trainer(config=changed(fusion="network", views=2))
+    batch = t.draw(0, [0, 1, 2])
+    assert (len(batch.enc), batch.enc.views) == (3, 2)
+    assert set(t.step(0)) == {"main", "aux"}
+
+
+def test_training_lowers_both_losses():
+    config = changed(steps=80, learning_rate=3e-3, half_turns=False, group=4)
+    t = trainer("dgrasp_quat", config)
+    before = validate(t.recipe, t.value, t.observations, seed=0)
+    losses = [t.step(s) for s in range(80)]
+    first, last = ({k: np.mean([r[k] for r in rows]) for k in ("main", "aux")} for rows in (losses[:10], losses[-10:]))
+    assert last["main"] < first["main"] and last["aux"] < first["aux"] - 0.1
+    after = validate(t.recipe, t.value, t.observations, seed=0)
+    assert after["val_main"] < before["val_main"] and after["val_cos_rotation"] > before["val_cos_rotation"]
+    assert after == validate(t.recipe, t.value, t.observations, seed=0)
+
+
+def test_relu_is_for_base_only():
+    config = changed(readout={"activation": "relu"})
+    ValueRecipe(model="base", value=config)
+    with pytest.raises(ValueError, match="supervises slopes, and those of 'relu' jump"):
+        ValueRecipe(model="dgrasp_6d", value=config)
+
+
+def test_impossible_settings_are_named():
+    with pytest.raises(ValueError, match="models: base, dgrasp_quat, dgrasp_6d, base_control"):
+        ValueRecipe(model="dgrasp")
+    with pytest.raises(ValueError, match='views: fusion "sum" trains on single images'):
+        changed(views=2)
+    with pytest.raises(ValueError, match="workspace: expected low < high"):
+        changed(workspace=((0, 0, 0), (1, 1, 0)))
+    with pytest.raises(ValueError, match="learning_rat"):
+        ValueConfig.model_validate({"learning_rat": 1e-3})
