@@ -1,0 +1,107 @@
+"""Grasp attempts: observe, plan, execute, record. One scene is cleared object by object until its attempts are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from pydantic import Field
+from scipy.spatial.transform import Rotation
+
+from dgrasp import streams
+from dgrasp.cameras import Intrinsics, Views
+from dgrasp.config import Config
+from dgrasp.policy import GraspPolicy, Plan
+from dgrasp.sim import Cell, Outcome, Scene, Trial, evaluation_viewpoints, task
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One row of the trial records. Pose of the TCP in the world: metres and unit quaternion (xyzw)."""
+
+    policy: str
+    task: str
+    split: str
+    scene: int
+    repetition: int
+    attempt: int
+    seed: int
+    x: float
+    y: float
+    z: float
+    qx: float
+    qy: float
+    qz: float
+    qw: float
+    value: float
+    outcome: str
+    success: bool
+    reason: str
+    object: str
+    models: str
+    simulated_seconds: float
+
+
+@dataclass(frozen=True)
+class Episode:
+    """The unit of parallel work: one policy in one scene, once."""
+
+    policy: str
+    task: str
+    split: str
+    scene: int
+    repetition: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.policy}-{self.task}-{self.split}-{self.scene:03d}-{self.repetition}"
+
+
+class Observer(Config):
+    """What a policy sees at test time: RGB from fixed viewpoints."""
+
+    views: int = Field(default=2, ge=2, le=3, description="images per plan (Sec. 5: 2; the predecessor used 3)")
+    width: int = Field(default=640, ge=8, description="image width, pixels")
+    height: int = Field(default=480, ge=8, description="image height, pixels")
+
+    def observe(self, cell: Cell) -> Views:
+        """The fixed evaluation views of the scene in the cell."""
+        return cell.observe(evaluation_viewpoints(self.views), Intrinsics.d415(self.width, self.height))
+
+
+def attempts_in(
+    cell: Cell, policy: GraspPolicy, episode: Episode, attempts: int, observer: Observer, seed: int
+) -> Iterator[Attempt]:
+    """Attempt grasps in one scene until the attempts are used or nothing is left on the table.
+
+    Starting poses come from a stream addressed by scene, repetition and attempt but not by policy: the same
+    starts for all policies, so that comparisons are paired.
+    """
+    scene = task(episode.task).scene(split=episode.split, index=episode.scene, seed=seed)
+    for attempt in range(attempts):
+        if not scene.objects:
+            return
+        cell.reset(scene)
+        path = ("starts", episode.task, episode.split, episode.scene, episode.repetition, attempt)
+        plan = policy.plan(observer.observe(cell), streams.torch_generator(seed, *path))
+        trial = cell.execute(plan.T_world_tcp.double().cpu().numpy())
+        yield _record(episode, attempt, seed, plan, trial, scene)
+        scene = trial.scene_after
+
+
+def _record(episode: Episode, attempt: int, seed: int, plan: Plan, trial: Trial, scene: Scene) -> Attempt:
+    T = plan.T_world_tcp.double().cpu().numpy()
+    q = Rotation.from_matrix(T[:3, :3]).as_quat(canonical=True)
+    return Attempt(
+        **asdict(episode),
+        attempt=attempt,
+        seed=seed,
+        **dict(zip(("x", "y", "z", "qx", "qy", "qz", "qw"), map(float, (*T[:3, 3], *q)), strict=True)),
+        value=plan.value,
+        outcome=trial.outcome.value,
+        success=trial.outcome is Outcome.SUCCESS,
+        reason=trial.reason,
+        object=trial.object or "",
+        models=scene.models,
+        simulated_seconds=trial.simulated_seconds,
+    )

@@ -1,0 +1,55 @@
+"""How many attempts the evaluation makes, and on what."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from dgrasp.config import Config
+from dgrasp.policy import POLICIES, policy_spec
+from dgrasp.sim import TASKS
+
+
+class TaskBudget(Config):
+    """Scenes of a task and grasp attempts in each."""
+
+    scenes: int = Field(ge=1, description="test scenes")
+    attempts: int = Field(ge=1, description="grasp attempts in a scene; a lifted object is taken away")
+
+
+class EvaluationConfig(Config):
+    """Sec. 5.1: 10 scenes x 5 attempts (simple, clutter), 50 scenes (novel), each run 5 times."""
+
+    tasks: dict[str, TaskBudget] = Field(
+        default={
+            "simple": TaskBudget(scenes=10, attempts=5),
+            "clutter": TaskBudget(scenes=10, attempts=5),
+            "novel": TaskBudget(scenes=50, attempts=1),
+        },
+        description="task -> budget",
+    )
+    policies: tuple[str, ...] = Field(default=tuple(POLICIES), min_length=1, description="policies, in table order")
+    views: int = Field(default=2, ge=2, le=3, description="images per plan (Sec. 5: 2; the predecessor used 3)")
+    repetitions: int = Field(default=5, ge=1, description="runs with other starting poses (Sec. 5.1)")
+    confidence: float = Field(default=0.95, gt=0, lt=1, description="level of the Wilson intervals")
+
+    @field_validator("tasks")
+    @classmethod
+    def _known_tasks(cls, tasks: dict[str, TaskBudget]) -> dict[str, TaskBudget]:
+        for name in tasks:
+            if name not in TASKS:
+                raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}")
+        return tasks
+
+    @field_validator("policies")
+    @classmethod
+    def _known_policies(cls, policies: tuple[str, ...]) -> tuple[str, ...]:
+        for name in policies:
+            policy_spec(name)
+        return policies
+
+
+class ValidationConfig(Config):
+    """Sec. 4.2: tuning is guided by grasp success on validation scenes of the simple task, 10 scenes x 5 attempts."""
+
+    scenes: int = Field(default=10, ge=1, description="validation scenes")
+    attempts: int = Field(default=5, ge=1, description="grasp attempts in each")

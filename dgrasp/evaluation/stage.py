@@ -1,0 +1,94 @@
+"""The evaluation stage: every policy on every test scene, in parallel processes, resumable episode by episode."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import joblib
+import pandas as pd
+from tqdm import tqdm
+
+from dgrasp.config import Config
+from dgrasp.evaluation.attempts import Episode, Observer, attempts_in
+from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
+from dgrasp.files import read_json, write_json, write_text
+from dgrasp.runs import Run, open_run
+from dgrasp.sim import CellConfig
+
+CODE = (
+    "dgrasp.evaluation",
+    "dgrasp.policy",
+    "dgrasp.value",
+    "dgrasp.nerf",
+    "dgrasp.sim",
+    "dgrasp.poses",
+    "dgrasp.cameras",
+)
+
+
+class EvaluationRecipe(Config):
+    """Everything the trials depend on besides the trained models and tuned parameters (which are input runs)."""
+
+    evaluation: EvaluationConfig
+    cell: CellConfig
+    observer: Observer
+
+
+def evaluate(
+    recipe: EvaluationRecipe,
+    sources: Mapping[str, PolicySource],
+    inputs: Mapping[str, Run],
+    root: Path,
+    *,
+    seed: int,
+    workers: int,
+) -> Run:
+    """Run all episodes of the test split; returns the complete run with `trials.csv` in it.
+
+    `sources` maps each policy's name to its recorded runs, `inputs` are those runs (for the fingerprint). Interrupted
+    evaluations go on where they stopped; the records do not depend on the number of workers.
+    """
+    run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=CODE)
+    if run.complete:
+        return run
+    episodes = list(_episodes(recipe.evaluation))
+    todo = [e for e in episodes if not _record_path(run, e).is_file()]
+    jobs = (joblib.delayed(_episode_to_disk)(recipe, sources[e.policy], e, seed, _record_path(run, e)) for e in todo)
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    progress = tqdm(
+        total=len(episodes), initial=len(episodes) - len(todo), desc="grasping", unit="scene", mininterval=5
+    )
+    with progress:
+        for _ in parallel(jobs):
+            progress.update()
+    rows = [row for e in episodes for row in read_json(_record_path(run, e))]
+    write_text(run.path / "trials.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    return run.finish(attempts=len(rows), successes=sum(bool(row["success"]) for row in rows))
+
+
+def read_trials(run: Run) -> pd.DataFrame:
+    """The trial records of a complete evaluation, one row per attempt."""
+    run.summary  # noqa: B018 (raises if the run is not complete)
+    return pd.read_csv(io.StringIO((run.path / "trials.csv").read_text(encoding="utf-8")), keep_default_na=False)
+
+
+def _episodes(config: EvaluationConfig) -> Iterable[Episode]:
+    for name, budget in config.tasks.items():
+        for policy in config.policies:
+            for repetition in range(config.repetitions):
+                for scene in range(budget.scenes):
+                    yield Episode(policy, name, "test", scene, repetition)
+
+
+def _record_path(run: Run, episode: Episode) -> Path:
+    return run.path / "episodes" / f"{episode.name}.json"
+
+
+def _episode_to_disk(recipe: EvaluationRecipe, source: PolicySource, episode: Episode, seed: int, path: Path) -> None:
+    policy, cell = worker_policy(source), worker_cell(recipe.cell)
+    attempts = recipe.evaluation.tasks[episode.task].attempts
+    write_json(path, [asdict(a) for a in attempts_in(cell, policy, episode, attempts, recipe.observer, seed)])

@@ -1,0 +1,50 @@
+"""Success rates with Wilson intervals, and paired comparisons of policies on the same scenes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from statsmodels.stats.proportion import proportion_confint
+
+from dgrasp.evaluation.config import EvaluationConfig
+
+PAIR = ["task", "split", "scene", "repetition", "attempt"]
+
+
+def success_rates(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
+    """One row per policy and task: successes, n, rate and Wilson interval.
+
+    `n` counts the attempts allowed, as the paper does. An attempt that could not be made, because the scene was empty
+    before (objects pushed off the table), counts as failed.
+    """
+    groups = trials.groupby(["policy", "task"], sort=False)["success"]
+    table = groups.agg(successes="sum").astype(int).reset_index()
+    budgets = {name: b.scenes * b.attempts * config.repetitions for name, b in config.tasks.items()}
+    table["n"] = table["task"].map(budgets)
+    low, high = proportion_confint(table["successes"], table["n"], alpha=1 - config.confidence, method="wilson")
+    return table.assign(rate=table["successes"] / table["n"], low=np.asarray(low), high=np.asarray(high))
+
+
+def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str) -> dict[str, float]:
+    """Exact McNemar test over scenes, repetitions and attempts that both policies had.
+
+    Returns the two discordant counts, the difference of the rates and the two-sided p-value. Attempts within one
+    scene depend on each other, so p is a guide and not a guarantee.
+    """
+    wide = trials[trials["task"] == task].pivot_table(index=PAIR, columns="policy", values="success", aggfunc="first")
+    for name in (policy, control):
+        if name not in wide:
+            raise ValueError(f"no trials of policy {name!r} on task {task!r}; policies: {', '.join(wide.columns)}")
+    both = wide[[policy, control]].fillna(False).astype(bool)  # not made: failed, see `success_rates`
+    only_policy = int((both[policy] & ~both[control]).sum())
+    only_control = int((both[control] & ~both[policy]).sum())
+    discordant = only_policy + only_control
+    p = binomtest(only_policy, discordant).pvalue if discordant else 1.0
+    return {
+        "n": len(both),
+        "only_policy": only_policy,
+        "only_control": only_control,
+        "difference": (only_policy - only_control) / max(len(both), 1),
+        "p": float(p),
+    }

@@ -1,0 +1,60 @@
+"""Tuning of a policy's optimizer by grasp success in simulation, on validation scenes of the simple task (Sec. 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dgrasp.config import Config
+from dgrasp.evaluation.attempts import Episode, Observer, attempts_in
+from dgrasp.evaluation.config import ValidationConfig
+from dgrasp.evaluation.stage import CODE
+from dgrasp.evaluation.workers import PolicySource, worker_cell
+from dgrasp.policy import OptimizerConfig, TuningConfig, tune
+from dgrasp.runs import Run, open_run
+from dgrasp.sim import CellConfig
+
+
+class TuningRecipe(Config):
+    """Everything a study depends on besides the trained models."""
+
+    optimizer: OptimizerConfig
+    tuning: TuningConfig
+    validation: ValidationConfig
+    cell: CellConfig
+    observer: Observer
+
+
+def tune_policy(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int) -> Run:
+    """One study; returns the complete run, whose summary holds the best optimizer settings and their success.
+
+    Resumes from Optuna's journal in the run folder; test scenes are never seen.
+    """
+    inputs = {"nerf": source.nerf, "value": source.value}
+    run = open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=CODE)
+    if run.complete:
+        return run
+    attempts = ValidationAttempts(source, recipe, seed)
+    tuned = tune(
+        attempts, recipe.optimizer, recipe.tuning, storage=run.path / "study.journal", name=source.name, seed=seed
+    )
+    settings = tuned.config.model_dump(mode="json")
+    return run.finish(success=tuned.success, trials=tuned.trials, pruned=tuned.pruned, optimizer=settings)
+
+
+@dataclass(frozen=True)
+class ValidationAttempts:
+    """Successes of grasp attempts under given optimizer settings, one after the other, scene by scene."""
+
+    source: PolicySource
+    recipe: TuningRecipe
+    seed: int
+
+    def __call__(self, optimizer: OptimizerConfig) -> Iterator[bool]:
+        policy = replace(self.source, optimizer=optimizer).load()
+        cell, budget = worker_cell(self.recipe.cell), self.recipe.validation
+        for scene in range(budget.scenes):
+            episode = Episode(self.source.name, "simple", "validation", scene, repetition=0)
+            for attempt in attempts_in(cell, policy, episode, budget.attempts, self.recipe.observer, self.seed):
+                yield attempt.success

@@ -1,0 +1,51 @@
+"""What a worker process keeps between jobs: one Bullet client per cell, one loaded policy per recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
+from dgrasp.runs import Run
+from dgrasp.sim import Cell, CellConfig
+from dgrasp.value import load_value, workspace_bounds
+
+_cells: dict[str, Cell] = {}
+_policies: dict[str, GraspPolicy] = {}
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """A policy as recorded: the runs of Phi and Psi, and the optimizer's settings. Small, so that processes can get it."""
+
+    name: str
+    nerf: Run
+    value: Run
+    optimizer: OptimizerConfig
+    device: str = "cpu"
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}-{self.value.fingerprint}-{self.optimizer.digest()}-{self.device}"
+
+    def load(self) -> GraspPolicy:
+        """Read the weights and build the policy; raises RunError or DamagedFileError."""
+        value = load_value(self.value, self.nerf, device=self.device)
+        return GraspPolicy(policy_spec(self.name), value, self.optimizer, workspace_bounds(self.value.config.value))
+
+
+def worker_cell(config: CellConfig) -> Cell:
+    """The one Bullet client of this process."""
+    key = config.digest()
+    if key not in _cells:
+        _cells[key] = Cell(config)
+    return _cells[key]
+
+
+def worker_policy(source: PolicySource) -> GraspPolicy:
+    """The policy, loaded once per process; plans use one thread, whatever the number of workers."""
+    torch.set_num_threads(1)
+    if source.key not in _policies:
+        _policies[source.key] = source.load()
+    return _policies[source.key]

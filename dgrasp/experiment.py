@@ -1,0 +1,133 @@
+"""The paper's experiment as a chain of stages; each makes what it needs, resumes, and is done once.
+
+scenes -> demonstrations -> Phi (NeRF) -> Psi (Base, dGrasp) -> tuned optimizers -> trials -> table
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+
+from dgrasp.data import generate_demonstrations
+from dgrasp.evaluation import EvaluationRecipe, Observer, PolicySource, TuningRecipe, evaluate, tune_policy
+from dgrasp.nerf import MVNeRF, load_nerf, pretrain
+from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
+from dgrasp.profiles import Profile, load_profile
+from dgrasp.runs import Run
+from dgrasp.value import GraspValue, load_value, train_value
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One profile, one seed, one build folder. Stages that are complete are only read."""
+
+    profile: Profile
+    build: Path
+    seed: int = 0
+
+    @classmethod
+    def at(cls, profile: str, build: str | Path, seed: int = 0) -> Experiment:
+        """From a notebook's parameters, with the project's figure style switched on."""
+        from dgrasp.report.outputs import use_style  # the report imports experiments, not the other way round
+
+        use_style()
+        return cls(load_profile(profile), Path(build), seed)
+
+    @property
+    def figures(self) -> Path:
+        """Where figures and tables of this run go."""
+        return self.build / "figures"
+
+    def demonstrations(self) -> Run:
+        """Demonstrations by the oracle (Sec. 4.1)."""
+        p = self.profile
+        return generate_demonstrations(p.data, p.cell, self.build, seed=self.seed, workers=p.runtime.workers)
+
+    def nerf(self) -> Run:
+        """Phi, pre-trained for novel view synthesis on the simple task alone."""
+        runtime = self.profile.runtime
+        return pretrain(
+            self.profile.nerf,
+            self.demonstrations(),
+            self.build,
+            seed=self.seed,
+            device=runtime.device,
+            threads=runtime.threads,
+        )
+
+    def value(self, model: str) -> Run:
+        """Psi of one model: base, dgrasp_quat, dgrasp_6d or base_control."""
+        return train_value(
+            self.profile.value,
+            self.nerf(),
+            self.demonstrations(),
+            self.build,
+            model=model,
+            seed=self.seed,
+            device=self.profile.runtime.device,
+            threads=1,  # models train side by side, one thread each
+        )
+
+    def values(self) -> dict[str, Run]:
+        """All models that the profile's policies need, trained side by side."""
+        models = list(dict.fromkeys(policy_spec(p).model for p in self.profile.evaluation.policies))
+        self.nerf()  # once, before the processes that would all make it
+        joblib.Parallel(n_jobs=self.profile.runtime.workers)(joblib.delayed(self.value)(m) for m in models)
+        return {model: self.value(model) for model in models}
+
+    def load_value(self, model: str) -> GraspValue:
+        """A trained Psi, ready to score poses."""
+        return load_value(self.value(model), self.nerf())
+
+    def tuned(self, policy: str) -> Run:
+        """The tuning study of one policy (Sec. 3.3, 4.2)."""
+        p = self.profile
+        recipe = TuningRecipe(
+            optimizer=p.optimizer, tuning=p.tuning, validation=p.validation, cell=p.cell, observer=self.observer
+        )
+        return tune_policy(self.source(policy, p.optimizer), recipe, self.build, seed=self.seed)
+
+    def tuning(self) -> dict[str, Run]:
+        """The studies of all policies, side by side."""
+        self.values()
+        policies = self.profile.evaluation.policies
+        joblib.Parallel(n_jobs=self.profile.runtime.workers)(joblib.delayed(self.tuned)(p) for p in policies)
+        return {policy: self.tuned(policy) for policy in policies}
+
+    def source(self, policy: str, optimizer: OptimizerConfig) -> PolicySource:
+        """A policy's recorded parts with the given optimizer settings."""
+        model = policy_spec(policy).model
+        return PolicySource(policy, self.nerf(), self.value(model), optimizer, self.profile.runtime.device)
+
+    def optimizer(self, policy: str) -> OptimizerConfig:
+        """The tuned settings of a policy."""
+        return OptimizerConfig.model_validate(self.tuned(policy).summary["optimizer"])
+
+    def policy(self, name: str, **changes: object) -> GraspPolicy:
+        """A tuned policy, ready to plan; `changes` override its optimizer settings."""
+        settings = self.optimizer(name).model_dump() | changes
+        return self.source(name, OptimizerConfig.model_validate(settings)).load()
+
+    def evaluation(self) -> Run:
+        """All trials of Table 1."""
+        p = self.profile
+        recipe = EvaluationRecipe(evaluation=p.evaluation, cell=p.cell, observer=self.observer)
+        tuned = self.tuning()
+        sources = {name: self.source(name, self.optimizer(name)) for name in p.evaluation.policies}
+        return evaluate(recipe, sources, tuned, self.build, seed=self.seed, workers=p.runtime.workers)
+
+    @property
+    def observer(self) -> Observer:
+        """What policies see of the scene in a cell."""
+        data = self.profile.data
+        return Observer(views=self.profile.evaluation.views, width=data.width, height=data.height)
+
+    def used(self) -> dict[str, Run]:
+        """The runs behind the policies, for the provenance of figures and tables."""
+        return {"demonstrations": self.demonstrations(), "nerf": self.nerf(), **self.values(), **self.tuning()}
+
+    def load_nerf(self) -> MVNeRF:
+        """The frozen Phi."""
+        return load_nerf(self.nerf())

@@ -1,0 +1,90 @@
+"""Scales of the experiment: `smoke` (minutes, two cores), `laptop` (hours, two cores), `paper` (a GPU).
+
+A profile is data: one YAML file, validated key by key. The code is the same for all of them.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+from pydantic import Field, ValidationError
+
+from dgrasp.config import Config
+from dgrasp.data import DataConfig
+from dgrasp.evaluation import EvaluationConfig, ValidationConfig
+from dgrasp.nerf import NerfConfig
+from dgrasp.policy import OptimizerConfig, TuningConfig
+from dgrasp.sim import CellConfig
+from dgrasp.value import ValueConfig
+
+PROFILES = ("smoke", "laptop", "paper")
+
+
+class Runtime(Config):
+    """Where and how wide to compute. Results do not depend on `workers`; fp32 bits do depend on `threads`."""
+
+    device: str = Field(default="cpu", description="torch device of training: cpu, cuda, cuda:1, mps")
+    threads: int = Field(default=2, ge=1, description="threads of NeRF pre-training on the CPU")
+    workers: int = Field(default=2, ge=1, description="processes for data, value training, tuning and trials")
+
+
+class Profile(Config):
+    """All settings of one run of the experiment."""
+
+    name: str
+    runtime: Runtime = Runtime()
+    cell: CellConfig = CellConfig()
+    data: DataConfig = DataConfig()
+    nerf: NerfConfig = NerfConfig()
+    value: ValueConfig = ValueConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    tuning: TuningConfig = TuningConfig()
+    validation: ValidationConfig = ValidationConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+class ProfileError(ValueError):
+    """A profile is unknown or its file has settings that are not allowed; the message lists them all."""
+
+
+def load_profile(name: str | Path) -> Profile:
+    """A shipped profile by name, or one's own YAML file by path (ending in .yaml).
+
+    Raises ProfileError that names every unknown or invalid key.
+    """
+    path = Path(name) if str(name).endswith((".yaml", ".yml")) else None
+    if path is None and name not in PROFILES:
+        raise ProfileError(
+            f"unknown profile {str(name)!r}; profiles: {', '.join(PROFILES)}, or the path of a .yaml file"
+        )
+    if path is not None and not path.is_file():
+        raise ProfileError(f"{path}: no such profile file")
+    source = path or files("dgrasp.profiles").joinpath(f"{name}.yaml")
+    try:
+        return Profile.model_validate(yaml.safe_load(source.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ProfileError(f"{source}: not valid YAML ({error})") from error
+    except ValidationError as error:
+        raise ProfileError(_explain(str(source), error)) from error
+
+
+def _explain(source: str, error: ValidationError) -> str:
+    lines = [f"{source}: {error.error_count()} setting(s) not allowed"]
+    for problem in error.errors():
+        where = ".".join(map(str, problem["loc"])) or "(top level)"
+        lines.append(f"  {where}: {problem['msg']}{_allowed_keys(problem)}")
+    return "\n".join(lines)
+
+
+def _allowed_keys(problem: dict) -> str:  # type: ignore[type-arg]
+    if problem["type"] != "extra_forbidden":
+        return f" (got {problem.get('input')!r})"
+    model: type[Config] = Profile
+    for part in problem["loc"][:-1]:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, Config)):
+            return ""
+        model = annotation
+    return f"; allowed: {', '.join(model.model_fields)}"

@@ -1,0 +1,1 @@
+"""Figures, tables and widgets, and the registry that knows them all."""

@@ -1,0 +1,30 @@
+"""A grasp trial as a filmstrip (notebook 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from dgrasp.cameras import Intrinsics
+from dgrasp.sim import Cell, Trial, viewpoint
+
+Frame = tuple[str, UInt8[np.ndarray, "h w 3"]]
+
+
+def film(
+    cell: Cell, T_world_tcp: Float[np.ndarray, "4 4"], phases: Sequence[str] = ("travel", "approach", "close", "lift", "hold")
+) -> tuple[list[Frame], Trial]:
+    """Execute a grasp in the cell's scene and keep the last picture of each phase, seen from the side."""
+    camera = viewpoint(np.radians(60), np.radians(70), radius=1.3)[None]
+    last: dict[str, np.ndarray] = {"home": cell.observe(camera, Intrinsics.d415(320, 240)).images[0]}
+    seen: dict[str, int] = {}
+
+    def watch(phase: str) -> None:
+        seen[phase] = seen.get(phase, 0) + 1
+        if phase in phases and seen[phase] % 6 == 0:  # every fifth of a second: pictures cost more than physics
+            last[phase] = cell.observe(camera, Intrinsics.d415(320, 240)).images[0]
+
+    trial = cell.execute(T_world_tcp, watch=watch)
+    return list(last.items()), trial

@@ -1,0 +1,52 @@
+"""What every notebook needs: settings, the source of what it teaches, the index of outputs, versions."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pandas as pd
+from IPython.display import Code, Markdown, display
+
+from dgrasp.profiles import Profile, load_profile
+from dgrasp.report.outputs import use_style
+from dgrasp.report.registry import OUTPUTS
+from dgrasp.runs import provenance
+
+
+def load_settings(profile: str) -> Profile:
+    """The profile, with the project's figure style switched on."""
+    use_style()
+    return load_profile(profile)
+
+
+def show_source(*things: Any) -> None:
+    """Show the source of functions or classes where a notebook teaches them, instead of pasting it."""
+    for thing in things:
+        display(Code(inspect.getsource(thing), language="python"))
+
+
+def registry_table() -> None:
+    """Every figure and table of the paper, and which notebook makes it."""
+    lines = ["| output | in the paper | notebook | profiles |", "|---|---|---|---|"]
+    for o in OUTPUTS:
+        made = ", ".join(o.made_at) or "says that it was not run"
+        lines.append(f"| `{o.id}` {o.title} | {o.paper_place or 'not in the paper'} | `{o.notebook}` | {made} |")
+    display(Markdown("\n".join(lines)))
+
+
+def versions() -> None:
+    """Commit, versions and machine, at the end of every notebook."""
+    made_by = provenance()
+    rows = {
+        "commit": made_by["commit"],
+        "python": made_by["python"],
+        **made_by["versions"],
+        "threads": made_by["threads"],
+    }
+    display(Markdown(", ".join(f"{name} {value}" for name, value in rows.items())))
+
+
+def summary_table(rows: dict[str, Any]) -> pd.DataFrame:
+    """A run's summary as a small table."""
+    return pd.DataFrame({"": list(rows.values())}, index=list(rows))

@@ -1,0 +1,119 @@
+"""Figures and tables on disk: bitmap, vector, plotted data and a provenance sidecar, byte-identical for equal runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dgrasp.files import atomic_path, write_json, write_text
+from dgrasp.report.registry import output
+from dgrasp.runs import Run, provenance
+
+PUBLISHED = "figures"  # the committed folder; only full-size runs may write there
+WATERMARKED = ("smoke",)
+
+# One colour per method everywhere (colour-blind safe).
+BASE_COLOUR = "#4477AA"
+DGRASP_COLOUR = "#EE6677"
+CONTROL_COLOUR = "#228833"
+PAPER_COLOUR = "#999999"
+
+
+class OutputRefused(RuntimeError):
+    """An output may not be written where it was asked for."""
+
+
+def use_style() -> None:
+    """Apply the project's matplotlib style."""
+    with as_file(files("dgrasp.report").joinpath("style.mplstyle")) as sheet:
+        plt.style.use(sheet)
+    matplotlib.rcParams["svg.hashsalt"] = "dgrasp"
+
+
+def save_output(
+    id: str,
+    figure: Figure,
+    data: pd.DataFrame,
+    folder: Path,
+    *,
+    profile: str,
+    runs: Mapping[str, Run],
+    seed: int,
+) -> list[Path]:
+    """Write `<id>.png`, `.pdf`, `.csv` and `.meta.json` (for tables `.json` rows as well) into `folder`.
+
+    Smoke outputs carry a watermark and are refused in the published folder `figures/`: raises OutputRefused.
+    """
+    entry = output(id)
+    folder = Path(folder)
+    if (
+        profile in WATERMARKED
+        and folder.resolve().name == PUBLISHED
+        and (folder.resolve().parent / "Makefile").exists()
+    ):
+        raise OutputRefused(f"{id}: outputs of profile {profile!r} are for trying things out and never enter {folder}")
+    if profile in WATERMARKED:
+        watermark(figure, f"profile: {profile}")
+    paths = [folder / f"{id}.{suffix}" for suffix in entry.suffixes]
+    for path in paths:
+        if path.suffix in (".png", ".pdf"):
+            with atomic_path(path) as temporary:
+                metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": "dgrasp"}
+                figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+    write_text(folder / f"{id}.csv", data.to_csv(index=False, lineterminator="\n"))
+    if entry.kind == "table":
+        rows = json.loads(data.to_json(orient="records"))
+        write_json(folder / f"{id}.json", rows)
+    write_json(folder / f"{id}.meta.json", _sidecar(id, profile, runs, seed))
+    return paths
+
+
+def watermark(figure: Figure, text: str) -> None:
+    """Write the profile across the figure, once, so that a smoke figure cannot pass for a result."""
+    figure.text(
+        0.5,
+        0.5,
+        text,
+        ha="center",
+        va="center",
+        rotation=25,
+        fontsize=34,
+        color="0.4",
+        alpha=0.22,
+        zorder=100,
+        gid="watermark",
+    )
+
+
+def not_run(id: str, folder: Path, *, profile: str, reason: str, seed: int) -> list[Path]:
+    """An output that was not made at this profile, and says so on its face."""
+    entry = output(id)
+    figure = plt.figure(figsize=(6, 2.2))
+    figure.text(0.5, 0.62, f"{entry.paper_place}: not run at this profile ({profile})", ha="center", weight="bold")
+    figure.text(0.5, 0.4, reason, ha="center", wrap=True)
+    data = pd.DataFrame({"output": [id], "status": ["not run at this profile"], "reason": [reason]})
+    return save_output(id, figure, data, folder, profile=profile, runs={}, seed=seed)
+
+
+def _sidecar(id: str, profile: str, runs: Mapping[str, Run], seed: int) -> dict[str, object]:
+    entry = output(id)
+    return {
+        "id": id,
+        "title": entry.title,
+        "paper_place": entry.paper_place,
+        "alt_text": entry.alt_text,
+        "profile": profile,
+        "seed": seed,
+        "runs": {
+            name: {"fingerprint": run.fingerprint, "config": run.config.digest(), "seconds": round(run.seconds, 1)}
+            for name, run in runs.items()
+        },
+        "made_by": provenance(),
+    }

@@ -1,0 +1,196 @@
+"""The figures' plot functions: pure, data in, axes out; notebooks, widgets and static twins share them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+
+from dgrasp.cameras import Views
+from dgrasp.report.draw import draw_gripper, draw_path, show_view, to_pixels
+from dgrasp.report.outputs import BASE_COLOUR, CONTROL_COLOUR, DGRASP_COLOUR, PAPER_COLOUR
+
+PROGRESS = LinearSegmentedColormap.from_list("blue to green", ["#1f3fbf", "#2bb673"])  # Figures 4 to 6
+BEST = "#d7191c"
+POSITIVE, NEGATIVE = "#1a9641", "#d7191c"
+
+
+def plot_optimization(
+    axes: Axes,
+    views: Views,
+    paths: Float[np.ndarray, "steps candidates 4 4"],
+    *,
+    view: int = 0,
+    best: int = 5,
+    title: str | None = None,
+) -> None:
+    """Candidates ordered from best to worst final value: paths from blue to green, the `best` final poses in red."""
+    show_view(axes, views, view, title)
+    for candidate in reversed(range(paths.shape[1])):
+        draw_path(axes, views, view, paths[:, candidate, :3, 3], cmap=PROGRESS, alpha=0.8)
+        top = candidate < best
+        draw_gripper(
+            axes, views, view, paths[-1, candidate], color=BEST if top else PROGRESS(1.0), alpha=0.9 if top else 0.35,
+            width=1.6 if top else 0.9,
+        )  # fmt: skip
+
+
+def plot_final_candidates(
+    axes: Axes, views: Views, finals: Float[np.ndarray, "candidates 4 4"], *, view: int = 0, title: str | None = None
+) -> None:
+    """Final states, best first; the selected grasp in red (Figure 1, right)."""
+    show_view(axes, views, view, title)
+    for T in finals[1:][::-1]:
+        draw_gripper(axes, views, view, T, color="#dddddd", alpha=0.55, width=0.9)
+    draw_gripper(axes, views, view, finals[0], color=BEST, width=2.0)
+
+
+def plot_demonstration(
+    axes: Axes,
+    views: Views,
+    Ts_world_tcp: Float[np.ndarray, "steps 4 4"],
+    *,
+    view: int = 0,
+    every: int = 4,
+    title: str | None = None,
+) -> None:
+    """Gripper poses along a demonstrated trajectory, from blue to green, which is the grasp (Figure 1, left)."""
+    show_view(axes, views, view, title)
+    draw_path(axes, views, view, Ts_world_tcp[:, :3, 3], cmap=PROGRESS)
+    last = len(Ts_world_tcp) - 1
+    for step in sorted({*range(last % every, last, every), last}):
+        draw_gripper(axes, views, view, Ts_world_tcp[step], color=PROGRESS(step / max(last, 1)), alpha=0.9)
+
+
+def plot_labelled_poses(
+    axes: Axes,
+    views: Views,
+    T_positive: Float[np.ndarray, "4 4"],
+    Ts_negative: Float[np.ndarray, "n 4 4"],
+    *,
+    view: int = 0,
+    title: str | None = None,
+) -> None:
+    """L_main: one demonstrated grasp (green) among sampled poses (red)."""
+    show_view(axes, views, view, title)
+    for T in Ts_negative:
+        draw_gripper(axes, views, view, T, color=NEGATIVE, alpha=0.5, width=1.0)
+    draw_gripper(axes, views, view, T_positive, color=POSITIVE, width=2.2)
+
+
+def plot_slopes(
+    axes: Axes,
+    views: Views,
+    p_world: Float[np.ndarray, "n 3"],
+    arrows: Mapping[str, tuple[Float[np.ndarray, "n 3"], str]],
+    *,
+    view: int = 0,
+    length: float = 0.05,
+    title: str | None = None,
+) -> None:
+    """L_aux: directions at poses as arrows of equal length (metres); `arrows` maps a label to (directions, colour)."""
+    show_view(axes, views, view, title)
+    for label, (directions, colour) in arrows.items():
+        norm = np.linalg.norm(directions, axis=1, keepdims=True)
+        tips = p_world + length * directions / np.maximum(norm, 1e-12)
+        uv, _ = to_pixels(views, view, p_world)
+        uv_tip, _ = to_pixels(views, view, tips)
+        axes.quiver(
+            *uv.T,
+            *(uv_tip - uv).T,
+            angles="xy",
+            scale_units="xy",
+            scale=1,
+            color=colour,
+            width=0.006,
+            label=label,
+            alpha=0.85,
+        )
+    axes.legend(loc="lower right", framealpha=0.8, frameon=True)
+
+
+def plot_success_rates(axes: Axes, table: pd.DataFrame, tasks: Sequence[str]) -> None:
+    """Ours (dots with Wilson intervals) beside the paper's (grey ticks), one group per task."""
+    policies = list(dict.fromkeys(table["policy"]))
+    for i, name in enumerate(policies):
+        rows = table[table["policy"] == name].set_index("task").reindex(tasks)
+        x = np.arange(len(tasks)) + (i - (len(policies) - 1) / 2) * 0.8 / len(policies)
+        error = np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]])
+        axes.errorbar(x, rows["rate"], yerr=np.clip(error, 0, None), fmt="o", ms=4, color=policy_colour(name), lw=1.2)
+        axes.plot(x, rows["paper"], ls="", marker="_", ms=9, mew=2, color=PAPER_COLOUR)
+    axes.set(xticks=np.arange(len(tasks)), xticklabels=tasks, ylim=(-0.02, 1.02), ylabel="grasp success rate")
+
+
+def policy_colour(policy: str) -> str:
+    """One colour per method, everywhere."""
+    if "control" in policy:
+        return CONTROL_COLOUR
+    return DGRASP_COLOUR if policy.startswith("dgrasp") else BASE_COLOUR
+
+
+def plot_table(axes: Axes, table: pd.DataFrame, title: str) -> None:
+    """A data frame as a figure, so that tables have a bitmap and a vector too."""
+    axes.set_axis_off()
+    axes.set_title(title)
+    cells = axes.table(
+        cellText=table.astype(str).to_numpy().tolist(), colLabels=list(table.columns), loc="center", cellLoc="center"
+    )
+    cells.auto_set_font_size(False)
+    cells.set_fontsize(7.5)
+    cells.auto_set_column_width(list(range(len(table.columns))))
+    cells.scale(1, 1.25)
+    for (row, _), cell in cells.get_celld().items():
+        cell.set_linewidth(0.4 if row else 0.8)
+        if row == 0:
+            cell.set_text_props(weight="bold")
+
+
+def plot_novel_view(
+    axes: Sequence[Axes],
+    source: Float[np.ndarray, "h w 3"],
+    target: Float[np.ndarray, "h w 3"],
+    rgb: Float[np.ndarray, "h w 3"],
+    depth: Float[np.ndarray, "h w"],
+) -> None:
+    """Source image, held-out view, its rendering by Phi, and Phi's depth in metres."""
+    for ax, image, title in zip(
+        axes, (source, target, np.clip(rgb, 0, 1)), ("source", "held-out view", "rendered"), strict=False
+    ):
+        ax.imshow(image)
+        ax.set(title=title, xticks=[], yticks=[])
+    shown = axes[3].imshow(depth, cmap="viridis")
+    axes[3].set(title="depth", xticks=[], yticks=[])
+    axes[3].figure.colorbar(shown, ax=axes[3], label="m", shrink=0.8)
+
+
+def plot_ray(
+    axes: Sequence[Axes],
+    depths: Float[np.ndarray, "n"],
+    density: Float[np.ndarray, "n"],
+    change: Float[np.ndarray, "n a"],
+) -> None:
+    """Density along a ray, and how fast each scene activation changes there."""
+    axes[0].plot(depths, density, color="0.2")
+    axes[0].set(ylabel="density (1/m)", title="along one ray of a held-out view")
+    for i in range(change.shape[1]):
+        axes[1].plot(depths, change[:, i], label="mean over views" if i == 0 else f"shared block {i}")
+    axes[1].set(xlabel="depth along the ray (m)", ylabel="change per metre")
+    axes[1].legend()
+
+
+def plot_queries(axes: Axes, points: Float[np.ndarray, "lines n 3"], directions: Float[np.ndarray, "lines 3"]) -> None:
+    """Query points in the TCP frame (millimetres) with their view directions, on 3-D axes; grey: the fingers."""
+    for line, direction in zip(1e3 * points, directions, strict=True):
+        colour = DGRASP_COLOUR if abs(direction[2]) > 0.5 else BASE_COLOUR
+        axes.scatter(*line.T, color=colour, s=14)
+        axes.quiver(*line.mean(axis=0), *(8 * direction), color=colour, lw=1.2)  # type: ignore[misc]
+    for side in (-35, 35):
+        axes.plot([side, side], [0, 0], [-40, 15], color="0.6", lw=4, alpha=0.5)  # type: ignore[arg-type]
+    axes.set(xlabel="x, closing (mm)", ylabel="y, width (mm)", title="query points in the TCP frame")
+    axes.set_zlabel("z, approach (mm)")  # type: ignore[attr-defined]
+    axes.invert_zaxis()  # type: ignore[attr-defined]
+    axes.set_box_aspect((70, 40, 55), zoom=0.85)  # type: ignore[arg-type, call-arg]

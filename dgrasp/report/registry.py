@@ -1,0 +1,120 @@
+"""The one list of figures and tables: what each is, where the paper has it, which notebook makes it.
+
+Makefile, README table, notebooks and tests derive from it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from dgrasp.config import Config
+
+Status = Literal["reproduced", "direction only", "not attempted"]
+
+
+class Output(Config):
+    """A figure or table of the paper (or one of ours, where `paper_place` is None)."""
+
+    id: str
+    kind: Literal["figure", "table"]
+    paper_place: str | None
+    title: str
+    notebook: str
+    alt_text: str
+    made_at: tuple[str, ...] = ("smoke", "laptop", "paper")
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Files that belong to this output."""
+        data = ("csv", "json") if self.kind == "table" else ("csv",)
+        return ("png", "pdf", *data, "meta.json")
+
+
+OUTPUTS: tuple[Output, ...] = (
+    Output(
+        id="tab01",
+        kind="table",
+        paper_place="Table 1",
+        title="Grasp success rates in the simulated tasks",
+        notebook="05_simulated_grasping",
+        alt_text="Success rates of eight policies on simple, clutter and novel objects: ours beside the paper's.",
+    ),
+    Output(
+        id="tab02",
+        kind="table",
+        paper_place="Table 2",
+        title="Grasp success rates on the real robot",
+        notebook="06_real_robot_trials",
+        alt_text="The paper's success rates on its real robot; our columns stay empty until trials are on record.",
+    ),
+    Output(
+        id="fig01",
+        kind="figure",
+        paper_place="Figure 1",
+        title="A grasp demonstration, and where the policies' candidates end",
+        notebook="04_pose_optimization",
+        alt_text="Left, gripper poses along a demonstration. Right, where candidates of Base (top) and dGrasp end.",
+    ),
+    Output(
+        id="fig02",
+        kind="figure",
+        paper_place="Figure 2",
+        title="What the main loss and the auxiliary loss supervise",
+        notebook="03_training",
+        alt_text="Left, a demonstrated grasp in green among random poses in red. Right, slopes beside displacements.",
+    ),
+    Output(
+        id="fig03",
+        kind="figure",
+        paper_place="Figure 3",
+        title="Observations from the test scenes",
+        notebook="01_data_generation",
+        alt_text="Example camera images of the tasks simple, clutter and novel objects.",
+    ),
+    Output(
+        id="fig04",
+        kind="figure",
+        paper_place="Figure 4",
+        title="Optimization paths on the simple task",
+        notebook="04_pose_optimization",
+        alt_text="Paths of candidate grasps from blue to green over a scene of prisms, five best in red.",
+    ),
+    Output(
+        id="fig05",
+        kind="figure",
+        paper_place="Figure 5",
+        title="Optimization paths on the clutter task",
+        notebook="04_pose_optimization",
+        alt_text="Paths of candidate grasps from blue to green over a pile of prisms, five best in red.",
+    ),
+    Output(
+        id="fig06",
+        kind="figure",
+        paper_place="Figure 6",
+        title="Optimization paths on the novel objects task",
+        notebook="04_pose_optimization",
+        alt_text="Paths of candidate grasps from blue to green over a YCB object, five best in red.",
+    ),
+    Output(
+        id="fig07",
+        kind="figure",
+        paper_place="Figure 7",
+        title="Outcomes of real-robot trials: corner, slippage, success",
+        notebook="06_real_robot_trials",
+        alt_text="Says that it was not run at this profile.",
+        made_at=(),
+    ),
+)
+
+
+def output(id: str) -> Output:
+    """Look up an output; raises KeyError naming what exists."""
+    for candidate in OUTPUTS:
+        if candidate.id == id:
+            return candidate
+    raise KeyError(f"unknown figure or table {id!r}; registered: {', '.join(o.id for o in OUTPUTS)}")
+
+
+def outputs_of(notebook: str) -> tuple[Output, ...]:
+    """The outputs that a notebook (stem) makes."""
+    return tuple(o for o in OUTPUTS if o.notebook == notebook)

@@ -1,0 +1,84 @@
+"""Slopes beside demonstrations, on held-out trajectories: the numbers behind notebook 3 and Figure 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dgrasp import streams
+from dgrasp.data import Demonstration
+from dgrasp.poses import representation
+from dgrasp.value import MODELS, GraspValue, ValueConfig, around_trajectory, grasp_among_negatives, part_cosines, slopes
+
+EVALUATED_IN = (
+    "quat"  # Base has no representation of its own; every model is compared in the one it was trained in, or this
+)
+
+
+def slope_cosines(
+    value: GraspValue, model: str, demonstrations: Sequence[Demonstration], config: ValueConfig, seed: int
+) -> pd.DataFrame:
+    """One row per perturbed pose: cosine of slope and displacement, translation and rotation (6D columns averaged).
+
+    Poses and views are the same for every model.
+    """
+    rep = representation(MODELS[model] or EVALUATED_IN)
+    rows = []
+    for i, demo in enumerate(demonstrations):
+        generator = streams.torch_generator(seed, "slope cosines", i)
+        T_r, T_target = around_trajectory(_tensor(demo.Ts_world_tcp), config.slope, generator)
+        view = int(torch.randint(config.policy_views, (), generator=generator))
+        score = value.bind(value.encode(demo.views[[view]]))
+        poses, targets = rep.from_matrix(T_r), rep.from_matrix(T_target)
+        cosine = part_cosines(slopes(score, poses, rep), rep.displacement(poses, targets), rep.parts)
+        rows.append(torch.stack([cosine[:, 0], cosine[:, 1:].mean(-1)], dim=-1))
+    values = torch.cat(rows).numpy()
+    return pd.DataFrame({"model": model, "translation": values[:, 0], "rotation": values[:, 1]})
+
+
+@dataclass(frozen=True, eq=False)
+class SlopeArrows:
+    """Figure 2's ingredients. Positions and directions in the world, metres."""
+
+    T_world_grasp: np.ndarray
+    Ts_negative: np.ndarray
+    p_world: np.ndarray
+    displacement: np.ndarray
+    slopes: Mapping[str, np.ndarray]
+
+    def table(self) -> pd.DataFrame:
+        """The plotted vectors, one row per pose."""
+        columns = {"p": self.p_world, "demonstrated": self.displacement, **self.slopes}
+        return pd.DataFrame({f"{n}_{axis}": v[:, i] for n, v in columns.items() for i, axis in enumerate("xyz")})
+
+
+def slope_arrows(
+    values: Mapping[str, GraspValue],
+    demo: Demonstration,
+    config: ValueConfig,
+    seed: int,
+    negatives: int = 24,
+    poses: int = 32,
+) -> SlopeArrows:
+    """Sampled poses of both losses around one demonstration, with each model's translational slopes there."""
+    generator = streams.torch_generator(seed, "figure 2")
+    low, high = (torch.tensor(b) for b in config.workspace)
+    grasp = _tensor(demo.T_world_grasp)
+    among = grasp_among_negatives(grasp, negatives + 1, config.negatives, (low, high), generator)
+    wide = config.slope.model_copy(update={"n_poses": poses, "window": min(poses, len(demo.Ts_world_tcp))})
+    T_r, T_target = around_trajectory(_tensor(demo.Ts_world_tcp), wide, generator)
+    directions = {}
+    for name, value in values.items():
+        rep = representation(MODELS[name] or EVALUATED_IN)
+        score = value.bind(value.encode(demo.views[[0]]))
+        directions[name] = slopes(score, rep.from_matrix(T_r), rep)[:, :3].numpy()
+    displacement = (T_target - T_r)[:, :3, 3].numpy()
+    return SlopeArrows(grasp.numpy(), among[1:].numpy(), T_r[:, :3, 3].numpy(), displacement, directions)
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.as_tensor(array, dtype=torch.get_default_dtype())

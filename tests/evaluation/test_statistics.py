@@ -1,0 +1,60 @@
+import pandas as pd
+import pytest
+
+from dgrasp.evaluation import EvaluationConfig, paired_comparison, success_rates
+
+
+def trials(**outcomes):
+    """One scene per letter: s succeeded, f failed."""
+    rows = [
+        {"policy": p, "task": "simple", "split": "test", "scene": i, "repetition": 0, "attempt": 0, "success": c == "s"}
+        for p, letters in outcomes.items()
+        for i, c in enumerate(letters)
+    ]
+    return pd.DataFrame(rows)
+
+
+def budget(scenes):
+    return EvaluationConfig(tasks={"simple": {"scenes": scenes, "attempts": 1}}, repetitions=1)
+
+
+def test_rates_count_and_intervals_are_wilson():
+    """Known answer: 8 of 10 at 95 % is [0.490, 0.943] (Wilson 1927)."""
+    table = success_rates(trials(a="ssssssssff"), budget(10))
+    row = table.iloc[0]
+    assert (row["successes"], row["n"], row["rate"]) == (8, 10, 0.8)
+    assert (row["low"], row["high"]) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+
+
+def test_intervals_stay_inside_zero_and_one():
+    table = success_rates(trials(a="ffff", b="ssss"), budget(4)).set_index("policy")
+    assert table.loc["a", "low"] == pytest.approx(0, abs=1e-12) and table.loc["a", "high"] < 1
+    assert table.loc["b", "high"] == pytest.approx(1, abs=1e-12) and table.loc["b", "low"] > 0
+
+
+def test_attempts_that_could_not_be_made_count_as_failed():
+    assert success_rates(trials(a="ss"), budget(4)).iloc[0]["rate"] == 0.5
+    assert paired_comparison(trials(a="ss", b="s"), "a", "b", "simple")["only_policy"] == 1
+
+
+def test_paired_comparison_is_the_exact_mcnemar_test():
+    """Six discordant pairs, all in favour of a: p = 2 / 2^6."""
+    result = paired_comparison(trials(a="ssssssss", b="ffffffss"), "a", "b", "simple")
+    assert result == {"n": 8, "only_policy": 6, "only_control": 0, "difference": 0.75, "p": pytest.approx(2 / 64)}
+
+
+def test_equal_policies_differ_by_nothing():
+    result = paired_comparison(trials(a="sfsf", b="sfsf"), "a", "b", "simple")
+    assert result["difference"] == 0 and result["p"] == 1
+
+
+def test_missing_policy_is_named():
+    with pytest.raises(ValueError, match="nobody"):
+        paired_comparison(trials(a="s"), "nobody", "a", "simple")
+
+
+def test_unknown_tasks_and_policies_are_refused_by_name():
+    with pytest.raises(ValueError, match="cluter"):
+        EvaluationConfig(tasks={"cluter": {"scenes": 1, "attempts": 1}})
+    with pytest.raises(ValueError, match="dgrasp_5d_seq"):
+        EvaluationConfig(policies=("dgrasp_5d_seq",))

@@ -1,0 +1,64 @@
+import json
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from dgrasp.report.outputs import OutputRefused, not_run, save_output, use_style, watermark
+
+
+def draw(scale=1.0):
+    use_style()
+    figure, ax = plt.subplots()
+    ax.plot([0, 1], [0, scale])
+    return figure
+
+
+def save(folder, profile="smoke", scale=1.0, id="fig04"):
+    data = pd.DataFrame({"x": [0, 1], "y": [0.0, scale]})
+    return save_output(id, draw(scale), data, folder, profile=profile, runs={}, seed=0)
+
+
+def test_an_output_has_all_its_files_and_a_sidecar_that_explains_it(tmp_path):
+    for path in save(tmp_path):
+        assert path.stat().st_size > 0
+    sidecar = json.loads((tmp_path / "fig04.meta.json").read_text())
+    assert sidecar["profile"] == "smoke" and sidecar["seed"] == 0 and sidecar["paper_place"] == "Figure 4"
+    assert pd.read_csv(tmp_path / "fig04.csv")["y"].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "csv"])
+def test_equal_content_is_equal_bytes_and_other_content_is_not(tmp_path, suffix):
+    for name, scale in (("a", 1.0), ("b", 1.0), ("c", 2.0)):
+        save(tmp_path / name, scale=scale)
+    a, b, c = ((tmp_path / name / f"fig04.{suffix}").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_tables_have_rows_as_json(tmp_path):
+    save(tmp_path, id="tab01")
+    assert json.loads((tmp_path / "tab01.json").read_text())[1] == {"x": 1, "y": 1.0}
+
+
+def test_smoke_is_watermarked_and_laptop_is_not(tmp_path):
+    save(tmp_path / "smoke", "smoke")
+    save(tmp_path / "laptop", "laptop")
+    assert (tmp_path / "smoke/fig04.png").read_bytes() != (tmp_path / "laptop/fig04.png").read_bytes()
+    figure = draw()
+    watermark(figure, "profile: smoke")
+    assert [t.get_text() for t in figure.texts if t.get_gid() == "watermark"] == ["profile: smoke"]
+
+
+def test_smoke_is_refused_in_the_published_folder(tmp_path):
+    (tmp_path / "Makefile").touch()
+    with pytest.raises(OutputRefused, match="smoke"):
+        save(tmp_path / "figures", "smoke")
+    assert not (tmp_path / "figures").exists()
+    save(tmp_path / "figures", "laptop")
+
+
+def test_an_output_that_was_not_run_says_so_on_its_face(tmp_path):
+    not_run("fig07", tmp_path, profile="smoke", reason="no robot", seed=0)
+    assert "not run at this profile" in (tmp_path / "fig07.csv").read_text()
+    assert (tmp_path / "fig07.png").stat().st_size > 0

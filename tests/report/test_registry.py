@@ -1,0 +1,45 @@
+"""Completeness: paper, registry and notebooks name the same figures and tables."""
+
+from pathlib import Path
+
+import pytest
+
+from dgrasp.report.paper import paper_rate, paper_values
+from dgrasp.report.registry import OUTPUTS, output, outputs_of
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def test_every_figure_and_table_of_the_paper_is_registered():
+    places = {o.paper_place for o in OUTPUTS}
+    assert places >= {f"Figure {i}" for i in range(1, 8)} | {"Table 1", "Table 2"}
+
+
+def test_ids_are_unique_and_notebooks_exist():
+    assert len({o.id for o in OUTPUTS}) == len(OUTPUTS)
+    for entry in OUTPUTS:
+        source = NOTEBOOKS / f"{entry.notebook}.py"
+        assert source.is_file(), entry
+        assert f'"{entry.id}"' in source.read_text(), f"{source.name} does not make {entry.id}"
+
+
+def test_unknown_output_names_what_exists():
+    with pytest.raises(KeyError, match="tab01"):
+        output("tab1")
+    assert outputs_of("05_simulated_grasping") == (output("tab01"),)
+
+
+def test_paper_values_equal_the_printed_averages():
+    """The paper prints an average of the three tasks beside them: transcription errors would show here."""
+    averages = (0.633, 0.584, 0.645, 0.635, 0.612, 0.659, 0.679, 0.688, 0.649)
+    printed = dict(zip(["base_reported", *paper_values()["tab01"]["rates"]], averages, strict=True))
+    for policy, average in printed.items():
+        rates = [paper_rate("tab01", policy, task) for task in ("simple", "clutter", "novel")]
+        assert sum(rates) / 3 == pytest.approx(average, abs=6e-4), policy  # three rates rounded, then their mean
+
+
+def test_paper_rates_are_shares_of_the_attempts():
+    values = paper_values()
+    for policy, rates in values["tab02"]["rates"].items():
+        assert (rates["real"] * 50) == pytest.approx(round(rates["real"] * 50)), policy
+    assert paper_rate("tab01", "control_quat_seq", "simple") is None

@@ -1,0 +1,62 @@
+import pytest
+import yaml
+
+from dgrasp.profiles import PROFILES, ProfileError, load_profile
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_shipped_profiles_are_valid_and_know_their_name(name):
+    assert load_profile(name).name == name
+
+
+def test_profiles_are_immutable():
+    with pytest.raises(ValueError, match="frozen"):
+        load_profile("smoke").runtime.workers = 7
+
+
+def test_scales_grow():
+    smoke, laptop, paper = (load_profile(name) for name in PROFILES)
+    assert smoke.data.train_scenes < laptop.data.train_scenes == paper.data.train_scenes == 512  # Sec. 4.1
+    assert smoke.nerf.training.steps < laptop.nerf.training.steps < paper.nerf.training.steps
+    assert paper.optimizer.starts == 4096  # Sec. 5
+    assert paper.value.queries.n_queries == 42
+
+
+def test_unknown_profile_names_what_exists():
+    with pytest.raises(ProfileError, match="smoke, laptop, paper"):
+        load_profile("lapto")
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(ProfileError, match="no such profile file"):
+        load_profile(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"nerv": {}}, "nerv.*allowed: .*nerf"),
+        ({"nerf": {"trainning": {}}}, "nerf.trainning.*allowed: .*training"),
+        ({"value": {"steps": 0}}, "value.steps.*greater than or equal to 1"),
+        ({"runtime": {"threads": "many"}}, "runtime.threads"),
+        ({"evaluation": {"policies": ["dgrasp_7d"]}}, "dgrasp_7d.*policies: base_quat_seq"),
+    ],
+)
+def test_bad_settings_are_refused_by_name_with_what_is_allowed(tmp_path, change, complaint):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": "mine", **change}))
+    with pytest.raises(ProfileError, match=complaint):
+        load_profile(path)
+
+
+def test_a_users_own_file_is_a_profile(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": "mine", "runtime": {"workers": 3}}))
+    assert load_profile(path).runtime.workers == 3
+
+
+def test_broken_yaml_is_named(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: [")
+    with pytest.raises(ProfileError, match=r"mine.yaml: not valid YAML"):
+        load_profile(path)
