@@ -1,0 +1,70 @@
+"""What a committed tree must and must not contain."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from test_makefile import variable
+
+# Home folders, temporary folders and mounts of somebody's machine; not addresses on the web, nor /usr/bin/env.
+ABSOLUTE = re.compile(r"(?<![\w.~:/})\]>*-])/(?:home|root|Users|work|tmp|opt|mnt|media|srv|scratch)/[\w.]")
+TEXT = {".py", ".md", ".toml", ".yml", ".yaml", ".json", ".csv", ".sh", ".cff", ".mplstyle", ".lock", ""}
+
+
+@pytest.fixture(scope="module")
+def tracked(root) -> list[Path]:
+    listed = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git clone: what is committed cannot be told from what is built")
+    return [root / name for name in listed.stdout.split("\0") if name and (root / name).is_file()]
+
+
+def test_no_absolute_paths(tracked, root):
+    found = [
+        f"{path.relative_to(root)}:{number}: {line.strip()}"
+        for path in tracked
+        if path.suffix in TEXT
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if ABSOLUTE.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("line", ["/home/" + "me/x", 'open("/tmp/' + 'x")', "cd /root/" + "x", "'/Users/" + "me'"])
+def test_absolute_paths_would_be_found(line):
+    assert ABSOLUTE.search(line)
+
+
+@pytest.mark.parametrize("line", ["#!/usr/bin/env bash", "../work/x", "build/tmp/x", "https://a.org/home/x", "a/opt/b"])
+def test_other_paths_are_left_alone(line):
+    assert not ABSOLUTE.search(line)
+
+
+def test_nothing_built_is_committed(tracked, root):
+    built = {".ipynb", ".pkl", ".pt", ".pth", ".pyc"}
+    assert not [path.relative_to(root) for path in tracked if path.suffix in built or "build" in path.parts[:-1]]
+
+
+def test_every_notebook_is_known_to_make(root):
+    listed = variable(root, "NOTEBOOKS").split()
+    assert listed == sorted(path.stem for path in (root / "notebooks").glob("*.py"))
+    assert [name[:2] for name in listed] == [f"{number:02d}" for number in range(len(listed))]
+
+
+@pytest.mark.parametrize("name", ["test.yml", "weekly.yml"])
+def test_workflows_run_the_commands_of_the_readme(root, name):
+    jobs = yaml.safe_load((root / ".github" / "workflows" / name).read_text())["jobs"]
+    commands = [step.get("run", "") for job in jobs.values() for step in job["steps"]]
+    assert any(command.startswith("make reproduce") for command in commands)
+    assert any(command.startswith("make test") for command in commands)
+
+
+def test_licences_and_citation_are_there(root):
+    assert "MIT License" in (root / "LICENSE").read_text()
+    assert "CC BY 4.0" in (root / "LICENSE-figures").read_text()
+    cited = yaml.safe_load((root / "CITATION.cff").read_text())["preferred-citation"]
+    assert cited["title"].startswith("dGrasp") and len(cited["authors"]) == 4
