@@ -47,11 +47,11 @@ def train_value(
         return run
     if threads is not None:
         torch.set_num_threads(threads)
-    value = build_value(config, load_nerf(nerf_run).to(device), seed)
-    train, held_out = (
-        Observations(DemonstrationSet(demos_run, split=split), value, config.cache_gib)
-        for split in ("train", "validation")
-    )
+    value = build_value(config, load_nerf(nerf_run, device), seed)
+    sets = [DemonstrationSet(demos_run, split=split) for split in ("train", "validation")]
+    if config.policy_views > sets[0].policy_views:
+        raise ValueError(f"policy_views: {config.policy_views} asked, the demonstrations hold {sets[0].policy_views}")
+    train, held_out = (Observations(s, value, config.cache_gib) for s in sets)
     trainer = Trainer(recipe, value, train, seed)
     start = trainer.restore(run)
     for step in tqdm(range(start, config.steps), desc=model, initial=start, total=config.steps, mininterval=5):
@@ -87,7 +87,7 @@ def load_value(run: Run, nerf_run: Run, device: str = "cpu") -> GraspValue:
     if run.summary["nerf"] != nerf_run.fingerprint:
         raise RunError(f"{run.path}: was trained on another NeRF than that of {nerf_run.path}")
     assert isinstance(run.config, ValueRecipe)
-    value = build_value(run.config.value, load_nerf(nerf_run).to(device))
+    value = build_value(run.config.value, load_nerf(nerf_run, device))
     value.readout.load_state_dict(run.load("readout", device))
     value.readout.eval().requires_grad_(False)
     return value

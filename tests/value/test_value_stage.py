@@ -1,0 +1,75 @@
+"""The training stage as a run: complete, reusable, unharmed by kill -9, and clear about what it cannot use."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import value_runs
+
+from dgrasp.files import DamagedFileError
+from dgrasp.runs import Run, RunError
+from dgrasp.value import load_value
+
+
+def contents(run: Run) -> dict[str, bytes]:
+    return {name: (run.path / name).read_bytes() for name in ("readout.safetensors", "metrics.jsonl", "done.json")}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Run:
+    return value_runs.train(tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_a_complete_run_explains_itself_and_is_used_again(undisturbed):
+    assert undisturbed.complete and not undisturbed.has("checkpoint")
+    assert {"main", "aux", "val_main", "val_top1", "val_cos_translation", "val_cos_rotation"} < set(undisturbed.summary)
+    assert [row["step"] for row in undisturbed.metrics()] == [2, 4, 5, 6, 8, 10]
+    before = contents(undisturbed)
+    again = value_runs.train(undisturbed.path.parent.parent)
+    assert again.path == undisturbed.path and contents(again) == before
+
+
+@pytest.mark.parametrize("step", [1, 8])
+def test_kill_and_resume_equals_an_undisturbed_run(undisturbed, tmp_path, step):
+    """Killed before the first checkpoint, and between checkpoint and end."""
+    command = [sys.executable, value_runs.__file__, str(tmp_path), str(step)]
+    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
+    assert killed.returncode == -9
+    resumed = value_runs.train(tmp_path)
+    assert contents(resumed) == contents(undisturbed)
+
+
+def test_a_loaded_value_is_the_trained_one(undisturbed):
+    root = undisturbed.path.parent.parent
+    value = load_value(undisturbed, value_runs.nerf_run(root))
+    saved = undisturbed.load("readout")
+    assert all(torch.equal(saved[name], tensor) for name, tensor in value.readout.state_dict().items())
+    assert not any(p.requires_grad for p in value.readout.parameters())
+
+
+def test_a_value_belongs_to_its_phi(undisturbed):
+    other = value_runs.nerf_run(undisturbed.path.parent.parent, seed=1)
+    with pytest.raises(RunError, match="another NeRF"):
+        load_value(undisturbed, other)
+
+
+def test_truncated_weights_are_named(tmp_path):
+    run = value_runs.train(tmp_path, "base")
+    file = run.path / "readout.safetensors"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(DamagedFileError, match=r"readout\.safetensors.*truncated"):
+        load_value(run, value_runs.nerf_run(tmp_path))
+
+
+def test_unknown_models_name_what_exists_and_cost_nothing(tmp_path):
+    with pytest.raises(ValueError, match="unknown model 'dgrasp'; models: base, dgrasp_quat, dgrasp_6d, base_control"):
+        value_runs.train(tmp_path, "dgrasp")
+    assert not list((tmp_path / "runs").glob("value-*"))
+
+
+def test_more_views_than_the_demonstrations_hold(tmp_path):
+    config = value_runs.CONFIG.model_copy(update={"policy_views": 4})
+    with pytest.raises(ValueError, match="policy_views: 4 asked, the demonstrations hold 2"):
+        value_runs.train(tmp_path, config=config)
