@@ -1,0 +1,121 @@
+"""Pinhole cameras: the convention, projection against rays, and views that refuse wrong calibration."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from dgrasp.cameras import Intrinsics, Views, look_at, pixel_rays, pixels_of, project, view_from_sphere
+from dgrasp.poses import check_poses, transform_points
+
+K = torch.tensor([[450.0, 0, 320], [0, 450, 240], [0, 0, 1]], dtype=torch.float64)
+CENTRE = torch.tensor([0.2, 0.0, 0.9605], dtype=torch.float64)
+
+
+def camera(azimuth: float = 0.7, polar: float = 0.8) -> torch.Tensor:
+    return view_from_sphere(CENTRE, 0.8, azimuth, polar)
+
+
+def test_the_target_is_in_the_middle_at_its_distance():
+    uv, depth = project(K, camera(), CENTRE[None])
+    torch.testing.assert_close(uv[0], torch.tensor([320.0, 240.0], dtype=torch.float64))
+    assert float(depth[0]) == pytest.approx(0.8)
+
+
+def test_up_in_the_world_is_up_in_the_image_and_the_image_is_not_mirrored():
+    above = CENTRE + torch.tensor([0.0, 0.0, 0.05])
+    left_of_camera = view_from_sphere(
+        CENTRE, 0.8, 0.0, 0.8
+    )  # stands at +x and looks along -x: world +y is on its right
+    uv, _ = project(K, left_of_camera, torch.stack([above, CENTRE + torch.tensor([0.0, 0.05, 0.0])]))
+    assert float(uv[0, 1]) < 240 and float(uv[0, 0]) == pytest.approx(320)
+    assert float(uv[1, 0]) > 320 and float(uv[1, 1]) == pytest.approx(240)
+
+
+@pytest.mark.parametrize("azimuth", [-2.6, 0.0, 1.0, 2.6])
+@pytest.mark.parametrize("polar", [math.radians(30), math.radians(60)])
+def test_cameras_are_rigid_and_stand_on_the_sphere(azimuth, polar):
+    T_world_cam = check_poses(camera(azimuth, polar), tolerance=1e-9)
+    offset = T_world_cam[:3, 3] - CENTRE
+    assert float(offset.norm()) == pytest.approx(0.8)
+    assert math.atan2(offset[1], offset[0]) == pytest.approx(azimuth)
+    assert math.acos(offset[2] / 0.8) == pytest.approx(polar)
+
+
+def test_looking_straight_down_has_no_upward_direction():
+    with pytest.raises(ValueError, match="one vertical"):
+        look_at(CENTRE + torch.tensor([0.0, 0.0, 1.0]), CENTRE)
+
+
+def test_points_lie_on_the_rays_of_their_pixels():
+    generator = torch.Generator().manual_seed(0)
+    p_world = CENTRE + 0.2 * (torch.rand(3, 20, 3, generator=generator, dtype=torch.float64) - 0.5)
+    Ts_world_cam = torch.stack([camera(0.0), camera(1.0), camera(-2.0)])
+    Ks = K.expand(3, 3, 3)
+    uv, depth = project(Ks, Ts_world_cam, p_world)
+    origins, directions = pixel_rays(Ks, Ts_world_cam, uv)
+    torch.testing.assert_close(directions.norm(dim=-1), torch.ones(3, 20, dtype=torch.float64))
+    along = ((p_world - origins) * directions).sum(-1, keepdim=True)
+    torch.testing.assert_close(origins + along * directions, p_world)
+    axis = Ts_world_cam[:, None, :3, 2]
+    torch.testing.assert_close((along * directions * axis).sum(-1), depth)
+
+
+def test_pixels_stay_finite_behind_and_beside_the_camera():
+    p_cam = torch.tensor([[[0.1, 0.1, -1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]], requires_grad=True)
+    uv = pixels_of(K.float()[None], p_cam)
+    uv.sum().backward()
+    assert torch.isfinite(uv).all() and torch.isfinite(p_cam.grad).all()
+
+
+def test_resized_camera_sees_the_same():
+    full, small = Intrinsics.d415(), Intrinsics.d415(96, 72)
+    assert (full.fx, full.fy, full.cx, full.cy) == (450.0, 450.0, 320.0, 240.0)
+    p = transform_points(torch.eye(4, dtype=torch.float64), torch.tensor([[0.1, -0.05, 0.7]], dtype=torch.float64))
+    uv_full = pixels_of(torch.as_tensor(full.matrix), p)
+    uv_small = pixels_of(torch.as_tensor(small.matrix), p)
+    torch.testing.assert_close(uv_small, uv_full * torch.tensor([96 / 640, 72 / 480], dtype=torch.float64))
+
+
+# --- views ------------------------------------------------------------------------------------------------------------
+
+
+def views(n: int = 3) -> dict[str, np.ndarray]:
+    images = np.random.default_rng(0).integers(0, 255, (n, 4, 6, 3), dtype=np.uint8)
+    return {
+        "images": images,
+        "K": np.stack([K.numpy()] * n),
+        "Ts_world_cam": np.stack([camera(float(i)) for i in range(n)]),
+    }
+
+
+def test_views_are_selected_together():
+    chosen = Views(**views())[[2, 0]]
+    assert len(chosen) == 2
+    np.testing.assert_array_equal(chosen.images, views()["images"][[2, 0]])
+    np.testing.assert_array_equal(chosen.Ts_world_cam, views()["Ts_world_cam"][[2, 0]])
+    assert len(Views(**views())[:1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": np.zeros((3, 4, 6, 3), np.float32)}, "images: expected uint8 .* got float32"),
+        ({"images": np.zeros((3, 4, 6), np.uint8)}, "images: expected uint8"),
+        ({"images": np.zeros((0, 4, 6, 3), np.uint8)}, "at least one view"),
+        ({"K": np.zeros((2, 3, 3))}, r"K: expected shape \(3, 3, 3\), one calibration per image"),
+        ({"Ts_world_cam": None}, "Ts_world_cam: .* got nothing"),
+        ({"Ts_world_cam": np.full((3, 4, 4), np.nan)}, "Ts_world_cam: contains NaN"),
+    ],
+)
+def test_views_refuse_wrong_images_and_calibration(change, message):
+    with pytest.raises(ValueError, match=message):
+        Views(**{**views(), **change})
+
+
+def test_selecting_no_view_is_refused():
+    with pytest.raises(ValueError, match="at least one view"):
+        Views(**views())[3:]

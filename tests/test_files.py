@@ -1,0 +1,124 @@
+"""Files are whole or absent, equal content is equal bytes, and damage is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from dgrasp.files import (
+    DamagedFileError,
+    atomic_path,
+    load_tensors,
+    read_json,
+    save_tensors,
+    sha256,
+    write_json,
+    write_text,
+)
+
+TENSORS = {"b.weight": torch.arange(6.0).reshape(2, 3), "a": torch.tensor([1, 2], dtype=torch.int64)}
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "deep" / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt), atomic_path(path) as temporary:
+        temporary.write_text("half of the n")
+        assert path.read_text() == "old", "the final name changes only at the end"
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_killed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from dgrasp.files import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as t: t.write_text('new'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == -9
+    assert path.read_text() == "old"
+    write_text(path, "newer")
+    assert path.read_text() == "newer"
+
+
+def test_json_of_equal_content_is_equal_bytes(tmp_path):
+    write_json(tmp_path / "1.json", {"b": 1, "a": [0.1, None, "ä"]})
+    write_json(tmp_path / "2.json", {"a": [0.1, None, "ä"], "b": 1})
+    assert sha256(tmp_path / "1.json") == sha256(tmp_path / "2.json")
+    assert read_json(tmp_path / "1.json") == {"a": [0.1, None, "ä"], "b": 1}
+
+
+def test_broken_json_is_named(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text('{"a": 1')
+    with pytest.raises(DamagedFileError, match=r"run\.json: not valid JSON .* delete it"):
+        read_json(path)
+
+
+def test_tensors_round_trip_with_metadata(tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, {**TENSORS, "view": TENSORS["b.weight"].T}, {"step": "3"})
+    loaded = load_tensors(path)
+    assert loaded.keys() == {"a", "b.weight", "view"}
+    assert torch.equal(loaded["b.weight"], TENSORS["b.weight"]) and torch.equal(loaded["view"], TENSORS["b.weight"].T)
+    assert loaded["a"].dtype == torch.int64
+    with safe_open(path, "pt") as handle:
+        assert handle.metadata() == {"step": "3"}
+
+
+def test_weights_with_equal_content_are_equal_bytes_in_every_process(tmp_path):
+    """safetensors itself writes metadata in an order that changes from one process to the next."""
+    code = (
+        "import sys, torch; from pathlib import Path; from dgrasp.files import save_tensors\n"
+        "tensors = {'w': torch.ones(3), 'ü': torch.zeros(2)}\n"
+        "save_tensors(Path(sys.argv[1]), tensors, {k: k + '\\n\"ä' for k in 'hgfedcba'})"
+    )
+    paths = [tmp_path / f"{i}.safetensors" for i in range(3)]
+    for path in paths:
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert len({sha256(path) for path in paths}) == 1
+    assert load_tensors(paths[0]).keys() == {"w", "ü"}
+    with safe_open(paths[0], "pt") as handle:
+        assert handle.metadata() == {k: k + '\n"ä' for k in "abcdefgh"}
+
+
+@pytest.mark.parametrize("kept", [0, 4, 50, -1])
+def test_truncated_weights_are_named(tmp_path, kept):
+    path = tmp_path / "last.safetensors"
+    save_tensors(path, TENSORS)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(DamagedFileError, match=r"last\.safetensors: damaged or truncated .* delete it and run again"):
+        load_tensors(path)
+
+
+def test_pickles_are_not_read(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    torch.save(TENSORS, path)
+    with pytest.raises(DamagedFileError):
+        load_tensors(path)
+
+
+def test_missing_weights_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such weights file"):
+        load_tensors(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_no_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError):
+        write_text(tmp_path / "x", "x")
+
+
+def test_written_files_are_readable_json(tmp_path):
+    write_json(tmp_path / "x.json", {"n": 1})
+    assert json.loads(Path(tmp_path / "x.json").read_text()) == {"n": 1}

@@ -1,0 +1,251 @@
+"""Runs: the fingerprint knows what matters, nothing is overwritten, and an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import Field, ValidationError
+
+from dgrasp.config import Config
+from dgrasp.files import DamagedFileError
+from dgrasp.runs import Run, RunError, _syntax, code_digest, open_run
+
+
+class Training(Config):
+    steps: int = Field(10, ge=1, description="How many steps")
+    rate: float = Field(1e-3, gt=0, description="Learning rate")
+
+
+# --- configuration ----------------------------------------------------------------------------------------------------
+
+
+def test_unknown_keys_are_refused_by_name():
+    with pytest.raises(ValidationError, match="stepz"):
+        Training.model_validate({"stepz": 3})
+
+
+def test_values_are_bounded_and_frozen():
+    with pytest.raises(ValidationError):
+        Training(steps=0)
+    with pytest.raises(ValidationError):
+        Training().steps = 3
+
+
+def test_digest_tells_settings_apart_and_ignores_how_they_were_given():
+    assert Training().digest() == Training(rate=0.001, steps=10).digest()
+    assert Training().digest() != Training(steps=11).digest()
+
+
+# --- fingerprints -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package `method_under_test` that a run's code list can name."""
+    package = tmp_path / "code" / "method_under_test"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('"""Doc."""\n')
+    (package / "step.py").write_text('"""Doc."""\n\ndef step(x):\n    """Doc."""\n    return x + 1  # why\n')
+    monkeypatch.syspath_prepend(package.parent)
+    yield package
+    sys.modules.pop("method_under_test", None)  # looking up a submodule imports its package
+
+
+def test_comments_docstrings_and_layout_do_not_count(module):
+    before = code_digest("method_under_test")
+    (module / "step.py").write_text(
+        '"""Other."""\n# more\n\n\ndef step(x):\n    """Longer."""\n    return (x +\n        1)\n'
+    )
+    assert code_digest("method_under_test") == before
+
+
+@pytest.mark.parametrize("line", ["return x + 2", "return x - 1", 'return "x"', "return x + 1.0", "yield x + 1"])
+def test_code_counts(module, line):
+    before = code_digest("method_under_test")
+    (module / "step.py").write_text(f"def step(x):\n    {line}\n")
+    assert code_digest("method_under_test") != before
+
+
+def test_names_of_files_count(module):
+    before = code_digest("method_under_test")
+    (module / "step.py").rename(module / "steps.py")
+    assert code_digest("method_under_test") != before
+
+
+def test_strings_that_are_not_docstrings_count(module):
+    before = code_digest("method_under_test.step")
+    (module / "step.py").write_text("def step(x):\n    y = 'Doc.'\n    return x + 1\n")
+    assert code_digest("method_under_test.step") != before
+
+
+def test_unknown_module_is_named():
+    with pytest.raises(ValueError, match="unknown module 'dgrasp_nothing'"):
+        code_digest("dgrasp_nothing")
+
+
+def test_syntax_is_written_the_same_by_every_python():
+    """Python 3.12 adds an (empty) list of type parameters to functions, which must not change fingerprints."""
+    tree = ast.parse("def f(x: int, *, y=[]): return -x")
+    expected = _syntax(tree)
+    tree.body[0].type_params = []
+    assert _syntax(tree) == expected
+    assert "type_params" not in expected and "kwonlyargs" in expected
+
+
+def test_what_enters_the_fingerprint(tmp_path, module):
+    def fingerprint(steps=10, seed=0, stage="training", **more):
+        return open_run(
+            tmp_path, stage, Training(steps=steps), seed=seed, code=["method_under_test"], **more
+        ).fingerprint
+
+    base = fingerprint()
+    assert fingerprint() == base
+    data = open_run(tmp_path, "data", Training()).finish()
+    other_data = open_run(tmp_path, "data", Training(), seed=1).finish()
+    variants = {
+        base,
+        fingerprint(steps=11),
+        fingerprint(seed=1),
+        fingerprint(stage="tuning"),
+        fingerprint(inputs={"data": data}),
+        fingerprint(inputs={"data": other_data}),
+    }
+    (module / "step.py").write_text("def step(x):\n    return x\n")
+    variants.add(fingerprint())
+    assert len(variants) == 7
+    assert len(list((tmp_path / "runs").iterdir())) == 7 + 2
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_explains_itself(tmp_path):
+    run = open_run(tmp_path, "training", Training(steps=3), seed=5)
+    record = json.loads((run.path / "run.json").read_text())
+    assert record["config"] == {"rate": 0.001, "steps": 3} and record["seed"] == 5
+    assert {"commit", "dirty", "python", "threads", "processors", "versions"} <= record["made_by"].keys()
+    assert record["made_by"]["versions"]["torch"] == torch.__version__
+    assert run.path.name == f"training-{run.fingerprint[:12]}"
+
+
+def test_a_complete_run_is_found_again_untouched(tmp_path):
+    run = open_run(tmp_path, "training", Training())
+    assert not run.complete
+    run.save("last", {"w": torch.ones(2)}, step=9)
+    run.finish(loss=0.5)
+    before = {path: path.read_bytes() for path in run.path.iterdir()}
+    again = open_run(tmp_path, "training", Training())
+    assert again.complete and again.summary == {"loss": 0.5} and again.has("last") and not again.has("first")
+    assert torch.equal(again.load("last")["w"], torch.ones(2))
+    assert {path: path.read_bytes() for path in run.path.iterdir()} == before
+
+
+def test_summary_of_an_incomplete_run(tmp_path):
+    with pytest.raises(RunError, match="not complete; run the notebook of stage 'training' first"):
+        _ = open_run(tmp_path, "training", Training()).summary
+
+
+def test_incomplete_inputs_are_refused(tmp_path):
+    data = open_run(tmp_path, "data", Training())
+    with pytest.raises(RunError, match="stage 'training' needs the complete run 'demonstrations'"):
+        open_run(tmp_path, "training", Training(), inputs={"demonstrations": data})
+
+
+def test_a_damaged_run_file_is_named(tmp_path):
+    run = open_run(tmp_path, "training", Training())
+    path = run.path / "run.json"
+    path.write_text(path.read_text()[:40])
+    with pytest.raises(DamagedFileError, match=r"run\.json"):
+        open_run(tmp_path, "training", Training())
+    path.write_text('{"fingerprint": "of another run"}')
+    with pytest.raises(DamagedFileError, match="does not match its folder"):
+        open_run(tmp_path, "training", Training())
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "runs").write_text("a file in the way")
+    with pytest.raises(RunError, match=r"cannot write runs there .* choose another build folder"):
+        open_run(tmp_path, "training", Training())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_no_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(RunError, match="Permission denied"):
+        open_run(tmp_path, "training", Training())
+
+
+# --- metrics and resuming ---------------------------------------------------------------------------------------------
+
+
+def test_metrics_survive_a_cut_line_and_are_rewound(tmp_path):
+    run = open_run(tmp_path, "training", Training())
+    for step in range(4):
+        run.log(step, loss=1.0 / (step + 1))
+    with (run.path / "metrics.jsonl").open("a") as handle:
+        handle.write('{"step": 4, "lo')
+    assert [row["step"] for row in run.metrics()] == [0, 1, 2, 3]
+    run.rewind_metrics(1)
+    run.log(2, loss=0.5)
+    assert run.metrics() == [{"step": 0, "loss": 1.0}, {"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.5}]
+
+
+def test_seconds_add_up_over_sessions(tmp_path):
+    run = open_run(tmp_path, "training", Training())
+    run.note_time()
+    (run.path / "timing.jsonl").write_text('{"seconds": 2.5}\n{"seconds": 4.0}\n{"sec')
+    assert open_run(tmp_path, "training", Training()).seconds == 6.5
+
+
+STAGE = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from dgrasp.config import Config
+from dgrasp.runs import open_run
+from dgrasp.streams import torch_generator
+
+class Walk(Config):
+    steps: int = 12
+
+run = open_run(Path(sys.argv[1]), "walk", Walk(), seed=3)
+state, first = torch.zeros(4), 0
+if run.has("last"):
+    loaded = run.load("last")
+    state, first = loaded["state"], int(loaded["step"]) + 1
+run.rewind_metrics(first - 1)
+for step in range(first, run.config.steps):
+    state = state + torch.randn(4, generator=torch_generator(run.seed, "walk", step))
+    run.log(step, norm=float(state.norm()))
+    if step == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if step % 3 == 2:
+        run.save("last", {"state": state, "step": torch.tensor(step)}, stage="walk", step=step)
+run.finish(norm=float(state.norm()))
+"""
+
+
+def test_killed_and_resumed_equals_undisturbed(tmp_path):
+    """The pattern that every stage follows, killed twice between checkpoints."""
+
+    def walk(root: Path, kill_at: int) -> int:
+        return subprocess.run([sys.executable, "-c", STAGE, str(root), str(kill_at)]).returncode
+
+    assert walk(tmp_path / "quiet", -1) == 0
+    assert [walk(tmp_path / "killed", at) for at in (4, 9, -1)] == [-9, -9, 0]
+    (quiet,), (killed,) = (list((tmp_path / name / "runs").iterdir()) for name in ("quiet", "killed"))
+    assert quiet.name == killed.name
+    for name in ("last.safetensors", "metrics.jsonl", "done.json"):
+        assert (quiet / name).read_bytes() == (killed / name).read_bytes(), name
+
+
+def test_runs_are_made_by_open_run(tmp_path):
+    assert isinstance(open_run(tmp_path, "training", Training()), Run)
