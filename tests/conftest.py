@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -28,6 +29,19 @@ def ycb_dir() -> Path:
     if not folder.is_dir():
         pytest.skip("no YCB models: set DGRASP_YCB_DIR to a folder that holds them")
     return folder
+
+
+@pytest.fixture
+def closed_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this process may not write to; as root, the test runs as nobody."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -176,11 +175,9 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         open_run(tmp_path, "training", Training())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_no_permission(tmp_path):
-    tmp_path.chmod(0o500)
+def test_no_permission(closed_folder):
     with pytest.raises(RunError, match="Permission denied"):
-        open_run(tmp_path, "training", Training())
+        open_run(closed_folder, "training", Training())
 
 
 # --- metrics and resuming ---------------------------------------------------------------------------------------------
