@@ -8,12 +8,15 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
+from scipy.ndimage import uniform_filter
 from torch import Tensor
 
 from dgrasp.cameras import Views, pixel_rays
 from dgrasp.nerf.config import PretrainConfig
 from dgrasp.streams import rng
+
+CONTRAST_WINDOW = 1 / 6  # our choice: share of the image's width, about twice an object on the board
 
 
 class HasViews(Protocol):
@@ -64,16 +67,31 @@ def draw_batch(scenes: Sequence[HasViews], config: PretrainConfig, seed: int, st
             )
         order = random.permutation(len(views))[: sources + 1]
         picked.append(views[order[:-1]])
-        rays.append(_target_rays(views[order[-1:]], config.rays_per_scene, random))
+        rays.append(_target_rays(views[order[-1:]], config, random))
     origins, directions, rgb = (torch.stack(column) for column in zip(*rays, strict=True))
     return RayBatch(*source_tensors(picked), origins, directions, rgb)
 
 
-def _target_rays(target: Views, n: int, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Rays through n pixels drawn uniformly from one view, and their colours."""
+def _target_rays(target: Views, config: PretrainConfig, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays through pixels of one view: uniform, and a share of them where there is contrast; with their colours."""
     height, width = target.images.shape[1:3]
-    u, v = random.integers(width, size=n), random.integers(height, size=n)
+    pixels = random.integers(height * width, size=config.rays_per_scene)
+    drawn = round(config.contrast_share * config.rays_per_scene)
+    if drawn:
+        contrast = local_contrast(target.images[0]).ravel()
+        pixels[:drawn] = random.choice(height * width, size=drawn, p=contrast / contrast.sum())
+    v, u = np.divmod(pixels, width)
     uv = torch.from_numpy(np.stack([u, v], axis=-1)).double()
     origins, directions = pixel_rays(torch.from_numpy(target.K[0]), torch.from_numpy(target.Ts_world_cam[0]), uv)
     rgb = torch.from_numpy(target.images[0, v, u]).float() / 255
     return origins.float(), directions.float(), rgb
+
+
+def local_contrast(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+    """How far each pixel's hue lies from that of its neighbourhood: small coloured objects stand out, brightness does
+    not count. Positive everywhere: a floor of one grey level is added.
+    """
+    colours = image.astype(np.float64) / 255
+    colours -= colours.mean(-1, keepdims=True)
+    window = max(3, round(CONTRAST_WINDOW * image.shape[1]))
+    return np.abs(colours - uniform_filter(colours, size=(window, window, 1))).mean(-1) + 1 / 255

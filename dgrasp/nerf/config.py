@@ -82,7 +82,10 @@ class PretrainConfig(Config):
 
     steps: int = Field(500_000, ge=1, description="optimizer steps")
     scenes_per_step: int = Field(4, ge=1, description="scenes in a batch")
-    rays_per_scene: int = Field(512, ge=1, description="rays per scene and step, uniform over the target image")
+    rays_per_scene: int = Field(512, ge=1, description="rays per scene and step")
+    contrast_share: float = Field(
+        0.0, ge=0, le=1, description="share of rays drawn where the image has local contrast; the rest uniformly"
+    )
     source_views: int = Field(1, ge=1, description="most source views a step may use")
     fewest_source_views: int = Field(1, ge=1, description="fewest source views a step may use")
     learning_rate: float = Field(1e-4, gt=0, description="Adam, radiance fields with their read-outs")

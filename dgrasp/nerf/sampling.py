@@ -70,7 +70,7 @@ def _scatter_rows(rows: Tensor, index: Tensor, weights: Tensor, like: Tensor) ->
     """Transpose of `_MixRows` in the table: add `weights[i, k] * rows[i]` to row `index[i, k]`."""
     out = torch.zeros_like(like)
     for i, w in zip(index.unbind(1), weights.unbind(1), strict=True):
-        out = out.index_add(0, i, rows * w[:, None])
+        out.index_add_(0, i, rows * w[:, None])
     return out
 
 

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from dgrasp.cameras import Views
 from dgrasp.nerf.batches import HasViews, source_tensors
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.quality import psnr, ssim
 from dgrasp.nerf.rendering import render_view
+from dgrasp.nerf.silhouettes import object_mask
 from dgrasp.streams import rng
 
 
+class Demonstrated(HasViews, Protocol):
+    """What the validation needs of a demonstration: views, and where objects are (for the mask alone)."""
+
+    @property
+    def state(self) -> Any: ...
+
+
 class NovelView(NamedTuple):
-    """A rendered view of a held-out scene beside the simulator's image; colours in [0, 1], depth in metres."""
+    """A rendered view of a held-out scene beside the simulator's image; colours in [0, 1], depth in metres.
+
+    mask: pixels that show an object.
+    """
 
     scene: int
     sources: Views
     target: Views
     rgb: Float[np.ndarray, "h w 3"]
     depth: Float[np.ndarray, "h w"]
+    mask: Bool[np.ndarray, "h w"]
 
     @property
     def reference(self) -> Float[np.ndarray, "h w 3"]:
@@ -32,7 +44,9 @@ class NovelView(NamedTuple):
 
 
 @torch.no_grad()
-def novel_views(phi: MVNeRF, scenes: Sequence[HasViews], count: int, sources: int, seed: int) -> Iterator[NovelView]:
+def novel_views(
+    phi: MVNeRF, scenes: Sequence[Demonstrated], count: int, sources: int, seed: int
+) -> Iterator[NovelView]:
     """Render one view of each of `count` evenly spaced scenes from `sources` others of the same scene."""
     device = next(phi.parameters()).device
     for i in np.unique(np.linspace(0, len(scenes) - 1, count).astype(int)).tolist():
@@ -43,14 +57,16 @@ def novel_views(phi: MVNeRF, scenes: Sequence[HasViews], count: int, sources: in
         _, K, T_world_cam = (x.to(device) for x in source_tensors([target]))
         height, width = target.images.shape[1:3]
         rgb, depth = render_view(phi, enc, K[0, 0], T_world_cam[0, 0], width, height)
-        yield NovelView(i, given, target, rgb.float().cpu().numpy(), depth.float().cpu().numpy())
+        mask = object_mask(scenes[i].state.objects, target.K[0], target.Ts_world_cam[0], height, width)
+        yield NovelView(i, given, target, rgb.float().cpu().numpy(), depth.float().cpu().numpy(), mask)
 
 
-def validate(phi: MVNeRF, scenes: Sequence[HasViews], seed: int = 0) -> dict[str, float]:
-    """Mean PSNR (dB) and SSIM over whole novel views of held-out scenes."""
+def validate(phi: MVNeRF, scenes: Sequence[Demonstrated], seed: int = 0) -> dict[str, float]:
+    """Means over novel views of held-out scenes: PSNR (dB) of whole images and of object pixels alone, and SSIM."""
     config = phi.config.training
     views = list(novel_views(phi, scenes, config.validation_views, config.source_views, seed))
     return {
-        "psnr": float(np.mean([psnr(view.rgb, view.reference) for view in views])),
-        "ssim": float(np.mean([ssim(view.rgb, view.reference) for view in views])),
+        "psnr": float(np.mean([psnr(v.rgb, v.reference) for v in views])),
+        "psnr_objects": float(np.mean([psnr(v.rgb, v.reference, v.mask) for v in views if v.mask.any()])),
+        "ssim": float(np.mean([ssim(v.rgb, v.reference) for v in views])),
     }
