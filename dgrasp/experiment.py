@@ -12,7 +12,8 @@ import joblib
 
 from dgrasp.data import generate_demonstrations
 from dgrasp.evaluation import EvaluationRecipe, Observer, PolicySource, TuningRecipe, evaluate, tune_policy
-from dgrasp.nerf import MVNeRF, load_nerf, pretrain
+from dgrasp.nerf import MVNeRF
+from dgrasp.nerf.pretrain import load_nerf, pretrain
 from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
 from dgrasp.profiles import Profile, load_profile
 from dgrasp.runs import Run
@@ -99,7 +100,14 @@ class Experiment:
     def source(self, policy: str, optimizer: OptimizerConfig) -> PolicySource:
         """A policy's recorded parts with the given optimizer settings."""
         model = policy_spec(policy).model
-        return PolicySource(policy, self.nerf(), self.value(model), optimizer, self.profile.runtime.device)
+        return PolicySource(
+            policy,
+            self.nerf(),
+            self.value(model),
+            optimizer,
+            workspace=self.profile.value.workspace,
+            device=self.profile.runtime.device,
+        )
 
     def optimizer(self, policy: str) -> OptimizerConfig:
         """The tuned settings of a policy."""

@@ -25,6 +25,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -170,10 +171,15 @@ def code_digest(module: str) -> str:
     files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
     digest = hashlib.sha256()
     for file in files:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
         digest.update(file.relative_to(origin.parent).as_posix().encode())
-        digest.update(_syntax(_without_docstrings(tree)).encode())
+        digest.update(_file_syntax(file.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()
+
+
+@cache
+def _file_syntax(text: str) -> str:
+    """Cached: a notebook opens the same stages many times."""
+    return hashlib.sha256(_syntax(_without_docstrings(ast.parse(text))).encode()).hexdigest()
 
 
 def provenance() -> dict[str, Any]:

@@ -107,9 +107,7 @@ registry_table()
 # key by key.
 
 # %%
-print(
-    f"{settings.name}: {settings.data.train_scenes} training scenes, {settings.nerf.training.steps} steps of Phi"
-)
+print(f"{settings.name}: {settings.data.train_scenes} training scenes, {settings.nerf.training.steps} steps of Phi")
 print(f"{settings.value.steps} steps of Psi, {settings.optimizer.starts} starting poses per plan")
 
 # %% [markdown]

@@ -45,6 +45,7 @@ from dgrasp.report.film import film
 from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.report.plots import plot_demonstration
+from dgrasp.report.scenes import picture
 
 experiment = Experiment.at(profile, build, seed)
 run = experiment.demonstrations()
@@ -64,7 +65,7 @@ demo = demos[0]
 print(f"object {demo.object!r}, {len(demo.Ts_world_tcp)} recorded poses, {len(demo.views)} views")
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 show_view(axes[0], demo.views, title="observation")
-plot_demonstration(axes[1], demo.views, np.asarray(demo.Ts_world_tcp), title="trajectory of the TCP")
+plot_demonstration(axes[1], picture(experiment.profile.cell, demo.state), demo.Ts_world_tcp, title="trajectory")
 
 # %% [markdown]
 # ## The cell, and a trial as a filmstrip
@@ -136,19 +137,21 @@ with sim.Cell(experiment.profile.cell) as cell:
                 cell.observe(sim.evaluation_viewpoints(2)[:1], Intrinsics.d415(640, 480)),
                 title=name if i == 0 else None,
             )
-            models[name, i] = {"task": name, "scene": i, "objects": len(scene.objects), "models": scene.models}
+            models[name, i] = {
+                "task": name,
+                "scene": i,
+                "objects": len(scene.objects),
+                "models": ", ".join(scene.model_sources) or "prisms",
+            }
 data = pd.DataFrame(models.values())
 save_output("fig03", figure, data, experiment.figures, profile=profile, runs={"demonstrations": run}, seed=seed)
+
 # %% [markdown]
 # ## What we saw
 
 # %%
 counts = pd.Series([d.object for d in demos]).value_counts()
-display(
-    Markdown(
-        f"{len(demos)} lifted grasps. Objects: {counts.to_dict()}. YCB models: {data['models'].iloc[-1]}."
-    )
-)
+display(Markdown(f"{len(demos)} lifted grasps. Objects: {counts.to_dict()}. YCB models: {data['models'].iloc[-1]}."))
 
 # %% [markdown]
 # ## Try it

@@ -75,7 +75,8 @@ summary_table({key: value for key, value in run.summary.items() if isinstance(va
 metrics = pd.DataFrame(run.metrics())
 figure, ax = plt.subplots(figsize=(6, 2.6))
 ax.plot(metrics["step"], metrics["loss"])
-ax.set(xlabel="step", ylabel="coarse + fine MSE", yscale="log", title="training loss of Φ")
+_ = ax.set(xlabel="step", ylabel="coarse + fine MSE", yscale="log", title="training loss of Φ")
+
 # %% [markdown]
 # ## How it is built
 #

@@ -38,6 +38,7 @@ from dgrasp.experiment import Experiment
 from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR, save_output
 from dgrasp.report.plots import plot_labelled_poses, plot_queries, plot_slopes, policy_colour
+from dgrasp.report.scenes import picture
 from dgrasp.report.slopes import slope_arrows, slope_cosines
 from dgrasp.value import exact_slope_loss, slope_loss, value_loss
 
@@ -63,7 +64,8 @@ for ax, part in zip(axes, ("translation", "rotation"), strict=True):
     for name, rows in cosines.groupby("model", sort=False):
         ax.hist(rows[part], bins=np.linspace(-1, 1, 31), histtype="step", lw=1.8, label=name, color=policy_colour(name))
     ax.set(title=part, xlabel="cosine of slope and displacement")
-axes[0].legend()
+_ = axes[0].legend()
+
 # %% [markdown]
 # ## Where Ψ looks
 #
@@ -101,16 +103,19 @@ show_source(slope_loss)
 # demonstrator moved, and where Base and dGrasp point.
 
 # %%
-arrows = slope_arrows(values, held_out[0], experiment.profile.value, seed)
+demo = held_out[0]
+arrows = slope_arrows(values, demo, experiment.profile.value, seed)
+background = picture(experiment.profile.cell, demo.state)
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-plot_labelled_poses(axes[0], held_out[0].views, arrows.T_world_grasp, arrows.Ts_negative, title="main loss")
+plot_labelled_poses(axes[0], background, arrows.T_world_grasp, arrows.Ts_negative, title="main loss")
 directions = {
     "demonstrated": (arrows.displacement, "0.15"),
     "Base": (arrows.slopes["base"], BASE_COLOUR),
     "dGrasp": (arrows.slopes["dgrasp_quat"], DGRASP_COLOUR),
 }
-plot_slopes(axes[1], held_out[0].views, arrows.p_world, directions, title="auxiliary loss")
+plot_slopes(axes[1], background, arrows.p_world, directions, title="auxiliary loss")
 save_output("fig02", figure, arrows.table(), experiment.figures, profile=profile, runs=runs, seed=seed)
+
 # %% [markdown]
 # ## Second order, without the price
 #
@@ -132,16 +137,15 @@ for name, run in runs.items():
     metrics = pd.DataFrame(run.metrics()).dropna(subset=["main"])
     ax.plot(metrics["step"], metrics["main"].rolling(20, min_periods=1).mean(), label=name, color=policy_colour(name))
 ax.set(xlabel="step", ylabel="main loss", title="training of Ψ")
-ax.legend()
+_ = ax.legend()
+
 # %% [markdown]
 # ## What we saw
 
 # %%
 medians = cosines.groupby("model", sort=False)[["translation", "rotation"]].median()
 for name in runs:
-    print(
-        "{}: median cosine {:.2f} (translation), {:.2f} (rotation)".format(name, *medians.loc[name])
-    )
+    print("{}: median cosine {:.2f} (translation), {:.2f} (rotation)".format(name, *medians.loc[name]))
 
 # %% [markdown]
 # ## Try it

@@ -39,6 +39,7 @@ from dgrasp.report.climbs import record_climb
 from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.report.plots import plot_demonstration, plot_final_candidates, plot_optimization, policy_colour
+from dgrasp.report.scenes import picture
 
 experiment = Experiment.at(profile, build, seed)
 tuned = experiment.tuning()
@@ -86,12 +87,15 @@ ends = {(p, t): record_climb(experiment, p, t, scene=0) for p in ("base_quat_seq
 demo = held_out[0]
 figure, axes = plt.subplots(2, 4, figsize=(11, 4.4))
 axes[1, 0].set_axis_off()
-plot_demonstration(axes[0, 0], demo.views, np.asarray(demo.Ts_world_tcp), title="grasp demonstration")
+plot_demonstration(
+    axes[0, 0], picture(experiment.profile.cell, demo.state), np.asarray(demo.Ts_world_tcp), title="grasp demonstration"
+)
 for (policy, task), climb in ends.items():
     ax = axes[int(policy.startswith("dgrasp")), 1 + columns.index(task)]
     plot_final_candidates(ax, climb.views, climb.finals[:30], title=f"{policy}\n{task}")
 data = pd.concat([climb.table(policy, task) for (policy, task), climb in ends.items()])
 save_output("fig01", figure, data, experiment.figures, profile=profile, runs=experiment.used(), seed=seed)
+
 # %% [markdown]
 # ## Figures 4 to 6: optimization paths
 #
@@ -133,7 +137,8 @@ for policy in ("base_quat_sync", "dgrasp_quat_sync", "base_6d_sync", "dgrasp_6d_
     ax.plot(share, color=policy_colour(policy), ls="-" if "quat" in policy else "--", label=policy)
     arrived[policy] = share[-1]
 ax.set(xlabel="step", ylabel="share near a valid grasp", ylim=(0, None))
-ax.legend()
+_ = ax.legend()
+
 # %% [markdown]
 # ## What we saw
 

@@ -75,6 +75,7 @@ print("approach axis, real robot's rule:", real.T_world_tcp[:3, 2].round(2))
 
 # %%
 not_run("fig07", experiment.figures, profile=profile, reason="real-robot trials are not on record", seed=seed)
+
 # %% [markdown]
 # ## What we saw
 #

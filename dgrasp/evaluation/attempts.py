@@ -92,16 +92,17 @@ def attempts_in(
 def _record(episode: Episode, attempt: int, seed: int, plan: Plan, trial: Trial, scene: Scene) -> Attempt:
     T = plan.T_world_tcp.double().cpu().numpy()
     q = Rotation.from_matrix(T[:3, :3]).as_quat(canonical=True)
+    pose = dict(zip(("x", "y", "z", "qx", "qy", "qz", "qw"), map(float, (*T[:3, 3], *q)), strict=True))
     return Attempt(
         **asdict(episode),
         attempt=attempt,
         seed=seed,
-        **dict(zip(("x", "y", "z", "qx", "qy", "qz", "qw"), map(float, (*T[:3, 3], *q)), strict=True)),
+        **pose,  # type: ignore[arg-type]
         value=plan.value,
         outcome=trial.outcome.value,
         success=trial.outcome is Outcome.SUCCESS,
         reason=trial.reason,
         object=trial.object or "",
-        models=scene.models,
+        models=", ".join(scene.model_sources) or "prisms",
         simulated_seconds=trial.simulated_seconds,
     )

@@ -9,20 +9,22 @@ import torch
 from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
 from dgrasp.runs import Run
 from dgrasp.sim import Cell, CellConfig
-from dgrasp.value import load_value, workspace_bounds
+from dgrasp.value import load_value
 
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 _cells: dict[str, Cell] = {}
 _policies: dict[str, GraspPolicy] = {}
 
 
 @dataclass(frozen=True)
 class PolicySource:
-    """A policy as recorded: the runs of Phi and Psi, and the optimizer's settings. Small, so that processes can get it."""
+    """A policy as recorded: the runs of Phi and Psi, and the optimizer's settings. Small: it goes to processes."""
 
     name: str
     nerf: Run
     value: Run
     optimizer: OptimizerConfig
+    workspace: Box
     device: str = "cpu"
 
     @property
@@ -32,7 +34,8 @@ class PolicySource:
     def load(self) -> GraspPolicy:
         """Read the weights and build the policy; raises RunError or DamagedFileError."""
         value = load_value(self.value, self.nerf, device=self.device)
-        return GraspPolicy(policy_spec(self.name), value, self.optimizer, workspace_bounds(self.value.config.value))
+        low, high = (torch.tensor(corner) for corner in self.workspace)
+        return GraspPolicy(policy_spec(self.name), value, self.optimizer, (low, high))
 
 
 def worker_cell(config: CellConfig) -> Cell:

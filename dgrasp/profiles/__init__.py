@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from dgrasp.config import Config
 from dgrasp.data import DataConfig
@@ -42,7 +43,7 @@ class Profile(Config):
     optimizer: OptimizerConfig = OptimizerConfig()
     tuning: TuningConfig = TuningConfig()
     validation: ValidationConfig = ValidationConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
 
 
 class ProfileError(ValueError):
@@ -78,7 +79,7 @@ def _explain(source: str, error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _allowed_keys(problem: dict) -> str:  # type: ignore[type-arg]
+def _allowed_keys(problem: ErrorDetails) -> str:
     if problem["type"] != "extra_forbidden":
         return f" (got {problem.get('input')!r})"
     model: type[Config] = Profile

@@ -9,10 +9,11 @@ import pandas as pd
 import torch
 
 from dgrasp import streams
-from dgrasp.cameras import Intrinsics, Views
+from dgrasp.cameras import Views
 from dgrasp.experiment import Experiment
 from dgrasp.policy import share_near_grasps
-from dgrasp.sim import Cell, evaluation_viewpoints, oracle_grasps, task
+from dgrasp.report.scenes import picture
+from dgrasp.sim import Cell, oracle_grasps, task
 
 SHOWN = 24  # candidates drawn in a figure
 
@@ -51,7 +52,6 @@ def record_climb(
     with Cell(experiment.profile.cell) as cell:
         cell.reset(state)
         observation = experiment.observer.observe(cell)
-        background = cell.observe(evaluation_viewpoints(2)[:1], Intrinsics.d415(640, 480))
     generator = streams.torch_generator(experiment.seed, "figures", task_name, split, scene)
     plan = chosen.plan(observation, generator, record=True)
     order = plan.candidates.start
@@ -60,7 +60,7 @@ def record_climb(
     grasps = torch.as_tensor(oracle_grasps(state), dtype=paths.dtype)
     arrived = share_near_grasps(paths, grasps)
     return Climb(
-        background,
+        picture(experiment.profile.cell, state),
         plan.T_world_tcp.numpy(),
         plan.candidates.T_world_tcp.numpy(),
         plan.candidates.scores.numpy(),

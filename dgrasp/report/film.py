@@ -14,7 +14,9 @@ Frame = tuple[str, UInt8[np.ndarray, "h w 3"]]
 
 
 def film(
-    cell: Cell, T_world_tcp: Float[np.ndarray, "4 4"], phases: Sequence[str] = ("travel", "approach", "close", "lift", "hold")
+    cell: Cell,
+    T_world_tcp: Float[np.ndarray, "4 4"],
+    phases: Sequence[str] = ("travel", "approach", "close", "lift", "hold"),
 ) -> tuple[list[Frame], Trial]:
     """Execute a grasp in the cell's scene and keep the last picture of each phase, seen from the side."""
     camera = viewpoint(np.radians(60), np.radians(70), radius=1.3)[None]

@@ -17,7 +17,7 @@ from dgrasp.report.registry import output
 from dgrasp.runs import Run, provenance
 
 PUBLISHED = "figures"  # the committed folder; only full-size runs may write there
-WATERMARKED = ("smoke",)
+PUBLISHABLE = ("laptop", "paper")
 
 # One colour per method everywhere (colour-blind safe).
 BASE_COLOUR = "#4477AA"
@@ -46,20 +46,21 @@ def save_output(
     profile: str,
     runs: Mapping[str, Run],
     seed: int,
-) -> list[Path]:
+) -> None:
     """Write `<id>.png`, `.pdf`, `.csv` and `.meta.json` (for tables `.json` rows as well) into `folder`.
 
-    Smoke outputs carry a watermark and are refused in the published folder `figures/`: raises OutputRefused.
+    Outputs of other profiles than laptop and paper carry a watermark, and are refused in the published folder
+    `figures/`: raises OutputRefused.
     """
     entry = output(id)
     folder = Path(folder)
     if (
-        profile in WATERMARKED
+        profile not in PUBLISHABLE
         and folder.resolve().name == PUBLISHED
         and (folder.resolve().parent / "Makefile").exists()
     ):
         raise OutputRefused(f"{id}: outputs of profile {profile!r} are for trying things out and never enter {folder}")
-    if profile in WATERMARKED:
+    if profile not in PUBLISHABLE:
         watermark(figure, f"profile: {profile}")
     paths = [folder / f"{id}.{suffix}" for suffix in entry.suffixes]
     for path in paths:
@@ -72,7 +73,6 @@ def save_output(
         rows = json.loads(data.to_json(orient="records"))
         write_json(folder / f"{id}.json", rows)
     write_json(folder / f"{id}.meta.json", _sidecar(id, profile, runs, seed))
-    return paths
 
 
 def watermark(figure: Figure, text: str) -> None:
@@ -92,14 +92,14 @@ def watermark(figure: Figure, text: str) -> None:
     )
 
 
-def not_run(id: str, folder: Path, *, profile: str, reason: str, seed: int) -> list[Path]:
+def not_run(id: str, folder: Path, *, profile: str, reason: str, seed: int) -> None:
     """An output that was not made at this profile, and says so on its face."""
     entry = output(id)
     figure = plt.figure(figsize=(6, 2.2))
     figure.text(0.5, 0.62, f"{entry.paper_place}: not run at this profile ({profile})", ha="center", weight="bold")
     figure.text(0.5, 0.4, reason, ha="center", wrap=True)
     data = pd.DataFrame({"output": [id], "status": ["not run at this profile"], "reason": [reason]})
-    return save_output(id, figure, data, folder, profile=profile, runs={}, seed=seed)
+    save_output(id, figure, data, folder, profile=profile, runs={}, seed=seed)
 
 
 def _sidecar(id: str, profile: str, runs: Mapping[str, Run], seed: int) -> dict[str, object]:

@@ -89,7 +89,7 @@ def plot_slopes(
     arrows: Mapping[str, tuple[Float[np.ndarray, "n 3"], str]],
     *,
     view: int = 0,
-    length: float = 0.05,
+    length: float = 0.04,
     title: str | None = None,
 ) -> None:
     """L_aux: directions at poses as arrows of equal length (metres); `arrows` maps a label to (directions, colour)."""
@@ -106,11 +106,15 @@ def plot_slopes(
             scale_units="xy",
             scale=1,
             color=colour,
-            width=0.006,
+            width=0.005,
             label=label,
             alpha=0.85,
         )
-    axes.legend(loc="lower right", framealpha=0.8, frameon=True)
+    uv, _ = to_pixels(views, view, p_world)
+    margin = 0.12 * views.images.shape[2]
+    axes.set_xlim(uv[:, 0].min() - margin, uv[:, 0].max() + margin)
+    axes.set_ylim(uv[:, 1].max() + 0.75 * margin, uv[:, 1].min() - 0.75 * margin)
+    axes.legend(loc="best", framealpha=0.8, frameon=True)
 
 
 def plot_success_rates(axes: Axes, table: pd.DataFrame, tasks: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ def slope_arrows(
     config: ValueConfig,
     seed: int,
     negatives: int = 24,
-    poses: int = 32,
+    poses: int = 20,
 ) -> SlopeArrows:
     """Sampled poses of both losses around one demonstration, with each model's translational slopes there."""
     generator = streams.torch_generator(seed, "figure 2")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from dgrasp.report.outputs import OutputRefused, not_run, save_output, use_style, watermark
+from dgrasp.report.registry import output
 
 
 def draw(scale=1.0):
@@ -16,12 +17,13 @@ def draw(scale=1.0):
 
 def save(folder, profile="smoke", scale=1.0, id="fig04"):
     data = pd.DataFrame({"x": [0, 1], "y": [0.0, scale]})
-    return save_output(id, draw(scale), data, folder, profile=profile, runs={}, seed=0)
+    save_output(id, draw(scale), data, folder, profile=profile, runs={}, seed=0)
 
 
 def test_an_output_has_all_its_files_and_a_sidecar_that_explains_it(tmp_path):
-    for path in save(tmp_path):
-        assert path.stat().st_size > 0
+    save(tmp_path)
+    for suffix in output("fig04").suffixes:
+        assert (tmp_path / f"fig04.{suffix}").stat().st_size > 0
     sidecar = json.loads((tmp_path / "fig04.meta.json").read_text())
     assert sidecar["profile"] == "smoke" and sidecar["seed"] == 0 and sidecar["paper_place"] == "Figure 4"
     assert pd.read_csv(tmp_path / "fig04.csv")["y"].tolist() == [0.0, 1.0]
