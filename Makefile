@@ -63,7 +63,9 @@ figures: $(STAMP)  ## make figures/ again from the recorded runs
 	$(RUN) -m dgrasp.report figures
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab (LAB_ARGS="--no-browser")
-	$(RUN) -m jupytext --quiet --sync $(NOTEBOOKS:%=notebooks/%.py)
+	@# not --sync, which would touch the sources and so make every built notebook stale
+	@$(RUN) -m jupytext --quiet --to ipynb --update $(NOTEBOOKS:%=notebooks/%.py)
+	@for name in $(NOTEBOOKS); do touch -r notebooks/$$name.py notebooks/$$name.ipynb; done
 	$(RUN) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) --notebook-dir=notebooks
 
 lint: $(STAMP)  ## ruff, mypy, and notebooks that survive the way to .ipynb and back
