@@ -15,7 +15,7 @@ from dgrasp.sim.config import CellConfig
 from dgrasp.sim.render import Picture, render
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.trial import HOME, Trial, run_trial
-from dgrasp.sim.world import World, build_world, place_robot
+from dgrasp.sim.world import World, build_world, draw_inner_knuckles, place_robot
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Cell:
         bodies = {**world.statics, **{b: n for n, b in world.objects.items()}}
         if world.robot is not None:
             bodies[world.robot.body] = "robot"
+            merged = world.robot.inner_knuckles.values()
         names = ("background", *bodies.values())
         lookup = {-1: 0, **{body: k + 1 for k, body in enumerate(bodies)}}
         bodies_seen = np.stack([p.bodies for p in pictures])
@@ -117,4 +118,5 @@ class Cell:
         if Ts.ndim != 3 or Ts.shape[1:] != (4, 4) or not len(Ts):
             raise ValueError(f"Ts_world_cam: expected shape (views, 4, 4) with at least one view, got {Ts.shape}")
         world = self.world
+        draw_inner_knuckles(world)
         return [render(world.client, self.config, T, intrinsics) for T in Ts], intrinsics.matrix

@@ -24,9 +24,6 @@ class CellConfig(Config):
         le=10,
         description="Lateral friction of the pads; Bullet multiplies: 1.0 on a 0.5 object, as rubber on plastic",
     )
-    pad_spinning_friction: float = Field(
-        0.01, ge=0, le=1, description="Resists turning about a contact point (predecessor: 0.01)"
-    )
     grip_force: float = Field(
         60.0, ge=10, le=125, description="Force per pad in newtons; the 2F-140 gives 10 to 125, middle taken"
     )

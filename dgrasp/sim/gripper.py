@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 CRANK = 0.100  # outer and inner knuckle, pivot to pivot
 CRANK_TILT = 0.702810  # rad outward from the approach axis when open
 OUTER_PIVOT = (0.030601, 0.054905)  # (|x|, z) of the driven crank
@@ -40,6 +42,15 @@ def crank_angle(gap: float) -> float:
 def tip_height(q: float) -> float:
     """Fingertip above the gripper's mounting face: the fingers grow 24 mm longer while closing."""
     return OUTER_PIVOT[1] + CRANK * math.cos(CRANK_TILT - q) + PAD_HEIGHT + PAD_SIZE[2] / 2
+
+
+def inner_knuckle_pose(side: float, q: float) -> np.ndarray:
+    """`T_flange_knuckle` of the middle of the inner knuckle (side -1 or +1 along x), z along it."""
+    angle = side * (CRANK_TILT - q)
+    c, s = math.cos(angle), math.sin(angle)
+    T = np.array([[c, 0.0, s, 0.0], [0.0, 1.0, 0.0, 0.0], [-s, 0.0, c, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    T[:3, 3] = (side * INNER_PIVOT[0] + s * CRANK / 2, 0.0, COUPLING + INNER_PIVOT[1] + c * CRANK / 2)
+    return T
 
 
 def crank_torque(force: float, q: float) -> float:

@@ -82,7 +82,7 @@ def interpolate(Ts: np.ndarray, rate: float, frequency: float) -> np.ndarray:
 
 def follow(Ts_world_tcp: np.ndarray, branch: int, q_start: np.ndarray, dt: float) -> np.ndarray | None:
     """Joint path (n, 6) along poses in one branch, beginning near `q_start`; None where it cannot be followed."""
-    q = ur10.inverse(tool0_pose(Ts_world_tcp))[:, branch]
+    q = ur10.inverse(tool0_pose(Ts_world_tcp), [branch])[:, 0]
     if not np.isfinite(q).all():
         return None
     q[0] = ur10.nearest_turns(q[0], q_start)

@@ -21,13 +21,15 @@ from pathlib import Path
 import trimesh
 
 from dgrasp.sim import gripper as g
+from dgrasp.sim import ur10
 
 VISUAL_FACES = 400
 HULL_FACES = 100
-MODEL_VERSION = 2  # raise when the derivation below changes: it names the cache folder
+MODEL_VERSION = 3  # raise when the derivation below changes: it names the cache folder
 SIDES = {"left": -1.0, "right": 1.0}  # sign of x
-DRIVERS = tuple(f"{side}_outer_knuckle_joint" for side in SIDES)
-FOLLOWERS = {side: (f"{side}_inner_knuckle_joint", f"{side}_finger_joint") for side in SIDES}
+CRANKS = tuple(f"{side}_crank_joint" for side in SIDES)  # outer knuckles; the left one is driven
+FINGERS = tuple(f"{side}_finger_joint" for side in SIDES)
+INNER_KNUCKLE = (0.010, 0.026, 0.106)  # drawn size, bounds of the published mesh
 COLOURS = {
     "arm": "0.72 0.75 0.78 1",
     "dark": "0.16 0.17 0.19 1",
@@ -35,10 +37,9 @@ COLOURS = {
     "camera": "0.82 0.82 0.84 1",
 }
 # Masses: real gripper about 1.0 kg (product sheet); the ROS model's links sum to 0.364, so its base is made heavier.
-MASSES = {"gripper": 0.86, "outer_knuckle": 0.0085, "inner_knuckle": 0.0271, "finger": 0.033, "camera": 0.072}
+MASSES = {"gripper": 0.90, "crank": 0.031, "finger": 0.033, "camera": 0.072}
 CAMERA_SIZE = (0.099, 0.023, 0.02005)  # D415 body: width, height, depth
 CAMERA_CENTRE = (0.0, 0.062, 0.030)  # from the flange; not in the paper: clear of the 75 mm gripper body
-T_TOOL0_CAMERA_Z = CAMERA_CENTRE[2] + CAMERA_SIZE[2] / 2
 
 
 def cache_folder() -> Path:
@@ -144,29 +145,31 @@ def _box(size: tuple[float, float, float]) -> str:
     return f'<box size="{size[0]} {size[1]} {size[2]}"/>'
 
 
-def _joint(name: str, parent: str, child: str, xyz: str, axis: str = "", rpy: str = "0 0 0") -> str:
-    kind = "revolute" if axis else "fixed"
-    limit = f'<axis xyz="{axis}"/><limit lower="0" upper="{g.Q_CLOSED:.6f}" effort="100" velocity="{g.CRANK_SPEED}"/>'
+def _joint(
+    name: str, parent: str, child: str, xyz: str, axis: str = "", rpy: str = "0 0 0", driven: bool = False
+) -> str:
+    """Fixed without an axis; followers of the linkage are continuous, since their gears limit them."""
+    kind = ("revolute" if driven else "continuous") if axis else "fixed"
+    limit = f'<limit lower="0" upper="{g.Q_CLOSED:.6f}" effort="100" velocity="{g.CRANK_SPEED}"/>' if driven else ""
     return (
         f'<joint name="{name}" type="{kind}"><parent link="{parent}"/><child link="{child}"/>'
-        f'<origin xyz="{xyz}" rpy="{rpy}"/>{limit if axis else ""}</joint>'
+        f'<origin xyz="{xyz}" rpy="{rpy}"/>{f"""<axis xyz="{axis}"/>""" if axis else ""}{limit}</joint>'
     )
 
 
 def _gripper_xml() -> str:
     """Gripper and camera as links of the merged URDF (wrapped in one element)."""
+    camera = " ".join(map(str, CAMERA_CENTRE))
     body = (
         _shape('<cylinder radius="0.0375" length="0.0499"/>', "dark", "0 0 0.02495")
         + _shape(_box((0.0848, 0.024, 0.0565)), "dark", "0 0 0.07815")
-        + _inertial(MASSES["gripper"], (0.075, 0.075, 0.1), "0 0 0.05")
+        + _shape(_box(CAMERA_SIZE), "camera", camera)
+        + _inertial(MASSES["gripper"] + MASSES["camera"], (0.075, 0.085, 0.1), "0 0.005 0.05")
     )
-    camera = _shape(_box(CAMERA_SIZE), "camera") + _inertial(MASSES["camera"], CAMERA_SIZE)
     parts = [
         f'<link name="gripper_link">{body}</link>',
-        # tool0 of the URDF: the flange, z out of it
-        _joint("flange_joint", "wrist_3_link", "gripper_link", "0 0.0922 0", rpy=f"{-math.pi / 2} 0 0"),
-        f'<link name="camera_link">{camera}</link>',
-        _joint("camera_joint", "gripper_link", "camera_link", " ".join(map(str, CAMERA_CENTRE))),
+        # the flange (tool0 of the URDF), z out of it
+        _joint("flange_joint", "wrist_3_link", "gripper_link", f"0 {ur10.D6} 0", rpy=f"{-math.pi / 2} 0 0"),
     ]
     for side, s in SIDES.items():
         parts += _finger(side, s)
@@ -174,46 +177,22 @@ def _gripper_xml() -> str:
 
 
 def _finger(side: str, s: float) -> list[str]:
-    """Outer knuckle (driven), inner knuckle (seen, not felt: an open chain), and finger with its pad."""
-    tilt, rod = s * g.CRANK_TILT, g.CRANK
-    outward, up = s * rod * math.sin(g.CRANK_TILT), rod * math.cos(g.CRANK_TILT)
-    middle = f"{outward / 2} 0 {up / 2}"
-    outer = _shape(_box((0.0165, 0.024, 0.098)), "metal", middle, f"0 {tilt} 0") + _inertial(
-        MASSES["outer_knuckle"], (0.0165, 0.024, 0.098), middle, f"0 {tilt} 0"
-    )
-    inner = _shape(_box((0.010, 0.026, 0.106)), "dark", middle, f"0 {tilt} 0", collides=False) + _inertial(
-        MASSES["inner_knuckle"], (0.010, 0.026, 0.106), middle, f"0 {tilt} 0"
-    )
-    thick, width, length = 0.010, 0.022, g.PAD_HEIGHT + g.PAD_SIZE[2] / 2  # not in the paper: mesh bounds, simplified
-    pad_x = -s * (g.PAD_INSET - g.PAD_SIZE[0] / 2)
-    bar_x = -s * (g.PAD_INSET - g.PAD_SIZE[0] - thick / 2)
-    bar = f"{bar_x} 0 {length / 2 - 0.001}"
+    """Outer knuckle (the crank) and finger with its pad. The inner knuckle carries nothing here: it is only drawn."""
+    tilt, outward, up = s * g.CRANK_TILT, s * g.CRANK * math.sin(g.CRANK_TILT), g.CRANK * math.cos(g.CRANK_TILT)
+    middle, size = f"{outward / 2} 0 {up / 2}", (0.0165, 0.024, 0.098)  # bounds of the published mesh
+    crank = _shape(_box(size), "metal", middle, f"0 {tilt} 0") + _inertial(MASSES["crank"], size, middle, f"0 {tilt} 0")
+    bar = (0.010, 0.022, g.PAD_HEIGHT + g.PAD_SIZE[2] / 2 - 0.001)  # behind the pad; published mesh, simplified
+    bar_at = f"{-s * (g.PAD_INSET - g.PAD_SIZE[0] - bar[0] / 2)} 0 {bar[2] / 2 - 0.0005}"
     finger = (
-        _shape(_box((thick, width, length - 0.002)), "metal", bar)
-        + _shape(_box((0.0165 * 1.6, 0.022, 0.018)), "metal", f"{-s * 0.009} 0 0.003", collides=False)
-        + _inertial(MASSES["finger"], (thick, width, length), bar)
+        _shape(_box(g.PAD_SIZE), "dark", f"{-s * (g.PAD_INSET - g.PAD_SIZE[0] / 2)} 0 {g.PAD_HEIGHT}")
+        + _shape(_box(bar), "metal", bar_at)
+        + _shape(_box((0.026, 0.021, 0.018)), "metal", f"{-s * 0.009} 0 0.003", collides=False)
+        + _inertial(MASSES["finger"], bar, bar_at)
     )
-    pad = _shape(_box(g.PAD_SIZE), "dark") + _inertial(0.01, g.PAD_SIZE)
-    base_z = g.COUPLING
+    pivot = f"{s * g.OUTER_PIVOT[0]} 0 {g.COUPLING + g.OUTER_PIVOT[1]}"
     return [
-        f'<link name="{side}_outer_knuckle">{outer}</link>',
-        f'<link name="{side}_inner_knuckle">{inner}</link>',
+        f'<link name="{side}_crank">{crank}</link>',
         f'<link name="{side}_finger">{finger}</link>',
-        f'<link name="{side}_pad">{pad}</link>',
-        _joint(
-            f"{side}_outer_knuckle_joint",
-            "gripper_link",
-            f"{side}_outer_knuckle",
-            f"{s * g.OUTER_PIVOT[0]} 0 {base_z + g.OUTER_PIVOT[1]}",
-            f"0 {-s} 0",
-        ),
-        _joint(
-            f"{side}_inner_knuckle_joint",
-            "gripper_link",
-            f"{side}_inner_knuckle",
-            f"{s * g.INNER_PIVOT[0]} 0 {base_z + g.INNER_PIVOT[1]}",
-            f"0 {-s} 0",
-        ),
-        _joint(f"{side}_finger_joint", f"{side}_outer_knuckle", f"{side}_finger", f"{outward} 0 {up}", f"0 {s} 0"),
-        _joint(f"{side}_pad_joint", f"{side}_finger", f"{side}_pad", f"{pad_x} 0 {g.PAD_HEIGHT}"),
+        _joint(f"{side}_crank_joint", "gripper_link", f"{side}_crank", pivot, f"0 {-s} 0", driven=True),
+        _joint(f"{side}_finger_joint", f"{side}_crank", f"{side}_finger", f"{outward} 0 {up}", f"0 {s} 0"),
     ]

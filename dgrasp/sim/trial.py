@@ -10,7 +10,6 @@ import numpy as np
 import pybullet as bullet
 
 from dgrasp.sim import gripper, ur10
-from dgrasp.sim.config import CellConfig
 from dgrasp.sim.motion import HALF_TURN, Infeasible, Plan, candidates, follow, interpolate, joint_motion, line
 from dgrasp.sim.rigid import orthonormal, pose_problem
 from dgrasp.sim.scene import Scene
@@ -21,6 +20,10 @@ from dgrasp.sim.world import World, place_robot
 HOME = np.radians([10.0, -125.0, 130.0, -95.0, -90.0, 10.0])
 PLAN_SAMPLES = 14  # postures checked for collisions per phase of a path
 CONTACT_EVERY = 8  # steps between looks at contact forces
+STALLED, STALL_SECONDS = (
+    0.05,
+    0.05,
+)  # rad/s and s; not in the paper: the gripper reports an object when its motor stalls
 TOUCH = 0.05  # N, below this a contact does not count
 
 
@@ -203,11 +206,11 @@ class _Attempt:
             self.drive_arm(q_arm, [0.0] * 6)
             if i % 4 == 0:
                 q, speed = bullet.getJointState(
-                    self.robot.body, self.robot.drivers[0], physicsClientId=self.world.client
+                    self.robot.body, self.robot.cranks[0], physicsClientId=self.world.client
                 )[:2]
                 self.drive_gripper(gripper.Q_CLOSED, q)
-                still = still + 1 if i > 24 and abs(speed) < 0.02 else 0
-                if still > self.config.frequency * 0.1 / 4:
+                still = still + 1 if i > 24 and abs(speed) < STALLED else 0
+                if still * 4 > STALL_SECONDS * self.config.frequency:
                     break
             self.step(i, guarded=True)
         self.end()
@@ -236,7 +239,7 @@ class _Attempt:
     def drive_gripper(self, target: float, q: float = 0.0) -> None:
         bullet.setJointMotorControl2(
             self.robot.body,
-            self.robot.drivers[0],
+            self.robot.cranks[0],
             bullet.POSITION_CONTROL,
             targetPosition=target,
             force=gripper.crank_torque(self.config.grip_force, q),
@@ -273,8 +276,8 @@ class _Attempt:
 
     def pad_contacts(self, name: str) -> dict[str, float]:
         """Normal force (N) of each pad's face on an object; edges and tips of the pads do not count."""
-        forces = dict.fromkeys(self.robot.pads, 0.0)
-        for side, link in self.robot.pads.items():
+        forces = dict.fromkeys(self.robot.fingers, 0.0)
+        for side, link in self.robot.fingers.items():
             contacts = bullet.getContactPoints(
                 self.robot.body, self.world.objects[name], linkIndexA=link, physicsClientId=self.world.client
             )

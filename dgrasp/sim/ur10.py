@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from dgrasp.sim import rigid
+
 JOINTS = (
     "shoulder_pan_joint",
     "shoulder_lift_joint",
@@ -46,15 +48,19 @@ def forward(q: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "*batch 4 4"]
     return T
 
 
-def inverse(T_base_tool0: Float[np.ndarray, "n 4 4"]) -> Float[np.ndarray, "n 8 6"]:
-    """All joint angles in (-pi, pi] that reach each pose; branches out of reach are NaN.
+BRANCHES = np.array([[s, w, e] for s in (1.0, -1.0) for w in (1.0, -1.0) for e in (1.0, -1.0)])
+
+
+def inverse(
+    T_base_tool0: Float[np.ndarray, "n 4 4"], branches: slice | list[int] = slice(None)
+) -> Float[np.ndarray, "n branches 6"]:
+    """Joint angles in (-pi, pi] that reach each pose, in all eight or the asked branches; NaN where out of reach.
 
     The branch index (shoulder left/right, wrist up/down, elbow up/down) is continuous along a path that stays
     away from singularities, so following a line means keeping the index.
     """
     T06 = HALF_TURN @ np.asarray(T_base_tool0, dtype=np.float64)
-    shoulder, wrist, elbow = np.meshgrid([1.0, -1.0], [1.0, -1.0], [1.0, -1.0], indexing="ij")
-    shoulder, wrist, elbow = shoulder.ravel(), wrist.ravel(), elbow.ravel()
+    shoulder, wrist, elbow = BRANCHES[branches].T
     R, p = T06[:, None, :3, :3], T06[:, None, :3, 3]
     with np.errstate(invalid="ignore", divide="ignore"):
         p05 = p - D6 * R[..., :, 2]
@@ -68,12 +74,12 @@ def inverse(T_base_tool0: Float[np.ndarray, "n 4 4"]) -> Float[np.ndarray, "n 8 
         s5 = np.sin(q5)
         q6 = np.arctan2((-R[..., 0, 1] * s1 + R[..., 1, 1] * c1) / s5, (R[..., 0, 0] * s1 - R[..., 1, 0] * c1) / s5)
         q6 = np.where(np.abs(s5) < 1e-9, 0.0, q6)  # wrist singularity: joint 6 is free
-        T14 = np.linalg.inv(_link(q1, 0)) @ T06[:, None] @ np.linalg.inv(_link(q5, 4) @ _link(q6, 5))
+        T14 = rigid.inverse(_link(q1, 0)) @ T06[:, None] @ rigid.inverse(_link(q5, 4) @ _link(q6, 5))
         x, z = T14[..., 0, 3], T14[..., 1, 3]
         reach = np.hypot(x, z)
         q3 = elbow * _arccos((reach**2 - A2**2 - A3**2) / (2 * A2 * A3))
         q2 = np.arctan2(z, x) - np.arctan2(A3 * np.sin(q3), A2 + A3 * np.cos(q3))
-        R34 = np.linalg.inv(_link(q2, 1) @ _link(q3, 2)) @ T14
+        R34 = rigid.inverse(_link(q2, 1) @ _link(q3, 2)) @ T14
         q4 = np.arctan2(R34[..., 1, 0], R34[..., 0, 0])
     q = np.stack([q1, q2, q3, q4, q5, q6], axis=-1)
     q = np.where(np.isfinite(q).all(-1, keepdims=True), q, np.nan)

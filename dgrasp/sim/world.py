@@ -19,20 +19,22 @@ from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.shapes import Prism
 
 SUNK = 0.0005  # neighbours overlap by this much, so that no two drawn surfaces coincide and flicker
+ROLLING_FRICTION = 0.0005  # m, of round models; not in the paper: so that a ball comes to rest on the board
+SPINNING_FRICTION = 0.001  # m, of round models, which touch in points where real ones touch in patches
 GEAR_FORCE = 100.0  # N m the linkage can carry; not in the paper: far above the driving torque
 
 
 @dataclass
 class Robot:
-    """Indices of the robot's joints and links in Bullet."""
+    """Indices of the robot's joints and links in Bullet; link -1 is the base."""
 
     body: int
     arm: list[int]
-    drivers: list[int]
+    cranks: list[int]  # left (driven), right
     linkage: list[int]  # every joint of the gripper
-    pads: dict[str, int]
+    fingers: dict[str, int]  # link of each side, with its pad
     links: dict[int, str]
-    flange: int
+    inner_knuckles: dict[str, int]  # bodies that are drawn and touch nothing
 
 
 @dataclass
@@ -67,7 +69,8 @@ class World:
 
     def remove_robot(self) -> None:
         if self.robot is not None:
-            bullet.removeBody(self.robot.body, physicsClientId=self.client)
+            for body in (self.robot.body, *self.robot.inner_knuckles.values()):
+                bullet.removeBody(body, physicsClientId=self.client)
             self.robot = None
 
     def remove_object(self, name: str) -> None:
@@ -139,7 +142,9 @@ def _build_workbench(client: int, config: CellConfig) -> dict[int, str]:
         visual = bullet.createVisualShape(
             bullet.GEOM_BOX, halfExtents=half, rgbaColor=[*colour, 1], physicsClientId=client
         )
-        body = bullet.createMultiBody(0, shape, visual, basePosition=centre, physicsClientId=client)
+        body = bullet.createMultiBody(
+            0, shape, visual, basePosition=centre, useMaximalCoordinates=True, physicsClientId=client
+        )
         bullet.changeDynamics(body, -1, lateralFriction=config.board_friction, physicsClientId=client)
         statics[body] = name
     return statics
@@ -150,11 +155,27 @@ def add_object(client: int, o: SceneObject) -> int:
     shape, visual, offset = _body_shapes(client, o)
     position, quaternion = to_bullet(o.T_world_object)
     body = bullet.createMultiBody(
-        o.mass, shape, visual, position, quaternion, baseInertialFramePosition=offset, physicsClientId=client
+        o.mass,
+        shape,
+        visual,
+        position,
+        quaternion,
+        baseInertialFramePosition=offset,
+        useMaximalCoordinates=True,  # plain rigid bodies: half the time of bodies with joint coordinates
+        physicsClientId=client,
     )
     bullet.changeDynamics(
-        body, -1, lateralFriction=o.friction, rollingFriction=0.0005, spinningFriction=0.001, physicsClientId=client
+        body,
+        -1,
+        lateralFriction=o.friction,
+        frictionAnchor=1,  # static friction holds a position; without it resting prisms creep
+        collisionMargin=0.0,  # the default adds 1 mm of air around hulls
+        physicsClientId=client,
     )
+    if not isinstance(o.shape, Prism):
+        bullet.changeDynamics(
+            body, -1, rollingFriction=ROLLING_FRICTION, spinningFriction=SPINNING_FRICTION, physicsClientId=client
+        )
     return body
 
 
@@ -193,7 +214,7 @@ def _load_robot(client: int, config: CellConfig) -> Robot:
     body = bullet.loadURDF(
         str(robot_model.robot_urdf()), workspace.BASE_POSITION, useFixedBase=True, flags=flags, physicsClientId=client
     )
-    joints, links = {}, {}
+    joints, links = {}, {-1: "base_link"}
     for i in range(bullet.getNumJoints(body, physicsClientId=client)):
         info = bullet.getJointInfo(body, i, physicsClientId=client)
         joints[info[1].decode()], links[i] = i, info[12].decode()
@@ -201,50 +222,62 @@ def _load_robot(client: int, config: CellConfig) -> Robot:
     robot = Robot(
         body,
         arm=[joints[name] for name in ur10.JOINTS],
-        drivers=[joints[name] for name in robot_model.DRIVERS],
-        linkage=[joints[n] for n in robot_model.DRIVERS + sum(robot_model.FOLLOWERS.values(), ())],
-        pads={side: index[f"{side}_pad"] for side in robot_model.SIDES},
+        cranks=[joints[name] for name in robot_model.CRANKS],
+        linkage=[joints[name] for name in robot_model.CRANKS + robot_model.FINGERS],
+        fingers={side: index[f"{side}_finger"] for side in robot_model.SIDES},
         links=links,
-        flange=index["gripper_link"],
+        inner_knuckles={side: _inner_knuckle(client) for side in robot_model.SIDES},
     )
-    _ignore_contacts_inside_gripper(client, robot)
-    _tie_linkage(client, robot, joints)
-    for pad in robot.pads.values():
-        bullet.changeDynamics(
-            body,
-            pad,
-            lateralFriction=config.pad_friction,
-            spinningFriction=config.pad_spinning_friction,
-            physicsClientId=client,
-        )
+    _ignore_contacts_inside_gripper(client, robot, index)
+    _tie_linkage(client, robot)
+    for finger in robot.fingers.values():
+        bullet.changeDynamics(body, finger, lateralFriction=config.pad_friction, physicsClientId=client)
     return robot
 
 
-def _ignore_contacts_inside_gripper(client: int, robot: Robot) -> None:
-    """Links of the hand and its mount touch by construction; only the two fingers can really collide."""
-    hand = [i for i in robot.links if i >= robot.flange] + [i for i, n in robot.links.items() if n == "wrist_3_link"]
-    fingers = {i for i, name in robot.links.items() if name.endswith(("_pad", "_finger"))}
-    for n, a in enumerate(hand):
-        for b in hand[n + 1 :]:
-            opposite = {a, b} <= fingers and robot.links[a].split("_")[0] != robot.links[b].split("_")[0]
-            if not opposite:
-                bullet.setCollisionFilterPair(robot.body, robot.body, a, b, 0, physicsClientId=client)
-    index = {name: i for i, name in robot.links.items()}
+def _inner_knuckle(client: int) -> int:
+    half = [s / 2 for s in robot_model.INNER_KNUCKLE]
+    rgba = [float(c) for c in robot_model.COLOURS["dark"].split()]
+    visual = bullet.createVisualShape(bullet.GEOM_BOX, halfExtents=half, rgbaColor=rgba, physicsClientId=client)
+    return bullet.createMultiBody(0, -1, visual, useMaximalCoordinates=True, physicsClientId=client)
+
+
+def draw_inner_knuckles(world: World) -> None:
+    """Put the drawn knuckles where the parallelogram has them (before a picture; physics does not feel them)."""
+    robot = world.robot
+    if robot is None:
+        return
+    arm = bullet.getJointStates(robot.body, robot.arm, physicsClientId=world.client)
+    T_world_flange = ur10.forward(np.array([state[0] for state in arm]))
+    T_world_flange[:3, 3] += workspace.BASE_POSITION
+    for (side, knuckle), crank in zip(robot.inner_knuckles.items(), robot.cranks, strict=True):
+        q = bullet.getJointState(robot.body, crank, physicsClientId=world.client)[0]
+        T = T_world_flange @ gripper.inner_knuckle_pose(robot_model.SIDES[side], q)
+        bullet.resetBasePositionAndOrientation(knuckle, *to_bullet(T), physicsClientId=world.client)
+
+
+def _ignore_contacts_inside_gripper(client: int, robot: Robot, index: dict[str, int]) -> None:
+    """Links of the hand touch by construction; only the two fingers can really collide with each other."""
+    hand = [
+        index[name]
+        for name in ("wrist_3_link", "gripper_link", "left_crank", "left_finger", "right_crank", "right_finger")
+    ]
+    fingers = set(robot.fingers.values())
+    pairs = [(a, b) for n, a in enumerate(hand) for b in hand[n + 1 :] if {a, b} != fingers]
     # joint housings of neighbours but one overlap by construction
-    for a, b in (("wrist_1_link", "wrist_3_link"), ("wrist_2_link", "gripper_link"), ("base_link", "upper_arm_link")):
-        bullet.setCollisionFilterPair(robot.body, robot.body, index[a], index[b], 0, physicsClientId=client)
+    near = (("wrist_1_link", "wrist_3_link"), ("wrist_2_link", "gripper_link"), ("base_link", "upper_arm_link"))
+    for a, b in pairs + [(index[a], index[b]) for a, b in near]:
+        bullet.setCollisionFilterPair(robot.body, robot.body, a, b, 0, physicsClientId=client)
 
 
-def _tie_linkage(client: int, robot: Robot, joints: dict[str, int]) -> None:
-    """Gear constraints: the right crank follows the left one, inner knuckles and fingers follow their cranks."""
-    left, right = robot.drivers
-    pairs = [(left, right)]
-    for driver, side in zip(robot.drivers, robot_model.SIDES, strict=True):
-        pairs += [(driver, joints[name]) for name in robot_model.FOLLOWERS[side]]
+def _tie_linkage(client: int, robot: Robot) -> None:
+    """Gear constraints: the right crank follows the left one, and each finger turns back as its crank turns (parallelogram)."""
+    left, right = robot.cranks
+    left_finger, right_finger = robot.linkage[2:]
     for joint in robot.linkage:
         bullet.setJointMotorControl2(robot.body, joint, bullet.VELOCITY_CONTROL, force=0.0, physicsClientId=client)
         bullet.changeDynamics(robot.body, joint, jointDamping=0.0, physicsClientId=client)
-    for parent, child in pairs:
+    for parent, child in ((left, right), (left, left_finger), (right, right_finger)):
         constraint: Any = bullet.createConstraint(
             robot.body,
             parent,
