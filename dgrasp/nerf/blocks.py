@@ -34,8 +34,14 @@ class ResidualBlock(nn.Module):
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw all linear and convolution weights anew: Glorot uniform, as the predecessor; biases zero."""
+    """Draw all linear and convolution weights anew: Glorot uniform, as the predecessor; biases zero.
+
+    Modules with a method `draw(generator)` draw what else they hold.
+    """
     for layer in module.modules():
+        draw = getattr(layer, "draw", None)
+        if callable(draw):
+            draw(generator)
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             if layer.bias is not None:

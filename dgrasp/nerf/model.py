@@ -16,6 +16,7 @@ from dgrasp.nerf.encoder import ConvolutionEncoder
 from dgrasp.nerf.field import RadianceField
 from dgrasp.nerf.precision import resolve_precision
 from dgrasp.nerf.sampling import sample_bilinear
+from dgrasp.nerf.vit import VisionEncoder
 from dgrasp.poses import invert, rotate_directions, transform_points
 from dgrasp.streams import torch_generator
 
@@ -104,15 +105,17 @@ class MVNeRF(nn.Module):
 
 
 def build_nerf(config: NerfConfig, seed: int = 0) -> MVNeRF:
-    """A freshly initialised Phi; equal seeds give equal weights."""
+    """A freshly initialised Phi; equal seeds give equal weights. A ViT takes ImageNet weights if a file is named."""
     phi = MVNeRF(config)
     initialise(phi, torch_generator(seed, "nerf", "weights"))
+    if isinstance(phi.encoder, VisionEncoder) and phi.encoder.config.weights is not None:
+        phi.encoder.transformer.load_imagenet(phi.encoder.config.weights)
     return phi
 
 
-def _encoder(config: NerfConfig) -> ConvolutionEncoder:
+def _encoder(config: NerfConfig) -> ConvolutionEncoder | VisionEncoder:
     if isinstance(config.encoder, VisionEncoderConfig):
-        raise NotImplementedError
+        return VisionEncoder(config.encoder)
     return ConvolutionEncoder(config.encoder)
 
 
