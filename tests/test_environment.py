@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -17,7 +18,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base", "seaborn": "seaborn-base"}
+CONDA_NAMES = {
+    "torch": "pytorch-cpu",
+    "matplotlib": "matplotlib-base",
+    "seaborn": "seaborn-base",
+    "jupyter-client": "jupyter_client",
+}
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +105,32 @@ def test_conda_environment_is_in_step(project, root):
 
 def _bounds(project: dict) -> str:
     return project["requires-python"].replace(" ", "")
+
+
+def test_everything_that_is_imported_is_asked_for(project, root):
+    """A package that only comes along with another one today may be gone tomorrow."""
+    declared = {canonicalize_name(requirement.name) for requirement in direct(project)}
+    declared.add("pydantic-core")  # the other half of pydantic, tied to its version
+    providers = metadata.packages_distributions()
+    own = {"dgrasp"} | {
+        path.stem for folder in ("tests", "benchmarks", "tools") for path in (root / folder).rglob("*.py")
+    }
+    undeclared = {
+        f"{path.relative_to(root)}: {module}"
+        for folder in ("dgrasp", "notebooks", "tests", "benchmarks", "tools")
+        for path in (root / folder).rglob("*.py")
+        for module in imported(path) - sys.stdlib_module_names - own
+        if not {canonicalize_name(name) for name in providers.get(module, [])} & declared
+    }
+    assert not undeclared, "\n".join(sorted(undeclared))
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of the modules that a file imports, wherever in the file."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    from_them = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
+    return {name.split(".")[0] for name in plain | from_them}
 
 
 def test_python_versions_are_the_same_everywhere(project, root):
