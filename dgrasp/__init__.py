@@ -1,3 +1,53 @@
-"""dGrasp: NeRF-informed implicit grasp policies with supervised optimization slopes."""
+"""dGrasp: NeRF-informed implicit grasp policies with supervised optimization slopes.
+
+The public names below are loaded when first used, so that `from dgrasp import slope_loss` needs neither the
+simulator nor the rest. What stands where: `poses`, `cameras`; `sim`, `data`, `nerf`, `value`, `policy`,
+`evaluation`, `report`; `experiment` ties them together.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "Experiment": "dgrasp.experiment",
+    "GraspPolicy": "dgrasp.policy",
+    "GraspValue": "dgrasp.value",
+    "OptimizerConfig": "dgrasp.policy",
+    "POLICIES": "dgrasp.policy",
+    "Profile": "dgrasp.profiles",
+    "Views": "dgrasp.cameras",
+    "exact_slope_loss": "dgrasp.value",
+    "load_profile": "dgrasp.profiles",
+    "optimize_poses": "dgrasp.policy",
+    "representation": "dgrasp.poses",
+    "slope_loss": "dgrasp.value",
+    "slopes": "dgrasp.value",
+    "value_loss": "dgrasp.value",
+}
+__all__ = ["__version__", *sorted(_HOMES)]
+
+if TYPE_CHECKING:
+    from dgrasp.cameras import Views as Views
+    from dgrasp.experiment import Experiment as Experiment
+    from dgrasp.policy import POLICIES as POLICIES
+    from dgrasp.policy import GraspPolicy as GraspPolicy
+    from dgrasp.policy import OptimizerConfig as OptimizerConfig
+    from dgrasp.policy import optimize_poses as optimize_poses
+    from dgrasp.poses import representation as representation
+    from dgrasp.profiles import Profile as Profile
+    from dgrasp.profiles import load_profile as load_profile
+    from dgrasp.value import GraspValue as GraspValue
+    from dgrasp.value import exact_slope_loss as exact_slope_loss
+    from dgrasp.value import slope_loss as slope_loss
+    from dgrasp.value import slopes as slopes
+    from dgrasp.value import value_loss as value_loss
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dgrasp' has no attribute {name!r}; public names: {', '.join(sorted(_HOMES))}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -5,19 +5,20 @@ scenes -> demonstrations -> Phi (NeRF) -> Psi (Base, dGrasp) -> tuned optimizers
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
 
 from dgrasp.data import generate_demonstrations
-from dgrasp.evaluation import EvaluationRecipe, Observer, PolicySource, TuningRecipe, evaluate, tune_policy
+from dgrasp.evaluation import EvaluationRecipe, Observer, PolicySource, TuningRecipe, evaluate, tune_policy, tuning_run
 from dgrasp.nerf import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf, pretrain
 from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
 from dgrasp.profiles import Profile, load_profile
 from dgrasp.runs import Run
-from dgrasp.value import GraspValue, load_value, train_value
+from dgrasp.value import GraspValue, ValueConfig, load_value, train_value, value_run
 
 
 @dataclass(frozen=True)
@@ -60,23 +61,23 @@ class Experiment:
 
     def value(self, model: str) -> Run:
         """Psi of one model: base, dgrasp_quat, dgrasp_6d or base_control."""
-        return train_value(
-            self.profile.value,
-            self.nerf(),
-            self.demonstrations(),
-            self.build,
-            model=model,
-            seed=self.seed,
-            device=self.profile.runtime.device,
-            threads=1,  # models train side by side, one thread each
-        )
+        runtime = self.profile.runtime
+        threads = 1  # models train side by side, one thread each
+        return train_value(*self._value_inputs(), model=model, seed=self.seed, device=runtime.device, threads=threads)
 
     def values(self) -> dict[str, Run]:
         """All models that the profile's policies need, trained side by side."""
         models = list(dict.fromkeys(policy_spec(p).model for p in self.profile.evaluation.policies))
-        self.nerf()  # once, before the processes that would all make it
-        joblib.Parallel(n_jobs=self.profile.runtime.workers)(joblib.delayed(self.value)(m) for m in models)
-        return {model: self.value(model) for model in models}
+        runs = {model: value_run(*self._value_inputs(), model=model, seed=self.seed) for model in models}
+        self._side_by_side(self.value, [model for model, run in runs.items() if not run.complete])
+        return runs
+
+    def _value_inputs(self) -> tuple[ValueConfig, Run, Run, Path]:
+        return self.profile.value, self.nerf(), self.demonstrations(), self.build
+
+    def _side_by_side(self, stage: Callable[[str], Run], names: list[str]) -> None:
+        if names:
+            joblib.Parallel(n_jobs=self.profile.runtime.workers)(joblib.delayed(stage)(name) for name in names)
 
     def load_value(self, model: str) -> GraspValue:
         """A trained Psi, ready to score poses."""
@@ -84,18 +85,21 @@ class Experiment:
 
     def tuned(self, policy: str) -> Run:
         """The tuning study of one policy (Sec. 3.3, 4.2)."""
-        p = self.profile
-        recipe = TuningRecipe(
-            optimizer=p.optimizer, tuning=p.tuning, validation=p.validation, cell=p.cell, observer=self.observer
-        )
-        return tune_policy(self.source(policy, p.optimizer), recipe, self.build, seed=self.seed)
+        return tune_policy(*self._tuning_inputs(policy), seed=self.seed)
 
     def tuning(self) -> dict[str, Run]:
         """The studies of all policies, side by side."""
         self.values()
-        policies = self.profile.evaluation.policies
-        joblib.Parallel(n_jobs=self.profile.runtime.workers)(joblib.delayed(self.tuned)(p) for p in policies)
-        return {policy: self.tuned(policy) for policy in policies}
+        runs = {p: tuning_run(*self._tuning_inputs(p), seed=self.seed) for p in self.profile.evaluation.policies}
+        self._side_by_side(self.tuned, [policy for policy, run in runs.items() if not run.complete])
+        return runs
+
+    def _tuning_inputs(self, policy: str) -> tuple[PolicySource, TuningRecipe, Path]:
+        p = self.profile
+        recipe = TuningRecipe(
+            optimizer=p.optimizer, tuning=p.tuning, validation=p.validation, cell=p.cell, observer=self.observer
+        )
+        return self.source(policy, p.optimizer), recipe, self.build
 
     def source(self, policy: str, optimizer: OptimizerConfig) -> PolicySource:
         """A policy's recorded parts with the given optimizer settings."""

@@ -4,7 +4,7 @@ from dgrasp.evaluation.attempts import Attempt, Episode, Observer, attempts_in
 from dgrasp.evaluation.config import EvaluationConfig, TaskBudget, ValidationConfig
 from dgrasp.evaluation.stage import EvaluationRecipe, evaluate, read_trials
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
-from dgrasp.evaluation.tuning import TuningRecipe, tune_policy
+from dgrasp.evaluation.tuning import TuningRecipe, tune_policy, tuning_run
 from dgrasp.evaluation.workers import PolicySource
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "read_trials",
     "success_rates",
     "tune_policy",
+    "tuning_run",
 ]

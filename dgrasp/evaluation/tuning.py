@@ -26,13 +26,18 @@ class TuningRecipe(Config):
     observer: Observer
 
 
+def tuning_run(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int) -> Run:
+    """The run folder of a policy's study, complete or not; nothing is tried."""
+    inputs = {"nerf": source.nerf, "value": source.value}
+    return open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=CODE)
+
+
 def tune_policy(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int) -> Run:
     """One study; returns the complete run, whose summary holds the best optimizer settings and their success.
 
     Resumes from Optuna's journal in the run folder; test scenes are never seen.
     """
-    inputs = {"nerf": source.nerf, "value": source.value}
-    run = open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=CODE)
+    run = tuning_run(source, recipe, root, seed=seed)
     if run.complete:
         return run
     attempts = ValidationAttempts(source, recipe, seed)

@@ -8,7 +8,7 @@ from dgrasp.value.readout import GraspReadout, ReadoutConfig
 from dgrasp.value.recipe import MODELS, ValueRecipe
 from dgrasp.value.samples import around_trajectory, grasp_among_negatives, half_turned
 from dgrasp.value.second_order import exact_slope_loss
-from dgrasp.value.training import build_value, load_value, train_value
+from dgrasp.value.training import build_value, load_value, train_value, value_run
 
 __all__ = [
     "MODELS",
@@ -33,4 +33,5 @@ __all__ = [
     "slopes",
     "train_value",
     "value_loss",
+    "value_run",
 ]

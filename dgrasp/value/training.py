@@ -24,6 +24,13 @@ from dgrasp.value.validation import validate
 CODE = ("dgrasp.value", "dgrasp.nerf", "dgrasp.poses", "dgrasp.cameras", "dgrasp.streams")
 
 
+def value_run(config: ValueConfig, nerf_run: Run, demos_run: Run, root: Path, *, model: str, seed: int = 0) -> Run:
+    """The run folder of one of `MODELS`, complete or not; nothing is trained."""
+    recipe = ValueRecipe(model=model, value=config)
+    inputs = {"nerf": nerf_run, "demonstrations": demos_run}
+    return open_run(root, f"value-{model}", recipe, inputs=inputs, seed=seed, code=CODE)
+
+
 def train_value(
     config: ValueConfig,
     nerf_run: Run,
@@ -40,13 +47,13 @@ def train_value(
     Goes on from the last checkpoint of an interrupted run; the weights are then those of an undisturbed one (same
     device and number of threads). Raises pydantic's ValidationError for an unknown model or impossible settings.
     """
-    recipe = ValueRecipe(model=model, value=config)
-    inputs = {"nerf": nerf_run, "demonstrations": demos_run}
-    run = open_run(root, f"value-{model}", recipe, inputs=inputs, seed=seed, code=CODE)
+    run = value_run(config, nerf_run, demos_run, root, model=model, seed=seed)
     if run.complete:
         return run
     if threads is not None:
         torch.set_num_threads(threads)
+    recipe = run.config
+    assert isinstance(recipe, ValueRecipe)
     value = build_value(config, load_nerf(nerf_run, device), seed)
     sets = [DemonstrationSet(demos_run, split=split) for split in ("train", "validation")]
     if config.policy_views > sets[0].policy_views:

@@ -1,0 +1,32 @@
+"""From a finished build to the published folder `figures/`: complete, of full size, nothing edited on the way."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dgrasp.files import atomic_path, read_json
+from dgrasp.report.outputs import PUBLISHABLE, OutputRefused
+from dgrasp.report.registry import OUTPUTS
+
+
+def publish(build: Path, folder: Path) -> list[Path]:
+    """Copy every registered output of `build` into `folder`; returns the files written.
+
+    Raises OutputRefused, before anything is written, if an output is missing or was made at a profile for trying out.
+    """
+    sources = [build / "figures" / f"{o.id}.{suffix}" for o in OUTPUTS for suffix in o.suffixes]
+    missing = [path.name for path in sources if not path.is_file()]
+    if missing:
+        raise OutputRefused(
+            f"{build}: {len(missing)} of {len(sources)} files are missing ({', '.join(missing[:4])}, ...); "
+            f"run `make reproduce PROFILE=laptop` first"
+        )
+    for path in sources:
+        if path.name.endswith(".meta.json") and (profile := read_json(path)["profile"]) not in PUBLISHABLE:
+            raise OutputRefused(f"{path}: made at profile {profile!r}; published are {', '.join(PUBLISHABLE)}")
+    targets = [folder / path.name for path in sources]
+    for source, target in zip(sources, targets, strict=True):
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+    return targets
