@@ -97,6 +97,7 @@ class PretrainConfig(Config):
     gradient_clip: float = Field(1.0, gt=0, description="gradients are clipped by value")
     checkpoint_every: int = Field(5_000, ge=1, description="steps between checkpoints")
     log_every: int = Field(500, ge=1, description="steps between logged losses")
+    scenes_in_memory: int = Field(64, ge=1, description="scenes of demonstrations kept decoded")
     validation_views: int = Field(16, ge=1, description="held-out views rendered at the end")
 
     @model_validator(mode="after")

@@ -14,12 +14,12 @@ from tqdm import tqdm
 
 from dgrasp.data import DemonstrationSet
 from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch
-from dgrasp.nerf.checkpoint import restore, save
+from dgrasp.nerf.checkpoint import CHECKPOINT, restore, save
 from dgrasp.nerf.config import NerfConfig, PretrainConfig
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.rendering import render_rays
 from dgrasp.nerf.validation import validate
-from dgrasp.runs import Run, open_run
+from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
 
 CODE = ("dgrasp.nerf", "dgrasp.cameras", "dgrasp.poses", "dgrasp.streams")
@@ -60,11 +60,12 @@ def pretrain(
     if threads is not None:
         torch.set_num_threads(threads)
     phi = build_nerf(config, seed).to(device)
-    train(run, phi, DemonstrationSet(demonstrations, split="train"), device)
+    keep = config.training.scenes_in_memory
+    train(run, phi, DemonstrationSet(demonstrations, split="train", keep=keep), device)
     run.save("weights", phi.state_dict())
-    quality = validate(phi, DemonstrationSet(demonstrations, split="validation"), seed)
-    (run.path / "checkpoint.safetensors").unlink(missing_ok=True)
-    return run.finish(steps=config.training.steps, **quality)
+    quality = validate(phi, DemonstrationSet(demonstrations, split="validation", keep=keep), seed)
+    (run.path / f"{CHECKPOINT}.safetensors").unlink(missing_ok=True)
+    return run.finish(steps=config.training.steps, precision=str(phi.compute_dtype or torch.float32), **quality)
 
 
 def train(run: Run, phi: MVNeRF, scenes: Sequence[HasViews], device: str = "cpu") -> None:
@@ -120,7 +121,7 @@ def learning_rate_factor(config: PretrainConfig, step: int) -> float:
 def load_nerf(run: Run, device: str = "cpu") -> MVNeRF:
     """The trained Phi of a complete run, frozen: encoder and radiance fields as the pre-training left them."""
     if not isinstance(run.config, NerfConfig):
-        raise TypeError(f"{run.path}: expected a run of stage 'nerf', got one of stage {run.stage!r}")
+        raise RunError(f"{run.path}: expected a run of stage 'nerf', got one of stage {run.stage!r}")
     phi = MVNeRF(run.config)
     phi.load_state_dict(run.load("weights", device))
     return phi.to(device).requires_grad_(False)

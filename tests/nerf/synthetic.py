@@ -1,9 +1,11 @@
 """Analytic views of coloured spheres on a grey floor: what pre-training is tested on, without a simulator."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import torch
+import trimesh
 from nerf_helpers import CENTRE
 
 from dgrasp.cameras import Intrinsics, Views, pixel_rays, view_from_sphere
@@ -14,9 +16,10 @@ FLOOR = 0.9605
 
 @dataclass(frozen=True)
 class Scene:
-    """Has what Phi needs of a demonstration."""
+    """Has what Phi needs of a demonstration: views, and (for the mask) a state with objects."""
 
     views: Views
+    state: SimpleNamespace
 
 
 def scene(index: int, views: int = 4, width: int = 16, height: int = 12) -> Scene:
@@ -27,7 +30,12 @@ def scene(index: int, views: int = 4, width: int = 16, height: int = 12) -> Scen
     K = torch.as_tensor(Intrinsics.d415(width, height).matrix)
     Ts = torch.stack([view_from_sphere(CENTRE, 0.8, random.uniform(-2.6, 2.6), 0.7) for _ in range(views)])
     images = np.stack([_render(K, T, width, height, centre, radius, colour) for T in Ts])
-    return Scene(Views(images, np.stack([K.numpy()] * views), Ts.numpy()))
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=radius)
+    T_world_object = np.eye(4)
+    T_world_object[:3, 3] = centre.numpy()
+    shape = SimpleNamespace(mesh=lambda: (ball.triangles.reshape(-1, 3), None))
+    state = SimpleNamespace(objects=[SimpleNamespace(shape=shape, T_world_object=T_world_object)])
+    return Scene(Views(images, np.stack([K.numpy()] * views), Ts.numpy()), state)
 
 
 def _render(K, T_world_cam, width, height, centre, radius, colour) -> np.ndarray:

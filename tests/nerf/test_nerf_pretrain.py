@@ -1,0 +1,154 @@
+"""Pre-training on analytic scenes: it learns, it is addressed by step, it survives kill -9 bit for bit."""
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import synthetic
+import torch
+from nerf_helpers import tiny_config
+
+from dgrasp.config import Config
+from dgrasp.nerf import build_nerf, load_nerf, pretrain
+from dgrasp.nerf.batches import draw_batch, local_contrast
+from dgrasp.nerf.config import PretrainConfig
+from dgrasp.nerf.pretrain import build_optimizer, learning_rate_factor, train
+from dgrasp.nerf.silhouettes import object_mask
+from dgrasp.runs import RunError, open_run
+
+# The module; the package's attribute of this name is the function.
+pretraining = importlib.import_module("dgrasp.nerf.pretrain")
+
+TRAINING = {"scenes_per_step": 2, "rays_per_scene": 32, "warmup_steps": 2, "decay": "cosine", "log_every": 5}
+TRAINING |= {"learning_rate": 2e-3, "encoder_learning_rate": 2e-3, "checkpoint_every": 4, "validation_views": 2}
+
+
+def scenes(count=6):
+    return [synthetic.scene(i) for i in range(count)]
+
+
+@pytest.fixture
+def demonstrations(tmp_path, monkeypatch):
+    """A complete run that stands for demonstrations; their set is the analytic scenes."""
+    splits = {"train": scenes(6), "validation": scenes(8)[6:]}
+    monkeypatch.setattr(pretraining, "DemonstrationSet", lambda run, split, keep: splits[split])
+    return open_run(tmp_path, "demonstrations", Config()).finish()
+
+
+def test_pretraining_learns_and_is_found_again(demonstrations, tmp_path):
+    run = pretrain(tiny_config(steps=120, **TRAINING), demonstrations, tmp_path, seed=1)
+    rows = run.metrics()
+    assert rows[-1]["step"] == 120 and rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+    assert {"psnr", "psnr_objects", "ssim"} <= run.summary.keys() and run.summary["psnr"] > 10
+    assert not run.has("checkpoint")
+    phi = load_nerf(run)
+    assert all(not p.requires_grad for p in phi.parameters())
+    start = build_nerf(run.config, seed=1).state_dict()
+    changed = {k.split(".")[0] for k, v in phi.state_dict().items() if not torch.equal(v, start[k])}
+    assert changed == {"encoder", "coarse", "fine"}
+    assert not torch.equal(phi.fine.readout.weight, start["fine.readout.weight"])  # the read-outs train too
+    stamp = (run.path / "weights.safetensors").stat().st_mtime_ns
+    again = pretrain(tiny_config(steps=120, **TRAINING), demonstrations, tmp_path, seed=1)
+    assert (again.path / "weights.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_killed_run_resumes_to_the_same_bytes(tmp_path):
+    for killed_at in (None, 7):
+        root = tmp_path / str(killed_at)
+        if killed_at is not None:
+            assert _train_in_a_process(root, killed_at) == -signal.SIGKILL
+        assert _train_in_a_process(root, None) == 0
+    undisturbed, resumed = (next((tmp_path / str(k)).rglob("checkpoint.safetensors")) for k in (None, 7))
+    assert undisturbed.read_bytes() == resumed.read_bytes()
+    logs = [path.with_name("metrics.jsonl").read_bytes() for path in (undisturbed, resumed)]
+    assert logs[0] == logs[1] and logs[0].count(b"\n") == 2
+
+
+def _train_in_a_process(root: Path, killed_at: int | None) -> int:
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, str(root), str(killed_at or "")]
+    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+
+
+def _train_until_killed(root: Path, killed_at: int | None) -> None:
+    """What the process does: train for ten steps, and die without warning at one of them."""
+    draw = pretraining.draw_batch
+
+    def draw_or_die(*arguments):
+        if arguments[-1] == killed_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return draw(*arguments)
+
+    pretraining.draw_batch = draw_or_die
+    config = tiny_config(steps=10, **TRAINING)
+    train(open_run(root, "nerf", config), build_nerf(config), scenes(4))
+
+
+def test_a_damaged_checkpoint_says_so(tmp_path):
+    config = tiny_config(steps=4, **TRAINING)
+    run = open_run(tmp_path, "nerf", config)
+    train(run, build_nerf(config), scenes(3))
+    path = run.path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RuntimeError, match="damaged or truncated safetensors file"):
+        train(run, build_nerf(config), scenes(3))
+
+
+def test_a_batch_depends_on_its_step_alone():
+    config = PretrainConfig(scenes_per_step=2, rays_per_scene=8, source_views=2)
+    first, again, other = (draw_batch(scenes(3), config, 0, step) for step in (5, 5, 6))
+    assert torch.equal(first.rgb, again.rgb) and torch.equal(first.images, again.images)
+    assert not torch.equal(first.rgb, other.rgb)
+    assert {draw_batch(scenes(3), config, 0, s).images.shape[1] for s in range(20)} == {1, 2}
+
+
+def test_rays_see_the_colours_of_their_pixels():
+    """Follow each ray to the floor or the ball of the analytic scene: its colour must be the target's."""
+    batch = draw_batch(scenes(1), PretrainConfig(scenes_per_step=1, rays_per_scene=200), 0, 0)
+    origin, direction = batch.origins[0], batch.directions[0]
+    down = origin + direction * ((synthetic.FLOOR - origin[:, 2:]) / direction[:, 2:])
+    grey = (batch.rgb[0].amax(-1) - batch.rgb[0].amin(-1)) < 0.01
+    expected = 0.35 + 0.1 * ((down[:, :2] * 10).floor().sum(-1) % 2)
+    agree = (batch.rgb[0, :, 0] - expected).abs() < 0.01
+    assert grey.sum() > 50 and agree[grey].float().mean() > 0.97
+
+
+def test_too_few_views_are_refused():
+    config = PretrainConfig(scenes_per_step=1, source_views=4)
+    with pytest.raises(ValueError, match="4 sources and a target need 5 views of a scene, the demonstrations have 4"):
+        draw_batch(scenes(1), config, 0, 0)
+
+
+def test_contrast_finds_the_ball():
+    scene = synthetic.scene(3, width=48, height=36)
+    contrast = local_contrast(scene.views.images[0])
+    mask = object_mask(scene.state.objects, scene.views.K[0], scene.views.Ts_world_cam[0], 36, 48)
+    share = contrast[mask].sum() / contrast.sum()
+    assert 0.01 < mask.mean() < 0.2 and share > 3 * mask.mean()
+    coloured = np.ptp(scene.views.images[0].astype(int), axis=-1) > 10
+    assert (coloured == mask).mean() > 0.97
+
+
+def test_learning_rates_warm_up_and_decay():
+    step = PretrainConfig(steps=100, warmup_steps=10, decay_at=0.9)
+    assert [learning_rate_factor(step, s) for s in (0, 9, 10, 89, 90)] == [0.1, 1.0, 1.0, 1.0, 0.1]
+    cosine = PretrainConfig(steps=110, warmup_steps=10, decay="cosine", decay_factor=0.2)
+    assert learning_rate_factor(cosine, 60) == pytest.approx(0.6)
+    groups = build_optimizer(build_nerf(tiny_config())).param_groups
+    assert [group["base"] for group in groups] == [1e-4, 1e-5]
+
+
+def test_loading_another_stage_is_refused(tmp_path):
+    run = open_run(tmp_path, "demonstrations", Config()).finish()
+    with pytest.raises(RunError, match="expected a run of stage 'nerf', got one of stage 'demonstrations'"):
+        load_nerf(run)
+
+
+if __name__ == "__main__":
+    _train_until_killed(Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2] else None)
