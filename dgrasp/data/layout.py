@@ -15,6 +15,7 @@ Equal content gives equal bytes. A file is whole or absent; a damaged one is fou
 
 from __future__ import annotations
 
+import itertools
 import json
 import zipfile
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def load_scene(path: Path, checksum: str | None = None) -> SceneRecord:
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedFileError(f"{path}: damaged or partial scene file ({error}); {advice}") from error
     starts = a["trajectory_starts"]
-    trajectories = tuple(a["Ts_world_tcp"][i:j] for i, j in zip(starts[:-1], starts[1:], strict=True))
+    trajectories = tuple(a["Ts_world_tcp"][i:j] for i, j in itertools.pairwise(starts))
     record = json.loads(a["record"].tobytes().decode())
     return SceneRecord(a["images"], a["K"], a["Ts_world_cam"], a["T_world_grasp"], trajectories, record)
 

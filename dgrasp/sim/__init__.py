@@ -1,4 +1,4 @@
-"""The simulated cell (Sec. 4): robot, workbench, tasks, trials and the oracle. The only package that imports PyBullet."""
+"""The simulated cell (Sec. 4): robot, workbench, tasks, trials, oracle. The only package that imports PyBullet."""
 
 from dgrasp.sim.cell import Cell, Geometry
 from dgrasp.sim.config import CellConfig

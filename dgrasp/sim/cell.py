@@ -82,16 +82,14 @@ class Cell:
         """Depth and segmentation of the same views, for plots and tests."""
         pictures, _ = self._pictures(Ts_world_cam, intrinsics)
         world = self.world
-        bodies = {**world.statics, **{b: n for n, b in world.objects.items()}}
+        labels_of = {-1: "background", **world.names}
         if world.robot is not None:
-            bodies[world.robot.body] = "robot"
-            merged = world.robot.inner_knuckles.values()
-        names = ("background", *bodies.values())
-        lookup = {-1: 0, **{body: k + 1 for k, body in enumerate(bodies)}}
-        bodies_seen = np.stack([p.bodies for p in pictures])
-        labels = np.zeros(bodies_seen.shape, dtype=np.uint8)
-        for body, label in lookup.items():
-            labels[bodies_seen == body] = label
+            labels_of |= dict.fromkeys((world.robot.body, *world.robot.inner_knuckles.values()), "robot")
+        names = tuple(dict.fromkeys(labels_of.values()))
+        bodies = np.stack([p.bodies for p in pictures])
+        labels = np.zeros(bodies.shape, dtype=np.uint8)
+        for body, name in labels_of.items():
+            labels[bodies == body] = names.index(name)
         return Geometry(np.stack([p.depth for p in pictures]), labels, names)
 
     def execute(

@@ -1,4 +1,4 @@
-"""Paths of the arm: straight TCP lines through the closed-form inverse, smooth joint motion, and which branch to take."""
+"""Paths of the arm: straight TCP lines through the closed-form inverse, smooth joint motion, choice of branch."""
 
 from __future__ import annotations
 

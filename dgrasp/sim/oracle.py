@@ -126,7 +126,7 @@ def usable_lines(o: SceneObject) -> list[GraspLine]:
 
 
 def grasp_pose(o: SceneObject, line: GraspLine, along: float, turned: bool = False) -> np.ndarray:
-    """`T_world_tcp` on a line: z down, x along the closing axis, at the height of the line or the lowest that is safe."""
+    """`T_world_tcp` on a line: z down, x along the closing axis, at the line's height or the lowest that is safe."""
     T = o.T_world_object
     position = T[:3, :3] @ (np.array(line.centre) + along * np.array(line.direction)) + T[:3, 3]
     position[2] = max(position[2], BOARD_TOP + TIP_CLEARANCE)

@@ -25,7 +25,7 @@ class Picture:
 
 
 def projection(intrinsics: Intrinsics) -> np.ndarray:
-    """OpenGL projection with pixel centres at integer coordinates; TinyRenderer samples there, rows counted from below."""
+    """OpenGL projection with pixel centres at integer coordinates, where TinyRenderer samples (rows from below)."""
     k = intrinsics
     P = np.zeros((4, 4))
     P[0, 0], P[0, 2] = 2 * k.fx / k.width, 1 - 2 * k.cx / k.width

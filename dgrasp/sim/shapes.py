@@ -19,7 +19,7 @@ CYLINDER_SIDES = 32
 
 @dataclass(frozen=True)
 class GraspLine:
-    """TCP positions `centre + s * direction`, |s| <= half_length, in the object's frame; fingers close along `closing`."""
+    """TCP positions `centre + s * direction`, |s| <= half_length, object's frame; fingers close along `closing`."""
 
     centre: tuple[float, float, float]
     direction: tuple[float, float, float]
@@ -30,7 +30,7 @@ class GraspLine:
 
 @dataclass(frozen=True)
 class Prism:
-    """Upright prism over a convex, centrally symmetric base: boxes, cylinders, and polygons with an even number of sides.
+    """Upright prism over a convex, centrally symmetric base: boxes, cylinders, polygons with an even number of sides.
 
     width: extent along x (between two flat sides); length: along y; height: along z; metres.
     """

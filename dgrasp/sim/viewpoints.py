@@ -1,4 +1,4 @@
-"""Where cameras stand: on a sphere of 0.8 m about the board's centre, away from the robot's side, looking at the centre."""
+"""Where cameras stand: 0.8 m from the board's centre, away from the robot's side, looking at the centre."""
 
 from __future__ import annotations
 

@@ -14,13 +14,14 @@ import pybullet as bullet
 
 from dgrasp.sim import gripper, robot_model, ur10, workspace
 from dgrasp.sim.config import CellConfig
+from dgrasp.sim.models import load_model
 from dgrasp.sim.rigid import from_bullet, to_bullet
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.shapes import Prism
 
 SUNK = 0.0005  # neighbours overlap by this much, so that no two drawn surfaces coincide and flicker
-ROLLING_FRICTION = 0.0005  # m, of round models; not in the paper: so that a ball comes to rest on the board
-SPINNING_FRICTION = 0.001  # m, of round models, which touch in points where real ones touch in patches
+ROLLING_FRICTION = 0.0005  # m, of round objects; not in the paper: a ball comes to rest on the board
+SPINNING_FRICTION = 0.001  # m, of the same, which touch in points where real ones touch in patches
 GEAR_FORCE = 100.0  # N m the linkage can carry; not in the paper: far above the driving torque
 
 
@@ -152,7 +153,7 @@ def _build_workbench(client: int, config: CellConfig) -> dict[int, str]:
 
 def add_object(client: int, o: SceneObject) -> int:
     """Create an object's body at its pose; Bullet derives the inertia from shape and mass."""
-    shape, visual, offset = _body_shapes(client, o)
+    shape, visual = _body_shapes(client, o)
     position, quaternion = to_bullet(o.T_world_object)
     body = bullet.createMultiBody(
         o.mass,
@@ -160,7 +161,6 @@ def add_object(client: int, o: SceneObject) -> int:
         visual,
         position,
         quaternion,
-        baseInertialFramePosition=offset,
         useMaximalCoordinates=True,  # plain rigid bodies: half the time of bodies with joint coordinates
         physicsClientId=client,
     )
@@ -172,18 +172,16 @@ def add_object(client: int, o: SceneObject) -> int:
         collisionMargin=0.0,  # the default adds 1 mm of air around hulls
         physicsClientId=client,
     )
-    if not isinstance(o.shape, Prism):
+    if not isinstance(o.shape, Prism) or o.shape.sides == 0:
         bullet.changeDynamics(
             body, -1, rollingFriction=ROLLING_FRICTION, spinningFriction=SPINNING_FRICTION, physicsClientId=client
         )
     return body
 
 
-def _body_shapes(client: int, o: SceneObject) -> tuple[int, int, list[float]]:
+def _body_shapes(client: int, o: SceneObject) -> tuple[int, int]:
     rgba = [*o.colour, 1.0]
     if not isinstance(o.shape, Prism):
-        from dgrasp.sim.models import load_model
-
         return load_model(o.shape.name).bullet_shapes(client, rgba)
     prism = o.shape
     if prism.sides == 0:
@@ -206,7 +204,7 @@ def _body_shapes(client: int, o: SceneObject) -> tuple[int, int, list[float]]:
         specularColor=[0.0, 0.0, 0.0],
         physicsClientId=client,
     )
-    return shape, visual, [0.0, 0.0, 0.0]
+    return shape, visual
 
 
 def _load_robot(client: int, config: CellConfig) -> Robot:
@@ -271,7 +269,7 @@ def _ignore_contacts_inside_gripper(client: int, robot: Robot, index: dict[str, 
 
 
 def _tie_linkage(client: int, robot: Robot) -> None:
-    """Gear constraints: the right crank follows the left one, and each finger turns back as its crank turns (parallelogram)."""
+    """Gear constraints: the right crank follows the left, each finger turns back as its crank turns (parallelogram)."""
     left, right = robot.cranks
     left_finger, right_finger = robot.linkage[2:]
     for joint in robot.linkage:

@@ -1,0 +1,149 @@
+"""Mesh models: convex parts to touch and a light mesh to see, derived once from installed geometry and cached."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pybullet as bullet
+import trimesh
+
+from dgrasp.files import read_json, write_json
+from dgrasp.sim import ycb
+from dgrasp.sim.appearance import bake_texture, write_obj
+from dgrasp.sim.robot_model import build_once
+from dgrasp.sim.shapes import Model
+
+VERSION = 4  # raise when the derivation below changes: it names the cache folders
+HULL_VERTICES = 64  # per convex part; Bullet keeps thousands otherwise and becomes seven times slower
+
+
+@dataclass(frozen=True)
+class MeshModel:
+    """A derived model. Its frame: axes of the source mesh, origin at the centre of mass of the convex parts."""
+
+    name: str
+    collision: Path  # OBJ with one convex part per object
+    corners: np.ndarray  # vertices (n, 3) of all convex parts
+    visual: Path  # OBJ, textured or not
+    texture: Path | None
+    mass: float
+    friction: float
+    extents: tuple[float, float, float]
+    source: str
+
+    @property
+    def shape(self) -> Model:
+        """The shape a scene's object has."""
+        return Model(self.name, self.extents, self.source)
+
+    def bullet_shapes(self, client: int, rgba: list[float]) -> tuple[int, int]:
+        """Create Bullet's collision and visual shapes."""
+        shape = bullet.createCollisionShape(bullet.GEOM_MESH, fileName=str(self.collision), physicsClientId=client)
+        colour = rgba if self.texture is None else [1.0, 1.0, 1.0, 1.0]
+        visual = bullet.createVisualShape(
+            bullet.GEOM_MESH,
+            fileName=str(self.visual),
+            rgbaColor=colour,
+            specularColor=[0, 0, 0],
+            physicsClientId=client,
+        )
+        return shape, visual
+
+
+@lru_cache(maxsize=64)
+def load_model(name: str) -> MeshModel:
+    """Model by name; derives it on first use (seconds, once). Raises ValueError naming what exists."""
+    facts = ycb.facts(name)
+    geometry = build_once(f"{name}-{_key(facts.faces, facts.convex)}", lambda folder: _derive(facts, folder))
+    about = read_json(geometry / "about.json")
+    collision = geometry / "parts.obj"
+    corners = np.array([v for part in _read_parts(collision) for v in part])
+    textured = ycb.textured_obj(name)
+    visual, texture = geometry / "visual.obj", None
+    if textured is not None:
+        key = hashlib.sha256(textured.read_bytes() + ycb.texture_of(textured).read_bytes()).hexdigest()[:12]
+        look = build_once(f"{name}-{_key(facts.faces, key)}", lambda folder: _dress(geometry, textured, folder))
+        visual, texture = look / "visual.obj", look / "texture.png"
+    source = ycb.TEXTURED if texture else ycb.FLAT
+    return MeshModel(
+        name, collision, corners, visual, texture, facts.mass, facts.friction, tuple(about["extents"]), source
+    )
+
+
+def _key(*values: object) -> str:
+    return hashlib.sha256(repr((VERSION, *values)).encode()).hexdigest()[:12]
+
+
+def _derive(facts: ycb.Facts, folder: Path) -> None:
+    """Convex parts and a decimated mesh, both about the centre of mass."""
+    mesh = trimesh.load_mesh(ycb.mesh_path(facts.name))
+    parts = [_extreme_points(mesh.vertices)] if facts.convex else _decompose(mesh, folder)
+    hulls = [trimesh.convex.convex_hull(p) for p in parts]
+    volumes = np.array([h.volume for h in hulls])
+    centre = (volumes[:, None] * np.array([h.center_mass for h in hulls])).sum(0) / volumes.sum()
+    light = mesh.simplify_quadric_decimation(face_count=facts.faces)
+    light.apply_translation(-centre)
+    write_obj(folder / "visual.obj", light)
+    _write_parts(folder / "parts.obj", hulls, centre)
+    write_json(folder / "about.json", {"extents": mesh.extents.tolist(), "centre": centre.tolist()})
+
+
+def _extreme_points(points: np.ndarray) -> np.ndarray:
+    """At most HULL_VERTICES points that span nearly the convex hull: the extremes in evenly spread directions."""
+    n = 16 * HULL_VERTICES
+    k = np.arange(n) + 0.5
+    z, turn = 1 - 2 * k / n, np.pi * (1 + 5**0.5) * k
+    directions = np.stack([np.sqrt(1 - z**2) * np.cos(turn), np.sqrt(1 - z**2) * np.sin(turn), z], axis=1)
+    hull = trimesh.convex.convex_hull(points).vertices
+    found, counts = np.unique(np.argmax(directions @ hull.T, axis=1), return_counts=True)
+    return hull[np.sort(found[np.argsort(-counts, kind="stable")[:HULL_VERTICES]])]
+
+
+def _decompose(mesh: trimesh.Trimesh, folder: Path) -> list[np.ndarray]:
+    """Convex decomposition by Bullet's V-HACD, in a process of its own because it talks on standard output."""
+    source, target, log = folder / "in.obj", folder / "out.obj", folder / "log.txt"
+    mesh.export(source)
+    call = (
+        "import pybullet, sys; pybullet.vhacd(*sys.argv[1:], resolution=1000000, concavity=0.0005, "
+        "maxNumVerticesPerCH=32, depth=20)"
+    )
+    subprocess.run([sys.executable, "-c", call, str(source), str(target), str(log)], check=True, capture_output=True)
+    parts = _read_parts(target)
+    for path in (source, target, log):
+        path.unlink(missing_ok=True)
+    return [np.array(part) for part in parts]
+
+
+def _write_parts(path: Path, hulls: list[trimesh.Trimesh], centre: np.ndarray) -> None:
+    """One OBJ object per convex part: Bullet reads it as a compound of hulls."""
+    lines, first = [], 1
+    for i, hull in enumerate(hulls):
+        lines.append(f"o part{i:02d}")
+        lines += [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in hull.vertices - centre]
+        lines += [f"f {a} {b} {c}" for a, b, c in hull.faces + first]
+        first += len(hull.vertices)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _read_parts(path: Path) -> list[list[list[float]]]:
+    """Vertices of each object in an OBJ file."""
+    parts: list[list[list[float]]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("o "):
+            parts.append([])
+        elif line.startswith("v "):
+            parts[-1].append([float(value) for value in line.split()[1:4]])
+    return parts
+
+
+def _dress(geometry: Path, textured: Path, folder: Path) -> None:
+    """The decimated mesh with the source's texture baked into a small atlas."""
+    light = trimesh.load_mesh(geometry / "visual.obj", process=False)
+    centre = np.array(read_json(geometry / "about.json")["centre"])
+    bake_texture(light, centre, textured, ycb.texture_of(textured), folder)
