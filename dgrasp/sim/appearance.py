@@ -53,7 +53,8 @@ def _coloured_points(textured: Path, texture: Path) -> tuple[np.ndarray, np.ndar
     mesh = trimesh.load_mesh(textured, process=False, maintain_order=True)
     points, index = trimesh.sample.sample_surface(mesh, SAMPLES, seed=0)
     weights = trimesh.triangles.points_to_barycentric(mesh.triangles[index], points)
-    uv = np.einsum("nk,nkc->nc", weights, np.asarray(mesh.visual.uv)[mesh.faces[index]]  # type: ignore[union-attr])
+    corners = np.asarray(mesh.visual.uv)[mesh.faces[index]]  # type: ignore[union-attr]
+    uv = np.einsum("nk,nkc->nc", weights, corners)
     image = np.asarray(Image.open(texture).convert("RGB"))
     height, width = image.shape[:2]
     columns = np.clip((uv[:, 0] % 1.0) * width, 0, width - 1).astype(int)

