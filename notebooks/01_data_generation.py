@@ -93,7 +93,7 @@ for ax, (label, image) in zip(axes.flat, frames, strict=False):
 # lifted.
 
 # %%
-show_source(sim.trial.Attempt.enveloped, sim.trial.Attempt.lifted)
+show_source(sim.trial._Attempt.run, sim.trial._Attempt.enveloped, sim.trial._Attempt.lifted)
 
 # %% [markdown]
 # ## The views
@@ -144,7 +144,9 @@ with sim.Cell(experiment.profile.cell) as cell:
                 "models": ", ".join(scene.model_sources) or "prisms",
             }
 data = pd.DataFrame(models.values())
-save_output("fig03", figure, data, experiment.figures, profile=profile, runs={"demonstrations": run}, seed=seed)
+save_output(
+    "fig03", figure, data, experiment.figures, profile=experiment.profile.name, runs={"demonstrations": run}, seed=seed
+)
 
 # %% [markdown]
 # ## What we saw

@@ -114,7 +114,7 @@ directions = {
     "dGrasp": (arrows.slopes["dgrasp_quat"], DGRASP_COLOUR),
 }
 plot_slopes(axes[1], background, arrows.p_world, directions, title="auxiliary loss")
-save_output("fig02", figure, arrows.table(), experiment.figures, profile=profile, runs=runs, seed=seed)
+save_output("fig02", figure, arrows.table(), experiment.figures, profile=experiment.profile.name, runs=runs, seed=seed)
 
 # %% [markdown]
 # ## Second order, without the price

@@ -94,7 +94,9 @@ for (policy, task), climb in ends.items():
     ax = axes[int(policy.startswith("dgrasp")), 1 + columns.index(task)]
     plot_final_candidates(ax, climb.views, climb.finals[:30], title=f"{policy}\n{task}")
 data = pd.concat([climb.table(policy, task) for (policy, task), climb in ends.items()])
-save_output("fig01", figure, data, experiment.figures, profile=profile, runs=experiment.used(), seed=seed)
+save_output(
+    "fig01", figure, data, experiment.figures, profile=experiment.profile.name, runs=experiment.used(), seed=seed
+)
 
 # %% [markdown]
 # ## Figures 4 to 6: optimization paths
@@ -118,7 +120,9 @@ for id, (task, policies) in panels.items():
     for ax, (policy, climb) in zip(axes, climbs.items(), strict=True):
         plot_optimization(ax, climb.views, climb.best_paths, title=f"{policy}, {task}")
     data = pd.concat([climb.table(policy, task) for policy, climb in climbs.items()])
-    save_output(id, figure, data, experiment.figures, profile=profile, runs=experiment.used(), seed=seed)
+    save_output(
+        id, figure, data, experiment.figures, profile=experiment.profile.name, runs=experiment.used(), seed=seed
+    )
 
 # %% [markdown]
 # ## "More stable convergence", as a number

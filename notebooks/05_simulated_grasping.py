@@ -53,8 +53,16 @@ rates = success_rates(trials, experiment.profile.evaluation)
 rows = table_1(rates)
 table = printable(rows, tasks)
 figure, ax = plt.subplots(figsize=(11, 3))
-plot_table(ax, table, f"Table 1: grasp success rates (profile {profile})")
-save_output("tab01", figure, rows, experiment.figures, profile=profile, runs=experiment.used(), seed=seed)
+plot_table(ax, table, f"Table 1: grasp success rates (profile {experiment.profile.name})")
+save_output(
+    "tab01",
+    figure,
+    rows,
+    experiment.figures,
+    profile=experiment.profile.name,
+    runs=experiment.used() | {"evaluation": run},
+    seed=seed,
+)
 table
 
 # %% [markdown]

@@ -47,7 +47,7 @@ rows = table_2()
 table = printable(rows, ["real"]).rename(columns={"real": "ours", "real (paper)": "paper"})
 figure, ax = plt.subplots(figsize=(6, 3))
 plot_table(ax, table, "Table 2: real-world grasp success; ours: not run")
-save_output("tab02", figure, rows, experiment.figures, profile=profile, runs={}, seed=seed)
+save_output("tab02", figure, rows, experiment.figures, profile=experiment.profile.name, runs={}, seed=seed)
 table
 
 # %% [markdown]
@@ -74,7 +74,13 @@ print("approach axis, real robot's rule:", real.T_world_tcp[:3, 2].round(2))
 # its file says so.
 
 # %%
-not_run("fig07", experiment.figures, profile=profile, reason="real-robot trials are not on record", seed=seed)
+not_run(
+    "fig07",
+    experiment.figures,
+    profile=experiment.profile.name,
+    reason="real-robot trials are not on record",
+    seed=seed,
+)
 
 # %% [markdown]
 # ## What we saw
