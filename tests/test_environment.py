@@ -77,6 +77,19 @@ def test_lock_serves_the_cpu_build(lock):
     assert not accelerators
 
 
+def test_every_pin_supports_every_python_we_support(project, lock):
+    """Also its first patch release: Debian 12 has Python 3.11.2."""
+    pythons = [f"3.{minor}.0" for minor in range(20) if f"3.{minor}" in SpecifierSet(project["requires-python"])]
+    for name, version in lock.items():
+        try:
+            installed = metadata.metadata(name)
+        except metadata.PackageNotFoundError:  # of an extra that is not installed here
+            continue
+        if installed["Version"].split("+")[0] == str(version):
+            needs = installed.get("Requires-Python") or ""
+            assert all(python in SpecifierSet(needs) for python in pythons), f"{name}=={version} needs Python {needs}"
+
+
 @pytest.mark.skipif(not os.environ.get("DGRASP_LOCK", "requirements.lock"), reason="unlocked environment was asked for")
 def test_installed_is_what_is_locked(project, lock):
     for name in needed(project):

@@ -4,7 +4,8 @@ python tools/lock.py [--upgrade [PIP OPTIONS]]
 
 The lock is a pip constraints file: it pins whatever an install of any extra may bring, and installs nothing by
 itself. Packages of the CUDA build of torch are left out, so that the same lock serves CPU and GPU.
-With --upgrade, everything except torch is first upgraded to the newest version that pyproject.toml allows.
+With --upgrade, everything except torch is first upgraded to the newest version that pyproject.toml allows. No pin may
+need a newer patch release of Python than the oldest we support; such packages are held back below.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
+HELD = ["soupsieve<3.0.2"]  # newer ones need Python 3.11.5; Debian 12 has 3.11.2
 ACCELERATOR = re.compile(r"nvidia-|cuda-|triton$|pytorch-triton")
 
 
@@ -53,6 +56,16 @@ def closure(requirements: list[Requirement]) -> dict[str, str]:
     return found
 
 
+def too_new(versions: dict[str, str]) -> list[str]:
+    """Packages whose pinned version refuses a Python that pyproject.toml allows."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pythons = [f"3.{minor}.0" for minor in range(20) if f"3.{minor}" in SpecifierSet(project["requires-python"])]
+    needs = {name: metadata.metadata(name).get("Requires-Python") or "" for name in versions}
+    return [
+        f"{name} needs {needs[name]}" for name in versions if not all(p in SpecifierSet(needs[name]) for p in pythons)
+    ]
+
+
 def text_of(versions: dict[str, str]) -> str:
     made_with = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     lines = [f"{name}=={version}" for name, version in sorted(versions.items())]
@@ -64,7 +77,7 @@ def upgrade(options: list[str]) -> None:
     torch = f"torch=={metadata.version('torch')}"
     wanted = [str(requirement) for requirement in direct_requirements() if requirement.name != "torch"]
     pip = [sys.executable, "-m", "pip", "install", "--upgrade", "--upgrade-strategy", "eager"]
-    subprocess.run([*pip, *options, torch, *wanted], check=True)
+    subprocess.run([*pip, *options, torch, *wanted, *HELD], check=True)
 
 
 def main(arguments: list[str]) -> None:
@@ -73,9 +86,12 @@ def main(arguments: list[str]) -> None:
         subprocess.run([sys.executable, __file__], check=True)  # a new process sees the new packages
         return
     try:
-        LOCK.write_text(text_of(closure(direct_requirements())))
+        versions = closure(direct_requirements())
     except metadata.PackageNotFoundError as error:
         sys.exit(f"error: {error.name} is not installed; install every extra first: make env EXTRAS=...")
+    if refusing := too_new(versions):
+        sys.exit(f"error: hold these back in {__file__}, they do not support every Python: {'; '.join(refusing)}")
+    LOCK.write_text(text_of(versions))
 
 
 if __name__ == "__main__":
