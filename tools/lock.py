@@ -60,7 +60,7 @@ def too_new(versions: dict[str, str]) -> list[str]:
     """Packages whose pinned version refuses a Python that pyproject.toml allows."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pythons = [f"3.{minor}.0" for minor in range(20) if f"3.{minor}" in SpecifierSet(project["requires-python"])]
-    needs = {name: metadata.metadata(name).get("Requires-Python") or "" for name in versions}
+    needs = {name: str(metadata.metadata(name).json.get("requires_python", "")) for name in versions}
     return [
         f"{name} needs {needs[name]}" for name in versions if not all(p in SpecifierSet(needs[name]) for p in pythons)
     ]
