@@ -275,6 +275,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (NotebookError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the same command goes on where the stages stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
     print(f"{name}: done in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return 0
 

@@ -218,13 +218,14 @@ def test_command_line(write, output, capsys):
         main(["run", str(source), str(output), "-p", "seed"])
 
 
-def test_terminated_run_leaves_no_output_and_no_kernel(write, output, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_stopped_run_leaves_no_output_and_no_kernel(write, output, tmp_path, sent):
     source = write(f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
     command = [sys.executable, "-m", "dgrasp.notebooks", "run", str(source), str(output)]
     runner = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2])
     try:
         pid = _wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
-        runner.send_signal(signal.SIGTERM)
+        runner.send_signal(sent)
         assert runner.wait(60) != 0
         assert not output.exists()
         _wait_for(lambda: not Path(f"/proc/{pid}").exists())
