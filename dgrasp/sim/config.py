@@ -15,6 +15,12 @@ class CellConfig(Config):
     solver_iterations: int = Field(
         50, ge=10, le=1000, description="Constraint solver iterations a step (Bullet's default)"
     )
+    solver_residual: float = Field(
+        1e-5,
+        gt=0,
+        le=1,
+        description="The solver may stop below this squared residual (Bullet: 1e-7; the same to 0.1 N of grip)",
+    )
     board_friction: float = Field(
         1.0, ge=0, le=10, description="Lateral friction of board and table (predecessor's workbench)"
     )

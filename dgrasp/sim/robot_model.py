@@ -25,7 +25,7 @@ from dgrasp.sim import ur10
 
 VISUAL_FACES = 400
 HULL_FACES = 100
-MODEL_VERSION = 3  # raise when the derivation below changes: it names the cache folder
+MODEL_VERSION = 4  # raise when the derivation below changes: it names the cache folder
 SIDES = {"left": -1.0, "right": 1.0}  # sign of x
 CRANKS = tuple(f"{side}_crank_joint" for side in SIDES)  # outer knuckles; the left one is driven
 FINGERS = tuple(f"{side}_finger_joint" for side in SIDES)
@@ -38,6 +38,9 @@ COLOURS = {
 }
 # Masses: real gripper about 1.0 kg (product sheet); the ROS model's links sum to 0.364, so its base is made heavier.
 MASSES = {"gripper": 0.90, "crank": 0.031, "finger": 0.033, "camera": 0.072}
+# kg m^2 added to the links' own inertia: what a geared motor reflects to its output. Without it the solver cannot pass
+# the motor's torque through so light a linkage (16 N instead of 60 N at the pads); with it the force is the set one.
+ARMATURE = {"crank": 0.004, "finger": 0.001}
 CAMERA_SIZE = (0.099, 0.023, 0.02005)  # D415 body: width, height, depth
 CAMERA_CENTRE = (0.0, 0.062, 0.030)  # from the flange; not in the paper: clear of the 75 mm gripper body
 
@@ -127,8 +130,10 @@ def _simplify_meshes(link: ET.Element, meshes: Path, folder: Path) -> None:
                 )
 
 
-def _inertial(mass: float, size: tuple[float, float, float], xyz: str = "0 0 0", rpy: str = "0 0 0") -> str:
-    x, y, z = (mass / 12 * (sum(s * s for s in size) - size[i] ** 2) for i in range(3))
+def _inertial(
+    mass: float, size: tuple[float, float, float], xyz: str = "0 0 0", rpy: str = "0 0 0", armature: float = 0.0
+) -> str:
+    x, y, z = (armature + mass / 12 * (sum(s * s for s in size) - size[i] ** 2) for i in range(3))
     return (
         f'<inertial><origin xyz="{xyz}" rpy="{rpy}"/><mass value="{mass}"/>'
         f'<inertia ixx="{x:.4e}" iyy="{y:.4e}" izz="{z:.4e}" ixy="0" ixz="0" iyz="0"/></inertial>'
@@ -180,14 +185,15 @@ def _finger(side: str, s: float) -> list[str]:
     """Outer knuckle (the crank) and finger with its pad. The inner knuckle carries nothing here: it is only drawn."""
     tilt, outward, up = s * g.CRANK_TILT, s * g.CRANK * math.sin(g.CRANK_TILT), g.CRANK * math.cos(g.CRANK_TILT)
     middle, size = f"{outward / 2} 0 {up / 2}", (0.0165, 0.024, 0.098)  # bounds of the published mesh
-    crank = _shape(_box(size), "metal", middle, f"0 {tilt} 0") + _inertial(MASSES["crank"], size, middle, f"0 {tilt} 0")
+    crank = _shape(_box(size), "metal", middle, f"0 {tilt} 0")
+    crank += _inertial(MASSES["crank"], size, middle, f"0 {tilt} 0", ARMATURE["crank"])
     bar = (0.010, 0.022, g.PAD_HEIGHT + g.PAD_SIZE[2] / 2 - 0.001)  # behind the pad; published mesh, simplified
     bar_at = f"{-s * (g.PAD_INSET - g.PAD_SIZE[0] - bar[0] / 2)} 0 {bar[2] / 2 - 0.0005}"
     finger = (
         _shape(_box(g.PAD_SIZE), "dark", f"{-s * (g.PAD_INSET - g.PAD_SIZE[0] / 2)} 0 {g.PAD_HEIGHT}")
         + _shape(_box(bar), "metal", bar_at)
         + _shape(_box((0.026, 0.021, 0.018)), "metal", f"{-s * 0.009} 0 0.003", collides=False)
-        + _inertial(MASSES["finger"], bar, bar_at)
+        + _inertial(MASSES["finger"], bar, bar_at, armature=ARMATURE["finger"])
     )
     pivot = f"{s * g.OUTER_PIVOT[0]} 0 {g.COUPLING + g.OUTER_PIVOT[1]}"
     return [

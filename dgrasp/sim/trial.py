@@ -19,7 +19,8 @@ from dgrasp.sim.world import World, place_robot
 # robot, outside all lines of sight from the fixed and 60 sampled views to the workspace, and close to all grasps.
 HOME = np.radians([-19.0, -124.0, 107.0, -73.0, -90.0, -109.0])
 PLAN_SAMPLES = 14  # postures checked for collisions per phase of a path
-CONTACT_EVERY = 8  # steps between looks at contact forces
+LOOKS = 60  # per simulated second, at contact forces; `watch` is called at every second look
+FORCE_WINDOW = 4  # looks over which contact forces are averaged: the peak of an impact depends on the time step
 STALLED, STALL_SECONDS = (
     0.05,
     0.05,
@@ -163,6 +164,7 @@ class _Attempt:
         self.T_world_tcp, self.plan, self.watch = T_world_tcp, plan, watch
         self.phases: dict[str, float] = {}
         self.phase = "home"
+        self.recent: list[dict[str, float]] = []
         self.efforts = ur10.EFFORT_LIMITS.tolist()
 
     def run(self) -> Trial:
@@ -173,11 +175,13 @@ class _Attempt:
             self.move("travel", self.plan.travel)
             self.move("approach", self.plan.approach)
             self.close()
-            enveloped = self.enveloped()
-            if not enveloped:
+            if not self.touched():
                 return self.judge(Outcome.MISSED, self.why_missed())
+            enveloped, missed = self.enveloped(), self.why_missed()
             self.move("lift", self.plan.lift, guarded=False)
-            held = [name for name in enveloped if self.lifted(name)]
+            held = [name for name in self.world.objects if self.lifted(name)]
+            if not held and not enveloped:
+                return self.judge(Outcome.MISSED, missed)
             if not held:
                 return self.judge(
                     Outcome.SLIPPED, f"{_listed(enveloped)} was between the fingers but stayed behind in the lift"
@@ -249,9 +253,10 @@ class _Attempt:
 
     def step(self, i: int, guarded: bool) -> None:
         self.world.step()
-        if self.watch is not None and i % CONTACT_EVERY == 0:
+        every = max(1, round(self.config.frequency / LOOKS))
+        if self.watch is not None and i % (2 * every) == 0:
             self.watch(self.phase)
-        if guarded and i % CONTACT_EVERY == CONTACT_EVERY - 1:
+        if guarded and i % every == every - 1:
             self.check_forces()
 
     def check_forces(self) -> None:
@@ -260,11 +265,13 @@ class _Attempt:
         for contact in bullet.getContactPoints(self.robot.body, physicsClientId=self.world.client):
             if contact[2] == self.robot.body or (self.phase == "close" and contact[2] not in self.world.statics):
                 continue
-            name = self.world.names.get(contact[2], "itself")
+            name = self.world.names[contact[2]]
             forces[name] = forces.get(name, 0.0) + contact[9]
-        for name, force in forces.items():
+        self.recent = [*self.recent, forces][-FORCE_WINDOW:]
+        for name in forces:
+            force = sum(look.get(name, 0.0) for look in self.recent) / FORCE_WINDOW
             if force > self.config.stop_force:
-                raise _Stopped(f"the robot pressed on the {name} ({force:.0f} N) during {self.phase}")
+                raise _Stopped(f"the robot pressed on the {name} with {force:.0f} N during {self.phase}")
 
     def begin(self, phase: str) -> None:
         self.phase, self.started = phase, self.world.seconds
@@ -299,10 +306,17 @@ class _Attempt:
         rise = self.world.object_height(name) - self.heights[name]
         return rise >= self.config.lifted_height and min(self.pad_contacts(name).values()) > TOUCH
 
+    def touched(self) -> list[str]:
+        """Objects touched by the face of at least one pad."""
+        return [n for n in self.world.objects if max(self.pad_contacts(n).values()) > TOUCH]
+
     def why_missed(self) -> str:
-        touched = [n for n in self.world.objects if max(self.pad_contacts(n).values()) > TOUCH]
+        touched = self.touched()
         if touched:
             return f"only one finger touches {_listed(touched)}"
+        q = bullet.getJointState(self.robot.body, self.robot.cranks[0], physicsClientId=self.world.client)[0]
+        if gripper.gap(q) > 0.005:
+            return f"the fingers met something else than an object and stood still {1000 * gripper.gap(q):.0f} mm apart"
         return "the fingers closed on nothing"
 
     def verdict(self, held: list[str]) -> Trial:

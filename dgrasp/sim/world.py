@@ -103,6 +103,7 @@ def build_world(client: int, config: CellConfig, scene: Scene, with_robot: bool 
     bullet.setPhysicsEngineParameter(
         fixedTimeStep=config.time_step,
         numSolverIterations=config.solver_iterations,
+        solverResidualThreshold=config.solver_residual,
         deterministicOverlappingPairs=1,
         physicsClientId=client,
     )
