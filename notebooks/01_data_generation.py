@@ -86,7 +86,8 @@ print(f"{trial.outcome.value}: {trial.reason} ({trial.simulated_seconds:.1f} sim
 figure, axes = plt.subplots(2, 3, figsize=(9, 4.8))
 for ax, (label, image) in zip(axes.flat, frames, strict=False):
     ax.imshow(image)
-    ax.set(title=label, xticks=[], yticks=[])
+    ax.set_title(label)
+    ax.set_axis_off()
 
 # %% [markdown]
 # What counts as success is the paper's definition: the object is enveloped by the fingers (contacts on both pads) and

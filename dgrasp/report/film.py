@@ -19,7 +19,7 @@ def film(
     phases: Sequence[str] = ("travel", "approach", "close", "lift", "hold"),
 ) -> tuple[list[Frame], Trial]:
     """Execute a grasp in the cell's scene and keep the last picture of each phase, seen from the side."""
-    camera = viewpoint(np.radians(60), np.radians(70), radius=1.3)[None]
+    camera = viewpoint(np.radians(60), np.radians(68), radius=1.0)[None]
     last: dict[str, np.ndarray] = {"home": cell.observe(camera, Intrinsics.d415(320, 240)).images[0]}
     seen: dict[str, int] = {}
 
