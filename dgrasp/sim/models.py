@@ -19,8 +19,8 @@ from dgrasp.sim.appearance import bake_texture, write_obj
 from dgrasp.sim.robot_model import build_once
 from dgrasp.sim.shapes import Model
 
-VERSION = 4  # raise when the derivation below changes: it names the cache folders
-HULL_VERTICES = 64  # per convex part; Bullet keeps thousands otherwise and becomes seven times slower
+VERSION = 5  # raise when the derivation below changes: it names the cache folders
+HULL_VERTICES = 120  # at most, of a convex object; Bullet keeps thousands otherwise and becomes seven times slower
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,12 @@ def _derive(facts: ycb.Facts, folder: Path) -> None:
 
 
 def _extreme_points(points: np.ndarray) -> np.ndarray:
-    """At most HULL_VERTICES points that span nearly the convex hull: the extremes in evenly spread directions."""
-    n = 16 * HULL_VERTICES
-    k = np.arange(n) + 0.5
-    z, turn = 1 - 2 * k / n, np.pi * (1 + 5**0.5) * k
+    """The extremes in HULL_VERTICES evenly spread directions (Fibonacci's lattice): nearly the convex hull."""
+    k = np.arange(HULL_VERTICES) + 0.5
+    z, turn = 1 - 2 * k / HULL_VERTICES, np.pi * (1 + 5**0.5) * k
     directions = np.stack([np.sqrt(1 - z**2) * np.cos(turn), np.sqrt(1 - z**2) * np.sin(turn), z], axis=1)
-    hull = trimesh.convex.convex_hull(points).vertices
-    found, counts = np.unique(np.argmax(directions @ hull.T, axis=1), return_counts=True)
-    return hull[np.sort(found[np.argsort(-counts, kind="stable")[:HULL_VERTICES]])]
+    directions = np.concatenate([directions, np.eye(3), -np.eye(3)])
+    return points[np.unique(np.argmax(directions @ points.T, axis=1))]
 
 
 def _decompose(mesh: trimesh.Trimesh, folder: Path) -> list[np.ndarray]:
