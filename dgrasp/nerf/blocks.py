@@ -28,6 +28,10 @@ class ResidualBlock(nn.Module):
         self.shortcut = None if out == width else nn.Linear(width, out, bias=False)
         self.act = act
 
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Inner weight and bias, outer weight and bias."""
+        return self.inner.weight, self.inner.bias, self.outer.weight, self.outer.bias
+
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch out"]:
         residual = linear(self.outer, self.act(linear(self.inner, self.act(x))))
         return residual + (x if self.shortcut is None else linear(self.shortcut, x))

@@ -58,6 +58,12 @@ class FieldConfig(Config):
     hidden: int = Field(128, ge=4, description="width of the MLP, and of each scene activation")
     blocks_per_view: int = Field(3, ge=1, description="residual blocks before the mean over views")
     blocks_shared: int = Field(3, ge=1, description="residual blocks after the mean over views")
+    frame: Literal["camera", "world"] = Field(
+        "camera", description="frame of coded positions and directions: each source camera's (the predecessor), or one"
+    )
+    density_scale: float = Field(
+        1.0, ge=1, description="1 / metre per unit of a large output; every scale starts from the same density"
+    )
     position_frequencies: int = Field(10, ge=1, le=16, description="octaves of the positional code, from pi / metre")
     direction_frequencies: int = Field(10, ge=1, le=16, description="octaves of the code of view directions")
 
@@ -85,6 +91,10 @@ class PretrainConfig(Config):
     rays_per_scene: int = Field(512, ge=1, description="rays per scene and step")
     contrast_share: float = Field(
         0.0, ge=0, le=1, description="share of rays drawn where the image has local contrast; the rest uniformly"
+    )
+    background: Literal["black", "random"] = Field(
+        "black",
+        description="behind what rays did not stop at, in training: 'random' colours make surfaces opaque sooner",
     )
     source_views: int = Field(1, ge=1, description="most source views a step may use")
     fewest_source_views: int = Field(1, ge=1, description="fewest source views a step may use")

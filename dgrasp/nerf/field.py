@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from dgrasp.nerf.blocks import ResidualBlock
 from dgrasp.nerf.config import FieldConfig
+from dgrasp.nerf.trunk import trunk
 
 RGB = 3
 
@@ -45,32 +46,38 @@ class RadianceField(nn.Module):
 
     def forward(
         self,
-        p_cam: Float[Tensor, "b v n s 3"],
-        d_cam: Float[Tensor, "b v n 1 3"],
+        p: Float[Tensor, "b #v n s 3"],
+        d: Float[Tensor, "b #v n 1 3"],
         rgb: Float[Tensor, "b v n s 3"],
         projected: Float[Tensor, "b v n s hidden"],
         dtype: torch.dtype | None = None,
-    ) -> list[Float[Tensor, "b n s hidden"]]:
+    ) -> Float[Tensor, "b n s activations hidden"]:
         """Activations [mean, each shared block]: the scene activations of the predecessor.
 
-        p_cam: metres, in each source camera's frame; d_cam: unit directions there, one for s samples;
-        rgb: sampled colours in [-1, 1]; projected: samples of the projected map; dtype: precision of the blocks.
+        p: metres, in each source camera's frame (or in the world, once for all views); d: unit directions there,
+        one for s samples; rgb: sampled colours in [-1, 1]; projected: samples of the projected map;
+        dtype: precision of the blocks.
         """
         on_position, on_direction, on_rgb, _ = self.first.weight.split(self.columns, dim=1)
-        position = torch.cat([positional_code(p_cam, self.config.position_frequencies), rgb], dim=-1)
-        direction = positional_code(d_cam, self.config.direction_frequencies)
-        x = projected + F.linear(position, torch.cat([on_position, on_rgb], dim=1), self.first.bias)
+        position = positional_code(p, self.config.position_frequencies)
+        direction = positional_code(d, self.config.direction_frequencies)
+        if p.shape[1] == rgb.shape[1]:
+            position, on_position = torch.cat([position, rgb], dim=-1), torch.cat([on_position, on_rgb], dim=1)
+        else:
+            projected = projected + F.linear(rgb, on_rgb)
+        x = projected + F.linear(position, on_position, self.first.bias)
         x = (x + F.linear(direction, on_direction)).to(dtype or x.dtype)
-        for block in self.per_view:
-            x = block(x)
-        activations = [x.mean(dim=1)]
-        for block in self.shared:
-            activations.append(block(activations[-1]))
-        return activations
+        return trunk(x.flatten(2, 3), self.per_view, self.shared).unflatten(1, p.shape[2:4])
 
     def radiance(
         self, activation: Float[Tensor, "*batch hidden"]
     ) -> tuple[Float[Tensor, "*batch 3"], Float[Tensor, "*batch"]]:
-        """Colour in [0, 1] and density (1 / metre) read from the last activation."""
+        """Colour in [0, 1] and density (1 / metre) read from the last activation.
+
+        Density is `scale * softplus(x + shift)`; the shift gives x = 0 the density log 2 at every scale. Scale 1 is the
+        predecessor's softplus; a larger one lets surfaces become opaque within few steps.
+        """
         out = self.readout(F.relu(activation).to(self.readout.weight.dtype))
-        return out[..., :RGB].sigmoid(), F.softplus(out[..., RGB])
+        scale = self.config.density_scale
+        shift = math.log(math.expm1(math.log(2) / scale))
+        return out[..., :RGB].sigmoid(), scale * F.softplus(out[..., RGB] + shift)

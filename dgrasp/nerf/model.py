@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -74,8 +73,7 @@ class MVNeRF(nn.Module):
         """
         projected = enc.fine if enc.fine is not None else self.fine.project(enc.features)
         shared = points.ndim == 4
-        stack = self.query(self.fine, enc, projected, points if shared else points[:, :, None], directions)
-        out = torch.stack(stack, dim=-2)
+        out = self.query(self.fine, enc, projected, points if shared else points[:, :, None], directions)
         return out if shared else out.squeeze(2)
 
     def query(
@@ -85,19 +83,21 @@ class MVNeRF(nn.Module):
         projected: Float[Tensor, "b v hh ww hidden"],
         points: Float[Tensor, "b n s 3"],
         directions: Float[Tensor, "b n 3"],
-    ) -> list[Float[Tensor, "b n s hidden"]]:
+    ) -> Float[Tensor, "b n s activations hidden"]:
         """Activations of one field: project into each view, sample, run the MLP."""
         b, v, (n, s) = len(enc), enc.views, points.shape[1:3]
         Ts_cam_world = invert(enc.Ts_world_cam).to(points.dtype)
-        p_cam = transform_points(Ts_cam_world, points.reshape(b, 1, n * s, 3))
-        d_cam = rotate_directions(Ts_cam_world, directions[:, None])
+        p_world, d_world = points.reshape(b, 1, n * s, 3), directions[:, None]
+        p_cam = transform_points(Ts_cam_world, p_world)
         uv = pixels_of(enc.K.to(points.dtype), p_cam).flatten(0, 1)
         rgb = sample_bilinear(enc.rgb.flatten(0, 1).to(points.dtype), uv)
         scale = uv.new_tensor(1.0 / self.encoder.stride)  # pixel (u, v) of a symmetric stride-2 map is at (u/2, v/2)
         features = sample_bilinear(projected.flatten(0, 1).to(points.dtype), uv * scale)
+        in_camera = self.config.field.frame == "camera"
+        p, d = (p_cam, rotate_directions(Ts_cam_world, d_world)) if in_camera else (p_world, d_world)
         return field(
-            p_cam.view(b, v, n, s, 3),
-            d_cam[..., None, :],
+            p.unflatten(2, (n, s)),
+            d[..., None, :],
             rgb.view(b, v, n, s, 3),
             features.view(b, v, n, s, -1),
             self.compute_dtype,

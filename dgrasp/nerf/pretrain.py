@@ -17,7 +17,7 @@ from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch
 from dgrasp.nerf.checkpoint import CHECKPOINT, restore, save
 from dgrasp.nerf.config import NerfConfig, PretrainConfig
 from dgrasp.nerf.model import MVNeRF, build_nerf
-from dgrasp.nerf.rendering import render_rays
+from dgrasp.nerf.rendering import Rendering, render_rays
 from dgrasp.nerf.validation import validate
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
@@ -36,8 +36,15 @@ class ViewSynthesis(nn.Module):
         """The loss, and the fine network's part of it."""
         enc = self.phi.encode(batch.images, batch.K, batch.Ts_world_cam)
         coarse, fine = render_rays(self.phi, enc, batch.origins, batch.directions, generator)
-        fine_loss = F.mse_loss(fine.rgb, batch.rgb)
-        return F.mse_loss(coarse.rgb, batch.rgb) + fine_loss, fine_loss
+        coarse_loss, fine_loss = (F.mse_loss(self._seen(r, generator), batch.rgb) for r in (coarse, fine))
+        return coarse_loss + fine_loss, fine_loss
+
+    def _seen(self, rendering: Rendering, generator: torch.Generator) -> Tensor:
+        """Colours of rays before the training's background."""
+        if self.phi.config.training.background == "black":
+            return rendering.rgb
+        background = torch.rand(rendering.rgb.shape, generator=generator).to(rendering.rgb)
+        return rendering.rgb + (1 - rendering.weights.sum(-1, keepdim=True)) * background
 
 
 def pretrain(

@@ -93,8 +93,8 @@ def _render_field(
     depths: Tensor,
 ) -> Rendering:
     points = origins[:, :, None] + directions[:, :, None] * depths[..., None]
-    last = phi.query(field, enc, projected, points, directions)[-1]
-    return composite(*field.radiance(last), depths)
+    activations = phi.query(field, enc, projected, points, directions)
+    return composite(*field.radiance(activations[..., -1, :]), depths)
 
 
 @torch.no_grad()

@@ -25,12 +25,15 @@ class _MixRows(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs)
         ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         table, index, weights = ctx.saved_tensors
+        if grads[0] is None:
+            return None, None, None
         grad_table = _scatter_rows(grads[0], index, weights, table) if ctx.needs_input_grad[0] else None
         grad_weights = _DotRows.apply(grads[0], index, table) if ctx.needs_input_grad[2] else None
         return grad_table, None, grad_weights

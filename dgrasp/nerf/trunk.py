@@ -1,0 +1,202 @@
+"""The residual blocks of the radiance field as one differentiable function that works in the processor's cache.
+
+Written with autograd's own operations the blocks are limited by memory, not by arithmetic: each of their
+twenty-odd results passes through main memory several times. Here rows are taken a chunk at a time, small enough to stay
+in cache from the first block to the last, and intermediate results are overwritten where they are not needed again.
+
+First derivatives (reverse and forward mode) are worked out by hand and as fast; second derivatives fall back to
+`plain_trunk`, the same function in autograd's operations, which is also what the tests compare with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.nn import functional as F
+
+from dgrasp.nerf.blocks import ResidualBlock
+
+CHUNK_BYTES = 512 * 1024  # our choice, by measurement: several of these fit the second-level cache
+
+Weights = tuple[Tensor, Tensor, Tensor, Tensor]  # of one block: inner weight and bias, outer weight and bias
+
+
+def trunk(
+    x: Float[Tensor, "b v n hidden"], per_view: nn.ModuleList, shared: nn.ModuleList
+) -> Float[Tensor, "b n activations hidden"]:
+    """Blocks for each view, mean over views, shared blocks: [mean, then the output of each shared block].
+
+    Computes in the dtype of `x`.
+    """
+    views, weights = ([w.to(x.dtype) for w in _weights(blocks)] for blocks in (per_view, [*per_view, *shared]))
+    reverse = torch.is_grad_enabled() and (x.requires_grad or any(w.requires_grad for w in weights))
+    keep = reverse or forward_ad.unpack_dual(x).tangent is not None
+    return _Trunk.apply(x, len(views) // 4, keep, *weights)[0]
+
+
+def plain_trunk(
+    x: Float[Tensor, "b v n hidden"], per_view_count: int, weights: Sequence[Tensor]
+) -> Float[Tensor, "b n activations hidden"]:
+    """`trunk` in autograd's operations: the reference, and the path to second derivatives."""
+    blocks = _by_block(weights)
+    for block in blocks[:per_view_count]:
+        x = _plain_block(x, block)
+    out = [x.mean(dim=1)]
+    for block in blocks[per_view_count:]:
+        out.append(_plain_block(out[-1], block))
+    return torch.stack(out, dim=-2)
+
+
+def _plain_block(x: Tensor, weights: Weights) -> Tensor:
+    w1, b1, w2, b2 = weights
+    return x + F.linear(F.relu(F.linear(F.relu(x), w1, b1)), w2, b2)
+
+
+def _weights(blocks: Iterable[nn.Module]) -> list[Tensor]:
+    return [w for block in blocks for w in cast(ResidualBlock, block).weights()]
+
+
+def _by_block(weights: Sequence[Tensor]) -> list[Weights]:
+    return [(weights[i], weights[i + 1], weights[i + 2], weights[i + 3]) for i in range(0, len(weights), 4)]
+
+
+class _Trunk(torch.autograd.Function):
+    """Outputs: the activations, and relu(x) and relu(h) of every block: per view, then shared (empty if not kept)."""
+
+    @staticmethod
+    def forward(x: Tensor, per_view_count: int, keep: bool, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        b, v, n, hidden = x.shape
+        blocks = _by_block(weights)
+        views, shared = blocks[:per_view_count], blocks[per_view_count:]
+        out = x.new_empty(b, n, 1 + len(shared), hidden)
+        kept_views = x.new_empty(2, len(views), b, n if keep else 0, v, hidden)
+        kept_shared = x.new_empty(2, len(shared), b, n if keep else 0, hidden)
+        for i, rows in _chunks(x):
+            z = _rows_first(x[i, :, rows])
+            scratch = torch.empty(2, z.shape[0], hidden, dtype=x.dtype, device=x.device)
+            for k, block in enumerate(views):
+                _block(z, block, *(kept_views[:, k, i, rows].flatten(1, 2) if keep else scratch))
+            z = z.view(-1, v, hidden).mean(dim=1)
+            out[i, rows, 0] = z
+            for k, block in enumerate(shared):
+                _block(z, block, *(kept_shared[:, k, i, rows] if keep else scratch[:, : len(z)]))
+                out[i, rows, k + 1] = z
+        return out, kept_views, kept_shared
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        x, ctx.per_view_count, _, *weights = inputs
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(x, *output[1:], *weights)
+        ctx.save_for_forward(x, *output[1:], *weights)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, kept_views, kept_shared, *weights = ctx.saved_tensors
+        if grads[0] is None:
+            return (None,) * (3 + len(weights))
+        wanted = [ctx.needs_input_grad[0], *ctx.needs_input_grad[3:]]
+        if torch.is_grad_enabled():
+            of_x, *of_weights = _differentiable_backward(x, ctx.per_view_count, weights, grads[0], wanted)
+            return of_x, None, None, *of_weights
+        v, hidden = x.shape[1], x.shape[3]
+        blocks, sums = _by_block(weights), _by_block(_accumulators(weights)) if any(wanted[1:]) else None
+        grad_x = torch.empty_like(x)
+        for i, rows in _chunks(x):
+            upstream = grads[0][i, rows]
+            g = upstream[:, -1].clone()
+            for k in reversed(range(len(blocks) - ctx.per_view_count)):
+                index = ctx.per_view_count + k
+                a, c = kept_shared[:, k, i, rows]
+                _block_backward(g, blocks[index], a, c, sums[index] if sums else None)
+                g += upstream[:, k]
+            g = (g / v)[:, None].expand(-1, v, hidden).flatten(0, 1).contiguous()
+            for k in reversed(range(ctx.per_view_count)):
+                a, c = kept_views[:, k, i, rows].flatten(1, 2)
+                _block_backward(g, blocks[k], a, c, sums[k] if sums else None)
+            grad_x[i, :, rows] = g.view(-1, v, hidden).transpose(0, 1)
+        flat = [w for block in sums for w in block] if sums else []
+        of_weights = [w.to(x.dtype) if want else None for w, want in zip(flat, wanted[1:], strict=bool(sums))]
+        return grad_x, None, None, *(of_weights or [None] * len(weights))
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, None, None]:
+        x, kept_views, kept_shared, *weights = ctx.saved_tensors
+        dx = tangents[0]
+        if dx is None or any(t is not None for t in tangents[3:]):
+            raise NotImplementedError("forward mode: tangents of the blocks' input only, not of their weights")
+        v, hidden = x.shape[1], x.shape[3]
+        blocks = _by_block(weights)
+        out = x.new_empty(x.shape[0], x.shape[2], 1 + len(blocks) - ctx.per_view_count, hidden)
+        for i, rows in _chunks(x):
+            d = dx[i, :, rows].transpose(0, 1).reshape(-1, hidden)
+            for k in range(ctx.per_view_count):
+                d = _block_forward_mode(d, blocks[k], *kept_views[:, k, i, rows].flatten(1, 2))
+            d = d.view(-1, v, hidden).mean(dim=1)
+            out[i, rows, 0] = d
+            for k, block in enumerate(blocks[ctx.per_view_count :]):
+                d = _block_forward_mode(d, block, *kept_shared[:, k, i, rows])
+                out[i, rows, k + 1] = d
+        return out, None, None
+
+
+def _chunks(x: Tensor) -> Iterator[tuple[int, slice]]:
+    """Scene and rows of each chunk."""
+    b, v, n, hidden = x.shape
+    rows = max(1, CHUNK_BYTES // (v * hidden * x.element_size()))
+    return ((i, slice(first, first + rows)) for i in range(b) for first in range(0, n, rows))
+
+
+def _rows_first(x: Float[Tensor, "v n hidden"]) -> Float[Tensor, "n_v hidden"]:
+    """A copy that may be overwritten, the views of a row side by side."""
+    return x.transpose(0, 1).reshape(-1, x.shape[-1]).clone()
+
+
+def _block(z: Tensor, weights: Weights, a: Tensor, c: Tensor) -> None:
+    """Replace z by the block's output; leave relu(z) in a and relu(h) in c."""
+    w1, b1, w2, b2 = weights
+    torch.clamp_min(z, 0, out=a)
+    torch.addmm(b1, a, w1.t(), out=c).clamp_min_(0)
+    z.add_(b2).addmm_(c, w2.t())
+
+
+def _block_backward(g: Tensor, weights: Weights, a: Tensor, c: Tensor, sums: Weights | None) -> None:
+    """Replace the gradient of a block's output by that of its input, and add up the gradients of its weights."""
+    w1, _, w2, _ = weights
+    of_h = _mask(g @ w2, c)
+    if sums is not None:
+        for total, part in zip(sums, (of_h.t() @ a, of_h.sum(0), g.t() @ c, g.sum(0)), strict=True):
+            total += part
+    g += _mask(of_h @ w1, a)
+
+
+def _block_forward_mode(d: Tensor, weights: Weights, a: Tensor, c: Tensor) -> Tensor:
+    """Tangent of a block's output from that of its input; may itself be differentiated."""
+    w1, _, w2, _ = weights
+    masked = torch.ops.aten.threshold_backward
+    return torch.addmm(d, masked(masked(d, a, 0) @ w1.t(), c, 0), w2.t())
+
+
+def _mask(g: Tensor, activated: Tensor) -> Tensor:
+    """Set `g` to zero where the rectifier stopped its input; returns it."""
+    return torch.ops.aten.threshold_backward.grad_input(g, activated, 0, grad_input=g)
+
+
+def _accumulators(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Zeros to add weight gradients to, at least in float32."""
+    return [torch.zeros_like(w, dtype=torch.promote_types(w.dtype, torch.float32)) for w in weights]
+
+
+def _differentiable_backward(
+    x: Tensor, per_view_count: int, weights: list[Tensor], grad: Tensor, wanted: list[bool]
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated again."""
+    inputs = [t for t, want in zip([x, *weights], wanted, strict=True) if want]
+    grads = iter(torch.autograd.grad(plain_trunk(x, per_view_count, weights), inputs, grad, create_graph=True))
+    return [next(grads) if want else None for want in wanted]
