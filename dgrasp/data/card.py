@@ -1,47 +1,90 @@
-"""The data card: what a folder of demonstrations contains, computed from its files."""
+"""The data card: what a folder of demonstrations contains, computed from its files and written beside them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from pathlib import Path
+import re
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from dgrasp.data import layout
+from dgrasp.data.statistics import attempts_table, objects_table, poses_table
 from dgrasp.files import write_text
+from dgrasp.runs import Run
 
 
-def write_card(folder: Path, config: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Write `data_card.md` into the folder; returns its plain counts."""
-    manifest = layout.read_manifest(folder)
-    records = {
-        name: layout.load_scene(folder / "scenes" / name, e["sha256"]) for name, e in sorted(manifest["files"].items())
+def write_card(run: Run) -> dict[str, Any]:
+    """Write `data_card.md` into the run's folder; returns the plain counts for its summary."""
+    files = layout.read_manifest(run.path)["files"]
+    attempts = attempts_table(run.path)
+    summary = {
+        "scenes": len(files),
+        "demonstrations": sum(entry["demonstrations"] for entry in files.values()),
+        "attempts": len(attempts),
+        "outcomes": {str(k): int(n) for k, n in attempts["outcome"].value_counts().sort_index().items()},
     }
-    summary = summarize(records)
-    write_text(folder / "data_card.md", _markdown(summary, records, config, seed))
+    write_text(run.path / "data_card.md", _card(run, summary, attempts))
     return summary
 
 
-def summarize(records: dict[str, layout.SceneRecord]) -> dict[str, Any]:
-    """Counts over all scene files."""
-    attempts = [a for r in records.values() for a in r.record["attempts"]]
-    outcomes = Counter(a["outcome"] for a in attempts)
-    return {
-        "scenes": len(records),
-        "demonstrations": sum(r.demonstrations for r in records.values()),
-        "attempts": len(attempts),
-        "outcomes": dict(sorted(outcomes.items())),
+def _card(run: Run, summary: dict[str, Any], attempts: pd.DataFrame) -> str:
+    config = run.config.model_dump(mode="json")
+    data, oracle = config["data"], config["data"]["oracle"]
+    objects, poses = objects_table(run.path), poses_table(run.path)
+    lifted = attempts[attempts["outcome"] == "success"]
+    per_split = lifted.groupby("split").agg(scenes=("scene", "nunique"), demonstrations=("scene", "size"))
+    kinds = objects.groupby("kind").agg(
+        objects=("kind", "size"),
+        width=("width", _span),
+        length=("length", _span),
+        height=("height", _span),
+        mass=("mass", _grams),
+    )
+    named = attempts.assign(reason=[_general(reason, objects["kind"].unique()) for reason in attempts["reason"]])
+    reasons = named.groupby(["outcome", "reason"]).size().rename("attempts")
+    steps = poses.groupby(["split", "scene", "stage"]).size()
+    start, every = poses[poses["step"] == 0], poses
+    sections = {
+        "Demonstrations": per_split.reset_index(),
+        "Objects of the initial scenes (sizes in mm, masses in g)": kinds.reset_index(),
+        "Attempts of the oracle": reasons.reset_index(),
+        "TCP poses (m, rad)": pd.DataFrame(
+            {
+                "quantity": ["poses per trajectory", "start height", "start tilt", "start turn to the grasp", "x", "y"],
+                "least": [steps.min(), *(start[c].min() for c in _STARTS), every["x"].min(), every["y"].min()],
+                "mean": [steps.mean(), *(start[c].mean() for c in _STARTS), every["x"].mean(), every["y"].mean()],
+                "most": [steps.max(), *(start[c].max() for c in _STARTS), every["x"].max(), every["y"].max()],
+            }
+        ).round(3),
     }
+    head = (
+        f"# Data card\n\nTask `{data['task']}`, seed {run.seed}, layout version {layout.VERSION}. "
+        f"{data['views']} views of {data['width']}x{data['height']} pixels, the first {data['policy_views']} for the "
+        f"value function ({data['policy_viewpoints']} viewpoints). Poses recorded at {oracle['rate']:g} Hz. "
+        f"Only grasps that lifted their object are demonstrations: {summary['demonstrations']} of {summary['attempts']} attempts.\n"
+    )
+    return head + "".join(f"\n## {title}\n\n{_table(frame)}" for title, frame in sections.items())
 
 
-def _markdown(
-    summary: dict[str, Any], records: dict[str, layout.SceneRecord], config: dict[str, Any], seed: int
-) -> str:
-    lines = ["# Data card", "", f"Layout version {layout.VERSION}, seed {seed}, task {config['data']['task']!r}.", ""]
-    lines += [f"- {key}: {summary[key]}" for key in ("scenes", "demonstrations", "attempts")]
-    lines += [f"- outcome {name}: {n}" for name, n in summary["outcomes"].items()]
-    steps = [len(t) for r in records.values() for t in r.trajectories]
-    if steps:
-        lines.append(f"- poses per trajectory: {min(steps)} to {max(steps)}, mean {np.mean(steps):.1f}")
-    return "\n".join(lines) + "\n"
+_STARTS = ("height", "tilt", "turn_to_grasp")
+
+
+def _span(values: pd.Series) -> str:
+    return f"{1000 * values.min():.0f} to {1000 * values.max():.0f}"
+
+
+_grams = _span  # kilograms to grams, as metres to millimetres
+
+
+def _general(reason: str, kinds: Iterable[str]) -> str:
+    """A reason without names and numbers, so that equal reasons are counted together."""
+    for kind in kinds:
+        reason = re.sub(rf"{re.escape(kind)} \d+", "an object", reason)
+    return re.sub(r"\d+ (N|mm)", r"some \1", reason)
+
+
+def _table(frame: pd.DataFrame) -> str:
+    """A Markdown table."""
+    rows = [list(map(str, frame.columns)), ["---"] * len(frame.columns), *frame.astype(str).to_numpy().tolist()]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -6,7 +6,7 @@ stream with that address, and every trial is run in a world built from nothing.
 
 from __future__ import annotations
 
-from functools import lru_cache
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ def generate_demonstrations(
     """Make (or complete, or repair) the demonstrations below `root`; returns the complete run.
 
     Scenes whose files match the manifest are kept; missing and damaged ones are made again, and no others.
+    workers: jobs at a time, through joblib's `data_config.backend` (for Dask, inside a `distributed.Client`; for
+    Ray, after `ray.util.joblib.register_ray()`). Workers write into the run's folder themselves.
     """
     config = DemonstrationsConfig(data=data_config, cell=cell_config)
     run = open_run(Path(root), STAGE, config, seed=seed, code=CODE)
@@ -60,9 +62,7 @@ def generate_demonstrations(
         for name, entry in tqdm(results, total=len(missing), desc="demonstrations", unit="scene", mininterval=5):
             files[name] = entry
             layout.write_manifest(run.path, files, data_config.policy_views)
-    layout.write_manifest(run.path, files, data_config.policy_views)
-    summary = write_card(run.path, config.model_dump(mode="json"), seed)
-    return run.finish(**summary)
+    return run.finish(**write_card(run))
 
 
 def _intact(folder: Path, wanted: list[tuple[str, int]]) -> dict[str, dict[str, Any]]:
@@ -74,17 +74,23 @@ def _intact(folder: Path, wanted: list[tuple[str, int]]) -> dict[str, dict[str, 
     return {n: e for n, e in files.items() if n in paths and paths[n].is_file() and sha256(paths[n]) == e["sha256"]}
 
 
-@lru_cache(maxsize=1)
-def _process_cell(config: CellConfig) -> Cell:
-    """One Bullet client per process."""
-    return Cell(config)
+_cells = threading.local()
+
+
+def _worker_cell(config: CellConfig) -> Cell:
+    """One Bullet client per worker (a process, or a thread of a Dask worker), kept between scenes."""
+    if getattr(_cells, "config", None) != config:
+        if hasattr(_cells, "cell"):
+            _cells.cell.close()
+        _cells.config, _cells.cell = config, Cell(config)
+    return _cells.cell
 
 
 def make_scene(
     config: DemonstrationsConfig, folder: Path, split: str, index: int, seed: int
 ) -> tuple[str, dict[str, Any]]:
     """Make and write one scene file; returns its name and manifest entry (a joblib job)."""
-    record = demonstrate_scene(_process_cell(config.cell), config.data, split, index, seed)
+    record = demonstrate_scene(_worker_cell(config.cell), config.data, split, index, seed)
     path = layout.scene_path(folder, split, index)
     layout.save_scene(path, record)
     return path.name, layout.manifest_entry(path, record)

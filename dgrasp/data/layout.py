@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,22 +70,32 @@ def save_scene(path: Path, scene: SceneRecord) -> None:
 
 
 def load_scene(path: Path, checksum: str | None = None) -> SceneRecord:
-    """Read one scene; raises DamagedFileError naming it if it is cut, altered or missing arrays."""
-    path = Path(path)
-    advice = "generate_demonstrations makes it again, and nothing else"
+    """Read one scene; raises DamagedFileError naming it if it is missing, cut, altered, or lacks arrays."""
+    a = _read(Path(path), ARRAYS, checksum)
+    trajectories = tuple(a["Ts_world_tcp"][i:j] for i, j in itertools.pairwise(a["trajectory_starts"]))
+    return SceneRecord(a["images"], a["K"], a["Ts_world_cam"], a["T_world_grasp"], trajectories, _decoded(a["record"]))
+
+
+def load_record(path: Path, checksum: str | None = None) -> dict[str, Any]:
+    """Only the JSON record of a scene, without its images."""
+    return _decoded(_read(Path(path), ("record",), checksum)["record"])
+
+
+def _decoded(record: np.ndarray) -> dict[str, Any]:
+    return json.loads(record.tobytes().decode())
+
+
+def _read(path: Path, names: tuple[str, ...], checksum: str | None) -> dict[str, np.ndarray]:
+    advice = "call generate_demonstrations again: it makes this scene anew, and nothing else"
     if not path.is_file():
         raise DamagedFileError(f"{path}: scene file is missing; {advice}")
     if checksum is not None and sha256(path) != checksum:
         raise DamagedFileError(f"{path}: checksum differs from the manifest; {advice}")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            a = {name: archive[name] for name in ARRAYS}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return {name: archive[name] for name in names}
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DamagedFileError(f"{path}: damaged or partial scene file ({error}); {advice}") from error
-    starts = a["trajectory_starts"]
-    trajectories = tuple(a["Ts_world_tcp"][i:j] for i, j in itertools.pairwise(starts))
-    record = json.loads(a["record"].tobytes().decode())
-    return SceneRecord(a["images"], a["K"], a["Ts_world_cam"], a["T_world_grasp"], trajectories, record)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""Reading demonstrations: errors that name the file, tables and the card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgrasp.data import DemonstrationSet, attempts_table, layout, objects_table, open_demonstrations, poses_table
+from dgrasp.files import DamagedFileError, read_json, write_json
+from dgrasp.runs import Run, RunError
+
+
+def test_a_damaged_scene_is_named(own_copy: Run) -> None:
+    path = own_copy.path / "scenes" / "train-00002.npz"
+    path.write_bytes(path.read_bytes()[:-100])
+    demos = DemonstrationSet(own_copy)
+    assert demos[0].scene == 0
+    with pytest.raises(DamagedFileError, match=r"train-00002.npz: checksum differs .*generate_demonstrations again"):
+        _ = demos[-1]
+    assert demos.verify() == ["train-00002.npz"]
+
+
+def test_a_cut_file_is_named_even_without_a_checksum(own_copy: Run) -> None:
+    path = own_copy.path / "scenes" / "train-00000.npz"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DamagedFileError, match="damaged or partial scene file"):
+        layout.load_scene(path)
+
+
+def test_another_layout_version_is_refused(own_copy: Run) -> None:
+    manifest = read_json(own_copy.path / "manifest.json")
+    write_json(own_copy.path / "manifest.json", {**manifest, "version": 99})
+    with pytest.raises(DamagedFileError, match="layout version 99, this package reads version 1"):
+        DemonstrationSet(own_copy)
+
+
+def test_unknown_split_and_folder(demonstrations: Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"unknown split 'test'; splits: train, validation"):
+        DemonstrationSet(demonstrations, "test")
+    with pytest.raises(DamagedFileError, match="not a folder of demonstrations"):
+        DemonstrationSet(tmp_path)
+    with pytest.raises(RunError, match=r"run.json is missing"):
+        open_demonstrations(tmp_path)
+
+
+def test_an_incomplete_run_is_refused(own_copy: Run) -> None:
+    (own_copy.path / "done.json").unlink()
+    with pytest.raises(RunError, match="it resumes"):
+        open_demonstrations(own_copy.path)
+
+
+def test_a_set_is_a_sequence(demonstrations: Run) -> None:
+    demos = DemonstrationSet(demonstrations.path, keep=1)
+    assert [d.stage for d in demos[:2]] == [0, 1]
+    assert len(list(demos)) == len(demos)
+    np.testing.assert_array_equal(demos[-1].T_world_grasp, demos[len(demos) - 1].T_world_grasp)
+    with pytest.raises(IndexError):
+        _ = demos[len(demos)]
+
+
+def test_scenes_survive_the_layout(demonstrations: Run, tmp_path: Path) -> None:
+    scene = layout.load_scene(demonstrations.path / "scenes" / "train-00000.npz")
+    layout.save_scene(tmp_path / "again.npz", scene)
+    assert (tmp_path / "again.npz").read_bytes() == (demonstrations.path / "scenes" / "train-00000.npz").read_bytes()
+
+
+def test_tables_are_plot_ready(demonstrations: Run) -> None:
+    attempts, objects, poses = (
+        attempts_table(demonstrations),
+        objects_table(demonstrations),
+        poses_table(demonstrations),
+    )
+    assert len(objects) == 4 * 2 and objects[["width", "length", "height"]].to_numpy().max() < 0.2
+    assert set(objects["kind"]) <= {"box", "cylinder", "hexagonal prism", "octagonal prism"}
+    assert {"outcome", "reason", "simulated_seconds"} <= set(attempts.columns)
+    grasps = poses[poses["left"] == 0]
+    assert len(grasps) == demonstrations.summary["demonstrations"]
+    np.testing.assert_allclose(grasps["tilt"], 0, atol=1e-6)
+    assert (poses.groupby(["split", "scene", "stage"])["height"].first() > 0.02).all()
+
+
+def test_the_card_counts_what_is_there(demonstrations: Run) -> None:
+    card = (demonstrations.path / "data_card.md").read_text()
+    lifted = demonstrations.summary["outcomes"]["success"]
+    assert f"{lifted} of {demonstrations.summary['attempts']} attempts" in card
+    for heading in (
+        "## Demonstrations",
+        "## Objects of the initial scenes",
+        "## Attempts of the oracle",
+        "## TCP poses",
+    ):
+        assert heading in card
+    assert "| success | an object is held by both pads after the hold |" in card
