@@ -97,53 +97,89 @@ class _Trunk(torch.autograd.Function):
         ctx.save_for_forward(x, *output[1:], *weights)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         x, kept_views, kept_shared, *weights = ctx.saved_tensors
+        wanted = [ctx.needs_input_grad[0], *ctx.needs_input_grad[3:]]
         if grads[0] is None:
             return (None,) * (3 + len(weights))
-        wanted = [ctx.needs_input_grad[0], *ctx.needs_input_grad[3:]]
+        if not any(wanted[1:]):
+            return _Slope.apply(grads[0], kept_views, kept_shared, *weights), None, None, *([None] * len(weights))
         if torch.is_grad_enabled():
             of_x, *of_weights = _differentiable_backward(x, ctx.per_view_count, weights, grads[0], wanted)
             return of_x, None, None, *of_weights
-        v, hidden = x.shape[1], x.shape[3]
-        blocks, sums = _by_block(weights), _by_block(_accumulators(weights)) if any(wanted[1:]) else None
-        grad_x = torch.empty_like(x)
-        for i, rows in _chunks(x):
-            upstream = grads[0][i, rows]
-            g = upstream[:, -1].clone()
-            for k in reversed(range(len(blocks) - ctx.per_view_count)):
-                index = ctx.per_view_count + k
-                a, c = kept_shared[:, k, i, rows]
-                _block_backward(g, blocks[index], a, c, sums[index] if sums else None)
-                g += upstream[:, k]
-            g = (g / v)[:, None].expand(-1, v, hidden).flatten(0, 1).contiguous()
-            for k in reversed(range(ctx.per_view_count)):
-                a, c = kept_views[:, k, i, rows].flatten(1, 2)
-                _block_backward(g, blocks[k], a, c, sums[k] if sums else None)
-            grad_x[i, :, rows] = g.view(-1, v, hidden).transpose(0, 1)
-        flat = [w for block in sums for w in block] if sums else []
-        of_weights = [w.to(x.dtype) if want else None for w, want in zip(flat, wanted[1:], strict=bool(sums))]
-        return grad_x, None, None, *(of_weights or [None] * len(weights))
+        sums = _accumulators(weights)
+        grad_x = _pull_back(grads[0], kept_views, kept_shared, _by_block(weights), _by_block(sums))
+        of_weights = [w.to(x.dtype) if want else None for w, want in zip(sums, wanted[1:], strict=True)]
+        return grad_x, None, None, *of_weights
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, None, None]:
-        x, kept_views, kept_shared, *weights = ctx.saved_tensors
-        dx = tangents[0]
-        if dx is None or any(t is not None for t in tangents[3:]):
+        _, kept_views, kept_shared, *weights = ctx.saved_tensors
+        if tangents[0] is None or any(t is not None for t in tangents[3:]):
             raise NotImplementedError("forward mode: tangents of the blocks' input only, not of their weights")
-        v, hidden = x.shape[1], x.shape[3]
-        blocks = _by_block(weights)
-        out = x.new_empty(x.shape[0], x.shape[2], 1 + len(blocks) - ctx.per_view_count, hidden)
-        for i, rows in _chunks(x):
-            d = dx[i, :, rows].transpose(0, 1).reshape(-1, hidden)
-            for k in range(ctx.per_view_count):
-                d = _block_forward_mode(d, blocks[k], *kept_views[:, k, i, rows].flatten(1, 2))
-            d = d.view(-1, v, hidden).mean(dim=1)
-            out[i, rows, 0] = d
-            for k, block in enumerate(blocks[ctx.per_view_count :]):
-                d = _block_forward_mode(d, block, *kept_shared[:, k, i, rows])
-                out[i, rows, k + 1] = d
-        return out, None, None
+        return _push_forward(tangents[0], kept_views, kept_shared, _by_block(weights)), None, None
+
+
+class _Slope(torch.autograd.Function):
+    """Gradient of the blocks' input where their weights are frozen.
+
+    It is linear in the incoming gradient, and rectified layers have no second derivative in their input: so the only
+    second-order term is the push forward of the gradient of the slope, with the same masks.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, kept_views: Tensor, kept_shared: Tensor, *weights: Tensor) -> Tensor:
+        ctx.save_for_backward(kept_views, kept_shared, *weights)
+        return _pull_back(grad, kept_views, kept_shared, _by_block(weights), None)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        kept_views, kept_shared, *weights = ctx.saved_tensors
+        return _push_forward(grads[0], kept_views, kept_shared, _by_block(weights)), *([None] * (2 + len(weights)))
+
+
+def _pull_back(
+    grad: Float[Tensor, "b n activations hidden"],
+    kept_views: Float[Tensor, "2 blocks b n v hidden"],
+    kept_shared: Float[Tensor, "2 blocks b n hidden"],
+    blocks: list[Weights],
+    sums: list[Weights] | None,
+) -> Float[Tensor, "b v n hidden"]:
+    """Gradient of the blocks' input; those of the weights are added to `sums`, if given."""
+    _, per_view, b, n, v, hidden = kept_views.shape
+    grad_x = grad.new_empty(b, v, n, hidden)
+    for i, rows in _chunks(grad_x):
+        upstream = grad[i, rows]
+        g = upstream[:, -1].clone()
+        for k in reversed(range(len(blocks) - per_view)):
+            a, c = kept_shared[:, k, i, rows]
+            _block_backward(g, blocks[per_view + k], a, c, sums[per_view + k] if sums else None)
+            g += upstream[:, k]
+        g = (g / v)[:, None].expand(-1, v, hidden).flatten(0, 1).contiguous()
+        for k in reversed(range(per_view)):
+            a, c = kept_views[:, k, i, rows].flatten(1, 2)
+            _block_backward(g, blocks[k], a, c, sums[k] if sums else None)
+        grad_x[i, :, rows] = g.view(-1, v, hidden).transpose(0, 1)
+    return grad_x
+
+
+def _push_forward(
+    dx: Float[Tensor, "b v n hidden"], kept_views: Tensor, kept_shared: Tensor, blocks: list[Weights]
+) -> Float[Tensor, "b n activations hidden"]:
+    """Tangents of the activations from those of the blocks' input; may itself be differentiated."""
+    b, v, n, hidden = dx.shape
+    per_view = kept_views.shape[1]
+    out = dx.new_empty(b, n, 1 + len(blocks) - per_view, hidden)
+    for i, rows in _chunks(dx):
+        d = dx[i, :, rows].transpose(0, 1).reshape(-1, hidden)
+        for k, block in enumerate(blocks[:per_view]):
+            d = _block_forward_mode(d, block, *kept_views[:, k, i, rows].flatten(1, 2))
+        d = d.view(-1, v, hidden).mean(dim=1)
+        out[i, rows, 0] = d
+        for k, block in enumerate(blocks[per_view:]):
+            d = _block_forward_mode(d, block, *kept_shared[:, k, i, rows])
+            out[i, rows, k + 1] = d
+    return out
 
 
 def _chunks(x: Tensor) -> Iterator[tuple[int, slice]]:

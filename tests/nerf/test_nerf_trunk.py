@@ -74,6 +74,23 @@ def test_first_second_and_forward_derivatives_by_finite_differences(case):
     assert torch.autograd.gradgradcheck(lambda x: function(x).square(), x)
 
 
+def test_frozen_second_derivative_without_recomputation(case, monkeypatch):
+    """J v by differentiating the slope in the incoming gradient: the exact slope loss, without the plain blocks."""
+    x, per_view, shared, weights = case
+    for w in weights:
+        w.requires_grad_(False)
+    g = torch.randn(2, 7, 4, 6, dtype=torch.float64, requires_grad=True)
+    v = torch.randn_like(x)
+
+    def pushed(out):
+        (slope,) = torch.autograd.grad(out, x, g, create_graph=True)
+        return torch.autograd.grad(slope, g, v)[0]
+
+    expected = pushed(plain_trunk(x, 2, weights))
+    monkeypatch.delattr(module, "plain_trunk")
+    torch.testing.assert_close(pushed(trunk(x, per_view, shared)), expected, rtol=1e-10, atol=1e-10)
+
+
 def test_second_derivatives_reach_the_weights(case):
     x, per_view, shared, weights = case
 
