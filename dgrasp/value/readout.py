@@ -88,6 +88,6 @@ class GraspReadout(nn.Module):
                 f"scene_activations: expected shape (..., queries, activations, hidden) = (..., {self.shape[0]}, "
                 f"{self.shape[1]}, {self.shape[2]}), got {tuple(scene_activations.shape)}"
             )
-        parts = [layer(scene_activations[..., i, :]) for i, layer in enumerate(self.per_activation)]
+        parts = [layer(a) for layer, a in zip(self.per_activation, scene_activations.unbind(-2), strict=True)]
         queries = self.activation(self.per_query(self.activation(torch.cat(parts, dim=-1))))
         return self.logit(self.activation(self.trunk(queries.flatten(-2)))).squeeze(-1)

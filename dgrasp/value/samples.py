@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import roma
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from dgrasp.poses import (
@@ -29,70 +30,77 @@ def half_turned(T_world_tcp: Pose) -> Pose:
 
 
 def grasp_among_negatives(
-    T_world_grasp: Float[Tensor, "4 4"], n: int, config: NegativeConfig, bounds: Bounds, generator: Generator
-) -> Float[Tensor, "n 4 4"]:
-    """The `n` poses of L_main: the grasp first, then n - 1 wrong poses (uniform, near, turned)."""
-    near, turned = round(config.near_share * (n - 1)), round(config.turned_share * (n - 1))
+    T_world_grasp: Float[Tensor, "b 4 4"], n: int, config: NegativeConfig, bounds: Bounds, generator: Generator
+) -> Float[Tensor, "b n 4 4"]:
+    """The `n` poses of L_main for each grasp: the grasp first, then n - 1 wrong poses (near, turned, uniform)."""
+    b, (near, turned) = len(T_world_grasp), (round(s * (n - 1)) for s in (config.near_share, config.turned_share))
+    grasp = T_world_grasp[:, None]
     draws = (
-        _near(T_world_grasp, near, config, generator),
-        _turned(T_world_grasp, turned, config, generator),
-        _uniform(n - 1 - near - turned, config, bounds, generator),
+        grasp @ _near(b * near, config, generator).to(grasp).unflatten(0, (b, near)),
+        grasp @ _turned(b * turned, config, generator).to(grasp).unflatten(0, (b, turned)),
+        _uniform(b, n - 1 - near - turned, config, bounds, generator).to(grasp),
     )
-    negatives = torch.cat(draws).to(T_world_grasp)
-    spare = _uniform(n - 1, config, bounds, generator).to(T_world_grasp)
-    as_good = equivalent_to(T_world_grasp, negatives, config.positive_translation, config.positive_rotation)
-    negatives = torch.where(as_good[:, None, None], spare, negatives)
-    return torch.cat([T_world_grasp[None], negatives])
+    negatives = torch.cat(draws, dim=1)
+    as_good = equivalent(grasp, negatives, config.positive_translation, config.positive_rotation)
+    spare = _uniform(b, n - 1, config, bounds, generator).to(grasp)
+    return torch.cat([grasp, torch.where(as_good[..., None, None], spare, negatives)], dim=1)
 
 
-def equivalent_to(
-    T_world_grasp: Float[Tensor, "4 4"], T_world_tcp: Float[Tensor, "n 4 4"], translation: float, rotation: float
-) -> Tensor:
-    """Which poses are the grasp for all purposes: closer than both bounds, the gripper's half turn allowed for."""
-    distance = (T_world_tcp[:, :3, 3] - T_world_grasp[:3, 3]).norm(dim=-1)
-    angle = gripper_symmetric_angle(T_world_tcp[:, :3, :3], T_world_grasp[:3, :3].expand(len(T_world_tcp), 3, 3))
-    return (distance < translation) & (angle < rotation)
+def equivalent(T_1: Pose, T_2: Pose, translation: float, rotation: float) -> Bool[Tensor, "*batch"]:
+    """Which poses are one grasp for all purposes: closer than both bounds, the gripper's half turn allowed for."""
+    distance = (T_1[..., :3, 3] - T_2[..., :3, 3]).norm(dim=-1)
+    R_1, R_2 = torch.broadcast_tensors(T_1[..., :3, :3], T_2[..., :3, :3])
+    return (distance < translation) & (gripper_symmetric_angle(R_1, R_2) < rotation)
 
 
-def _uniform(n: int, config: NegativeConfig, bounds: Bounds, generator: Generator) -> Tensor:
+def _uniform(b: int, n: int, config: NegativeConfig, bounds: Bounds, generator: Generator) -> Tensor:
     low, high = bounds
     margin = config.margin * (high - low)
-    return uniform_poses(n, low - margin, high + margin, generator, ROTATIONS[config.rotations])
+    poses = uniform_poses(b * n, low - margin, high + margin, generator, ROTATIONS[config.rotations])
+    return poses.unflatten(0, (b, n))
 
 
-def _near(T_world_grasp: Tensor, n: int, config: NegativeConfig, generator: Generator) -> Tensor:
+def _near(n: int, config: NegativeConfig, generator: Generator) -> Tensor:
+    """Poses of near negatives in the frame of the grasp."""
     axis = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=-1)
     angle = config.near_rotation * torch.rand(n, 1, generator=generator)
-    T_grasp_near = make_pose(roma.rotvec_to_rotmat(axis * angle), config.near_translation * _symmetric(n, generator))
-    return T_world_grasp @ T_grasp_near.to(T_world_grasp)
+    return make_pose(roma.rotvec_to_rotmat(axis * angle), config.near_translation * _symmetric(n, generator))
 
 
-def _turned(T_world_grasp: Tensor, n: int, config: NegativeConfig, generator: Generator) -> Tensor:
+def _turned(n: int, config: NegativeConfig, generator: Generator) -> Tensor:
+    """Poses of turned negatives in the frame of the grasp."""
     R_grasp_turned = ROTATIONS[config.rotations](n, generator)
-    T_grasp_turned = make_pose(R_grasp_turned, config.turned_translation * _symmetric(n, generator))
-    return T_world_grasp @ T_grasp_turned.to(T_world_grasp)
+    return make_pose(R_grasp_turned, config.turned_translation * _symmetric(n, generator))
 
 
-def around_trajectory(
-    Ts_world_tcp: Float[Tensor, "steps 4 4"], config: SlopeConfig, generator: Generator
-) -> tuple[Float[Tensor, "n 4 4"], Float[Tensor, "n 4 4"]]:
-    """The `config.n_poses` augmented poses p_r of L_aux and their targets p_t' (Sec. 3.2, last paragraph but two).
+def around_trajectories(
+    trajectories: Sequence[Float[Tensor, "steps 4 4"]], config: SlopeConfig, generator: Generator
+) -> tuple[Float[Tensor, "b n 4 4"], Float[Tensor, "b n 4 4"]]:
+    """For each trajectory the `config.n_poses` augmented poses p_r of L_aux, and their targets p_t' (Sec. 3.2).
 
-    The last row of the trajectory is the grasp. Raises ValueError for a trajectory of fewer than two poses.
+    The last row of a trajectory is the grasp. Raises ValueError for a trajectory of fewer than two poses.
     """
-    last = len(Ts_world_tcp) - 1
+    pairs = [_times(len(trajectory), config, generator) for trajectory in trajectories]
+    T_recorded, T_target = (
+        torch.stack([trajectory[t[k]] for trajectory, t in zip(trajectories, pairs, strict=True)]) for k in (0, 1)
+    )
+    b, n = T_recorded.shape[:2]
+    return T_recorded @ _perturbations(b * n, config, generator).to(T_recorded).unflatten(0, (b, n)), T_target
+
+
+def _times(steps: int, config: SlopeConfig, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Indices of the poses to augment, and of their targets."""
+    last = steps - 1
     if last < 1:
-        raise ValueError(f"Ts_world_tcp: expected a trajectory of 2 poses or more, got {len(Ts_world_tcp)}")
-    candidates = last + 1 if config.include_grasp else last
+        raise ValueError(f"trajectories: expected 2 poses or more in each, got {steps}")
+    candidates = steps if config.include_grasp else last
     if config.consecutive:
         window = min(config.window, candidates)
-        first = int(torch.randint(candidates - window + 1, (), generator=generator))
-        times = torch.arange(first, first + window)
+        times = torch.randint(candidates - window + 1, (), generator=generator) + torch.arange(window)
     else:
         times = torch.randint(candidates, (config.window,), generator=generator)
     t = times.repeat_interleave(math.ceil(config.n_poses / len(times)))[: config.n_poses]
-    T_world_tcp = Ts_world_tcp[t] @ _perturbations(len(t), config, generator).to(Ts_world_tcp)
-    return T_world_tcp, Ts_world_tcp[(t + config.target_offset).clamp(max=last)]
+    return t, (t + config.target_offset).clamp(max=last)
 
 
 def _perturbations(n: int, config: SlopeConfig, generator: Generator) -> Tensor:

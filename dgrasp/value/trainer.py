@@ -16,7 +16,7 @@ from dgrasp.value.function import GraspValue
 from dgrasp.value.losses import value_loss
 from dgrasp.value.observations import Observations
 from dgrasp.value.recipe import ValueRecipe
-from dgrasp.value.samples import around_trajectory, grasp_among_negatives, half_turned
+from dgrasp.value.samples import around_trajectories, grasp_among_negatives, half_turned
 from dgrasp.value.second_order import exact_slope_loss
 
 
@@ -24,13 +24,22 @@ from dgrasp.value.second_order import exact_slope_loss
 class Batch:
     """Observations with the poses of both losses.
 
-    T_main: (observations, poses, 4, 4), the grasp first. T_aux, T_target: (observations, aux poses, 4, 4), or None.
+    enc: one scene each. T_main: (observations, poses, 4, 4), the grasp first. T_aux, T_target: (observations, aux
+    poses, 4, 4), or None.
     """
 
-    enc: EncodedViews
+    enc: list[EncodedViews]
     T_main: Float[Tensor, "b n 4 4"]
     T_aux: Float[Tensor, "b m 4 4"] | None
     T_target: Float[Tensor, "b m 4 4"] | None
+
+    def __len__(self) -> int:
+        return len(self.enc)
+
+    def part(self, rows: slice) -> Batch:
+        """Some of the observations."""
+        aux, target = (None if T is None else T[rows] for T in (self.T_aux, self.T_target))
+        return Batch(self.enc[rows], self.T_main[rows], aux, target)
 
 
 class Trainer:
@@ -39,7 +48,6 @@ class Trainer:
     def __init__(self, recipe: ValueRecipe, value: GraspValue, observations: Observations, seed: int) -> None:
         self.recipe, self.config = recipe, recipe.value
         self.value, self.observations, self.seed = value, observations, seed
-        self.bounds = recipe.value.bounds
         self.parameters = dict(value.readout.named_parameters())
         self.adam = torch.optim.Adam(self.parameters.values(), lr=self.config.learning_rate)
 
@@ -48,11 +56,11 @@ class Trainer:
         for group in self.adam.param_groups:
             group["lr"] = self.learning_rate(step)
         self.adam.zero_grad()
-        slots, totals = list(range(self.config.batch)), {"main": 0.0}
-        for first in range(0, len(slots), self.config.group):
-            chosen = slots[first : first + self.config.group]
-            losses = self.losses(self.draw(step, chosen))
-            share = len(chosen) / len(slots)
+        batch, totals = self.draw(step), {"main": 0.0}
+        for first in range(0, len(batch), self.config.group):
+            part = batch.part(slice(first, first + self.config.group))
+            losses = self.losses(part)
+            share = len(part) / len(batch)
             weighted = losses["main"] + self.config.slope.weight * losses.get("aux", 0.0)
             (share * weighted).backward()
             for name, loss in losses.items():
@@ -69,11 +77,12 @@ class Trainer:
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """L_main and, for the dGrasp models, L_aux of a batch, each a mean over observations."""
+        enc = EncodedViews.concatenate(batch.enc)
         with torch.no_grad():
-            a = self.value.activations(batch.enc, batch.T_main)
+            a = self.value.activations(enc, batch.T_main)
         losses = {"main": value_loss(self.value.readout(a), kind=self.config.main_loss)}
         if batch.T_aux is not None and batch.T_target is not None:
-            losses["aux"] = self.slope_loss(batch.enc, batch.T_aux, batch.T_target)
+            losses["aux"] = self.slope_loss(enc, batch.T_aux, batch.T_target)
         return losses
 
     def slope_loss(self, enc: EncodedViews, T_aux: Tensor, T_target: Tensor) -> Tensor:
@@ -90,29 +99,22 @@ class Trainer:
             eps=self.config.slope.eps,
         )
 
-    def draw(self, step: int, slots: list[int]) -> Batch:
-        """The observations and poses at these places of step's batch; the same for all models where they share them."""
-        aux = self.recipe.representation is not None and self.config.slope.weight > 0
-        encs, mains, auxs, targets = [], [], [], []
-        for slot in slots:
-            i = self._demonstration(step, slot)
-            generator = torch_generator(self.seed, "value", "main", step, slot)
-            views = torch.randperm(self.config.policy_views, generator=generator)[: self.config.views].tolist()
-            turn = self.config.half_turns and bool(torch.rand((), generator=generator) < 0.5)
-            turned = half_turned if turn else _unchanged
-            grasp = turned(self.observations.grasp(i))
-            encs.append(self.observations.views(i, views))
-            mains.append(
-                grasp_among_negatives(grasp, self.recipe.n_poses, self.config.negatives, self.bounds, generator)
-            )
-            if aux:
-                generator = torch_generator(self.seed, "value", "aux", step, slot)
-                trajectory = turned(self.observations.trajectory(i))
-                poses, target = around_trajectory(trajectory, self.config.slope, generator)
-                auxs.append(poses)
-                targets.append(target)
-        stacked = (torch.stack(auxs), torch.stack(targets)) if aux else (None, None)
-        return Batch(EncodedViews.concatenate(encs), torch.stack(mains), *stacked)
+    def draw(self, step: int) -> Batch:
+        """Observations and poses of a step; the same for all models as far as they share them."""
+        chosen = [self._demonstration(step, slot) for slot in range(self.config.batch)]
+        generator = torch_generator(self.seed, "value", "main", step)
+        views = [torch.randperm(self.config.policy_views, generator=generator) for _ in chosen]
+        turn = (torch.rand(len(chosen), generator=generator) < 0.5).tolist()
+        turned = [half_turned if t and self.config.half_turns else _unchanged for t in turn]
+        grasps = torch.stack([f(self.observations.grasp(i)) for f, i in zip(turned, chosen, strict=True)])
+        main = grasp_among_negatives(grasps, self.recipe.n_poses, self.config.negatives, self.config.bounds, generator)
+        encs = [self.observations.views(i, v[: self.config.views].tolist()) for i, v in zip(chosen, views, strict=True)]
+        aux = target = None
+        if self.recipe.representation is not None and self.config.slope.weight > 0:
+            trajectories = [f(self.observations.trajectory(i)) for f, i in zip(turned, chosen, strict=True)]
+            generator = torch_generator(self.seed, "value", "aux", step)
+            aux, target = around_trajectories(trajectories, self.config.slope, generator)
+        return Batch(encs, main, aux, target)
 
     def _demonstration(self, step: int, slot: int) -> int:
         """Epoch by epoch, every demonstration once in an order of its own."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dgrasp.poses import check_poses, gripper_symmetric_angle, make_pose, rotation_angle, uniform_poses
-from dgrasp.value import NegativeConfig, SlopeConfig, around_trajectory, grasp_among_negatives, half_turned
+from dgrasp.value import NegativeConfig, SlopeConfig, around_trajectories, grasp_among_negatives, half_turned
 
 LOW, HIGH = torch.tensor([-0.127, -0.305, 0.9605]), torch.tensor([0.527, 0.305, 1.0655])
 GRASP = uniform_poses(1, LOW, HIGH, torch.Generator().manual_seed(5))[0]
@@ -14,7 +14,7 @@ GRASP = uniform_poses(1, LOW, HIGH, torch.Generator().manual_seed(5))[0]
 
 def sample(n: int = 401, config: NegativeConfig | None = None, seed: int = 0) -> torch.Tensor:
     config = config or NegativeConfig()
-    return grasp_among_negatives(GRASP, n, config, (LOW, HIGH), torch.Generator().manual_seed(seed))
+    return grasp_among_negatives(GRASP[None], n, config, (LOW, HIGH), torch.Generator().manual_seed(seed))[0]
 
 
 def distances(T: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -97,7 +97,12 @@ def times(T: torch.Tensor) -> torch.Tensor:
 
 def augmented(**settings) -> tuple[torch.Tensor, torch.Tensor]:
     config = SlopeConfig(n_poses=64, **settings)
-    return around_trajectory(trajectory(), config, torch.Generator().manual_seed(0))
+    return around(trajectory(), config)
+
+
+def around(path: torch.Tensor, config: SlopeConfig, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    T, target = around_trajectories([path], config, torch.Generator().manual_seed(seed))
+    return T[0], target[0]
 
 
 def test_targets_are_later_poses_and_never_beyond_the_grasp():
@@ -110,7 +115,7 @@ def test_targets_are_later_poses_and_never_beyond_the_grasp():
 def test_the_authors_window_is_consecutive_and_stops_before_the_grasp():
     for seed in range(20):
         config = SlopeConfig(translation=0.0, rotation=0.0, consecutive=True, include_grasp=False)
-        T, target = around_trajectory(trajectory(), config, torch.Generator().manual_seed(seed))
+        T, target = around(trajectory(), config, seed)
         t = times(T)
         assert torch.equal(t.unique(), torch.arange(int(t.min()), int(t.min()) + 4))
         assert torch.equal(times(target), t + 1) and t.max() < 11
@@ -120,7 +125,7 @@ def test_the_authors_window_is_consecutive_and_stops_before_the_grasp():
 def test_perturbations_are_in_the_pose_s_own_frame_and_bounded():
     start = uniform_poses(1, LOW, HIGH, torch.Generator().manual_seed(1))[0]
     path = start @ trajectory(2)
-    T, target = around_trajectory(path, SlopeConfig(include_grasp=False), torch.Generator().manual_seed(0))
+    T, target = around(path, SlopeConfig(include_grasp=False))
     delta = torch.linalg.inv(path[0]) @ T
     assert delta[:, :3, 3].abs().max() <= 0.02 + 1e-6 and delta[:, :3, 3].abs().amax(0).min() > 0.015
     angle = rotation_angle(delta[:, :3, :3], torch.eye(3).expand(64, 3, 3))
@@ -130,4 +135,17 @@ def test_perturbations_are_in_the_pose_s_own_frame_and_bounded():
 
 def test_a_trajectory_needs_two_poses():
     with pytest.raises(ValueError, match="2 poses or more"):
-        around_trajectory(trajectory(1), SlopeConfig(), torch.Generator())
+        around(trajectory(1), SlopeConfig())
+
+
+def test_trajectories_and_grasps_of_a_batch_keep_to_themselves():
+    starts = uniform_poses(2, LOW, HIGH, torch.Generator().manual_seed(2))
+    paths = [starts[0] @ trajectory(5), starts[1] @ trajectory(9)]
+    config = SlopeConfig(n_poses=8, translation=0.0, rotation=0.0)
+    T, _ = around_trajectories(paths, config, torch.Generator().manual_seed(0))
+    for own, path in zip(T, paths, strict=True):
+        assert torch.cdist(own.flatten(1), path.flatten(1)).min(dim=1).values.max() < 1e-5
+    T = grasp_among_negatives(starts, 50, NegativeConfig(), (LOW, HIGH), torch.Generator().manual_seed(0))
+    assert T.shape == (2, 50, 4, 4) and torch.equal(T[:, 0], starts)
+    near = T[:, 1:13, :3, 3]
+    assert ((near - starts[:, None, :3, 3]).norm(dim=-1) < 0.08).float().mean() > 0.9
