@@ -6,7 +6,7 @@ from dgrasp.value.losses import part_cosines, scores_and_slopes, slope_loss, slo
 from dgrasp.value.queries import QueryConfig, QueryPoints
 from dgrasp.value.readout import GraspReadout, ReadoutConfig
 from dgrasp.value.recipe import MODELS, ValueRecipe
-from dgrasp.value.samples import around_trajectories, grasp_among_negatives, half_turned
+from dgrasp.value.samples import around_trajectories, around_trajectory, grasp_among_negatives, half_turned
 from dgrasp.value.second_order import exact_slope_loss
 from dgrasp.value.training import build_value, load_value, train_value, value_run
 
@@ -22,6 +22,7 @@ __all__ = [
     "ValueConfig",
     "ValueRecipe",
     "around_trajectories",
+    "around_trajectory",
     "build_value",
     "exact_slope_loss",
     "grasp_among_negatives",

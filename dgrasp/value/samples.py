@@ -30,11 +30,12 @@ def half_turned(T_world_tcp: Pose) -> Pose:
 
 
 def grasp_among_negatives(
-    T_world_grasp: Float[Tensor, "b 4 4"], n: int, config: NegativeConfig, bounds: Bounds, generator: Generator
-) -> Float[Tensor, "b n 4 4"]:
+    T_world_grasp: Float[Tensor, "*batch 4 4"], n: int, config: NegativeConfig, bounds: Bounds, generator: Generator
+) -> Float[Tensor, "*batch n 4 4"]:
     """The `n` poses of L_main for each grasp: the grasp first, then n - 1 wrong poses (near, turned, uniform)."""
-    b, (near, turned) = len(T_world_grasp), (round(s * (n - 1)) for s in (config.near_share, config.turned_share))
-    grasp = T_world_grasp[:, None]
+    batch = T_world_grasp.shape[:-2]
+    grasp = T_world_grasp.reshape(-1, 1, 4, 4)
+    b, (near, turned) = len(grasp), (round(s * (n - 1)) for s in (config.near_share, config.turned_share))
     draws = (
         grasp @ _near(b * near, config, generator).to(grasp).unflatten(0, (b, near)),
         grasp @ _turned(b * turned, config, generator).to(grasp).unflatten(0, (b, turned)),
@@ -43,7 +44,8 @@ def grasp_among_negatives(
     negatives = torch.cat(draws, dim=1)
     as_good = equivalent(grasp, negatives, config.positive_translation, config.positive_rotation)
     spare = _uniform(b, n - 1, config, bounds, generator).to(grasp)
-    return torch.cat([grasp, torch.where(as_good[..., None, None], spare, negatives)], dim=1)
+    poses = torch.cat([grasp, torch.where(as_good[..., None, None], spare, negatives)], dim=1)
+    return poses.reshape(*batch, n, 4, 4)
 
 
 def equivalent(T_1: Pose, T_2: Pose, translation: float, rotation: float) -> Bool[Tensor, "*batch"]:
@@ -71,6 +73,14 @@ def _turned(n: int, config: NegativeConfig, generator: Generator) -> Tensor:
     """Poses of turned negatives in the frame of the grasp."""
     R_grasp_turned = ROTATIONS[config.rotations](n, generator)
     return make_pose(R_grasp_turned, config.turned_translation * _symmetric(n, generator))
+
+
+def around_trajectory(
+    Ts_world_tcp: Float[Tensor, "steps 4 4"], config: SlopeConfig, generator: Generator
+) -> tuple[Float[Tensor, "n 4 4"], Float[Tensor, "n 4 4"]]:
+    """`around_trajectories` for one demonstration."""
+    T_world_tcp, T_target = around_trajectories([Ts_world_tcp], config, generator)
+    return T_world_tcp[0], T_target[0]
 
 
 def around_trajectories(

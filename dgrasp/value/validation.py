@@ -14,7 +14,7 @@ from dgrasp.value.function import GraspValue
 from dgrasp.value.losses import part_cosines, slopes, value_loss
 from dgrasp.value.observations import Observations
 from dgrasp.value.recipe import ValueRecipe
-from dgrasp.value.samples import around_trajectories, grasp_among_negatives
+from dgrasp.value.samples import around_trajectory, grasp_among_negatives
 
 
 def validate(recipe: ValueRecipe, value: GraspValue, observations: Observations, seed: int) -> dict[str, float]:
@@ -30,10 +30,9 @@ def validate(recipe: ValueRecipe, value: GraspValue, observations: Observations,
     for i in range(min(config.validation_scenes, len(observations))):
         generator = torch_generator(seed, "value", "validation", i)
         enc = observations.views(i, list(range(config.views)))
-        grasp = observations.grasp(i)[None]
-        T = grasp_among_negatives(grasp, config.n_poses, config.negatives, config.bounds, generator)
+        T = grasp_among_negatives(observations.grasp(i), config.n_poses, config.negatives, config.bounds, generator)
         with torch.no_grad():
-            logits = value.bind(enc)(T[0])
+            logits = value.bind(enc)(T)
         cosines = slope_cosines(value, enc, observations.trajectory(i), config.slope, rep, generator).mean(dim=0)
         top = (logits.argmax() == 0).to(logits)
         rows.append(torch.stack([value_loss(logits), top, cosines[0], cosines[1:].mean()]))
@@ -50,5 +49,5 @@ def slope_cosines(
     generator: torch.Generator,
 ) -> Float[Tensor, "n parts"]:
     """Cosine of slope and demonstrated displacement at augmented poses of one trajectory, part by part."""
-    p, target = (rep.from_matrix(T[0]) for T in around_trajectories([Ts_world_tcp], config, generator))
+    p, target = (rep.from_matrix(T) for T in around_trajectory(Ts_world_tcp, config, generator))
     return part_cosines(slopes(value.bind(enc), p, rep), rep.displacement(p, target), rep.parts, config.eps)

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from dgrasp.poses import check_poses, gripper_symmetric_angle, make_pose, rotation_angle, uniform_poses
-from dgrasp.value import NegativeConfig, SlopeConfig, around_trajectories, grasp_among_negatives, half_turned
+from dgrasp.value import (
+    NegativeConfig,
+    SlopeConfig,
+    around_trajectories,
+    around_trajectory,
+    grasp_among_negatives,
+    half_turned,
+)
 
 LOW, HIGH = torch.tensor([-0.127, -0.305, 0.9605]), torch.tensor([0.527, 0.305, 1.0655])
 GRASP = uniform_poses(1, LOW, HIGH, torch.Generator().manual_seed(5))[0]
@@ -14,7 +21,7 @@ GRASP = uniform_poses(1, LOW, HIGH, torch.Generator().manual_seed(5))[0]
 
 def sample(n: int = 401, config: NegativeConfig | None = None, seed: int = 0) -> torch.Tensor:
     config = config or NegativeConfig()
-    return grasp_among_negatives(GRASP[None], n, config, (LOW, HIGH), torch.Generator().manual_seed(seed))[0]
+    return grasp_among_negatives(GRASP, n, config, (LOW, HIGH), torch.Generator().manual_seed(seed))
 
 
 def distances(T: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -101,8 +108,7 @@ def augmented(**settings) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def around(path: torch.Tensor, config: SlopeConfig, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    T, target = around_trajectories([path], config, torch.Generator().manual_seed(seed))
-    return T[0], target[0]
+    return around_trajectory(path, config, torch.Generator().manual_seed(seed))
 
 
 def test_targets_are_later_poses_and_never_beyond_the_grasp():
