@@ -5,9 +5,9 @@
 trials_per_second               world rebuilt, home to judged lift, prisms (goal 10; floating hands elsewhere: 4 to 9)
 trial_simulated_seconds         what such a trial simulates
 observation_ms                  one 128x96 picture with the arm in view (goal 6 or less)
-demonstrations_per_second       lifted grasps along a trajectory, with 10 views of 128x96 (goal 0.85: 2,560 in 25 min on two cores)
+demonstrations_per_second       lifted grasps along trajectories, 10 views each (goal 0.85: 2,560 in 25 min on two cores)
 oracle_success                  share of the oracle's attempts that lift their object (goal 0.95)
-trial_agreement                 equal success in 200 trials against half the time step and twice the iterations (goal 0.97)
+trial_agreement                 equal success in 200 trials with half the time step, twice the iterations (goal 0.97)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Job = tuple[Scene, np.ndarray]
 
 
 def grasps(n: int, shift: float = 0.0, turn: float = 0.0) -> list[Job]:
-    """One grasp by the oracle in each of n simple scenes, off by up to `shift` metres and `turn` radians in each axis."""
+    """One grasp by the oracle in each of n simple scenes, off by up to `shift` metres and `turn` radians an axis."""
     jobs = []
     for i in range(n):
         scene, rng = task("simple").scene("validation", i, seed=7), np.random.default_rng(i)

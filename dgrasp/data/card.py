@@ -62,7 +62,8 @@ def _card(run: Run, summary: dict[str, Any], attempts: pd.DataFrame) -> str:
         f"# Data card\n\nTask `{data['task']}`, seed {run.seed}, layout version {layout.VERSION}. "
         f"{data['views']} views of {data['width']}x{data['height']} pixels, the first {data['policy_views']} for the "
         f"value function ({data['policy_viewpoints']} viewpoints). Poses recorded at {oracle['rate']:g} Hz. "
-        f"Only grasps that lifted their object are demonstrations: {summary['demonstrations']} of {summary['attempts']} attempts.\n"
+        f"Only grasps that lifted their object are demonstrations: "
+        f"{summary['demonstrations']} of {summary['attempts']} attempts.\n"
     )
     return head + "".join(f"\n## {title}\n\n{_table(frame)}" for title, frame in sections.items())
 

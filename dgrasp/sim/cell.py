@@ -15,7 +15,7 @@ from dgrasp.sim.config import CellConfig
 from dgrasp.sim.render import Picture, render
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.trial import HOME, Trial, run_trial
-from dgrasp.sim.world import World, build_world, draw_inner_knuckles, place_robot
+from dgrasp.sim.world import World, build_world, draw_inner_knuckles, place_robot, sleep_if_still
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Cell:
     def reset(self, scene: Scene) -> None:
         """Rebuild the world with this scene and the robot at home."""
         self._world = build_world(self.client, self.config, scene)
+        place_robot(self._world, HOME)
+        sleep_if_still(self._world)
         place_robot(self._world, HOME)
         self._touched = False
 

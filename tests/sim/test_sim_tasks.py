@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from sim_scenes import box
 
 from dgrasp.sim import TASKS, Cell, Scene, SceneObject, Task, task
@@ -13,6 +14,7 @@ from dgrasp.sim.rest import touching
 from dgrasp.sim.scene import scene_from
 from dgrasp.sim.tasks import GAP
 from dgrasp.sim.workspace import BOARD_TOP, inside_bounds
+from dgrasp.sim.world import build_world
 
 # SHA-256 over the digests of the first scenes of each set, seed 0. A change here changes every result: say so.
 PINNED = {
@@ -64,15 +66,34 @@ def test_simple_scenes_stand_upright_and_apart() -> None:
 
 
 @pytest.mark.parametrize(("name", "indices"), [("simple", range(6)), ("clutter", range(3)), ("novel", range(9))])
-def test_objects_rest_before_anything_is_measured(cell: Cell, name: str, indices: range, flat_ycb: None) -> None:
-    for index in indices:
-        scene = task(name).scene("test", index)
-        cell.reset(scene)
-        cell.world.step(240)
-        for o in scene.objects:
-            moved = cell.world.object_pose(o.name)
-            np.testing.assert_allclose(moved[:3, 3], o.T_world_object[:3, 3], atol=1.5e-3)
-            np.testing.assert_allclose(moved[:3, :3], o.T_world_object[:3, :3], atol=0.03)
+def test_objects_rest_before_anything_is_measured(name: str, indices: range, flat_ycb: None) -> None:
+    """For a second, in a world where everything is awake."""
+    with Cell() as cell:
+        for index in indices:
+            scene = task(name).scene("test", index)
+            world = build_world(cell.client, cell.config, scene, with_robot=False)
+            world.step(240)
+            for o in scene.objects:
+                moved = world.object_pose(o.name)
+                np.testing.assert_allclose(moved[:3, 3], o.T_world_object[:3, 3], atol=1.5e-3)
+                np.testing.assert_allclose(moved[:3, :3], o.T_world_object[:3, :3], atol=0.03)
+
+
+def test_only_objects_at_rest_sleep(cell: Cell) -> None:
+    """One in the air and one on its edge fall, though the cell lets resting objects sleep until they are touched."""
+    tilted, flying = box("tilted", at=(0.1, 0.1)), box("flying", at=(0.3, -0.1))
+    T_tilted, T_flying = tilted.T_world_object.copy(), flying.T_world_object.copy()
+    T_tilted[:3, :3] = Rotation.from_euler("x", 20, degrees=True).as_matrix()
+    T_tilted[2, 3] += 0.012
+    T_flying[2, 3] += 0.03
+    scene = Scene((box("still"), tilted.moved(T_tilted), flying.moved(T_flying)))
+    cell.reset(scene)
+    for o in scene.objects:
+        np.testing.assert_allclose(cell.world.object_pose(o.name), o.T_world_object, atol=1e-7)
+    cell.world.step(240)
+    assert cell.world.object_height("flying") == pytest.approx(BOARD_TOP + 0.035, abs=1e-3)
+    assert cell.world.object_pose("tilted")[2, 2] == pytest.approx(1.0, abs=1e-3)
+    np.testing.assert_allclose(cell.world.object_pose("still"), scene.object("still").T_world_object, atol=1e-7)
 
 
 def test_clutter_is_packed_and_fallen() -> None:
