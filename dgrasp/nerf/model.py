@@ -71,6 +71,7 @@ class MVNeRF(nn.Module):
         They come in the precision of the blocks (see `with_precision`). Differentiable in points and directions,
         in reverse and in forward mode.
         """
+        _check_queries(enc, points, directions)
         projected = enc.fine if enc.fine is not None else self.fine.project(enc.features)
         shared = points.ndim == 4
         out = self.query(self.fine, enc, projected, points if shared else points[:, :, None], directions)
@@ -126,3 +127,16 @@ def _check_images(images: Tensor, K: Tensor, Ts_world_cam: Tensor) -> None:
         if array.shape != (*images.shape[:2], size, size):
             expected = (*images.shape[:2], size, size)
             raise ValueError(f"{name}: expected shape {expected}, one calibration per image, got {tuple(array.shape)}")
+    if not images.is_floating_point() or not bool((images.min() >= 0) & (images.max() <= 1)):
+        raise ValueError(f"images: expected floating point colours in [0, 1] without NaN, got {images.dtype}")
+
+
+def _check_queries(enc: EncodedViews, points: Tensor, directions: Tensor) -> None:
+    if points.ndim not in (3, 4) or points.shape[-1] != 3 or len(points) != len(enc):
+        raise ValueError(
+            f"points: expected shape ({len(enc)}, n, 3) or ({len(enc)}, n, s, 3), one batch entry per encoded scene, "
+            f"got {tuple(points.shape)}"
+        )
+    if directions.shape != (*points.shape[:2], 3):
+        expected = (*points.shape[:2], 3)
+        raise ValueError(f"directions: expected shape {expected} to go with the points, got {tuple(directions.shape)}")

@@ -4,8 +4,9 @@ Written with autograd's own operations the blocks are limited by memory, not by 
 twenty-odd results passes through main memory several times. Here rows are taken a chunk at a time, small enough to stay
 in cache from the first block to the last, and intermediate results are overwritten where they are not needed again.
 
-First derivatives (reverse and forward mode) are worked out by hand and as fast; second derivatives fall back to
-`plain_trunk`, the same function in autograd's operations, which is also what the tests compare with.
+Derivatives (reverse, forward, and the second one where the weights are frozen) are worked out by hand and as fast.
+Second derivatives in trained weights fall back to `plain_trunk`, the same function in autograd's operations, which
+is also what the tests compare with.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from nerf_helpers import calibrated, tiny_config
 from dgrasp.nerf import EncodedViews, MVNeRF, build_nerf
 
 
-@pytest.fixture
-def phi() -> MVNeRF:
-    """Weights and biases are nowhere zero, so that errors show."""
-    model = build_nerf(tiny_config(), seed=3).double()
+@pytest.fixture(params=["camera", "world"])
+def phi(request) -> MVNeRF:
+    """With positions coded in either frame. Weights and biases are nowhere zero, so that errors show."""
+    model = build_nerf(tiny_config(request.param), seed=3).double()
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -14,11 +14,17 @@ from dgrasp.poses import invert, rotate_directions, transform_points
 CENTRE = torch.tensor([0.2, 0.0, 0.9605], dtype=torch.float64)
 
 
-def tiny_config(**training) -> NerfConfig:
+def tiny_config(frame: str = "camera", **training) -> NerfConfig:
     return NerfConfig.model_validate(
         {
             "encoder": {"kind": "convolution", "channels": 6, "width": 4},
-            "field": {"hidden": 8, "blocks_per_view": 2, "position_frequencies": 3, "direction_frequencies": 2},
+            "field": {
+                "frame": frame,
+                "hidden": 8,
+                "blocks_per_view": 2,
+                "position_frequencies": 3,
+                "direction_frequencies": 2,
+            },
             "rays": {"coarse_samples": 8, "fine_samples": 6},
             "training": training,
         }
@@ -51,7 +57,8 @@ def unfused_activations(phi: MVNeRF, enc: EncodedViews, points: Tensor, directio
         p_cam, d_cam = transform_points(T_cam_world, points), rotate_directions(T_cam_world, directions)
         uv = pixels_of(enc.K[:, view], p_cam)
         sampled = [_grid_sample(m[:, view], uv * s) for m, s in ((enc.rgb, 1.0), (enc.features, 0.5))]
-        codes = [positional_code(p_cam, c.position_frequencies), positional_code(d_cam, c.direction_frequencies)]
+        p, d = (p_cam, d_cam) if c.frame == "camera" else (points, directions)
+        codes = [positional_code(p, c.position_frequencies), positional_code(d, c.direction_frequencies)]
         x = phi.fine.first(torch.cat([*codes, *sampled], dim=-1))
         for block in phi.fine.per_view:
             x = block(x)

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 from nerf_helpers import random_queries, unfused_activations
 
@@ -22,6 +23,16 @@ def test_parameter_count_of_the_paper():
     assert field.first.in_features == 379
     assert mlp == 246_784
     assert sum(p.numel() for p in field.readout.parameters()) == 128 * 4 + 4
+
+
+def test_every_density_scale_starts_from_the_same_density():
+    activation = torch.zeros(1, 8)
+    densities = []
+    for scale in (1.0, 50.0):
+        field = RadianceField(FieldConfig(hidden=8, density_scale=scale), feature_channels=4)
+        torch.nn.init.zeros_(field.readout.bias)
+        densities.append(field.radiance(activation)[1].item())
+    assert densities == pytest.approx([math.log(2)] * 2)
 
 
 def test_first_layer_piece_by_piece_equals_the_plain_order(phi, enc):

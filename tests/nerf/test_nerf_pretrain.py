@@ -144,6 +144,17 @@ def test_learning_rates_warm_up_and_decay():
     assert [group["base"] for group in groups] == [1e-4, 1e-5]
 
 
+def test_random_background_rewards_opacity():
+    """Where rays met nothing, colours drawn anew cannot be matched; the draw belongs to the step."""
+    batch = draw_batch(scenes(2), tiny_config(**TRAINING).training, 0, 0)
+    losses = {}
+    for background in ("black", "random"):
+        model = pretraining.ViewSynthesis(build_nerf(tiny_config(background=background, **TRAINING)))
+        losses[background] = [model(batch, torch.Generator().manual_seed(s))[0].item() for s in (1, 1, 2)]
+    assert losses["random"][0] == losses["random"][1] != losses["random"][2]
+    assert losses["black"][0] != losses["random"][0]
+
+
 def test_loading_another_stage_is_refused(tmp_path):
     run = open_run(tmp_path, "demonstrations", Config()).finish()
     with pytest.raises(RunError, match="expected a run of stage 'nerf', got one of stage 'demonstrations'"):
