@@ -15,12 +15,12 @@ import sys
 import torch
 from plain import (
     PlainValue,
+    added_peak_mib,
     encoded,
     entry,
     matmul_peak,
     paper_value,
     peak_mib_in_fresh_process,
-    resident_peak_mib,
     seconds,
     value_on,
 )
@@ -96,9 +96,7 @@ def peak(starts: int) -> float:
     value = paper_value()
     score = value.bind(encoded(value, VIEWS))
     plan(score, starts=8, steps=1)
-    before = resident_peak_mib()
-    plan(score, starts=starts, steps=1)
-    return resident_peak_mib() - before
+    return added_peak_mib(lambda: plan(score, starts=starts, steps=1))
 
 
 def growth() -> None:

@@ -12,11 +12,11 @@ import sys
 import torch
 from plain import (
     PlainValue,
+    added_peak_mib,
     encoded,
     entry,
     paper_value,
     peak_mib_in_fresh_process,
-    resident_peak_mib,
     seconds,
 )
 
@@ -83,9 +83,7 @@ def benchmarks() -> dict[str, dict[str, object]]:
 def peak() -> float:
     """MiB that the largest step of ours needs on top of models and features."""
     steps = Steps()
-    before = resident_peak_mib()
-    steps.main_and_aux(MAIN)
-    return resident_peak_mib() - before
+    return added_peak_mib(lambda: steps.main_and_aux(MAIN))
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ grid_sample, one linear layer of 379 columns, residual blocks, all in autograd a
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -122,9 +122,17 @@ def peak_mib_in_fresh_process(script: str, *arguments: str) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
-def resident_peak_mib() -> float:
-    """Peak resident memory of this process so far, MiB (Linux reports KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def added_peak_mib(work: Callable[[], object]) -> float:
+    """MiB that `work` needs at its peak on top of what is resident before it (Linux only)."""
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _memory_mib("VmRSS")
+    work()
+    return _memory_mib("VmHWM") - before
+
+
+def _memory_mib(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def entry(value: float, unit: str, repeats: int) -> dict[str, object]:

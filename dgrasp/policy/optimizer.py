@@ -136,8 +136,8 @@ class _Climb:
 
     def _ascend(self, parts: tuple[str, ...], adam: torch.optim.Adam) -> Tensor:
         """One Adam step; returns the scores the candidates had before it."""
-        chunks = [scores_and_slopes(self.value, v, self.rep) for v in self.vector.split(self.config.chunk)]
-        scores, slope = (torch.cat([c[i].detach() for c in chunks]) for i in (0, 1))
+        chunks = [self._evaluate(v) for v in self.vector.split(self.config.chunk)]
+        scores, slope = (torch.cat(column) for column in zip(*chunks, strict=True))
         self._check(scores)
         if self.config.gradient_clip is not None:
             slope = slope.clamp(-self.config.gradient_clip, self.config.gradient_clip)
@@ -146,6 +146,11 @@ class _Climb:
             self.parts[name].grad = gradients[name].contiguous()
         adam.step()
         return scores
+
+    def _evaluate(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and slopes of one chunk, cut from its graph so that no chunk outlives its turn."""
+        scores, slope = scores_and_slopes(self.value, vector, self.rep)
+        return scores.detach(), slope.detach()
 
     @torch.no_grad()
     def _back_on_manifold(self) -> None:
