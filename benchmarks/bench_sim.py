@@ -5,7 +5,7 @@
 trials_per_second               world rebuilt, home to judged lift, prisms (goal 10; floating hands elsewhere: 4 to 9)
 trial_simulated_seconds         what such a trial simulates
 observation_ms                  one 128x96 picture with the arm in view (goal 6 or less)
-demonstrations_per_second       lifted grasps along trajectories, 10 views each (goal 0.85: 2,560 in 25 min on two cores)
+demonstrations_per_second       lifted grasps along trajectories, 10 views each (goal 0.85: 2,560 in 25 min, two cores)
 oracle_success                  share of the oracle's attempts that lift their object (goal 0.95)
 trial_agreement                 equal success in 200 trials with half the time step, twice the iterations (goal 0.97)
 """

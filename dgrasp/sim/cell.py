@@ -12,10 +12,12 @@ from jaxtyping import Float
 
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.sim.config import CellConfig
+from dgrasp.sim.planning import HOME
 from dgrasp.sim.render import Picture, render
+from dgrasp.sim.robot import Robot
 from dgrasp.sim.scene import Scene
-from dgrasp.sim.trial import HOME, Trial, run_trial
-from dgrasp.sim.world import World, build_world, draw_inner_knuckles, place_robot, sleep_if_still
+from dgrasp.sim.trial import Trial, run_trial
+from dgrasp.sim.world import World, build_world, sleep_if_still
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,21 @@ class Cell:
         return self._world
 
     @property
+    def _robot(self) -> Robot:
+        if self.world.robot is None:
+            raise RuntimeError("the arm has left the scene after its trial: call cell.reset(scene) first")
+        return self.world.robot
+
+    @property
     def scene(self) -> Scene:
         return self.world.scene
 
     def reset(self, scene: Scene) -> None:
         """Rebuild the world with this scene and the robot at home."""
         self._world = build_world(self.client, self.config, scene)
-        place_robot(self._world, HOME)
+        self._robot.place(HOME)
         sleep_if_still(self._world)
-        place_robot(self._world, HOME)
+        self._robot.place(HOME)
         self._touched = False
 
     def observe(self, Ts_world_cam: Float[np.ndarray, "views 4 4"], intrinsics: Intrinsics | None = None) -> Views:
@@ -93,6 +101,10 @@ class Cell:
         for body, name in labels_of.items():
             labels[bodies == body] = names.index(name)
         return Geometry(np.stack([p.depth for p in pictures]), labels, names)
+
+    def wrist_viewpoint(self) -> Float[np.ndarray, "4 4"]:
+        """`T_world_cam` of the wrist camera at the arm's present posture."""
+        return self._robot.camera_pose()
 
     def execute(
         self,
@@ -118,5 +130,6 @@ class Cell:
         if Ts.ndim != 3 or Ts.shape[1:] != (4, 4) or not len(Ts):
             raise ValueError(f"Ts_world_cam: expected shape (views, 4, 4) with at least one view, got {Ts.shape}")
         world = self.world
-        draw_inner_knuckles(world)
+        if world.robot is not None:  # it is gone after a trial
+            world.robot.draw_inner_knuckles()
         return [render(world.client, self.config, T, intrinsics) for T in Ts], intrinsics.matrix

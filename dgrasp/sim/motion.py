@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from dgrasp.sim import ur10
 from dgrasp.sim.config import CellConfig
 from dgrasp.sim.rigid import transform
-from dgrasp.sim.world import tool0_pose
+from dgrasp.sim.robot import tool0_pose
 
-
-@dataclass(frozen=True)
-class Plan:
-    """Joint angles at every simulation step of travel, approach and lift, (steps, 6) each."""
-
-    travel: np.ndarray
-    approach: np.ndarray
-    lift: np.ndarray
-
-
-@dataclass(frozen=True)
-class Infeasible:
-    """Why a pose cannot be planned; `kind` is "unreachable" or "collision"."""
-
-    kind: str
-    reason: str
+HALF_TURN = transform(np.diag([-1.0, -1.0, 1.0]))  # about the approach axis: the same grasp to two fingers
+LINE_ACCELERATION = 2.0  # m/s^2 of the TCP on straight lines; not in the paper
 
 
 def trapezoid(distance: float, speed: float, acceleration: float, dt: float) -> np.ndarray:
@@ -60,7 +44,7 @@ def joint_motion(start: np.ndarray, end: np.ndarray, config: CellConfig) -> np.n
 def line(T_from: np.ndarray, T_to: np.ndarray, config: CellConfig) -> np.ndarray:
     """TCP poses at every step of a straight motion with fixed orientation, (steps, 4, 4)."""
     step = T_to[:3, 3] - T_from[:3, 3]
-    s = trapezoid(float(np.linalg.norm(step)), config.linear_speed, 2.0, config.time_step)
+    s = trapezoid(float(np.linalg.norm(step)), config.linear_speed, LINE_ACCELERATION, config.time_step)
     poses = np.repeat(T_to[None], len(s), axis=0)
     poses[:, :3, 3] = T_from[:3, 3] + s[:, None] * step
     return poses
@@ -107,6 +91,3 @@ def candidates(
                 seconds = float(np.max(np.abs(start - q_home) / ur10.VELOCITY_LIMITS))
                 found.append((seconds, branch, turned, start))
     return sorted(found, key=lambda c: c[0])
-
-
-HALF_TURN = transform(np.diag([-1.0, -1.0, 1.0]))

@@ -25,7 +25,7 @@ from dgrasp.sim import ur10
 
 VISUAL_FACES = 400
 HULL_FACES = 100
-MODEL_VERSION = 4  # raise when the derivation below changes: it names the cache folder
+MODEL_VERSION = 5  # raise when the derivation below changes: it names the cache folder
 SIDES = {"left": -1.0, "right": 1.0}  # sign of x
 CRANKS = tuple(f"{side}_crank_joint" for side in SIDES)  # outer knuckles; the left one is driven
 FINGERS = tuple(f"{side}_finger_joint" for side in SIDES)
@@ -44,6 +44,9 @@ ARMATURE = {"crank": 0.004, "finger": 0.001}
 CAMERA_SIZE = (0.099, 0.023, 0.02005)  # D415 body: width, height, depth
 CAMERA_CENTRE = (0.0, 0.062, 0.030)  # from the flange; not in the paper: clear of the 75 mm gripper body
 
+# Colour sensor: 35 mm from the body's middle (15 mm beside the left imager, which is 20 mm off), on its front face.
+CAMERA_SENSOR = (CAMERA_CENTRE[0] + 0.035, CAMERA_CENTRE[1], CAMERA_CENTRE[2] + CAMERA_SIZE[2] / 2)
+
 
 def cache_folder() -> Path:
     """Where derived models live: $DGRASP_CACHE, or the user's cache directory."""
@@ -55,8 +58,13 @@ def build_once(name: str, build: Callable[[Path], None]) -> Path:
     """The folder `name` in the cache, filled by `build(folder)` under a temporary name: whole or absent."""
     final = cache_folder() / name
     if not final.is_dir():
-        final.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=final.parent))
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(dir=final.parent))
+        except PermissionError as error:
+            raise PermissionError(
+                f"{final.parent}: derived models cannot be kept there ({error}); set DGRASP_CACHE to a folder of yours"
+            ) from error
         try:
             build(draft)
             draft.rename(final)
@@ -169,6 +177,7 @@ def _gripper_xml() -> str:
         _shape('<cylinder radius="0.0375" length="0.0499"/>', "dark", "0 0 0.02495")
         + _shape(_box((0.0848, 0.024, 0.0565)), "dark", "0 0 0.07815")
         + _shape(_box(CAMERA_SIZE), "camera", camera)
+        + _shape(_box((0.030, 0.030, 0.006)), "dark", "0 0.045 0.030", collides=False)  # bracket
         + _inertial(MASSES["gripper"] + MASSES["camera"], (0.075, 0.085, 0.1), "0 0.005 0.05")
     )
     parts = [

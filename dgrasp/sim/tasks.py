@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import importlib
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -195,8 +196,15 @@ TASKS: dict[str, Task] = {t.name: t for t in (SimpleTask(), ClutterTask(), Novel
 
 
 def task(name: str) -> Task:
-    """Look up a task; raises ValueError naming what exists."""
-    try:
+    """A task by name, or one's own as "module:Class" (importable, so that worker processes find it too).
+
+    Raises ValueError naming what exists.
+    """
+    if name in TASKS:
         return TASKS[name]
-    except KeyError:
-        raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}") from None
+    module, _, member = name.partition(":")
+    if member:
+        found = getattr(importlib.import_module(module), member, None)
+        if isinstance(found, type) and issubclass(found, Task):
+            return found()
+    raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}, or your own as 'module:Class'")

@@ -10,15 +10,11 @@ import numpy as np
 import pybullet as bullet
 
 from dgrasp.sim import gripper, ur10
-from dgrasp.sim.motion import HALF_TURN, Infeasible, Plan, candidates, follow, interpolate, joint_motion, line
+from dgrasp.sim.planning import HOME, Infeasible, Plan, plan_motion
 from dgrasp.sim.rigid import orthonormal, pose_problem
 from dgrasp.sim.scene import Scene
-from dgrasp.sim.world import World, place_robot
+from dgrasp.sim.world import World
 
-# Not in the paper. From a search over retracted postures: the hand hangs 0.5 m above the board's edge next to the
-# robot, outside all lines of sight from the fixed and 60 sampled views to the workspace, and close to all grasps.
-HOME = np.radians([-19.0, -124.0, 107.0, -73.0, -90.0, -109.0])
-PLAN_SAMPLES = 14  # postures checked for collisions per phase of a path
 LOOKS = 60  # per simulated second, at contact forces; `watch` is called at every second look
 FORCE_WINDOW = 4  # looks over which contact forces are averaged: the peak of an impact depends on the time step
 STALLED, STALL_SECONDS = (
@@ -62,77 +58,6 @@ class _Stopped(Exception):
     """The arm stopped on contact; carries the reason."""
 
 
-def plan_motion(
-    world: World, T_world_tcp: np.ndarray, approach: np.ndarray | None = None, rate: float = 10.0
-) -> Plan | Infeasible:
-    """Joint paths to the grasp and up again, free of collisions with the arm itself and the workbench.
-
-    approach: recorded TCP poses (n, 4, 4) at `rate` Hz that end in the grasp; by default a straight line along the
-    approach axis. Objects are not asked: the real robot does not know them either.
-    """
-    config = world.config
-    T_lifted = T_world_tcp.copy()
-    T_lifted[2, 3] += config.lift_height
-    Ts_lift = line(T_world_tcp, T_lifted, config)
-    if approach is None:
-        T_before = T_world_tcp.copy()
-        T_before[:3, 3] -= config.approach_distance * T_world_tcp[:3, 2]
-        Ts_approach = line(T_before, T_world_tcp, config)
-        Ts_approach = np.concatenate([T_before[None], Ts_approach])
-    else:
-        Ts_approach = np.concatenate([approach[:1], interpolate(approach, rate, config.frequency)])
-    options = candidates(T_world_tcp, Ts_approach, HOME, config)
-    if not options:
-        return Infeasible("unreachable", "no joint angles of the UR10 bring the TCP there")
-    problem = Infeasible("unreachable", "the arm cannot follow the straight approach and lift within its joint limits")
-    for _, branch, turned, q_start in options:
-        turn = HALF_TURN if turned else np.eye(4)
-        q_approach = follow(Ts_approach @ turn, branch, q_start, config.time_step)
-        q_lift = None if q_approach is None else follow(Ts_lift @ turn, branch, q_approach[-1], config.time_step)
-        if q_approach is None or q_lift is None:
-            continue
-        plan = Plan(joint_motion(HOME, q_approach[0], config), q_approach, q_lift)
-        hit = _first_collision(world, plan)
-        if hit is None:
-            return plan
-        if problem.kind == "unreachable":
-            problem = Infeasible("collision", hit)
-    return problem
-
-
-def _first_collision(world: World, plan: Plan) -> str | None:
-    """The first contact of the robot with itself or the workbench along the plan, in words."""
-    for phase, path in (
-        ("on the way to the pre-grasp", plan.travel),
-        ("approaching", plan.approach),
-        ("lifting", plan.lift),
-    ):
-        rows = np.unique(np.linspace(0, len(path) - 1, PLAN_SAMPLES).round().astype(int))
-        for q in path[rows]:
-            hit = collision_at(world, q)
-            if hit:
-                return f"{hit} {phase}"
-    return None
-
-
-def collision_at(world: World, q_arm: np.ndarray) -> str | None:
-    """Contact of the open robot at these joint angles with itself or the workbench, by Bullet's queries; in words."""
-    robot = world.robot
-    assert robot is not None
-    place_robot(world, q_arm)
-    bullet.performCollisionDetection(physicsClientId=world.client)
-    for contact in bullet.getContactPoints(robot.body, physicsClientId=world.client):
-        body_a, body_b, link_a, link_b, distance = contact[1], contact[2], contact[3], contact[4], contact[8]
-        if distance > 0:
-            continue
-        if body_a == body_b:
-            return f"{_part(robot.links[link_a])} hits {_part(robot.links[link_b])}"
-        other, link = (body_b, link_a) if body_a == robot.body else (body_a, link_b)
-        if other in world.statics and not (world.statics[other] == "mount" and robot.links[link] == "base_link"):
-            return f"{_part(robot.links[link])} hits the {world.statics[other]}"
-    return None
-
-
 def run_trial(
     world: World,
     T_world_tcp: np.ndarray,
@@ -168,7 +93,7 @@ class _Attempt:
         self.efforts = ur10.EFFORT_LIMITS.tolist()
 
     def run(self) -> Trial:
-        place_robot(self.world, HOME)
+        self.robot.place(HOME)
         self.heights = {name: self.world.object_height(name) for name in self.world.objects}
         self.drive_gripper(0.0)
         try:
@@ -314,7 +239,7 @@ class _Attempt:
         touched = self.touched()
         if touched:
             return f"only one finger touches {_listed(touched)}"
-        q = bullet.getJointState(self.robot.body, self.robot.cranks[0], physicsClientId=self.world.client)[0]
+        q, _ = self.robot.crank_state()
         if gripper.gap(q) > 0.005:
             return f"the fingers met something else than an object and stood still {1000 * gripper.gap(q):.0f} mm apart"
         return "the fingers closed on nothing"
@@ -357,10 +282,6 @@ class _Attempt:
             else:
                 remaining.append(o.moved(T))
         return world_scene.with_objects(remaining), tuple(lost)
-
-
-def _part(link: str) -> str:
-    return "the " + link.removesuffix("_link").replace("_", " ")
 
 
 def _listed(names: list[str]) -> str:

@@ -8,8 +8,8 @@ import pytest
 from sim_scenes import box, scene_of, top_down
 
 from dgrasp.sim import Cell, CellConfig, Outcome, Scene, gripper
-from dgrasp.sim.trial import HOME
-from dgrasp.sim.world import place_robot, tcp_pose
+from dgrasp.sim.planning import HOME
+from dgrasp.sim.robot import tcp_pose
 
 
 def test_opening_is_the_vendors() -> None:
@@ -42,7 +42,7 @@ def test_linkage_has_the_closed_forms(cell: Cell) -> None:
     world, robot = cell.world, cell.world.robot
     T = tcp_pose(HOME)
     for q in np.linspace(0.0, gripper.Q_CLOSED - 1e-3, 9):
-        place_robot(world, HOME, q)
+        robot.place(HOME, q)
         assert finger_distance(cell) == pytest.approx(gripper.gap(q), abs=1e-4)
         tips = []
         for finger in robot.fingers.values():

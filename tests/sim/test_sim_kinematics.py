@@ -7,9 +7,9 @@ import pybullet as bullet
 import pytest
 
 from dgrasp.sim import Cell, Scene, motion, ur10, workspace
+from dgrasp.sim.planning import HOME
 from dgrasp.sim.rigid import from_bullet
-from dgrasp.sim.trial import HOME
-from dgrasp.sim.world import place_robot, tcp_pose, tool0_pose
+from dgrasp.sim.robot import tcp_pose, tool0_pose
 
 
 def test_urdf_follows_the_dh_table(cell: Cell) -> None:
@@ -17,7 +17,7 @@ def test_urdf_follows_the_dh_table(cell: Cell) -> None:
     world, robot = cell.world, cell.world.robot
     flange = next(i for i, name in robot.links.items() if name == "gripper_link")
     for q in np.random.default_rng(0).uniform(-np.pi, np.pi, (100, 6)):
-        place_robot(world, q)
+        robot.place(q)
         state = bullet.getLinkState(robot.body, flange, computeForwardKinematics=True, physicsClientId=world.client)
         T = ur10.forward(q)
         T[:3, 3] += workspace.BASE_POSITION

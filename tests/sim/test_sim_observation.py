@@ -9,6 +9,8 @@ from sim_scenes import box, scene_of
 
 from dgrasp.cameras import Intrinsics, project
 from dgrasp.sim import Cell, evaluation_viewpoints, sample_viewpoints, task
+from dgrasp.sim.planning import HOME
+from dgrasp.sim.robot import tcp_pose
 from dgrasp.sim.viewpoints import AZIMUTH, POLAR, RADIUS
 from dgrasp.sim.workspace import BOARD_CENTRE
 
@@ -103,3 +105,14 @@ def test_geometry_names_everything(cell: Cell) -> None:
     geometry = cell.observe_geometry(evaluation_viewpoints(2))
     assert set(geometry.names) == {"background", "table", "board", "mount", "box", "robot"}
     assert np.isinf(geometry.depth[geometry.labels == 0]).all()
+
+
+def test_the_wrist_camera_looks_along_the_gripper(cell: Cell) -> None:
+    """From home it sees its own fingertips at the lower or upper edge, and the board beyond."""
+    cell.reset(scene_of())
+    T = cell.wrist_viewpoint()
+    np.testing.assert_allclose(T[:3, 2], tcp_pose(HOME)[:3, 2], atol=1e-6)
+    geometry = cell.observe_geometry(T[None])
+    seen = {geometry.names[i] for i in np.unique(geometry.labels)}
+    assert {"robot", "board"} <= seen
+    assert np.nanmin(geometry.depth[geometry.labels == geometry.names.index("robot")]) > 0.05

@@ -128,7 +128,7 @@ def test_scenes_are_immutable() -> None:
 
 
 def test_unknown_names_say_what_exists() -> None:
-    with pytest.raises(ValueError, match=r"unknown task 'cluter'; tasks: simple, clutter, novel"):
+    with pytest.raises(ValueError, match=r"unknown task 'cluter'; tasks: simple, clutter, novel, or your own"):
         task("cluter")
     with pytest.raises(ValueError, match=r"unknown split 'trian'; splits: train, validation, test"):
         task("simple").scene("trian")
@@ -140,18 +140,19 @@ def test_unknown_names_say_what_exists() -> None:
         Scene((box(), box()))
 
 
-def test_a_task_of_ones_own(cell: Cell) -> None:
+class Row(Task):
     """A page is enough: own objects, own arrangement."""
 
-    class Row(Task):
-        name = "row"
-        scenes = objects = attempts = 3
-        description = "boxes in a row"
+    name = "row"
+    scenes = objects = attempts = 3
+    description = "boxes in a row"
 
-        def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
-            return [box(f"box {i}", at=(0.1 + 0.15 * i, float(rng.uniform(-0.1, 0.1)))) for i in range(objects)]
+    def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
+        return [box(f"box {i}", at=(0.1 + 0.15 * i, float(rng.uniform(-0.1, 0.1)))) for i in range(objects)]
 
-    scene = Row().scene("test", 1)
+
+def test_a_task_of_ones_own(cell: Cell) -> None:
+    scene = task(f"{__name__}:Row").scene("test", 1)
     assert scene.task == "row" and len(scene) == 3 and scene.digest() != Row().scene("test", 2).digest()
     cell.reset(scene)
     assert set(cell.world.objects) == {"box 0", "box 1", "box 2"}

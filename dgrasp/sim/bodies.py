@@ -1,0 +1,107 @@
+"""Workbench and objects as Bullet bodies."""
+
+from __future__ import annotations
+
+import pybullet as bullet
+
+from dgrasp.sim import workspace
+from dgrasp.sim.config import CellConfig
+from dgrasp.sim.models import load_model
+from dgrasp.sim.rigid import to_bullet
+from dgrasp.sim.scene import SceneObject
+from dgrasp.sim.shapes import Prism
+
+SUNK = 0.0005  # neighbours overlap by this much, so that no two drawn surfaces coincide and flicker
+ROLLING_FRICTION = 0.0005  # m, of round objects; not in the paper: a ball comes to rest on the board
+SPINNING_FRICTION = 0.001  # m, of the same, which touch in points where real ones touch in patches
+
+
+def add_workbench(client: int, config: CellConfig) -> dict[int, str]:
+    """Table, board and robot mount as fixed boxes; body id -> name."""
+    table_top = workspace.TABLE_SIZE[2]
+    board_bottom = table_top - SUNK
+    mount_top = workspace.BASE_POSITION[2]
+    boxes = (
+        ("table", workspace.TABLE_SIZE, (*workspace.TABLE_CENTRE_XY, table_top / 2), config.table_colour),
+        (
+            "board",
+            (*workspace.BOARD_SIZE[:2], workspace.BOARD_TOP - board_bottom),
+            (*workspace.BOARD_CENTRE_XY, (workspace.BOARD_TOP + board_bottom) / 2),
+            config.board_colour,
+        ),
+        (
+            "mount",
+            (0.24, 0.24, mount_top - board_bottom - SUNK),
+            (*workspace.BASE_POSITION[:2], (mount_top - SUNK + board_bottom) / 2),
+            (0.30, 0.31, 0.33),
+        ),
+    )
+    statics = {}
+    for name, size, centre, colour in boxes:
+        half = [s / 2 for s in size]
+        shape = bullet.createCollisionShape(bullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
+        visual = bullet.createVisualShape(
+            bullet.GEOM_BOX, halfExtents=half, rgbaColor=[*colour, 1], physicsClientId=client
+        )
+        body = bullet.createMultiBody(
+            0, shape, visual, basePosition=centre, useMaximalCoordinates=True, physicsClientId=client
+        )
+        bullet.changeDynamics(body, -1, lateralFriction=config.board_friction, physicsClientId=client)
+        statics[body] = name
+    return statics
+
+
+def add_object(client: int, o: SceneObject) -> int:
+    """Create an object's body at its pose; Bullet derives the inertia from shape and mass."""
+    shape, visual = _body_shapes(client, o)
+    position, quaternion = to_bullet(o.T_world_object)
+    body = bullet.createMultiBody(
+        o.mass,
+        shape,
+        visual,
+        position,
+        quaternion,
+        useMaximalCoordinates=True,  # plain rigid bodies: half the time of bodies with joint coordinates
+        physicsClientId=client,
+    )
+    bullet.changeDynamics(
+        body,
+        -1,
+        lateralFriction=o.friction,
+        frictionAnchor=1,  # static friction holds a position; without it resting prisms creep
+        collisionMargin=0.0,  # the default adds 1 mm of air around hulls
+        physicsClientId=client,
+    )
+    if not isinstance(o.shape, Prism) or o.shape.sides == 0:
+        bullet.changeDynamics(
+            body, -1, rollingFriction=ROLLING_FRICTION, spinningFriction=SPINNING_FRICTION, physicsClientId=client
+        )
+    return body
+
+
+def _body_shapes(client: int, o: SceneObject) -> tuple[int, int]:
+    rgba = [*o.colour, 1.0]
+    if not isinstance(o.shape, Prism):
+        return load_model(o.shape.name).bullet_shapes(client, rgba)
+    prism = o.shape
+    if prism.sides == 0:
+        shape = bullet.createCollisionShape(
+            bullet.GEOM_CYLINDER, radius=prism.width / 2, height=prism.height, physicsClientId=client
+        )
+    elif prism.sides == 4:
+        half = [e / 2 for e in prism.extents]
+        shape = bullet.createCollisionShape(bullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
+    else:
+        corners = [[*xy, z] for xy in prism.outline.tolist() for z in (-prism.height / 2, prism.height / 2)]
+        shape = bullet.createCollisionShape(bullet.GEOM_MESH, vertices=corners, physicsClientId=client)
+    vertices, normals = prism.mesh()
+    visual = bullet.createVisualShape(
+        bullet.GEOM_MESH,
+        vertices=vertices.tolist(),
+        normals=normals.tolist(),
+        indices=list(range(len(vertices))),
+        rgbaColor=rgba,
+        specularColor=[0.0, 0.0, 0.0],
+        physicsClientId=client,
+    )
+    return shape, visual

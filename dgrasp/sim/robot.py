@@ -1,0 +1,148 @@
+"""The robot in Bullet: its joints and links, the constraints of its linkage, and where its hand and camera are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pybullet as bullet
+
+from dgrasp.sim import gripper, robot_model, ur10, workspace
+from dgrasp.sim.rigid import to_bullet, transform
+
+GEAR_FORCE = 100.0  # N m the linkage can carry; not in the paper: far above the driving torque
+
+
+@dataclass
+class Robot:
+    """Indices of the robot's joints and links in Bullet; link -1 is the base."""
+
+    client: int
+    body: int
+    arm: list[int]
+    cranks: list[int]  # left (driven), right
+    linkage: list[int]  # every joint of the gripper
+    fingers: dict[str, int]  # link of each side, with its pad
+    links: dict[int, str]
+    inner_knuckles: dict[str, int]  # bodies that are drawn and touch nothing
+
+    def place(self, q_arm: Sequence[float] | np.ndarray, crank: float = 0.0) -> None:
+        """Put the joints somewhere at rest (before a trial, or for collision queries; never during a trial)."""
+        for joint, q in zip(self.arm, q_arm, strict=True):
+            bullet.resetJointState(self.body, joint, float(q), 0.0, physicsClientId=self.client)
+        for joint in self.linkage:
+            bullet.resetJointState(self.body, joint, crank, 0.0, physicsClientId=self.client)
+
+    def crank_state(self) -> tuple[float, float]:
+        """Angle (rad) and speed (rad/s) of the driven crank."""
+        return bullet.getJointState(self.body, self.cranks[0], physicsClientId=self.client)[:2]
+
+    def flange_pose(self) -> np.ndarray:
+        """`T_world_flange` at the arm's present joint angles."""
+        states = bullet.getJointStates(self.body, self.arm, physicsClientId=self.client)
+        T = ur10.forward(np.array([state[0] for state in states]))
+        T[:3, 3] += workspace.BASE_POSITION
+        return T
+
+    def camera_pose(self) -> np.ndarray:
+        """`T_world_cam` of the wrist camera's colour sensor, looking along the approach axis, OpenCV axes."""
+        return self.flange_pose() @ transform(None, robot_model.CAMERA_SENSOR)
+
+    def draw_inner_knuckles(self) -> None:
+        """Put the drawn knuckles where the parallelogram has them (before a picture; physics does not feel them)."""
+        T_world_flange = self.flange_pose()
+        for (side, knuckle), crank in zip(self.inner_knuckles.items(), self.cranks, strict=True):
+            q = bullet.getJointState(self.body, crank, physicsClientId=self.client)[0]
+            T = T_world_flange @ gripper.inner_knuckle_pose(robot_model.SIDES[side], q)
+            bullet.resetBasePositionAndOrientation(knuckle, *to_bullet(T), physicsClientId=self.client)
+
+    def remove(self) -> None:
+        for body in (self.body, *self.inner_knuckles.values()):
+            bullet.removeBody(body, physicsClientId=self.client)
+
+
+def load_robot(client: int, pad_friction: float) -> Robot:
+    """Load the URDF at its place on the table, and tie the linkage."""
+    flags = bullet.URDF_USE_INERTIA_FROM_FILE | bullet.URDF_USE_SELF_COLLISION
+    body = bullet.loadURDF(
+        str(robot_model.robot_urdf()), workspace.BASE_POSITION, useFixedBase=True, flags=flags, physicsClientId=client
+    )
+    joints, links = {}, {-1: "base_link"}
+    for i in range(bullet.getNumJoints(body, physicsClientId=client)):
+        info = bullet.getJointInfo(body, i, physicsClientId=client)
+        joints[info[1].decode()], links[i] = i, info[12].decode()
+    index = {name: i for i, name in links.items()}
+    robot = Robot(
+        client,
+        body,
+        arm=[joints[name] for name in ur10.JOINTS],
+        cranks=[joints[name] for name in robot_model.CRANKS],
+        linkage=[joints[name] for name in robot_model.CRANKS + robot_model.FINGERS],
+        fingers={side: index[f"{side}_finger"] for side in robot_model.SIDES},
+        links=links,
+        inner_knuckles={side: _inner_knuckle(client) for side in robot_model.SIDES},
+    )
+    _ignore_contacts_inside_gripper(client, robot, index)
+    _tie_linkage(client, robot)
+    for finger in robot.fingers.values():
+        bullet.changeDynamics(body, finger, lateralFriction=pad_friction, physicsClientId=client)
+    return robot
+
+
+def _inner_knuckle(client: int) -> int:
+    half = [s / 2 for s in robot_model.INNER_KNUCKLE]
+    rgba = [float(c) for c in robot_model.COLOURS["dark"].split()]
+    visual = bullet.createVisualShape(bullet.GEOM_BOX, halfExtents=half, rgbaColor=rgba, physicsClientId=client)
+    return bullet.createMultiBody(0, -1, visual, useMaximalCoordinates=True, physicsClientId=client)
+
+
+def _ignore_contacts_inside_gripper(client: int, robot: Robot, index: dict[str, int]) -> None:
+    """Links of the hand touch by construction; only the two fingers can really collide with each other."""
+    hand = [
+        index[name]
+        for name in ("wrist_3_link", "gripper_link", "left_crank", "left_finger", "right_crank", "right_finger")
+    ]
+    fingers = set(robot.fingers.values())
+    pairs = [(a, b) for n, a in enumerate(hand) for b in hand[n + 1 :] if {a, b} != fingers]
+    # joint housings of neighbours but one overlap by construction
+    near = (("wrist_1_link", "wrist_3_link"), ("wrist_2_link", "gripper_link"), ("base_link", "upper_arm_link"))
+    for a, b in pairs + [(index[a], index[b]) for a, b in near]:
+        bullet.setCollisionFilterPair(robot.body, robot.body, a, b, 0, physicsClientId=client)
+
+
+def _tie_linkage(client: int, robot: Robot) -> None:
+    """Gear constraints: the right crank follows the left, each finger turns back as its crank turns (parallelogram)."""
+    left, right = robot.cranks
+    left_finger, right_finger = robot.linkage[2:]
+    for joint in robot.linkage:
+        bullet.setJointMotorControl2(robot.body, joint, bullet.VELOCITY_CONTROL, force=0.0, physicsClientId=client)
+        bullet.changeDynamics(robot.body, joint, jointDamping=0.0, physicsClientId=client)
+    for parent, child in ((left, right), (left, left_finger), (right, right_finger)):
+        constraint: Any = bullet.createConstraint(
+            robot.body,
+            parent,
+            robot.body,
+            child,
+            bullet.JOINT_GEAR,
+            [1, 0, 0],
+            [0, 0, 0],
+            [0, 0, 0],
+            physicsClientId=client,
+        )
+        bullet.changeConstraint(constraint, gearRatio=-1, maxForce=GEAR_FORCE, erp=1.0, physicsClientId=client)
+
+
+def tcp_pose(q_arm: np.ndarray) -> np.ndarray:
+    """`T_world_tcp` of arm joint angles (..., 6)."""
+    T = ur10.forward(q_arm).copy()
+    T[..., :3, 3] += np.asarray(workspace.BASE_POSITION) + gripper.TOOL0_TCP * T[..., :3, 2]
+    return T
+
+
+def tool0_pose(T_world_tcp: np.ndarray) -> np.ndarray:
+    """`T_base_tool0` that brings the TCP to poses (..., 4, 4)."""
+    T = np.array(T_world_tcp, dtype=np.float64)
+    T[..., :3, 3] -= np.asarray(workspace.BASE_POSITION) + gripper.TOOL0_TCP * T[..., :3, 2]
+    return T
