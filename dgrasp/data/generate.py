@@ -56,6 +56,8 @@ def generate_demonstrations(
     missing = [key for key in wanted if layout.scene_path(run.path, *key).name not in files]
     if run.complete and not missing:
         return run
+    for stale in run.path.rglob(".*.tmp"):  # half-written files of a process that was killed
+        stale.unlink(missing_ok=True)
     jobs = (delayed(make_scene)(config, run.path, split, index, seed) for split, index in missing)
     with parallel_config(backend=data_config.backend):
         results = Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)

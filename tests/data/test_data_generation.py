@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -124,19 +123,30 @@ def test_a_dask_cluster_makes_the_same_bytes(demonstrations: Run, tmp_path: Path
 
 
 def test_killed_and_resumed_equals_undisturbed(demonstrations: Run, tmp_path: Path) -> None:
-    code = (
-        "from pathlib import Path; from dgrasp.data import generate_demonstrations; from data_runs import CELL, SMALL; "
-        f"generate_demonstrations(SMALL, CELL, Path({str(tmp_path)!r}), seed=3)"
-    )
+    """kill -9 while the third of four scenes is being written; what is half-written is swept away."""
+    code = f"""
+import os, signal
+from pathlib import Path
+import numpy as np
+from data_runs import CELL, SMALL
+from dgrasp.data import generate_demonstrations
+write, calls = np.savez_compressed, []
+def die_in_the_third(handle, **arrays):
+    calls.append(handle)
+    if len(calls) == 3:
+        handle.write(b"half a scene")
+        handle.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(handle, **arrays)
+np.savez_compressed = die_in_the_third
+generate_demonstrations(SMALL, CELL, Path({str(tmp_path)!r}), seed=3)
+"""
     environment = os.environ | {
         "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{Path(generate.__file__).parents[2]}"
     }
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
-    while not (finished := list(tmp_path.rglob("scenes/*.npz"))) and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 1 <= len(finished) < 4, "killed in the middle"
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob("scenes/*.npz"))) == 2 and len(list(tmp_path.rglob("scenes/.*.tmp"))) == 1
     resumed = generate_demonstrations(SMALL, CELL, tmp_path, seed=3)
     assert contents(resumed.path) == contents(demonstrations.path)
 
