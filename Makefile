@@ -35,8 +35,6 @@ endif
 unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 export DGRASP_LOCK := $(LOCK)
-# OpenMP threads that wait must sleep: spinning ones stall a two-thread job twenty-fold as soon as a third process runs.
-export OMP_WAIT_POLICY ?= passive
 
 BUILD := build/$(PROFILE)
 BUILT := $(NOTEBOOKS:%=$(BUILD)/notebooks/%.ipynb)

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
 Pose = Float[Tensor, "*batch 4 4"]
 
@@ -62,7 +64,7 @@ def gripper_symmetric_angle(R_1: Float[Tensor, "*b 3 3"], R_2: Float[Tensor, "*b
 def uniform_rotations(n: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Float[Tensor, "n 3 3"]:
     """Rotations uniform on SO(3) (Haar measure), from normalised Gaussian quaternions."""
     q = torch.randn(n, 4, generator=generator, dtype=torch.float64)
-    return roma.unitquat_to_rotmat(torch.nn.functional.normalize(q, dim=-1)).to(dtype)
+    return roma.unitquat_to_rotmat(F.normalize(q, dim=-1)).to(dtype)
 
 
 def euler_uniform_rotations(
@@ -91,15 +93,26 @@ def uniform_poses(
 
 
 def _quat_to_rotmat(q: Tensor) -> Tensor:
-    return roma.unitquat_to_rotmat(torch.nn.functional.normalize(q, dim=-1))
+    return roma.unitquat_to_rotmat(F.normalize(q, dim=-1))
 
 
 def _sixd_to_rotmat(a: Tensor) -> Tensor:
-    """Gram-Schmidt (Zhou et al. 2019, Eq. 15): b1 = N(a1), b2 = N(a2 - (b1.a2) b1), b3 = b1 x b2."""
-    a1, a2 = a[..., :3], a[..., 3:]
-    b1 = torch.nn.functional.normalize(a1, dim=-1)
-    b2 = torch.nn.functional.normalize(a2 - (b1 * a2).sum(-1, keepdim=True) * b1, dim=-1)
+    """Columns N(a1), N(a2) and their cross product: a rotation if a1 and a2 are orthogonal, as `normalize` leaves them.
+
+    Gram-Schmidt is not part of this map on purpose: it would confine the slope of the second column to one
+    direction, and a cosine with a one-dimensional slope (Sec. 3.3) has no gradient to learn from.
+    """
+    b1 = F.normalize(a[..., :3], dim=-1)
+    b2 = F.normalize(a[..., 3:], dim=-1)
     return torch.stack([b1, b2, torch.linalg.cross(b1, b2)], dim=-1)
+
+
+def _gram_schmidt(a: Tensor) -> Tensor:
+    """Orthonormal columns (Zhou et al. 2019, Eq. 15): b1 = N(a1), b2 = N(a2 - (b1.a2) b1)."""
+    b1 = F.normalize(a[..., :3], dim=-1)
+    a2 = a[..., 3:]
+    b2 = F.normalize(a2 - (b1 * a2).sum(-1, keepdim=True) * b1, dim=-1)
+    return torch.cat([b1, b2], dim=-1)
 
 
 def _rotmat_to_sixd(R: Tensor) -> Tensor:
@@ -119,13 +132,17 @@ class Representation:
     parts: tuple[slice, ...]
     _to_rotmat: Callable[[Tensor], Tensor]
     _from_rotmat: Callable[[Tensor], Tensor]
+    _to_manifold: Callable[[Tensor], Tensor]
 
     @property
     def rotation_dim(self) -> int:
         return self.dim - 3
 
     def to_matrix(self, vector: Float[Tensor, "*batch d"]) -> Pose:
-        """Pose matrices; the rotation part is orthonormalised inside, so that slopes are tangent to SO(3)."""
+        """Pose matrices of vectors with a valid rotation part (see `normalize`).
+
+        Quaternion and 6D columns are normalised inside, so that slopes never point along them.
+        """
         return make_pose(self._to_rotmat(vector[..., 3:]), vector[..., :3])
 
     def from_matrix(self, T: Pose) -> Float[Tensor, "*batch d"]:
@@ -134,12 +151,7 @@ class Representation:
 
     def normalize(self, vector: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Put the rotation part back on its manifold after a gradient step (Sec. 3.1, 3.3)."""
-        rotation = vector[..., 3:]
-        if self.name == "quat":
-            rotation = torch.nn.functional.normalize(rotation, dim=-1)
-        else:
-            rotation = self._from_rotmat(self._to_rotmat(rotation))
-        return torch.cat([vector[..., :3], rotation], dim=-1)
+        return torch.cat([vector[..., :3], self._to_manifold(vector[..., 3:])], dim=-1)
 
     def displacement(self, source: Float[Tensor, "*b d"], target: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """`target - source` (the Delta p of Eq. 4); quaternions are sign-aligned first: q and -q are one rotation."""
@@ -149,8 +161,12 @@ class Representation:
         return target - source
 
 
-QUATERNION = Representation("quat", 7, (slice(0, 3), slice(3, 7)), _quat_to_rotmat, roma.rotmat_to_unitquat)
-SIX_D = Representation("6d", 9, (slice(0, 3), slice(3, 6), slice(6, 9)), _sixd_to_rotmat, _rotmat_to_sixd)
+QUATERNION = Representation(
+    "quat", 7, (slice(0, 3), slice(3, 7)), _quat_to_rotmat, roma.rotmat_to_unitquat, partial(F.normalize, dim=-1)
+)
+SIX_D = Representation(
+    "6d", 9, (slice(0, 3), slice(3, 6), slice(6, 9)), _sixd_to_rotmat, _rotmat_to_sixd, _gram_schmidt
+)
 REPRESENTATIONS = {r.name: r for r in (QUATERNION, SIX_D)}
 
 

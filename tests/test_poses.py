@@ -103,11 +103,11 @@ def test_vectors_and_matrices_round_trip(name, T):
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)
 @given(T=poses(), noise=st.lists(st.floats(-0.3, 0.3), min_size=9, max_size=9))
-def test_any_vector_near_a_pose_gives_a_rigid_transform(name, T, noise):
+def test_any_vector_near_a_pose_is_normalized_to_a_rigid_transform(name, T, noise):
     rep = representation(name)
     vector = rep.from_matrix(T) + torch.tensor(noise[: rep.dim], dtype=torch.float64)
-    check_poses(rep.to_matrix(vector), tolerance=1e-9)
-    torch.testing.assert_close(rep.to_matrix(rep.normalize(vector)), rep.to_matrix(vector))
+    check_poses(rep.to_matrix(rep.normalize(vector)), tolerance=1e-9)
+    torch.testing.assert_close(rep.normalize(rep.normalize(vector)), rep.normalize(vector))
     torch.testing.assert_close(rep.normalize(vector)[:3], vector[:3])
 
 
@@ -127,7 +127,17 @@ def test_six_numbers_are_the_first_two_columns_made_orthonormal():
     """Zhou et al. 2019, Eq. 15, worked by hand: a2 leans towards a1, and both have the wrong length."""
     vector = torch.tensor([0.1, 0.2, 0.3, 2.0, 0.0, 0.0, 5.0, 0.0, 3.0], dtype=torch.float64)
     R = torch.tensor([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]], dtype=torch.float64)
-    torch.testing.assert_close(SIX_D.to_matrix(vector)[:3, :3], R)
+    torch.testing.assert_close(SIX_D.to_matrix(SIX_D.normalize(vector))[:3, :3], R)
+
+
+def test_every_turn_moves_the_second_column_of_six_numbers():
+    """A slope confined to one direction would give its cosine (Sec. 3.3) no gradient: both tangent directions count."""
+    vector = SIX_D.from_matrix(torch.eye(4, dtype=torch.float64)).requires_grad_()
+    sensitive = []
+    for weight in (torch.tensor([1.0, 0, 0]), torch.tensor([0, 0, 1.0])):  # turns about z and about x
+        (slope,) = torch.autograd.grad((SIX_D.to_matrix(vector)[:3, 1] * weight.double()).sum(), vector)
+        sensitive.append(slope[6:].norm() > 0.5)
+    assert all(sensitive)
 
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)
