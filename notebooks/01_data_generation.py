@@ -38,7 +38,7 @@ from IPython.display import Markdown, display
 
 from dgrasp import sim, streams
 from dgrasp.cameras import Intrinsics
-from dgrasp.data import DemonstrationSet
+from dgrasp.data import DemonstrationSet, attempts_table, objects_table, poses_table
 from dgrasp.experiment import Experiment
 from dgrasp.report.draw import show_view
 from dgrasp.report.film import film
@@ -94,7 +94,7 @@ for ax, (label, image) in zip(axes.flat, frames, strict=False):
 # lifted.
 
 # %%
-show_source(sim.trial._Attempt.run, sim.trial._Attempt.enveloped, sim.trial._Attempt.lifted)
+show_source(sim.TrialProtocol.run, sim.TrialProtocol.enveloped, sim.TrialProtocol.lifted)
 
 # %% [markdown]
 # ## The views
@@ -116,6 +116,27 @@ for i, ax in enumerate(np.atleast_1d(axes)):
 
 # %%
 display(Markdown((run.path / "data_card.md").read_text()))
+
+# %%
+attempts = attempts_table(run)
+attempts.groupby(["outcome", "reason"] if (attempts["outcome"] != "success").any() else "outcome").size()
+
+# %% [markdown]
+# Sizes of the prisms (the gripper opens 140 mm), where grasps were demonstrated, and how high the recorded poses are:
+# slopes are taught
+# from all over the workspace, and not only from above the object.
+
+# %%
+objects, poses = objects_table(run), poses_table(run)
+grasps = poses[poses["left"] == 0]
+figure, axes = plt.subplots(1, 3, figsize=(10, 2.8))
+axes[0].scatter(1e3 * objects["width"], 1e3 * objects["height"], s=6)
+axes[0].set(xlabel="width (mm)", ylabel="height (mm)", title="prisms")
+axes[1].scatter(poses["x"], poses["y"], s=1, color="0.7")
+axes[1].scatter(grasps["x"], grasps["y"], s=6)
+axes[1].set(xlabel="x (m)", ylabel="y (m)", title="grasps (blue) and ways there", aspect="equal")
+axes[2].scatter(1e3 * poses["height"], np.degrees(poses["tilt"]), s=1)
+_ = axes[2].set(xlabel="height above the board (mm)", ylabel="tilt (degrees)", title="recorded poses")
 
 # %% [markdown]
 # ## Figure 3: observations of all tasks
@@ -148,6 +169,39 @@ data = pd.DataFrame(models.values())
 save_output(
     "fig03", figure, data, experiment.figures, profile=experiment.profile.name, runs={"demonstrations": run}, seed=seed
 )
+
+# %% [markdown]
+# ## A task of your own
+#
+# A task is a recipe for scenes: subclass `Task`, and return objects at rest. Put the class into a module of yours,
+# and its name
+# `"module:Class"` works wherever a task is named, in profiles too. Here, a tower of two boxes, tried with the
+# oracle's help:
+
+
+# %%
+class Tower(sim.Task):
+    name, scenes, objects, attempts, description = "tower", 10, 2, 2, "one box on top of another"
+
+    def arrange(self, rng, objects):
+        boxes = [sim.Prism(4, 0.05, 0.06, 0.05)] * objects
+        heights = 0.9605 + 0.025 + 0.0505 * np.arange(objects)  # board top, half a box, a little air
+        poses = [np.block([[np.eye(3), np.array([[0.2], [0.0], [z]])], [np.zeros((1, 3)), 1.0]]) for z in heights]
+        tower = [
+            sim.SceneObject(f"box {i + 1}", box, tuple(rng.uniform(0.2, 0.9, 3)), 0.1, 0.5, T)
+            for i, (box, T) in enumerate(zip(boxes, poses, strict=True))
+        ]
+        return sim.physics_rest(tower)
+
+
+# %%
+tower = Tower().scene(split="test", index=0, seed=seed)
+with sim.Cell(experiment.profile.cell) as cell:
+    cell.reset(tower)
+    T_top = sim.oracle_grasps(tower, clear=False)
+    trial = cell.execute(T_top[T_top[:, 2, 3].argmax()])
+    show_view(plt.figure(figsize=(4, 3)).gca(), picture(experiment.profile.cell, tower), title=trial.outcome.value)
+print(trial.reason)
 
 # %% [markdown]
 # ## What we saw

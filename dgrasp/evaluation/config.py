@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from dgrasp.config import Config
 from dgrasp.policy import POLICIES, policy_spec
-from dgrasp.sim import TASKS
+from dgrasp.sim import task
 
 
 class TaskBudget(Config):
@@ -36,8 +36,7 @@ class EvaluationConfig(Config):
     @classmethod
     def _known_tasks(cls, tasks: dict[str, TaskBudget]) -> dict[str, TaskBudget]:
         for name in tasks:
-            if name not in TASKS:
-                raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}")
+            task(name)
         return tasks
 
     @field_validator("policies")

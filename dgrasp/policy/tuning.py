@@ -89,7 +89,6 @@ def _work(
     attempts: Attempts, base: OptimizerConfig, config: TuningConfig, storage: Path | str, name: str, seed: int
 ) -> None:
     """Make trials until the study has enough finished ones."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = _study(storage, name, config)
     while sum(counts := (_count(study, *FINISHED), _count(study, TrialState.RUNNING))) < config.trials:
         # A sampler of its own for every trial, addressed by the trials before it: a stop loses no state.
@@ -147,6 +146,7 @@ def _with(base: OptimizerConfig, parameters: dict[str, float]) -> OptimizerConfi
 
 
 def _study(storage: Path | str, name: str, config: TuningConfig) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     pruner = optuna.pruners.MedianPruner(config.startup_trials, config.pruning_warmup)
     return optuna.create_study(
         storage=_storage(storage), study_name=name, direction="maximize", pruner=pruner, load_if_exists=True

@@ -3,10 +3,11 @@
 from dgrasp.sim.cell import Cell, Geometry
 from dgrasp.sim.config import CellConfig
 from dgrasp.sim.oracle import OracleConfig, distance_to_grasps, oracle, oracle_grasps
+from dgrasp.sim.rest import physics_rest
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.shapes import Prism
 from dgrasp.sim.tasks import TASKS, Task, task
-from dgrasp.sim.trial import Outcome, Trial
+from dgrasp.sim.trial import Outcome, Trial, TrialProtocol
 from dgrasp.sim.viewpoints import evaluation_viewpoints, sample_viewpoints, viewpoint
 
 __all__ = [
@@ -21,10 +22,12 @@ __all__ = [
     "SceneObject",
     "Task",
     "Trial",
+    "TrialProtocol",
     "distance_to_grasps",
     "evaluation_viewpoints",
     "oracle",
     "oracle_grasps",
+    "physics_rest",
     "sample_viewpoints",
     "task",
     "viewpoint",

@@ -73,15 +73,15 @@ def run_trial(
     plan = plan_motion(world, T, approach, rate)
     if isinstance(plan, Infeasible):
         return _refused(world, T, Outcome(plan.kind), plan.reason)
-    return _Attempt(world, T, plan, watch).run()
+    return TrialProtocol(world, T, plan, watch).run()
 
 
 def _refused(world: World, T: np.ndarray, outcome: Outcome, reason: str) -> Trial:
     return Trial(outcome, reason, T, world.scene, 0.0)
 
 
-class _Attempt:
-    """The moving part of a trial."""
+class TrialProtocol:
+    """One trial from home to verdict; `run` is the protocol, step by step."""
 
     def __init__(self, world: World, T_world_tcp: np.ndarray, plan: Plan, watch: Callable[[str], None] | None) -> None:
         assert world.robot is not None
