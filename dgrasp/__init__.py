@@ -1,8 +1,7 @@
 """dGrasp: NeRF-informed implicit grasp policies with supervised optimization slopes.
 
-The public names below are loaded when first used, so that `from dgrasp import slope_loss` needs neither the
-simulator nor the rest. What stands where: `poses`, `cameras`; `sim`, `data`, `nerf`, `value`, `policy`,
-`evaluation`, `report`; `experiment` ties them together.
+The public names below are loaded when first used. What stands where: `poses`, `cameras`; `sim`, `data`, `nerf`,
+`value`, `policy`, `evaluation`, `report`; `experiment` ties them together.
 """
 
 from __future__ import annotations

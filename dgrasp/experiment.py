@@ -18,7 +18,7 @@ from dgrasp.nerf.pretrain import load_nerf, pretrain
 from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
 from dgrasp.profiles import Profile, load_profile
 from dgrasp.runs import Run
-from dgrasp.value import GraspValue, ValueConfig, load_value, train_value, value_run
+from dgrasp.value import GraspValue, ValueConfig, ValueRecipe, load_value, train_value, value_run
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Experiment:
 
     def value(self, model: str) -> Run:
         """Psi of one model: base, dgrasp_quat, dgrasp_6d or base_control."""
+        ValueRecipe(model=model, value=self.profile.value)  # refuses an unknown model before anything is computed
         runtime = self.profile.runtime
         threads = 1  # models train side by side, one thread each
         return train_value(*self._value_inputs(), model=model, seed=self.seed, device=runtime.device, threads=threads)
@@ -84,7 +85,8 @@ class Experiment:
         return load_value(self.value(model), self.nerf())
 
     def tuned(self, policy: str) -> Run:
-        """The tuning study of one policy (Sec. 3.3, 4.2)."""
+        """The tuning study of one policy (Sec. 3.3, 4.2); raises ValueError, at once, for an unknown one."""
+        policy_spec(policy)
         return tune_policy(*self._tuning_inputs(policy), seed=self.seed)
 
     def tuning(self) -> dict[str, Run]:

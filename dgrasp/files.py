@@ -92,6 +92,6 @@ def load_tensors(path: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
             return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise DamagedFileError(
-            f"{path}: damaged or truncated safetensors file ({error}); delete it and run again, "
-            "the stage resumes from its last checkpoint"
+            f"{path}: damaged or truncated safetensors file ({error}); delete its folder {path.parent} and run again: "
+            "only that stage is computed anew"
         ) from error

@@ -99,8 +99,8 @@ show_source(sim.TrialProtocol.run, sim.TrialProtocol.enveloped, sim.TrialProtoco
 # %% [markdown]
 # ## The views
 #
-# Every stage of a scene is seen from random places on a sphere of 0.8 m about the workspace. The first five are what
-# Psi trains on; the NeRF trains on all.
+# Every stage of a scene is seen from a sphere of 0.8 m about the workspace: first from five fixed places, on which Ψ
+# trains and from two of which plans are made, then from random ones. The NeRF trains on all.
 
 # %%
 count = experiment.profile.data.policy_views
@@ -148,7 +148,6 @@ _ = axes[2].set(xlabel="height above the board (mm)", ylabel="tilt (degrees)", t
 # %%
 figure, axes = plt.subplots(3, 4, figsize=(9, 5.4))
 models = {}
-size = (experiment.profile.data.width, experiment.profile.data.height)
 with sim.Cell(experiment.profile.cell) as cell:
     for row, name in zip(axes, sim.TASKS, strict=True):
         for i, ax in enumerate(row):

@@ -34,7 +34,7 @@ import pandas as pd
 
 from dgrasp.data import DemonstrationSet
 from dgrasp.experiment import Experiment
-from dgrasp.policy import POLICIES, optimize_poses
+from dgrasp.policy import optimize_poses
 from dgrasp.report.climbs import record_climb
 from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import save_output
@@ -75,7 +75,7 @@ show_source(optimize_poses)
 # validation scenes, never on test scenes (Sec. 3.3, 4.2).
 
 # %%
-table = pd.DataFrame({name: tuned[name].summary for name in POLICIES}).T
+table = pd.DataFrame({name: run.summary for name, run in tuned.items()}).T
 table
 
 # %% [markdown]
@@ -127,7 +127,8 @@ for id, (task, policies) in panels.items():
 # %% [markdown]
 # ## "More stable convergence", as a number
 #
-# Of all candidates, which share is close to a valid grasp (2 cm, 15 degrees, up to the gripper's half turn) after
+# Of the candidates that climb, which share is close to a valid grasp (2 cm, 15 degrees, up to the gripper's half
+# turn) after
 # each step? Valid grasps are the oracle's, on
 # validation scenes of the simple task.
 

@@ -17,7 +17,7 @@
 #
 # > **Box.** Table 2 and Figure 7. **No robot moved for this notebook.** The paper's numbers are the paper's; our
 # > columns stay empty until
-# > trials are on record. Takes seconds.
+# > trials are on record. Needs notebooks 1 to 4. Takes seconds.
 #
 # The paper presents ten everyday objects five times each. Two choices make real grasps safer: only poses that point
 # downwards are considered, and the chosen
@@ -70,7 +70,7 @@ print("approach axis, real robot's rule:", real.T_world_tcp[:3, 2].round(2))
 # %% [markdown]
 # ## Figure 7
 #
-# The paper shows a failure to the workspace's corner, a slippage and a success. It is not made at this profile, and
+# The paper shows a failure to the workspace's corner, a slippage and a success. No profile makes it yet, and
 # its file says so.
 
 # %%

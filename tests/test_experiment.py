@@ -1,6 +1,7 @@
 """The chain as a whole, at a scale of seconds: it resumes after kill -9, and equal seeds give equal bytes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,8 +95,6 @@ def test_a_finished_chain_computes_nothing_again(chain, undisturbed):
 
 @pytest.mark.slow
 def test_a_truncated_weights_file_is_named_and_costs_nothing_else(chain, undisturbed, tmp_path):
-    import shutil
-
     build = tmp_path / "build"
     shutil.copytree(undisturbed, build)
     shutil.rmtree(next((build / "runs").glob("evaluation-*")))
@@ -106,3 +105,6 @@ def test_a_truncated_weights_file_is_named_and_costs_nothing_else(chain, undistu
     assert process.returncode != 0
     assert "damaged or truncated safetensors file" in errors.decode() and weights.name in errors.decode()
     assert next((build / "runs").glob("nerf-*/done.json")).is_file()
+    shutil.rmtree(weights.parent)  # what the message says
+    finish(chain(build))
+    assert results(build) == results(undisturbed)

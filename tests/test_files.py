@@ -95,7 +95,9 @@ def test_truncated_weights_are_named(tmp_path, kept):
     path = tmp_path / "last.safetensors"
     save_tensors(path, TENSORS)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(DamagedFileError, match=r"last\.safetensors: damaged or truncated .* delete it and run again"):
+    with pytest.raises(
+        DamagedFileError, match=r"last\.safetensors: damaged or truncated .* delete its folder .* and run again"
+    ):
         load_tensors(path)
 
 

@@ -39,6 +39,8 @@ def test_missing_file_is_named(tmp_path):
         ({"nerf": {"trainning": {}}}, "nerf.trainning.*allowed: .*training"),
         ({"value": {"steps": 0}}, "value.steps.*greater than or equal to 1"),
         ({"runtime": {"threads": "many"}}, "runtime.threads"),
+        ({"runtime": {"device": "gpu"}}, "unknown device 'gpu'"),
+        ({"optimizer": {"starts": 8, "keep": [[0, 9]]}}, "keep.*starts"),
         ({"evaluation": {"policies": ["dgrasp_7d"]}}, "dgrasp_7d.*policies: base_quat_seq"),
     ],
 )
@@ -53,6 +55,21 @@ def test_a_users_own_file_is_a_profile(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({"name": "mine", "runtime": {"workers": 3}}))
     assert load_profile(path).runtime.workers == 3
+
+
+def test_a_users_own_file_may_not_pass_for_a_shipped_profile(tmp_path):
+    """The name decides on the watermark."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: paper")
+    with pytest.raises(ProfileError, match="another name"):
+        load_profile(path)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nname: yours")
+    with pytest.raises(ProfileError, match="'name' stands twice"):
+        load_profile(path)
 
 
 def test_broken_yaml_is_named(tmp_path):

@@ -27,7 +27,7 @@ def success_rates(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFram
 
 
 def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str) -> dict[str, float]:
-    """Exact McNemar test over scenes, repetitions and attempts that both policies had.
+    """Exact McNemar test over the scenes, repetitions and attempts of either policy; an attempt not made has failed.
 
     Returns the two discordant counts, the difference of the rates and the two-sided p-value. Attempts within one
     scene depend on each other, so p is a guide and not a guarantee.
@@ -36,7 +36,7 @@ def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str
     for name in (policy, control):
         if name not in wide:
             raise ValueError(f"no trials of policy {name!r} on task {task!r}; policies: {', '.join(wide.columns)}")
-    both = wide[[policy, control]].fillna(False).astype(bool)  # not made: failed, see `success_rates`
+    both = wide[[policy, control]].dropna(how="all").fillna(False).astype(bool)  # not made: failed, see `success_rates`
     only_policy = int((both[policy] & ~both[control]).sum())
     only_control = int((both[control] & ~both[policy]).sum())
     discordant = only_policy + only_control

@@ -57,6 +57,8 @@ class OptimizerConfig(Config):
             raise ValueError(
                 f"keep: expected pairs (step, count) with rising steps and falling counts of 1 or more, got {self.keep}"
             )
+        if counts and counts[0] > self.starts:
+            raise ValueError(f"keep: {counts[0]} candidates asked of starts = {self.starts}")
         return self
 
 

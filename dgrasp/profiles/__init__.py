@@ -5,11 +5,14 @@ A profile is data: one YAML file, validated key by key. The code is the same for
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import torch
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from dgrasp.config import Config
@@ -27,6 +30,16 @@ class Runtime(Config):
     """Where and how wide to compute. Results do not depend on `workers`; fp32 bits do depend on `threads`."""
 
     device: str = Field(default="cpu", description="torch device of training: cpu, cuda, cuda:1, mps")
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, device: str) -> str:
+        try:
+            torch.device(device)
+        except RuntimeError as error:
+            raise ValueError(f"unknown device {device!r}; devices: cpu, cuda, cuda:1, mps, ...") from error
+        return device
+
     threads: int = Field(default=2, ge=1, description="threads of NeRF pre-training on the CPU")
     workers: int = Field(default=2, ge=1, description="processes for data, value training, tuning and trials")
 
@@ -64,11 +77,25 @@ def load_profile(name: str | Path) -> Profile:
         raise ProfileError(f"{path}: no such profile file")
     source = path or files("dgrasp.profiles").joinpath(f"{name}.yaml")
     try:
-        return Profile.model_validate(yaml.safe_load(source.read_text(encoding="utf-8")))
+        profile = Profile.model_validate(yaml.load(source.read_text(encoding="utf-8"), _UniqueKeys))
     except yaml.YAMLError as error:
         raise ProfileError(f"{source}: not valid YAML ({error})") from error
     except ValidationError as error:
         raise ProfileError(_explain(str(source), error)) from error
+    if path is not None and profile.name in PROFILES:
+        raise ProfileError(f"{path}: name: {profile.name!r} is a shipped profile's; give yours another name")
+    return profile
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML without repeated keys, of which the last would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
 
 
 def _explain(source: str, error: ValidationError) -> str:

@@ -1,1 +1,1 @@
-"""Figures, tables and widgets, and the registry that knows them all."""
+"""Figures and tables, and the registry that knows them all."""

@@ -20,7 +20,11 @@ SHOWN = 24  # candidates drawn in a figure
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Candidates of one plan, ranked by final value; `views` is a large image for drawing, not what the policy saw."""
+    """Candidates of one plan that climbed to the end, ranked by final value.
+
+    views: a large image for drawing, not what the policy saw. T_world_tcp: (4, 4), the chosen grasp. finals: (n, 4, 4).
+    scores: (n,). paths: (steps + 1, n, 4, 4). arrived: (steps + 1,), share near a valid grasp. Metres, world frame.
+    """
 
     views: Views
     T_world_tcp: np.ndarray
@@ -47,8 +51,8 @@ def record_climb(
     experiment: Experiment, policy: str, task_name: str, scene: int, split: str = "test", **changes: object
 ) -> Climb:
     """Plan in one scene and keep every candidate's path; `changes` override the policy's optimizer settings."""
-    chosen = experiment.policy(policy, **changes)
     state = task(task_name).scene(split=split, index=scene, seed=experiment.seed)
+    chosen = experiment.policy(policy, **changes)
     with Cell(experiment.profile.cell) as cell:
         cell.reset(state)
         observation = experiment.observer.observe(cell)
@@ -56,14 +60,14 @@ def record_climb(
     plan = chosen.plan(observation, generator, record=True)
     order = plan.candidates.start
     assert plan.candidates.paths is not None
-    paths = plan.candidates.paths[:, order]
+    paths = plan.candidates.paths[:, order].cpu()
     grasps = torch.as_tensor(oracle_grasps(state), dtype=paths.dtype)
     arrived = share_near_grasps(paths, grasps)
     return Climb(
         picture(experiment.profile.cell, state),
-        plan.T_world_tcp.numpy(),
-        plan.candidates.T_world_tcp.numpy(),
-        plan.candidates.scores.numpy(),
+        plan.T_world_tcp.cpu().numpy(),
+        plan.candidates.T_world_tcp.cpu().numpy(),
+        plan.candidates.scores.cpu().numpy(),
         paths.numpy(),
         arrived.numpy(),
     )

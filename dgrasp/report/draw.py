@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import Colormap
+from matplotlib.typing import ColorType as Colour
 
 from dgrasp.cameras import Views, project
 
@@ -43,10 +45,10 @@ def draw_gripper(
     view: int,
     T_world_tcp: Float[np.ndarray, "4 4"],
     *,
-    color,
+    color: Colour,
     alpha: float = 1.0,
     width: float = 1.6,
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     """One gripper as a fork; parts behind the camera are left out."""
     for stroke in GRIPPER_STROKES:
         p_world = stroke @ T_world_tcp[:3, :3].T + T_world_tcp[:3, 3]
@@ -56,8 +58,8 @@ def draw_gripper(
 
 
 def draw_path(
-    axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "steps 3"], *, cmap, alpha: float = 1.0
-) -> None:  # type: ignore[no-untyped-def]
+    axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "steps 3"], *, cmap: Colormap, alpha: float = 1.0
+) -> None:
     """A path of positions; colour runs with progress."""
     uv, depth = to_pixels(views, view, p_world)
     if (depth <= 0.05).any():

@@ -1,4 +1,5 @@
-"""Figures and tables on disk: bitmap, vector, plotted data and a provenance sidecar, byte-identical for equal runs."""
+"""Figures and tables on disk: bitmap, vector, plotted data and a provenance sidecar. All but the sidecar
+are byte-identical for equal runs."""
 
 from __future__ import annotations
 

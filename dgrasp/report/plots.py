@@ -1,4 +1,4 @@
-"""The figures' plot functions: pure, data in, axes out; notebooks, widgets and static twins share them."""
+"""The figures' plot functions: pure, data in, axes out; notebooks share them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The one list of figures and tables: what each is, where the paper has it, which notebook makes it.
 
-Makefile, README table, notebooks and tests derive from it.
+Notebook 00, the published folder and the tests derive from it; a test compares notebooks and README with it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import Literal
 
 from dgrasp.config import Config
-
-Status = Literal["reproduced", "direction only", "not attempted"]
 
 
 class Output(Config):

@@ -42,7 +42,10 @@ def slope_cosines(
 
 @dataclass(frozen=True, eq=False)
 class SlopeArrows:
-    """Figure 2's ingredients. Positions and directions in the world, metres."""
+    """Figure 2's ingredients, in the world frame and metres.
+
+    T_world_grasp: (4, 4). Ts_negative: (m, 4, 4). p_world, displacement, and each of `slopes`: (n, 3).
+    """
 
     T_world_grasp: np.ndarray
     Ts_negative: np.ndarray

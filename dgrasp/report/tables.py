@@ -53,4 +53,4 @@ def _ours(row: pd.Series) -> str:
 
 
 def _number(value: float) -> str:
-    return "-" if pd.isna(value) else f"{value:.3f}".rstrip("0")
+    return "-" if pd.isna(value) else f"{value:.3g}"

@@ -26,7 +26,7 @@ def test_everything_registered_is_copied_unchanged(build, tmp_path):
 
 def test_an_incomplete_build_publishes_nothing(build, tmp_path):
     (build / "figures/fig05.png").unlink()
-    with pytest.raises(OutputRefused, match="fig05.png"):
+    with pytest.raises(OutputRefused, match=r"fig05\.png"):
         publish(build, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

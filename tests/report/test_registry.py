@@ -23,6 +23,14 @@ def test_ids_are_unique_and_notebooks_exist():
         assert f'"{entry.id}"' in source.read_text(), f"{source.name} does not make {entry.id}"
 
 
+def test_readme_names_every_notebook_with_the_outputs_it_makes():
+    readme = (NOTEBOOKS.parent / "README.md").read_text()
+    for entry in OUTPUTS:
+        row = next(line for line in readme.splitlines() if f"`{entry.notebook}`" in line)
+        number = entry.paper_place.split()[1]
+        assert entry.paper_place in row or (entry.kind == "figure" and number in row), entry.id
+
+
 def test_unknown_output_names_what_exists():
     with pytest.raises(KeyError, match="tab01"):
         output("tab1")
