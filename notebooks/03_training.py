@@ -30,8 +30,8 @@ seed = 0
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
+import seaborn as sns
 
 from dgrasp.data import DemonstrationSet
 from dgrasp.experiment import Experiment
@@ -61,10 +61,12 @@ cosines.groupby("model", sort=False)[["translation", "rotation"]].agg(["median",
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharey=True)
 for ax, part in zip(axes, ("translation", "rotation"), strict=True):
-    for name, rows in cosines.groupby("model", sort=False):
-        ax.hist(rows[part], bins=np.linspace(-1, 1, 31), histtype="step", lw=1.8, label=name, color=policy_colour(name))
-    ax.set(title=part, xlabel="cosine of slope and displacement")
-_ = axes[0].legend()
+    sns.ecdfplot(cosines, x=part, hue="model", palette=sns.color_palette("colorblind", len(runs)), ax=ax)
+    ax.axvline(0, color="0.7", lw=0.8)
+    ax.set(title=part, xlabel="cosine of slope and displacement", ylabel="share of poses below")
+
+# %% [markdown]
+# The further right a curve, the better: a curve through zero at one half is chance.
 
 # %% [markdown]
 # ## Where Ψ looks
