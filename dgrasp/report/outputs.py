@@ -12,6 +12,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from dgrasp.files import atomic_path, write_json, write_text
 from dgrasp.report.registry import output
@@ -78,19 +79,9 @@ def save_output(
 
 def watermark(figure: Figure, text: str) -> None:
     """Write the profile across the figure, once, so that a smoke figure cannot pass for a result."""
-    figure.text(
-        0.5,
-        0.5,
-        text,
-        ha="center",
-        va="center",
-        rotation=25,
-        fontsize=34,
-        color="0.4",
-        alpha=0.22,
-        zorder=100,
-        gid="watermark",
-    )
+    outline = [withStroke(linewidth=3, foreground="white", alpha=0.35)]
+    mark = figure.text(0.5, 0.5, text, ha="center", va="center", rotation=25, fontsize=34, color="0.25", alpha=0.4)
+    mark.set(path_effects=outline, zorder=100, gid="watermark")
 
 
 def not_run(id: str, folder: Path, *, profile: str, reason: str, seed: int) -> None:
