@@ -69,9 +69,9 @@ def test_table_1_says_what_the_trials_say(smoke_build):
 
 
 def test_smoke_beats_chance_on_simple_scenes(smoke_build):
-    """Pooled over the eight policies. A random pose in the workspace lifts something about once in a hundred times."""
+    """Pooled over the eight policies, 80 attempts; 62 succeeded when this bound was set, and 0.5 is five deviations below."""
     simple = rows(smoke_build).dropna(subset=["n"]).query("task == 'simple'")
-    assert simple["successes"].sum() / simple["n"].sum() > 0.3
+    assert simple["successes"].sum() / simple["n"].sum() > 0.5
 
 
 def test_table_2_has_no_number_of_ours(smoke_build):
