@@ -75,8 +75,11 @@ show_source(optimize_poses)
 # validation scenes, never on test scenes (Sec. 3.3, 4.2).
 
 # %%
-table = pd.DataFrame({name: run.summary for name, run in tuned.items()}).T
-table
+searched = ["steps", "translation_rate", "rotation_rate", "translation_decay", "rotation_decay"]
+table = pd.DataFrame({name: {key: run.summary["optimizer"][key] for key in searched} for name, run in tuned.items()}).T
+table.assign(
+    trials=[run.summary["trials"] for run in tuned.values()], success=[r.summary["success"] for r in tuned.values()]
+)
 
 # %% [markdown]
 # ## Figure 1: a demonstration, and where candidates end
