@@ -80,11 +80,14 @@ def demonstrations(scenes: int) -> tuple[float, float]:
     return made / (time.process_time() - start), made / tried
 
 
-def benchmarks(n_trials: int = 60, n_scenes: int = 20, n_agreement: int = 200) -> dict[str, dict[str, Any]]:
+N_TRIALS, N_SCENES, N_AGREEMENT = 60, 20, 200
+
+
+def benchmarks() -> dict[str, dict[str, Any]]:
     """All numbers of this file; processor time, so that a busy machine changes little."""
-    _, seconds, simulated = trials(grasps(n_trials))
-    rate, lifted = demonstrations(n_scenes)
-    proposals = grasps(n_agreement, shift=0.01, turn=0.2)  # as far off as policies are
+    _, seconds, simulated = trials(grasps(N_TRIALS))
+    rate, lifted = demonstrations(N_SCENES)
+    proposals = grasps(N_AGREEMENT, shift=0.01, turn=0.2)  # as far off as policies are
     fine = CellConfig(frequency=480, solver_iterations=100, solver_residual=1e-7)
     same = np.equal(trials(proposals)[0], trials(proposals, fine)[0])
 
@@ -92,12 +95,12 @@ def benchmarks(n_trials: int = 60, n_scenes: int = 20, n_agreement: int = 200) -
         return {"value": float(value), "unit": unit, "repeats": repeats, "threads": 1}
 
     return {
-        "trials_per_second": entry(1 / statistics.mean(seconds), "1/s", n_trials),
-        "trial_simulated_seconds": entry(statistics.mean(simulated), "s", n_trials),
+        "trials_per_second": entry(1 / statistics.mean(seconds), "1/s", N_TRIALS),
+        "trial_simulated_seconds": entry(statistics.mean(simulated), "s", N_TRIALS),
         "observation_ms": entry(1000 * observation_seconds(20), "ms", 20),
-        "demonstrations_per_second": entry(rate, "1/s", n_scenes),
-        "oracle_success": entry(lifted, "share", n_scenes),
-        "trial_agreement": entry(float(same.mean()), "share", n_agreement),
+        "demonstrations_per_second": entry(rate, "1/s", N_SCENES),
+        "oracle_success": entry(lifted, "share", N_SCENES),
+        "trial_agreement": entry(float(same.mean()), "share", N_AGREEMENT),
     }
 
 

@@ -133,7 +133,7 @@ def test_everything_that_is_imported_is_asked_for(project, root):
         for folder in ("dgrasp", "notebooks", "tests", "benchmarks", "tools")
         for path in (root / folder).rglob("*.py")
         for module in imported(path) - sys.stdlib_module_names - own
-        if not {canonicalize_name(name) for name in providers.get(module, [])} & declared
+        if not {canonicalize_name(name) for name in providers.get(module, [module])} & declared
     }
     assert not undeclared, "\n".join(sorted(undeclared))
 

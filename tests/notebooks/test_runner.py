@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -222,7 +223,9 @@ def test_command_line(write, output, capsys):
 def test_stopped_run_leaves_no_output_and_no_kernel(write, output, tmp_path, sent):
     source = write(f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
     command = [sys.executable, "-m", "dgrasp.notebooks", "run", str(source), str(output)]
-    runner = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2])
+    # A shell that runs tests in the background ignores SIGINT for all its children: undo that for this one.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    runner = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2], preexec_fn=heed)
     try:
         pid = _wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
         runner.send_signal(sent)
