@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -36,7 +35,6 @@ def use_style() -> None:
     """Apply the project's matplotlib style."""
     with as_file(files("dgrasp.report").joinpath("style.mplstyle")) as sheet:
         plt.style.use(sheet)
-    matplotlib.rcParams["svg.hashsalt"] = "dgrasp"
 
 
 def save_output(
@@ -64,12 +62,9 @@ def save_output(
         raise OutputRefused(f"{id}: outputs of profile {profile!r} are for trying things out and never enter {folder}")
     if profile not in PUBLISHABLE:
         watermark(figure, f"profile: {profile}")
-    paths = [folder / f"{id}.{suffix}" for suffix in entry.suffixes]
-    for path in paths:
-        if path.suffix in (".png", ".pdf"):
-            with atomic_path(path) as temporary:
-                metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": "dgrasp"}
-                figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+    for suffix, metadata in (("png", {"Software": "dgrasp"}), ("pdf", {"CreationDate": None})):
+        with atomic_path(folder / f"{id}.{suffix}") as temporary:
+            figure.savefig(temporary, format=suffix, metadata=metadata)
     write_text(folder / f"{id}.csv", data.to_csv(index=False, lineterminator="\n"))
     if entry.kind == "table":
         rows = json.loads(data.to_json(orient="records"))
