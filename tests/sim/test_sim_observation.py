@@ -59,7 +59,7 @@ def test_flat_surfaces_have_one_colour(cell: Cell) -> None:
 
 def test_the_home_posture_hides_nothing_of_the_workspace(cell: Cell) -> None:
     cell.reset(scene_of())
-    x, y, z = np.meshgrid(np.linspace(-0.127, 0.527, 7), np.linspace(-0.305, 0.305, 7), [0.965, 1.06])
+    x, y, z = np.meshgrid(np.linspace(-0.097, 0.497, 7), np.linspace(-0.275, 0.275, 7), [0.965, 1.06])
     points = torch.tensor(np.stack([x, y, z], -1).reshape(-1, 3))
     K, Ts = Intrinsics.d415(128, 96), evaluation_viewpoints(5)
     geometry = cell.observe_geometry(Ts, K)
@@ -68,7 +68,7 @@ def test_the_home_posture_hides_nothing_of_the_workspace(cell: Cell) -> None:
         uv, distance = project(torch.tensor(K.matrix), torch.tensor(T), points)
         u, v = uv.round().numpy().astype(int).T
         inside = (u >= 0) & (u < 128) & (v >= 0) & (v < 96)
-        assert inside.mean() > 0.9  # the picture shows the workspace
+        assert inside.mean() > 0.97  # the picture shows the workspace, but for 3 cm at its edge where no object's centre is
         hidden = (labels[v[inside], u[inside]] == robot) & (depth[v[inside], u[inside]] < distance.numpy()[inside])
         assert not hidden.any()
         assert (labels == robot).any() or T[0, 3] < 0.2  # the arm is seen from in front
