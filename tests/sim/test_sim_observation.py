@@ -68,7 +68,7 @@ def test_the_home_posture_hides_nothing_of_the_workspace(cell: Cell) -> None:
         uv, distance = project(torch.tensor(K.matrix), torch.tensor(T), points)
         u, v = uv.round().numpy().astype(int).T
         inside = (u >= 0) & (u < 128) & (v >= 0) & (v < 96)
-        assert inside.mean() > 0.97  # the picture shows the workspace, but for 3 cm at its edge where no object's centre is
+        assert inside.mean() > 0.95  # the picture shows the workspace, but for 3 cm at its edge
         hidden = (labels[v[inside], u[inside]] == robot) & (depth[v[inside], u[inside]] < distance.numpy()[inside])
         assert not hidden.any()
         assert (labels == robot).any() or T[0, 3] < 0.2  # the arm is seen from in front
