@@ -98,6 +98,18 @@ def bilinear_corners(
     return index.reshape(-1, 4), weights.reshape(-1, 4)
 
 
+def bilinear_slopes(uv: Float[Tensor, "n 2"], height: int, width: int) -> Float[Tensor, "2 n 4"]:
+    """Derivatives in u and in v of the weights that `bilinear_corners` gives; zero where the border is repeated."""
+    size = uv.new_tensor([width - 1, height - 1])
+    inside = ((uv > 0) & (uv < size)).to(uv)  # on the border: no slope, as outside
+    at = uv.clamp(min=0).minimum(size)
+    f = at - at.floor().minimum(size - 1)
+    fu, fv = f.unbind(-1)
+    gu, gv = 1 - fu, 1 - fv
+    in_u, in_v = inside[:, :1], inside[:, 1:]
+    return torch.stack([torch.stack([-gv, gv, -fv, fv], dim=-1) * in_u, torch.stack([-gu, -fu, gu, fu], dim=-1) * in_v])
+
+
 def sample_bilinear(
     maps: Float[Tensor, "maps height width channels"], uv: Float[Tensor, "maps n 2"]
 ) -> Float[Tensor, "maps n channels"]:

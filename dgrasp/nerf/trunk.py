@@ -58,6 +58,11 @@ def _plain_block(x: Tensor, weights: Weights) -> Tensor:
     return x + F.linear(F.relu(F.linear(F.relu(x), w1, b1)), w2, b2)
 
 
+def weights_by_block(blocks: Iterable[nn.Module]) -> list[Weights]:
+    """Weights of each block, without gradients."""
+    return _by_block([w.detach() for w in _weights(blocks)])
+
+
 def _weights(blocks: Iterable[nn.Module]) -> list[Tensor]:
     return [w for block in blocks for w in cast(ResidualBlock, block).weights()]
 
@@ -81,11 +86,11 @@ class _Trunk(torch.autograd.Function):
             z = _rows_first(x[i, :, rows])
             scratch = torch.empty(2, z.shape[0], hidden, dtype=x.dtype, device=x.device)
             for k, block in enumerate(views):
-                _block(z, block, *(kept_views[:, k, i, rows].flatten(1, 2) if keep else scratch))
+                block_in_place(z, block, *(kept_views[:, k, i, rows].flatten(1, 2) if keep else scratch))
             z = z.view(-1, v, hidden).mean(dim=1)
             out[i, rows, 0] = z
             for k, block in enumerate(shared):
-                _block(z, block, *(kept_shared[:, k, i, rows] if keep else scratch[:, : len(z)]))
+                block_in_place(z, block, *(kept_shared[:, k, i, rows] if keep else scratch[:, : len(z)]))
                 out[i, rows, k + 1] = z
         return out, kept_views, kept_shared
 
@@ -154,12 +159,12 @@ def _pull_back(
         g = upstream[:, -1].clone()
         for k in reversed(range(len(blocks) - per_view)):
             a, c = kept_shared[:, k, i, rows]
-            _block_backward(g, blocks[per_view + k], a, c, sums[per_view + k] if sums else None)
+            block_backward(g, blocks[per_view + k], a, c, sums[per_view + k] if sums else None)
             g += upstream[:, k]
         g = (g / v)[:, None].expand(-1, v, hidden).flatten(0, 1).contiguous()
         for k in reversed(range(per_view)):
             a, c = kept_views[:, k, i, rows].flatten(1, 2)
-            _block_backward(g, blocks[k], a, c, sums[k] if sums else None)
+            block_backward(g, blocks[k], a, c, sums[k] if sums else None)
         grad_x[i, :, rows] = g.view(-1, v, hidden).transpose(0, 1)
     return grad_x
 
@@ -195,7 +200,7 @@ def _rows_first(x: Float[Tensor, "v n hidden"]) -> Float[Tensor, "n_v hidden"]:
     return x.transpose(0, 1).reshape(-1, x.shape[-1]).clone()
 
 
-def _block(z: Tensor, weights: Weights, a: Tensor, c: Tensor) -> None:
+def block_in_place(z: Tensor, weights: Weights, a: Tensor, c: Tensor) -> None:
     """Replace z by the block's output; leave relu(z) in a and relu(h) in c."""
     w1, b1, w2, b2 = weights
     torch.clamp_min(z, 0, out=a)
@@ -203,7 +208,7 @@ def _block(z: Tensor, weights: Weights, a: Tensor, c: Tensor) -> None:
     z.add_(b2).addmm_(c, w2.t())
 
 
-def _block_backward(g: Tensor, weights: Weights, a: Tensor, c: Tensor, sums: Weights | None) -> None:
+def block_backward(g: Tensor, weights: Weights, a: Tensor, c: Tensor, sums: Weights | None = None) -> None:
     """Replace the gradient of a block's output by that of its input, and add up the gradients of its weights."""
     w1, _, w2, _ = weights
     of_h = _mask(g @ w2, c)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dgrasp.cameras import Views
 from dgrasp.nerf import EncodedViews, MVNeRF
+from dgrasp.value.landscape import Landscape
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout
 
@@ -43,10 +44,16 @@ class GraspValue:
         return self.phi.project(self.phi.encode(images[None], K[None], Ts_world_cam[None]))
 
     def bind(self, enc: EncodedViews) -> Callable[[Float[Tensor, "n 4 4"]], Float[Tensor, "n"]]:
-        """The landscape over poses of one encoded scene: `T_world_tcp` (n, 4, 4) -> scores (n,)."""
+        """The landscape over poses of one encoded scene: `T_world_tcp` (n, 4, 4) -> scores (n,).
+
+        Frozen weights in full precision get the fast `Landscape`; others the same function in autograd's operations.
+        """
         if len(enc) != 1:
             raise ValueError(f"enc: expected the views of one scene, got {len(enc)} scenes")
         images = enc.single_views() if self.fusion == "sum" else enc
+        frozen = not any(p.requires_grad for p in self.readout.parameters())
+        if self.fusion == "sum" and frozen and self.phi.compute_dtype is None:
+            return Landscape(self.phi, self.readout, self.queries, images)
 
         def score(T_world_tcp: Tensor) -> Tensor:
             return self.logits(images, T_world_tcp.expand(len(images), *T_world_tcp.shape)).sum(dim=0)

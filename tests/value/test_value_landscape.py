@@ -1,0 +1,108 @@
+"""The fast landscape against the same function in autograd's operations."""
+
+import pytest
+import torch
+from value_scene import camera_views, workspace_poses
+
+import dgrasp.value.landscape as landscape_module
+from dgrasp.nerf import NerfConfig, build_nerf
+from dgrasp.nerf.sampling import bilinear_corners, bilinear_slopes
+from dgrasp.poses import representation
+from dgrasp.value import GraspReadout, GraspValue, QueryConfig, QueryPoints, ReadoutConfig
+from dgrasp.value.landscape import Landscape
+from dgrasp.value.losses import scores_and_slopes
+
+
+def psi(activation: str = "elu", frame: str = "camera", fusion: str = "sum", frozen: bool = True) -> GraspValue:
+    field = {"hidden": 8, "blocks_per_view": 2, "blocks_shared": 2, "frame": frame, "position_frequencies": 3}
+    config = {"encoder": {"kind": "convolution", "channels": 6, "width": 4}, "field": field}
+    phi = build_nerf(NerfConfig.model_validate(config)).double()
+    queries = QueryPoints.from_config(QueryConfig(points_per_line=2))
+    widths = {"activation_features": 5, "query_features": 7, "trunk_hidden": 6, "trunk_features": 4}
+    readout = GraspReadout(
+        ReadoutConfig.model_validate({"activation": activation, **widths}), queries=12, activations=3, hidden=8
+    ).double()
+    return GraspValue(phi, readout.requires_grad_(not frozen), queries, fusion)
+
+
+def poses(n: int = 7) -> torch.Tensor:
+    return workspace_poses(n, seed=3).double()
+
+
+def plain(value: GraspValue, enc):
+    images = enc.single_views()
+    return lambda T: value.logits(images, T.expand(len(images), *T.shape)).sum(0)
+
+
+@pytest.mark.parametrize("frame", ["camera", "world"])
+@pytest.mark.parametrize("activation", ["elu", "softplus", "silu", "relu"])
+@pytest.mark.parametrize("rep", ["quat", "6d"])
+def test_scores_and_slopes_equal_autograds(activation, frame, rep, monkeypatch):
+    value = psi(activation, frame)
+    enc, coordinates = value.encode(camera_views(2)), representation(rep)
+    vectors = coordinates.from_matrix(poses())
+    expected, expected_slopes = scores_and_slopes(plain(value, enc), vectors, coordinates)
+    for rows in (1, 3 * 12, 1000):  # one pose at a time, three (with a shorter rest), all at once
+        monkeypatch.setattr(landscape_module, "CHUNK_BYTES", rows * 8 * 8)
+        fast = value.bind(enc)
+        assert isinstance(fast, Landscape)
+        scores, slopes = scores_and_slopes(fast, vectors, coordinates)
+        torch.testing.assert_close(scores, expected, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(slopes, expected_slopes, rtol=1e-9, atol=1e-9)
+        with torch.no_grad():
+            torch.testing.assert_close(fast(coordinates.to_matrix(vectors)), expected.detach(), rtol=1e-10, atol=1e-10)
+
+
+def test_slopes_are_finite_differences():
+    value = psi()
+    fast = value.bind(value.encode(camera_views(2)))
+    coordinates = representation("quat")
+    vectors = coordinates.from_matrix(poses(4))
+    _, slopes = scores_and_slopes(fast, vectors, coordinates)
+    step = 1e-8  # kinks (pixels, rectifiers) are rarely that near
+    for k in range(7):
+        offset = torch.zeros(7, dtype=torch.float64).index_fill_(0, torch.tensor([k]), step)
+        ends = (fast(coordinates.to_matrix(vectors + s * offset)) for s in (1, -1))
+        difference = torch.sub(*ends) / (2 * step)
+        torch.testing.assert_close(slopes[:, k], difference, rtol=1e-4, atol=1e-4)
+
+
+def test_single_precision_agrees_with_double():
+    value = psi()
+    views = camera_views(2)
+    expected = value.bind(value.encode(views))(poses())
+    value.phi.float()
+    value.readout.float()
+    torch.testing.assert_close(
+        value.bind(value.encode(views))(poses().float()).double(), expected, rtol=1e-3, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("settings", [{"frozen": False}, {"fusion": "network"}])
+def test_trained_weights_and_fused_images_take_autograds_path(settings):
+    value = psi(**settings)
+    score = value.bind(value.encode(camera_views(2)))
+    assert not isinstance(score, Landscape)
+    T = poses().requires_grad_()
+    (slope,) = torch.autograd.grad(score(T).sum(), T, create_graph=True)
+    assert slope.requires_grad  # and can be differentiated again
+
+
+def test_a_second_differentiation_is_refused():
+    value = psi()
+    T = poses().requires_grad_()
+    (slope,) = torch.autograd.grad(value.bind(value.encode(camera_views(1)))(T).sum(), T, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        slope.sum().backward()
+
+
+def test_slopes_of_bilinear_weights():
+    uv = torch.tensor([[0.3, 1.6], [2.5, 0.0], [-1.0, 0.5], [9.0, 9.0]], dtype=torch.float64)
+    leaf = uv.clone().requires_grad_()
+    _, weights = bilinear_corners(leaf[None], 4, 5)
+    of_u, of_v = bilinear_slopes(uv, 4, 5)
+    for k in range(4):
+        (expected,) = torch.autograd.grad(weights[:, k].sum(), leaf, retain_graph=True)
+        inside = (uv > 0) & (uv < torch.tensor([4.0, 3.0]))
+        torch.testing.assert_close(torch.stack([of_u[:, k], of_v[:, k]], -1)[inside], expected[inside])
+    assert not of_u[2:].any() and not of_v[3].any()
