@@ -1,7 +1,14 @@
 """The pose optimizer and the policies that use it."""
 
 from dgrasp.policy.config import OptimizerConfig, TuningConfig
-from dgrasp.policy.diagnostics import grasp_errors, in_corner, share_near_grasps
+from dgrasp.policy.diagnostics import (
+    in_corner,
+    progress,
+    share_near_grasps,
+    slope_agreement,
+    success_by_value,
+    value_ranks_success,
+)
 from dgrasp.policy.optimizer import Optimized, optimize_poses
 from dgrasp.policy.policies import CONTROLS, POLICIES, GraspPolicy, NoGraspError, Plan, PolicySpec, policy_spec
 from dgrasp.policy.tuning import Tuned, best, tune
@@ -18,10 +25,13 @@ __all__ = [
     "Tuned",
     "TuningConfig",
     "best",
-    "grasp_errors",
     "in_corner",
     "optimize_poses",
     "policy_spec",
+    "progress",
     "share_near_grasps",
+    "slope_agreement",
+    "success_by_value",
     "tune",
+    "value_ranks_success",
 ]

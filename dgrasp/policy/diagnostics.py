@@ -1,29 +1,49 @@
-"""Numbers that say what "better slopes" do to a plan: how candidates converge, and where they get stuck."""
+"""Numbers that say what "better slopes" do to a plan: where slopes point, where candidates go, what values are worth.
+
+Everything takes tensors or a data frame; nothing here knows of images, simulators or files.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
+import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float
+from scipy.stats import mannwhitneyu
+from statsmodels.stats.proportion import proportion_confint
 from torch import Tensor
 
-from dgrasp.poses import check_poses, gripper_symmetric_angle
+from dgrasp.poses import Representation, check_poses, gripper_symmetric_angle
+from dgrasp.poses import representation as _named
+from dgrasp.value.losses import part_cosines, slopes
 
 NEAR_METRES, NEAR_RADIANS = 0.02, math.radians(15.0)  # not in the paper: a grasp this close would usually hold
+CORNER_METRES = 0.005  # not in the paper: a quarter of the above, and far below the size of any object
 
 
-def grasp_errors(
-    T_world_tcp: Float[Tensor, "n 4 4"], T_world_grasps: Float[Tensor, "m 4 4"]
-) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-    """Distance (metres) and angle (radians, modulo the gripper's half turn) to the nearest of the valid grasps.
+def slope_agreement(
+    value: Callable[[Tensor], Tensor],
+    T_world_tcp: Float[Tensor, "n 4 4"],
+    T_target: Float[Tensor, "n 4 4"],
+    representation: Representation | str = "quat",
+) -> Float[Tensor, "n 2"]:
+    """Cosine of slope and displacement at poses of trajectories that training has not seen: what L_aux is about.
 
-    Nearest counts 2 cm like 15 degrees, so that both numbers belong to one grasp.
+    Columns: translation, rotation (for "6d" the mean over both columns). One is perfect, zero is chance.
+
+    Args:
+        value: differentiable, `T_world_tcp` (n, 4, 4) -> scores (n,).
+        T_world_tcp: poses on or near a trajectory, metres.
+        T_target: the later pose of the trajectory that each should move to.
+        representation: the coordinates in which slopes and displacements are compared.
     """
-    check_poses(T_world_grasps, "T_world_grasps")
-    distance, angle = _pairwise(T_world_tcp, T_world_grasps)
-    nearest = torch.maximum(distance / NEAR_METRES, angle / NEAR_RADIANS).argmin(dim=1, keepdim=True)
-    return distance.gather(1, nearest).squeeze(1), angle.gather(1, nearest).squeeze(1)
+    rep = _named(representation) if isinstance(representation, str) else representation
+    p, target = (rep.from_matrix(check_poses(T)) for T in (T_world_tcp, T_target))
+    cosines = part_cosines(slopes(value, p, rep), rep.displacement(p, target), rep.parts)
+    return torch.stack([cosines[:, 0], cosines[:, 1:].mean(dim=-1)], dim=-1)
 
 
 def share_near_grasps(
@@ -32,28 +52,86 @@ def share_near_grasps(
     metres: float = NEAR_METRES,
     radians: float = NEAR_RADIANS,
 ) -> Float[Tensor, "steps"]:
-    """Share of candidates within both bounds of a valid grasp, step by step."""
-    shares = []
-    for T_world_tcp in paths:
-        distance, angle = _pairwise(T_world_tcp, T_world_grasps)
-        shares.append(((distance <= metres) & (angle <= radians)).any(dim=1).float().mean())
-    return torch.stack(shares)
+    """Share of candidates within both bounds of one valid grasp (modulo the gripper's half turn), step by step.
+
+    Raises ValueError for `T_world_grasps` that are empty or not poses.
+    """
+    if not len(T_world_grasps):
+        raise ValueError("T_world_grasps: empty; there is no valid grasp to be near to")
+    check_poses(T_world_grasps, "T_world_grasps")
+    return torch.stack([_near(T, T_world_grasps.to(T), metres, radians).float().mean() for T in paths])
 
 
 def in_corner(
-    T_world_tcp: Float[Tensor, "n 4 4"], bounds: tuple[Tensor, Tensor], metres: float = 0.005
-) -> Bool[Tensor, "n"]:
+    T_world_tcp: Float[Tensor, "*n 4 4"], bounds: tuple[Tensor, Tensor], metres: float = CORNER_METRES
+) -> Bool[Tensor, "*n"]:
     """Which poses sit in one of the workspace's eight corners: within `metres` of a face in all three coordinates.
 
-    A known failure of implicit grasp policies (Soti et al. 2024).
+    A known failure of implicit grasp policies (Soti et al. 2024). bounds: low and high corner (3,), metres.
     """
-    p, (low, high) = T_world_tcp[:, :3, 3], bounds
+    p, (low, high) = T_world_tcp[..., :3, 3], bounds
     return torch.minimum(p - low.to(p), high.to(p) - p).le(metres).all(dim=-1)
 
 
-def _pairwise(T_1: Tensor, T_2: Tensor) -> tuple[Tensor, Tensor]:
-    distance = torch.cdist(T_1[:, :3, 3], T_2[:, :3, 3].to(T_1), compute_mode="donot_use_mm_for_euclid_dist")
-    n, m = distance.shape
-    R_1 = T_1[:, None, :3, :3].expand(n, m, 3, 3)
-    R_2 = T_2[None, :, :3, :3].to(T_1).expand(n, m, 3, 3)
-    return distance, gripper_symmetric_angle(R_1, R_2)
+def progress(
+    paths: Float[Tensor, "steps n 4 4"], T_world_grasps: Float[Tensor, "m 4 4"], bounds: tuple[Tensor, Tensor]
+) -> pd.DataFrame:
+    """How a climb converges: one row per step with the shares of candidates `near_grasp` and `in_corner`."""
+    near = share_near_grasps(paths, T_world_grasps)
+    corner = in_corner(paths, bounds).float().mean(dim=1)
+    return pd.DataFrame({"step": range(len(paths)), "near_grasp": near.tolist(), "in_corner": corner.tolist()})
+
+
+def value_ranks_success(trials: pd.DataFrame, by: Sequence[str] = ("policy",)) -> pd.DataFrame:
+    """Does a higher value mean a better grasp? One row per group with `n`, `successes` and `auc`.
+
+    `auc` is the probability that a successful attempt had a higher value than a failed one (ties count half): 1 is a
+    perfect ranking, 0.5 none; NaN where all attempts of a group ended alike. Values of different models are on
+    different scales, so groups should not mix them. trials: columns `value`, `success` and those of `by`.
+    """
+    _check_trials(trials, by)
+    rows = []
+    for names, group in trials.groupby(list(by), sort=False):
+        success = group["success"].astype(bool)
+        won, lost = group["value"][success], group["value"][~success]
+        mixed = len(won) > 0 and len(lost) > 0
+        auc = mannwhitneyu(won, lost).statistic / (len(won) * len(lost)) if mixed else math.nan
+        rows.append((*names, len(group), len(won), float(auc)))
+    return pd.DataFrame(rows, columns=[*by, "n", "successes", "auc"])
+
+
+def success_by_value(trials: pd.DataFrame, bins: int = 4, by: Sequence[str] = ("policy",)) -> pd.DataFrame:
+    """Success rate in bins of rising value: the picture behind `value_ranks_success`.
+
+    Each group's attempts are ranked by value and cut into `bins` of equal size (1 = lowest; at most one bin per
+    attempt). One row per group and bin: `value` (median), `n`, `successes`, `rate` and its 95 % Wilson interval `low`,
+    `high`.
+    """
+    _check_trials(trials, by)
+    rank = trials.groupby(list(by), sort=False)["value"].rank(method="first")
+    size = trials.groupby(list(by), sort=False)["value"].transform("size")
+    count = np.minimum(size, bins)
+    binned = trials.assign(bin=np.ceil(rank * count / size).astype(int), success=trials["success"].astype(bool))
+    groups = binned.groupby([*by, "bin"], sort=True)
+    table = groups.agg(value=("value", "median"), n=("success", "size"), successes=("success", "sum")).reset_index()
+    low, high = proportion_confint(table["successes"], table["n"], method="wilson")
+    return table.assign(rate=table["successes"] / table["n"], low=np.asarray(low), high=np.asarray(high))
+
+
+def _near(T_1: Tensor, T_2: Tensor, metres: float, radians: float) -> Bool[Tensor, "n"]:
+    """Which poses of the first set have one of the second within both bounds. Angles only where the distance allows."""
+    distance = torch.cdist(T_1[:, :3, 3], T_2[:, :3, 3], compute_mode="donot_use_mm_for_euclid_dist")
+    i, j = torch.nonzero(distance <= metres, as_tuple=True)
+    aligned = gripper_symmetric_angle(T_1[i, :3, :3], T_2[j, :3, :3]) <= radians
+    near = torch.zeros(len(T_1), dtype=torch.bool, device=T_1.device)
+    near[i[aligned]] = True
+    return near
+
+
+def _check_trials(trials: pd.DataFrame, by: Sequence[str]) -> None:
+    missing = {"value", "success", *by} - set(trials.columns)
+    if missing:
+        found = ", ".join(map(str, trials.columns))
+        raise ValueError(f"trials: columns missing: {', '.join(sorted(missing))}; found: {found}")
+    if not np.isfinite(trials["value"]).all():
+        raise ValueError("trials: column 'value' has entries that are not finite")

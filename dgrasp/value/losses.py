@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from dgrasp.poses import Representation
+from dgrasp.poses import Representation, check_poses
+from dgrasp.poses import representation as _named
 
 Value = Callable[[Tensor], Tensor]
 KERAS_EPSILON = 1e-7  # Keras' KLDivergence clips both distributions to [1e-7, 1]
@@ -39,19 +40,55 @@ def value_loss(
 
 def slopes(
     value: Value,
-    poses: Float[Tensor, "n d"],
-    representation: Representation | None = None,
+    poses: Float[Tensor, "n d"] | Float[Tensor, "n 4 4"],
+    representation: Representation | str | None = None,
     *,
     create_graph: bool = False,
 ) -> Float[Tensor, "n d"]:
     """`grad_p value(p)` in the coordinates of the representation: the uphill direction for every pose.
 
-    With a representation, `poses` are its pose vectors (metres; unit rotation part) and `value` takes pose matrices
-    `T_world_tcp` (n, 4, 4); without one, `value` takes the vectors themselves. `value` returns one score per pose,
-    and a pose's score must depend on that pose alone. Raises ValueError for another shape of scores, or if they do
-    not depend on the poses through autograd.
+    With a representation ("quat", "6d"), `poses` are pose matrices or its pose vectors (metres; unit rotation part),
+    and `value` takes pose matrices `T_world_tcp` (n, 4, 4). Without one, `poses` are plain vectors (n, d) of anything,
+    and `value` takes them as they are. `value` returns one score per pose, and a pose's score must depend on that
+    pose alone. Raises ValueError for poses or scores of another shape, poses that are not finite or not on the
+    representation's manifold, and scores that do not depend on the poses through autograd.
     """
-    return scores_and_slopes(value, poses, representation, create_graph=create_graph)[1]
+    rep = _named(representation) if isinstance(representation, str) else representation
+    return scores_and_slopes(value, pose_vectors(poses, rep, "poses"), rep, create_graph=create_graph)[1]
+
+
+def pose_vectors(
+    poses: Float[Tensor, "n d"] | Float[Tensor, "n 4 4"], representation: Representation | None, name: str
+) -> Float[Tensor, "n d"]:
+    """Pose matrices as vectors of the representation; vectors as they are, once they have proved to be such.
+
+    Raises ValueError that names the argument, what it was and what is expected.
+    """
+    rep = representation
+    got = f"{tuple(poses.shape)}" if isinstance(poses, Tensor) else type(poses).__name__
+    if not isinstance(poses, Tensor) or poses.ndim not in (2, 3) or (rep is None and poses.ndim == 3):
+        expected = "vectors of shape (n, d)" if rep is None else f"poses of shape (n, 4, 4) or (n, {rep.dim})"
+        raise ValueError(f"{name}: expected {expected}, got {got}")
+    if len(poses) == 0:
+        raise ValueError(f"{name}: empty, shape {got}; expected 1 pose or more")
+    if rep is not None and poses.ndim == 3:
+        return rep.from_matrix(check_poses(poses, name))
+    if not torch.isfinite(poses).all():
+        raise ValueError(f"{name}: contains NaN or infinite entries; every entry must be finite")
+    if rep is not None:
+        _check_vectors(poses, rep, name)
+    return poses
+
+
+def _check_vectors(poses: Tensor, rep: Representation, name: str, tolerance: float = 1e-3) -> None:
+    if poses.shape[1] != rep.dim:
+        raise ValueError(f"{name}: {rep.name!r} vectors have shape (n, {rep.dim}), got {tuple(poses.shape)}")
+    error = float((rep.normalize(poses.detach()) - poses.detach()).abs().max())
+    if not error <= tolerance:
+        raise ValueError(
+            f"{name}: rotation part is up to {error:.2g} away from a {rep.name!r} rotation, allowed {tolerance:g}; "
+            "see Representation.normalize"
+        )
 
 
 def scores_and_slopes(
@@ -94,9 +131,9 @@ def part_cosines(
 
 def slope_loss(
     value: Value,
-    poses: Float[Tensor, "n d"],
-    targets: Float[Tensor, "n d"],
-    representation: Representation | None = None,
+    poses: Float[Tensor, "n d"] | Float[Tensor, "n 4 4"],
+    targets: Float[Tensor, "n d"] | Float[Tensor, "n 4 4"],
+    representation: Representation | str | None = None,
     *,
     eps: float = 1e-6,
 ) -> Float[Tensor, ""]:
@@ -108,20 +145,26 @@ def slope_loss(
 
     Backward through the result reaches the parameters of `value` by second-order gradients, the plain way
     (`create_graph=True`); `dgrasp.value.exact_slope_loss` gives the same gradient cheaper when poses enter through a
-    frozen Phi.
+    frozen Phi. The network behind `value` needs smooth activations (ELU, softplus, SiLU): the slopes of ReLU jump.
 
     Args:
-        value: differentiable score of a pose; see `slopes` for what it is given.
-        poses: p_t, metres and rotation coordinates.
-        targets: p_t', same layout.
-        representation: "quat" or "6d" from `dgrasp.poses.representation`; None for plain vectors.
+        value: differentiable score, one per pose. With a representation it takes pose matrices (n, 4, 4), without one
+            the vectors (n, d) themselves.
+        poses: p_t, as matrices (metres) or as vectors of the representation; without one, n points of any d-dimensional
+            space in any unit.
+        targets: p_t', a later pose of the same trajectory for each of `poses`, same layout.
+        representation: "quat", "6d", or None for plain vectors.
+
+    Raises:
+        ValueError: poses and targets differ in shape, are not finite or not rotations; see `slopes` for `value`.
     """
-    if poses.shape != targets.shape or poses.ndim != 2:
-        raise ValueError(
-            f"poses, targets: expected one shape (n, d), got {tuple(poses.shape)} and {tuple(targets.shape)}"
-        )
-    slope = slopes(value, poses, representation, create_graph=True)
-    return cosine_loss(slope, poses, targets, representation, eps)
+    if getattr(poses, "shape", None) != getattr(targets, "shape", None):
+        shapes = (tuple(p.shape) if isinstance(p, Tensor) else type(p).__name__ for p in (poses, targets))
+        raise ValueError("poses, targets: expected one shape, got {} and {}".format(*shapes))
+    rep = _named(representation) if isinstance(representation, str) else representation
+    p, p_target = pose_vectors(poses, rep, "poses"), pose_vectors(targets, rep, "targets")
+    _, slope = scores_and_slopes(value, p, rep, create_graph=True)
+    return cosine_loss(slope, p, p_target, rep, eps)
 
 
 def cosine_loss(

@@ -129,3 +129,32 @@ def test_unsuitable_values_are_named(value, message):
 def test_poses_and_targets_must_match():
     with pytest.raises(ValueError, match="poses, targets"):
         slope_loss(SmallValue(), torch.zeros(3, 7), torch.zeros(4, 7), representation("quat"))
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_pose_matrices_are_as_good_as_vectors(name):
+    rep, value = representation(name), SmallValue()
+    T, T_target = poses(5), poses(5)
+    p, target = rep.from_matrix(T), rep.from_matrix(T_target)
+    assert torch.equal(slope_loss(value, T, T_target, name), slope_loss(value, p, target, rep))
+    assert torch.equal(slopes(value, T, name), slopes(value, p, rep))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name", "message"),
+    [
+        (torch.zeros(3, 4, 4), None, r"poses: expected vectors of shape \(n, d\), got \(3, 4, 4\)"),
+        (torch.zeros(7), "quat", r"poses: expected poses of shape \(n, 4, 4\) or \(n, 7\), got \(7,\)"),
+        (torch.zeros(3, 9), "quat", r"poses: 'quat' vectors have shape \(n, 7\), got \(3, 9\)"),
+        (torch.full((3, 7), torch.nan), "quat", "poses: contains NaN"),
+        (torch.ones(3, 7), "quat", "poses: rotation part is up to 0.5 away from a 'quat' rotation"),
+        (torch.ones(3, 9), "6d", "poses: rotation part is up to"),
+        (2 * torch.eye(4).expand(3, 4, 4), "6d", "poses: rotation part is not a rotation"),
+        (torch.zeros(0, 4, 4), "quat", "poses: empty"),
+        ([1.0, 2.0], None, r"poses: expected vectors of shape \(n, d\), got list"),
+        (torch.zeros(3, 7), "euler", "representations: quat, 6d"),
+    ],
+)
+def test_unsuitable_poses_are_named(wrong, name, message):
+    with pytest.raises(ValueError, match=message):
+        slopes(SmallValue(), wrong, name)
