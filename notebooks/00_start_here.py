@@ -16,8 +16,8 @@
 # **Question.** What changes when a value function is taught *how to get to* a good action, and not only which action
 # is good?
 #
-# > **Box.** Reproduces no figure of the paper; it shows the paper's idea in a plane, where it can be seen whole.
-# > Needs nothing but this package. Takes a few seconds at every profile.
+# > **Box.** Reproduces no figure of the paper; it shows the paper's idea in a plane, where it can be seen whole, and
+# > then on another problem of yours or ours. Needs nothing but this package. Takes seconds at every profile.
 #
 # dGrasp (Sóti, Huang, Wurll, Hein) is a policy that never outputs a grasp. It outputs a *score* for any grasp pose,
 # and finds the grasp by
@@ -32,11 +32,16 @@ build = "../build/smoke"
 seed = 0
 
 # %%
-import matplotlib.pyplot as plt
+from pathlib import Path
 
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from dgrasp import slope_loss, value_loss
+from dgrasp.report import docking
 from dgrasp.report.notebook import load_settings, registry_table, show_source, versions
+from dgrasp.report.outputs import save_output
 from dgrasp.report.plane import climb, demonstrations, plot_landscape, train_value_in_plane
-from dgrasp.value import slope_loss, value_loss
 
 settings = load_settings(profile)
 
@@ -89,6 +94,64 @@ show_source(value_loss)
 show_source(slope_loss)
 
 # %% [markdown]
+# ## For other people's problems
+#
+# Nothing above knows of grasps. To use it elsewhere you bring a differentiable score, one number per action, and
+# trajectories that lead somewhere good:
+#
+# - **`slope_loss(value, points, targets)`** for any space of d numbers. `value` is a smooth network, (n, d) → (n,);
+#   `points` and `targets` are (n, d) in any unit, a target being a later point of the same trajectory. Out comes a
+#   scalar, −1 at best, whose `backward` reaches the network's weights.
+# - **`slope_loss(value, poses, targets, "quat")`** for poses. `value` takes matrices, (n, 4, 4) → (n,); `poses` and
+#   `targets` are (n, 4, 4) in metres. −2 at best, one for translation and one for rotation (`"6d"`: −3).
+# - **`optimize_poses(value, starts, config, bounds=(low, high))`** takes the same `value` and `starts` of (n, 4, 4),
+#   in metres. Out come poses and scores, the best first, and with `record=True` all paths.
+#
+# The plane needed the first and the third: its walkers are poses of which the value reads two numbers. Here is the
+# same with real poses: **a plug that has to find its socket**, from twelve demonstrations which turn it on the way to
+# a place in front of the socket and then push straight in. The network is small and sees the pose alone. Both losses
+# and the training loop fit in a page:
+
+# %%
+show_source(docking.train_docking_value)
+
+# %% [markdown]
+# Then 500 plugs climb what was learnt, from random poses all over the box, and this is all there is to it:
+
+# %%
+show_source(docking.dock)
+
+# %%
+demos = docking.demonstrations(12, seed)
+plugs = {
+    "main loss only": docking.dock(docking.train_docking_value(demos, slope_weight=0.0, seed=seed), seed),
+    "main + auxiliary loss": docking.dock(docking.train_docking_value(demos, slope_weight=1.0, seed=seed), seed),
+}
+for name, found in plugs.items():
+    share = docking.docked(found[-1]).float().mean()
+    print(f"{name:22s} plugs that end within 2 cm and 15 degrees of the socket: {share:.0%}")
+
+# %% [markdown]
+# Seen from the side, the starts at the far ends of the lines; the thick stroke is where a plug ends and how it points.
+# Both networks turn plugs the right way; only one tells them where to go.
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
+for ax, (name, found) in zip(axes, plugs.items(), strict=True):
+    docking.plot_docking(ax, found[:, :: len(found[0]) // 60], name)
+data = pd.concat([docking.docking_table(found, name) for name, found in plugs.items()])
+save_output("docking", figure, data, Path(build) / "figures", profile=settings.name, runs={}, seed=seed)
+
+# %% [markdown]
+# Be fair to the left picture: of 500 plugs some start near the socket, and the best-scored one of them does dock. With
+# enough starts a bad landscape still yields one good pose, which is how the paper's Base policies succeed at all.
+# Slopes decide how many starts you need.
+
+# %%
+for name, found in plugs.items():
+    print(f"{name:22s} the best-scored plug of all is in the socket: {bool(docking.docked(found[-1, 0]))}")
+
+# %% [markdown]
 # ## The real thing
 #
 # In the paper the plane becomes SE(3), the network Ψ reads the activations of a NeRF Φ at 42 points around the
@@ -115,6 +178,8 @@ print(f"{settings.value.steps} steps of Psi, {settings.optimizer.starts} startin
 #
 # - Set `slope_weight=0.1`, or give fewer demonstrations: how little slope teaching is enough?
 # - Replace the demonstrations by detours: the slopes follow whatever was demonstrated, wise or not.
+# - Give the plugs 3 demonstrations, or 30. Let them climb in six numbers of rotation: `"6d"` in `slope_loss` and
+#   `representation="6d"` in `optimize_poses`.
 
 # %%
 versions()

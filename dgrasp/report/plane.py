@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from dgrasp import streams
-from dgrasp.value import slope_loss, value_loss
+from dgrasp import OptimizerConfig, optimize_poses, slope_loss, streams, value_loss
+from dgrasp.poses import make_pose
 
 GOOD_ACTION = torch.tensor([0.45, 0.3])
 OCTAVES = 5  # of the positional code that the network reads, as Psi reads a NeRF's: the reason why landscapes are bumpy
@@ -63,17 +64,18 @@ def train_value_in_plane(
 def climb(
     value: Callable[[Tensor], Tensor], seed: int, walkers: int = 40, steps: int = 60
 ) -> Float[Tensor, "steps n 2"]:
-    """Paths of walkers that climb `value` with Adam from random places of the square."""
+    """Paths of walkers that climb `value` with Adam from random places of the square.
+
+    The optimizer moves poses; a point of the plane is a pose of which the value reads two numbers.
+    """
     generator = streams.torch_generator(seed, "plane", "walkers")
-    p = (torch.rand(walkers, 2, generator=generator) * 2 - 1).requires_grad_()
-    adam = torch.optim.Adam([p], lr=0.05)
-    path = [p.detach().clone()]
-    for _ in range(steps):
-        adam.zero_grad()
-        (-value(p).sum()).backward()
-        adam.step()
-        path.append(p.detach().clone())
-    return torch.stack(path)
+    p = F.pad(torch.rand(walkers, 2, generator=generator) * 2 - 1, (0, 1))
+    config = OptimizerConfig(
+        steps=steps, translation_rate=0.05, translation_decay=1.0, gradient_clip=None, clip_to_workspace=False
+    )
+    climbed = optimize_poses(lambda T: value(T[:, :2, 3]), make_pose(torch.eye(3), p), config, record=True)
+    assert climbed.paths is not None
+    return climbed.paths[:, :, :2, 3]
 
 
 def plot_landscape(

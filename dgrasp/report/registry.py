@@ -102,6 +102,14 @@ OUTPUTS: tuple[Output, ...] = (
         alt_text="Says that it was not run at this profile.",
         made_at=(),
     ),
+    Output(
+        id="docking",
+        kind="figure",
+        paper_place=None,
+        title="Another problem: plugs that find their socket, with and without slope teaching",
+        notebook="00_start_here",
+        alt_text="Sixty paths from the side: taught by the main loss alone they end all over; by both, in the socket.",
+    ),
 )
 
 
