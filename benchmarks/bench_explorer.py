@@ -1,0 +1,65 @@
+"""How long the slope explorer takes to answer, at the laptop profile's sizes (untrained models, random images).
+
+The widest reaction is timed: another slice, so that the landscapes of both models, the path of the candidate and the
+whole picture are made anew, down to its PNG bytes. The scene has been encoded before. The median over several slices.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+from plain import CENTRE, entry, value_on
+
+from dgrasp.cameras import Intrinsics, Views, view_from_sphere
+from dgrasp.data import Demonstration
+from dgrasp.nerf import build_nerf
+from dgrasp.poses import uniform_poses
+from dgrasp.profiles import load_profile
+from dgrasp.report.explorer import Explorer
+from dgrasp.report.pose_slice import PoseSlice
+from dgrasp.report.slice_panels import empty_figure, to_png
+from dgrasp.sim import Scene
+
+REPEATS = 9
+VIEWS = 2
+
+
+def benchmarks() -> dict[str, dict[str, object]]:
+    explorer, figure = laptop_explorer(), empty_figure()
+    choice = explorer.start
+    to_png(explorer.figure(choice, figure))  # encodes the scene
+    times = []
+    for k in range(REPEATS):
+        other = replace(choice, pose_slice=PoseSlice.around(("x", "about z"), zoom=1 + 0.01 * k))
+        start = time.perf_counter()
+        to_png(explorer.figure(other, figure))
+        times.append(time.perf_counter() - start)
+    return {"explorer_seconds": entry(statistics.median(times), "s", REPEATS)}
+
+
+def laptop_explorer() -> Explorer:
+    """Two untrained models over one scene, of the laptop profile's sizes, with its optimizer settings."""
+    profile = load_profile("laptop")
+    phi = build_nerf(profile.nerf)
+    values = {name: value_on(phi, profile.value) for name in ("base", "dgrasp_quat")}
+    for value in values.values():
+        value.readout.eval().requires_grad_(False)
+    return Explorer([_demonstration(profile)], values, profile.value.bounds, {"laptop": profile.optimizer}, VIEWS)
+
+
+def _demonstration(profile) -> Demonstration:  # type: ignore[no-untyped-def]
+    width, height = profile.data.width, profile.data.height
+    images = np.random.default_rng(0).integers(0, 256, (VIEWS, height, width, 3), dtype=np.uint8)
+    K = np.stack([Intrinsics.d415(width, height).matrix] * VIEWS)
+    Ts_cam = np.stack([view_from_sphere(CENTRE, 0.8, 1.6 * i - 0.8, 0.7).numpy() for i in range(VIEWS)])
+    Ts = uniform_poses(20, *profile.value.bounds, torch.Generator().manual_seed(0)).double().numpy()
+    return Demonstration(0, 0, Views(images, K, Ts_cam), Ts[-1], Ts, "none", "success", Scene(()))
+
+
+if __name__ == "__main__":
+    for name, row in benchmarks().items():
+        print(name, row)

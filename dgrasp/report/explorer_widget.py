@@ -1,0 +1,181 @@
+"""Controls for the slope explorer. Thin: every change becomes a `Choice`, which `Explorer.figure` draws."""
+
+from __future__ import annotations
+
+import html
+import time
+
+import ipywidgets as w
+
+from dgrasp.policy import policy_spec
+from dgrasp.policy.policies import CONTROLS, POLICIES
+from dgrasp.report.explorer import Choice, Explorer, with_optimizer
+from dgrasp.report.pose_slice import AXES, HALF_WIDTHS, SCALES, UNITS, PoseSlice
+from dgrasp.report.slice_panels import empty_figure, to_png
+
+GRIDS = {"fast: 11 x 11": 11, "17 x 17": 17, "fine: 25 x 25": 25}
+ADAM = ("steps", "translation_rate", "rotation_rate", "translation_decay", "rotation_decay")
+STYLE = {"description_width": "92px"}
+WIDE = w.Layout(width="315px")
+
+
+class ExplorerWidget:
+    """Binds controls to an explorer. `panel` is what a notebook displays, `image` what it shows; `status` says why not.
+
+    Controls are attributes of the names of what they choose; `choice` is what they say at the moment.
+    """
+
+    def __init__(self, explorer: Explorer) -> None:
+        self.explorer, self.figure = explorer, empty_figure()
+        self.image, self.status = w.Image(format="png"), w.HTML()
+        self._busy = False
+        self._make_controls()
+        self.panel = self._lay_out()
+        for control in self._drawn:
+            control.observe(self._redraw, "value")
+        self.settings.observe(self._apply_settings, "value")
+        for control in (self.horizontal, self.vertical):
+            control.observe(self._show_offsets, "value")
+        self._show_offsets()
+        self._apply_settings()
+
+    @property
+    def choice(self) -> Choice:
+        """What the controls say; raises ValueError for settings that exclude each other."""
+        offsets = tuple(s.value / scale for s, scale in zip(self.offsets, SCALES, strict=True))
+        adam = {name: getattr(self, name).value for name in ADAM}
+        base = Choice(
+            models=(self.left.value, self.right.value),
+            scene=self.scene.value,
+            pose_slice=PoseSlice.around((self.horizontal.value, self.vertical.value), self.zoom.value, offsets),
+            start=(self.start_horizontal.value, self.start_vertical.value),
+            optimizer=self.explorer.settings[self.settings.value],
+            representation=self.representation.value,
+            schedule=self.schedule.value,
+            step=self.step.value,
+            grid=self.grid.value,
+        )
+        return with_optimizer(base, **adam)
+
+    def _make_controls(self) -> None:
+        first, names = self.explorer.start, list(self.explorer.values)
+        scenes = [
+            (f"scene {d.scene}, grasp {d.stage}: {d.object}", i) for i, d in enumerate(self.explorer.demonstrations)
+        ]
+        self.scene = w.Dropdown(options=scenes, description="scene", style=STYLE, layout=WIDE)
+        self.left = w.Dropdown(options=names, value=first.models[0], description="left", style=STYLE, layout=WIDE)
+        self.right = w.Dropdown(options=names, value=first.models[1], description="right", style=STYLE, layout=WIDE)
+        self.horizontal = w.Dropdown(options=AXES, value="x", description="horizontal", style=STYLE, layout=WIDE)
+        self.vertical = w.Dropdown(options=AXES, value="y", description="vertical", style=STYLE, layout=WIDE)
+        self.zoom = w.FloatLogSlider(
+            1.0, base=2, min=-1, max=2, step=0.25, description="zoom", style=STYLE, layout=WIDE
+        )
+        self.offsets = [
+            w.FloatSlider(
+                0.0, min=-width * scale, max=width * scale, step=1.0, readout_format=".0f",
+                description=f"{axis} ({unit})", style=STYLE, layout=w.Layout(width="315px"),
+            )
+            for axis, unit, width, scale in zip(AXES, UNITS, HALF_WIDTHS, SCALES, strict=True)
+        ]  # fmt: skip
+        self.start_horizontal = self._share("start, across", first.start[0])
+        self.start_vertical = self._share("start, up", first.start[1])
+        self.settings = w.Dropdown(
+            options=list(self.explorer.settings), description="settings of", style=STYLE, layout=WIDE
+        )
+        self.steps = w.IntSlider(20, min=1, max=64, description="steps", style=STYLE, layout=WIDE)
+        self.translation_rate = self._rate("rate, moves (m)", -3, -0.5)
+        self.rotation_rate = self._rate("rate, turns", -2.5, 0.5)
+        self.translation_decay = self._decay("decay, moves")
+        self.rotation_decay = self._decay("decay, turns")
+        self.schedule = w.ToggleButtons(options=["sync", "seq"], style={"button_width": "66px"})
+        self.representation = w.ToggleButtons(options=["quat", "6d"], style={"button_width": "66px"})
+        self.step = w.IntSlider(0, min=0, max=20, description="step", style=STYLE, layout=w.Layout(width="420px"))
+        self.play = w.Play(min=0, max=20, interval=400, show_repeat=False)
+        w.jslink((self.play, "value"), (self.step, "value"))
+        self.grid = w.Dropdown(options=GRIDS, description="grid", style=STYLE, layout=w.Layout(width="230px"))
+
+    @property
+    def _drawn(self) -> list[w.Widget]:
+        """Controls whose change asks for another picture; all but `settings`, which only moves others."""
+        names = ("scene", "left", "right", "horizontal", "vertical", "zoom", "start_horizontal", "start_vertical")
+        more = ("schedule", "representation", "step", "grid")
+        return [getattr(self, name) for name in (*names, *ADAM, *more)] + self.offsets
+
+    def _lay_out(self) -> w.Widget:
+        def column(title: str, *controls: w.Widget) -> w.Widget:
+            return w.VBox([w.HTML(f"<b>{title}</b>"), *controls])
+
+        look = (self.scene, self.left, self.right, self.horizontal, self.vertical, self.zoom)
+        place = (*self.offsets, self.start_horizontal, self.start_vertical)
+        climb = [getattr(self, name) for name in ADAM]
+        columns = [
+            column("What to look at", *look, self.grid),
+            column("Where: offset from the grasp, start", *place),
+            column("How to climb", self.settings, *climb, w.HBox([self.schedule]), w.HBox([self.representation])),
+        ]
+        return w.VBox([w.HBox(columns), w.HBox([self.play, self.step]), self.image, self.status])
+
+    def _redraw(self, change: object = None) -> None:
+        """Show the present choice, or say what is wrong with it and leave the last picture standing."""
+        if self._busy:
+            return
+        started = time.perf_counter()
+        try:
+            choice = self.choice
+            self._fit_step(choice)
+            picture = to_png(self.explorer.figure(choice, self.figure))
+        except ValueError as error:
+            self.status.value = f"<span style='color:#b00'>{html.escape(str(error))}</span>"
+            return
+        self.image.value = picture
+        self.status.value = f"answered in {time.perf_counter() - started:.2f} s"
+
+    def _fit_step(self, choice: Choice) -> None:
+        """The step slider reaches to the end of the path, and stays there if it was there."""
+        steps, at_end = self.explorer.steps(choice), self.step.value == self.step.max
+        self._busy = True
+        self.step.max = self.play.max = steps
+        if at_end:
+            self.step.value = steps
+        self._busy = False
+
+    def _apply_settings(self, change: object = None) -> None:
+        """Move the controls of the optimizer to the chosen settings, then draw once."""
+        name, settings = self.settings.value, self.explorer.settings[self.settings.value]
+        self._busy = True
+        for key in ADAM:
+            self._set(getattr(self, key), getattr(settings, key))
+        if name in {**POLICIES, **CONTROLS}:
+            spec = policy_spec(name)
+            self.representation.value, self.schedule.value = spec.representation, spec.schedule
+        self.step.value = self.step.max
+        self._busy = False
+        self._redraw()
+
+    def _show_offsets(self, change: object = None) -> None:
+        """The slice's own axes have no offset."""
+        for slider, axis in zip(self.offsets, AXES, strict=True):
+            slider.disabled = axis in (self.horizontal.value, self.vertical.value)
+
+    @staticmethod
+    def _set(control: w.Widget, value: float) -> None:
+        """Set a slider, widened if the value lies outside (tuning may search farther)."""
+        if isinstance(control, w.IntSlider) and value > control.max:
+            control.max = value
+        control.value = value
+
+    @staticmethod
+    def _share(name: str, value: float) -> w.Widget:
+        return w.FloatSlider(value, min=-1, max=1, step=0.05, description=name, style=STYLE, layout=WIDE)
+
+    @staticmethod
+    def _rate(name: str, low: float, high: float) -> w.Widget:
+        return w.FloatLogSlider(
+            0.02, min=low, max=high, step=0.05, readout_format=".3g", description=name, style=STYLE, layout=WIDE
+        )
+
+    @staticmethod
+    def _decay(name: str) -> w.Widget:
+        return w.FloatSlider(
+            0.85, min=0.5, max=1.0, step=0.005, readout_format=".3f", description=name, style=STYLE, layout=WIDE
+        )
