@@ -51,12 +51,13 @@ class RadianceField(nn.Module):
         rgb: Float[Tensor, "b v n s 3"],
         projected: Float[Tensor, "b v n s hidden"],
         dtype: torch.dtype | None = None,
+        last: bool = False,
     ) -> Float[Tensor, "b n s activations hidden"]:
         """Activations [mean, each shared block]: the scene activations of the predecessor.
 
         p: metres, in each source camera's frame (or in the world, once for all views); d: unit directions there,
         one for s samples; rgb: sampled colours in [-1, 1]; projected: samples of the projected map;
-        dtype: precision of the blocks.
+        dtype: precision of the blocks; last: only the last activation.
         """
         on_position, on_direction, on_rgb, _ = self.first.weight.split(self.columns, dim=1)
         position = positional_code(p, self.config.position_frequencies)
@@ -67,7 +68,7 @@ class RadianceField(nn.Module):
             projected = projected + F.linear(rgb, on_rgb)
         x = projected + F.linear(position, on_position, self.first.bias)
         x = (x + F.linear(direction, on_direction)).to(dtype or x.dtype)
-        return trunk(x.flatten(2, 3), self.per_view, self.shared).unflatten(1, p.shape[2:4])
+        return trunk(x.flatten(2, 3), self.per_view, self.shared, last).unflatten(1, p.shape[2:4])
 
     def radiance(
         self, activation: Float[Tensor, "*batch hidden"]

@@ -84,8 +84,9 @@ class MVNeRF(nn.Module):
         projected: Float[Tensor, "b v hh ww hidden"],
         points: Float[Tensor, "b n s 3"],
         directions: Float[Tensor, "b n 3"],
+        last: bool = False,
     ) -> Float[Tensor, "b n s activations hidden"]:
-        """Activations of one field: project into each view, sample, run the MLP."""
+        """Activations of one field (or the last one alone): project into each view, sample, run the MLP."""
         b, v, (n, s) = len(enc), enc.views, points.shape[1:3]
         Ts_cam_world = invert(enc.Ts_world_cam).to(points.dtype)
         p_world, d_world = points.reshape(b, 1, n * s, 3), directions[:, None]
@@ -102,6 +103,7 @@ class MVNeRF(nn.Module):
             rgb.view(b, v, n, s, 3),
             features.view(b, v, n, s, -1),
             self.compute_dtype,
+            last,
         )
 
 

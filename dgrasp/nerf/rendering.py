@@ -93,7 +93,7 @@ def _render_field(
     depths: Tensor,
 ) -> Rendering:
     points = origins[:, :, None] + directions[:, :, None] * depths[..., None]
-    activations = phi.query(field, enc, projected, points, directions)
+    activations = phi.query(field, enc, projected, points, directions, last=True)
     return composite(*field.radiance(activations[..., -1, :]), depths)
 
 

@@ -5,8 +5,9 @@ twenty-odd results passes through main memory several times. Here rows are taken
 in cache from the first block to the last, and intermediate results are overwritten where they are not needed again.
 
 Derivatives (reverse, forward, and the second one where the weights are frozen) are worked out by hand and as fast.
-Second derivatives in trained weights fall back to `plain_trunk`, the same function in autograd's operations, which
-is also what the tests compare with.
+In training, what backward needs of a chunk is computed again: that is a third more arithmetic, and still faster than
+to write it to main memory and read it back. Second derivatives in trained weights fall back to `plain_trunk`, the same
+function in autograd's operations, which is also what the tests compare with.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from torch.nn import functional as F
 
 from dgrasp.nerf.blocks import ResidualBlock
 
-CHUNK_BYTES = 512 * 1024  # our choice, by measurement: several of these fit the second-level cache
+CHUNK_BYTES = 262144  # our choice, by measurement: several of these fit the second-level cache
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]  # of one block: inner weight and bias, outer weight and bias
 
 
 def trunk(
-    x: Float[Tensor, "b v n hidden"], per_view: nn.ModuleList, shared: nn.ModuleList
+    x: Float[Tensor, "b v n hidden"], per_view: nn.ModuleList, shared: nn.ModuleList, last: bool = False
 ) -> Float[Tensor, "b n activations hidden"]:
     """Blocks for each view, mean over views, shared blocks: [mean, then the output of each shared block].
 
-    Computes in the dtype of `x`.
+    Computes in the dtype of `x`. last: only the last of these outputs (rendering needs no more).
     """
     views, weights = ([w.to(x.dtype) for w in _weights(blocks)] for blocks in (per_view, [*per_view, *shared]))
-    reverse = torch.is_grad_enabled() and (x.requires_grad or any(w.requires_grad for w in weights))
-    keep = reverse or forward_ad.unpack_dual(x).tangent is not None
-    return _Trunk.apply(x, len(views) // 4, keep, *weights)[0]
+    frozen = not any(w.requires_grad for w in weights)
+    keep = (torch.is_grad_enabled() and frozen and x.requires_grad) or forward_ad.unpack_dual(x).tangent is not None
+    return _Trunk.apply(x, len(views) // 4, keep, last, *weights)[0]
 
 
 def plain_trunk(
@@ -75,28 +76,32 @@ class _Trunk(torch.autograd.Function):
     """Outputs: the activations, and relu(x) and relu(h) of every block: per view, then shared (empty if not kept)."""
 
     @staticmethod
-    def forward(x: Tensor, per_view_count: int, keep: bool, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(x: Tensor, per_view_count: int, keep: bool, last: bool, *weights: Tensor) -> tuple[Tensor, ...]:
         b, v, n, hidden = x.shape
         blocks = _by_block(weights)
         views, shared = blocks[:per_view_count], blocks[per_view_count:]
-        out = x.new_empty(b, n, 1 + len(shared), hidden)
+        out = x.new_empty(b, n, 1 if last else 1 + len(shared), hidden)
         kept_views = x.new_empty(2, len(views), b, n if keep else 0, v, hidden)
         kept_shared = x.new_empty(2, len(shared), b, n if keep else 0, hidden)
+        scratch = _scratch(x, 1, 1)
         for i, rows in _chunks(x):
             z = _rows_first(x[i, :, rows])
-            scratch = torch.empty(2, z.shape[0], hidden, dtype=x.dtype, device=x.device)
             for k, block in enumerate(views):
-                block_in_place(z, block, *(kept_views[:, k, i, rows].flatten(1, 2) if keep else scratch))
+                block_in_place(
+                    z, block, *(kept_views[:, k, i, rows].flatten(1, 2) if keep else scratch[0][:, 0, : len(z)])
+                )
             z = z.view(-1, v, hidden).mean(dim=1)
-            out[i, rows, 0] = z
+            if not last:
+                out[i, rows, 0] = z
             for k, block in enumerate(shared):
-                block_in_place(z, block, *(kept_shared[:, k, i, rows] if keep else scratch[:, : len(z)]))
-                out[i, rows, k + 1] = z
+                block_in_place(z, block, *(kept_shared[:, k, i, rows] if keep else scratch[1][:, 0, : len(z)]))
+                if not last or k == len(shared) - 1:
+                    out[i, rows, 0 if last else k + 1] = z
         return out, kept_views, kept_shared
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        x, ctx.per_view_count, _, *weights = inputs
+        x, ctx.per_view_count, ctx.kept, ctx.last, *weights = inputs
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(*output[1:])
         ctx.save_for_backward(x, *output[1:], *weights)
@@ -105,25 +110,26 @@ class _Trunk(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         x, kept_views, kept_shared, *weights = ctx.saved_tensors
-        wanted = [ctx.needs_input_grad[0], *ctx.needs_input_grad[3:]]
+        wanted = [ctx.needs_input_grad[0], *ctx.needs_input_grad[4:]]
         if grads[0] is None:
-            return (None,) * (3 + len(weights))
-        if not any(wanted[1:]):
-            return _Slope.apply(grads[0], kept_views, kept_shared, *weights), None, None, *([None] * len(weights))
+            return (None,) * (4 + len(weights))
+        if ctx.kept and not any(wanted[1:]):
+            of_x = _Slope.apply(grads[0], kept_views, kept_shared, *weights)
+            return of_x, None, None, None, *([None] * len(weights))
         if torch.is_grad_enabled():
-            of_x, *of_weights = _differentiable_backward(x, ctx.per_view_count, weights, grads[0], wanted)
-            return of_x, None, None, *of_weights
-        sums = _accumulators(weights)
-        grad_x = _pull_back(grads[0], kept_views, kept_shared, _by_block(weights), _by_block(sums))
+            of_x, *of_weights = _differentiable_backward(x, ctx.per_view_count, ctx.last, weights, grads[0], wanted)
+            return of_x, None, None, None, *of_weights
+        grad_x, sums = _pull_back_again(grads[0], x, ctx.per_view_count, _by_block(weights))
         of_weights = [w.to(x.dtype) if want else None for w, want in zip(sums, wanted[1:], strict=True)]
-        return grad_x, None, None, *of_weights
+        return grad_x, None, None, None, *of_weights
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, None, None]:
         _, kept_views, kept_shared, *weights = ctx.saved_tensors
-        if tangents[0] is None or any(t is not None for t in tangents[3:]):
+        if tangents[0] is None or any(t is not None for t in tangents[4:]):
             raise NotImplementedError("forward mode: tangents of the blocks' input only, not of their weights")
-        return _push_forward(tangents[0], kept_views, kept_shared, _by_block(weights)), None, None
+        pushed = _push_forward(tangents[0], kept_views, kept_shared, _by_block(weights))
+        return pushed[:, :, -1:] if ctx.last else pushed, None, None
 
 
 class _Slope(torch.autograd.Function):
@@ -136,12 +142,14 @@ class _Slope(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, grad: Tensor, kept_views: Tensor, kept_shared: Tensor, *weights: Tensor) -> Tensor:
         ctx.save_for_backward(kept_views, kept_shared, *weights)
-        return _pull_back(grad, kept_views, kept_shared, _by_block(weights), None)
+        ctx.last = grad.shape[2] == 1
+        return _pull_back(grad, kept_views, kept_shared, _by_block(weights))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         kept_views, kept_shared, *weights = ctx.saved_tensors
-        return _push_forward(grads[0], kept_views, kept_shared, _by_block(weights)), *([None] * (2 + len(weights)))
+        pushed = _push_forward(grads[0], kept_views, kept_shared, _by_block(weights))
+        return pushed[:, :, -1:] if ctx.last else pushed, *([None] * (2 + len(weights)))
 
 
 def _pull_back(
@@ -149,24 +157,65 @@ def _pull_back(
     kept_views: Float[Tensor, "2 blocks b n v hidden"],
     kept_shared: Float[Tensor, "2 blocks b n hidden"],
     blocks: list[Weights],
-    sums: list[Weights] | None,
 ) -> Float[Tensor, "b v n hidden"]:
-    """Gradient of the blocks' input; those of the weights are added to `sums`, if given."""
-    _, per_view, b, n, v, hidden = kept_views.shape
+    """Gradient of the blocks' input from what was kept of the forward pass."""
+    b, n, v, hidden = kept_views.shape[2:]
     grad_x = grad.new_empty(b, v, n, hidden)
     for i, rows in _chunks(grad_x):
-        upstream = grad[i, rows]
-        g = upstream[:, -1].clone()
-        for k in reversed(range(len(blocks) - per_view)):
-            a, c = kept_shared[:, k, i, rows]
-            block_backward(g, blocks[per_view + k], a, c, sums[per_view + k] if sums else None)
-            g += upstream[:, k]
-        g = (g / v)[:, None].expand(-1, v, hidden).flatten(0, 1).contiguous()
-        for k in reversed(range(per_view)):
-            a, c = kept_views[:, k, i, rows].flatten(1, 2)
-            block_backward(g, blocks[k], a, c, sums[k] if sums else None)
-        grad_x[i, :, rows] = g.view(-1, v, hidden).transpose(0, 1)
+        kept = kept_views[:, :, i, rows].flatten(2, 3), kept_shared[:, :, i, rows]
+        grad_x[i, :, rows] = _pull_back_rows(grad[i, rows], kept, blocks, v).view(-1, v, hidden).transpose(0, 1)
     return grad_x
+
+
+def _pull_back_again(
+    grad: Float[Tensor, "b n activations hidden"],
+    x: Float[Tensor, "b v n hidden"],
+    per_view_count: int,
+    blocks: list[Weights],
+) -> tuple[Float[Tensor, "b v n hidden"], list[Tensor]]:
+    """Gradients of the blocks' input and of their weights; each chunk's forward pass is made again."""
+    v, hidden = x.shape[1], x.shape[3]
+    grad_x, sums = torch.empty_like(x), _accumulators([w for block in blocks for w in block])
+    views, shared = blocks[:per_view_count], blocks[per_view_count:]
+    scratch = _scratch(x, len(views), len(shared))
+    for i, rows in _chunks(x):
+        z = _rows_first(x[i, :, rows])
+        kept_views, kept_shared = scratch[0][:, :, : len(z)], scratch[1][:, :, : len(z) // v]
+        for k, block in enumerate(views):
+            block_in_place(z, block, *kept_views[:, k])
+        z = z.view(-1, v, hidden).mean(dim=1)
+        for k, block in enumerate(shared):
+            block_in_place(z, block, *kept_shared[:, k])
+        g = _pull_back_rows(grad[i, rows], (kept_views, kept_shared), blocks, v, _by_block(sums))
+        grad_x[i, :, rows] = g.view(-1, v, hidden).transpose(0, 1)
+    return grad_x, sums
+
+
+def _pull_back_rows(
+    upstream: Float[Tensor, "n activations hidden"],
+    kept: tuple[Float[Tensor, "2 blocks n_v hidden"], Float[Tensor, "2 blocks n hidden"]],
+    blocks: list[Weights],
+    v: int,
+    sums: list[Weights] | None = None,
+) -> Float[Tensor, "n_v hidden"]:
+    """Gradient of one chunk's input; those of the weights are added to `sums`, if given.
+
+    `upstream` has one entry per activation, or the last one's alone.
+    """
+    kept_views, kept_shared = kept
+    per_view, last_only = kept_views.shape[1], upstream.shape[1] == 1
+    g = upstream[:, -1].clone()
+    for k in reversed(range(len(blocks) - per_view)):
+        place = per_view + k
+        a, c = kept_shared[:, k]
+        block_backward(g, blocks[place], a, c, sums[place] if sums else None)
+        if not last_only:
+            g += upstream[:, k]
+    g = (g / v)[:, None].expand(-1, v, g.shape[-1]).flatten(0, 1).contiguous()
+    for k in reversed(range(per_view)):
+        a, c = kept_views[:, k]
+        block_backward(g, blocks[k], a, c, sums[k] if sums else None)
+    return g
 
 
 def _push_forward(
@@ -190,9 +239,19 @@ def _push_forward(
 
 def _chunks(x: Tensor) -> Iterator[tuple[int, slice]]:
     """Scene and rows of each chunk."""
-    b, v, n, hidden = x.shape
-    rows = max(1, CHUNK_BYTES // (v * hidden * x.element_size()))
+    b, n, rows = x.shape[0], x.shape[2], _rows_at_once(x)
     return ((i, slice(first, first + rows)) for i in range(b) for first in range(0, n, rows))
+
+
+def _rows_at_once(x: Float[Tensor, "b v n hidden"]) -> int:
+    return max(1, CHUNK_BYTES // (x.shape[1] * x.shape[3] * x.element_size()))
+
+
+def _scratch(x: Float[Tensor, "b v n hidden"], views: int, shared: int) -> tuple[Tensor, Tensor]:
+    """Room for relu(x) and relu(h) of so many blocks in the largest chunk: (2, blocks, rows, hidden) each."""
+    v, n, hidden = x.shape[1:]
+    rows = min(n, _rows_at_once(x))
+    return x.new_empty(2, views, rows * v, hidden), x.new_empty(2, shared, rows, hidden)
 
 
 def _rows_first(x: Float[Tensor, "v n hidden"]) -> Float[Tensor, "n_v hidden"]:
@@ -204,7 +263,7 @@ def block_in_place(z: Tensor, weights: Weights, a: Tensor, c: Tensor) -> None:
     """Replace z by the block's output; leave relu(z) in a and relu(h) in c."""
     w1, b1, w2, b2 = weights
     torch.clamp_min(z, 0, out=a)
-    torch.addmm(b1, a, w1.t(), out=c).clamp_min_(0)
+    torch.mm(a, w1.t(), out=c).add_(b1).clamp_min_(0)
     z.add_(b2).addmm_(c, w2.t())
 
 
@@ -236,9 +295,10 @@ def _accumulators(weights: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _differentiable_backward(
-    x: Tensor, per_view_count: int, weights: list[Tensor], grad: Tensor, wanted: list[bool]
+    x: Tensor, per_view_count: int, last: bool, weights: list[Tensor], grad: Tensor, wanted: list[bool]
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again."""
     inputs = [t for t, want in zip([x, *weights], wanted, strict=True) if want]
-    grads = iter(torch.autograd.grad(plain_trunk(x, per_view_count, weights), inputs, grad, create_graph=True))
+    out = plain_trunk(x, per_view_count, weights)
+    grads = iter(torch.autograd.grad(out[:, :, -1:] if last else out, inputs, grad, create_graph=True))
     return [next(grads) if want else None for want in wanted]

@@ -54,6 +54,24 @@ def test_gradients_of_input_and_weights(case):
         torch.testing.assert_close(mine, reference, rtol=1e-10, atol=1e-10)
 
 
+def test_the_last_output_alone(case):
+    x, per_view, shared, weights = case
+    upstream = torch.randn(2, 7, 1, 6, dtype=torch.float64)
+    expected = plain_trunk(x, 2, weights)[:, :, -1:]
+    found = trunk(x, per_view, shared, last=True)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    for mine, reference in zip(
+        torch.autograd.grad(found, [x, *weights], upstream),
+        torch.autograd.grad(expected, [x, *weights], upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, reference, rtol=1e-10, atol=1e-10)
+    assert torch.autograd.gradcheck(lambda x: trunk(x, per_view, shared, last=True), x, check_forward_ad=True)
+    for w in weights:
+        w.requires_grad_(False)
+    assert torch.autograd.gradgradcheck(lambda x: trunk(x, per_view, shared, last=True).square(), x)
+
+
 def test_frozen_blocks_pass_gradients_to_their_input(case):
     x, per_view, shared, weights = case
     (expected,) = torch.autograd.grad(plain_trunk(x, 2, weights).square().sum(), x)
