@@ -93,7 +93,8 @@ def plot_landscape(
     for walker in range(paths.shape[1]):
         axes.plot(*np.asarray(paths[:, walker]).T, color="#d95f02", lw=0.8, alpha=0.7)
     axes.plot(*GOOD_ACTION, marker="*", ms=14, color="#d7191c", mec="white")
-    axes.set(title=title, xlim=(-1, 1), ylim=(-1, 1), xlabel="first coordinate of the action", aspect="equal")
+    axes.set(title=title, xlim=(-1, 1), ylim=(-1, 1), xticks=(-1, 0, 1), yticks=(-1, 0, 1), aspect="equal")
+    axes.set(xlabel="first coordinate of the action", ylabel="second coordinate")
 
 
 def _path_samples(paths: Tensor, generator: torch.Generator, n: int = 64, noise: float = 0.05) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from dgrasp.cameras import Views
+from dgrasp.nerf.quality import psnr, ssim
+from dgrasp.nerf.validation import NovelView
 from dgrasp.report.draw import draw_gripper, draw_path, show_view, to_pixels
 from dgrasp.report.outputs import BASE_COLOUR, CONTROL_COLOUR, DGRASP_COLOUR, PAPER_COLOUR
 
@@ -153,37 +155,29 @@ def plot_table(axes: Axes, table: pd.DataFrame, title: str) -> None:
             cell.set_text_props(weight="bold")
 
 
-def plot_novel_view(
-    axes: Sequence[Axes],
-    source: Float[np.ndarray, "h w 3"],
-    target: Float[np.ndarray, "h w 3"],
-    rgb: Float[np.ndarray, "h w 3"],
-    depth: Float[np.ndarray, "h w"],
-) -> None:
-    """Source image, held-out view, its rendering by Phi, and Phi's depth in metres."""
-    for ax, image, title in zip(
-        axes, (source, target, np.clip(rgb, 0, 1)), ("source", "held-out view", "rendered"), strict=False
-    ):
+def plot_novel_view(axes: Sequence[Axes], view: NovelView) -> None:
+    """The source images, the held-out view (objects outlined), its rendering by Phi, and Phi's depth in metres.
+
+    Needs one axes per source and three more.
+    """
+    sources = [(image, f"source {i + 1}") for i, image in enumerate(view.sources.images)]
+    rendered = np.clip(view.rgb, 0, 1)
+    shown = [*sources, (view.target.images[0], "held-out view"), (rendered, "rendered by Φ")]
+    for ax, (image, title) in zip(axes, shown, strict=False):
         ax.imshow(image)
         ax.set(title=title, xticks=[], yticks=[])
-    shown = axes[3].imshow(depth, cmap="viridis")
-    axes[3].set(title="depth", xticks=[], yticks=[])
-    axes[3].figure.colorbar(shown, ax=axes[3], label="m", shrink=0.8)
+    held_out, rendering, depth = axes[len(sources) :]
+    if view.mask.any():
+        held_out.contour(view.mask, levels=[0.5], colors="white", linewidths=0.8)
+    rendering.set_xlabel(_quality(view))
+    metres = depth.imshow(view.depth, cmap="viridis")
+    depth.set(title="depth by Φ", xticks=[], yticks=[])
+    depth.figure.colorbar(metres, ax=depth, label="m", shrink=0.8)
 
 
-def plot_ray(
-    axes: Sequence[Axes],
-    depths: Float[np.ndarray, "n"],
-    density: Float[np.ndarray, "n"],
-    change: Float[np.ndarray, "n a"],
-) -> None:
-    """Density along a ray, and how fast each scene activation changes there."""
-    axes[0].plot(depths, density, color="0.2")
-    axes[0].set(ylabel="density (1/m)", title="along one ray of a held-out view")
-    for i in range(change.shape[1]):
-        axes[1].plot(depths, change[:, i], label="mean over views" if i == 0 else f"shared block {i}")
-    axes[1].set(xlabel="depth along the ray (m)", ylabel="change per metre")
-    axes[1].legend()
+def _quality(view: NovelView) -> str:
+    objects = f", objects {psnr(view.rgb, view.reference, view.mask):.1f} dB" if view.mask.any() else ""
+    return f"{psnr(view.rgb, view.reference):.1f} dB{objects}\nSSIM {ssim(view.rgb, view.reference):.2f}"
 
 
 def plot_queries(axes: Axes, points: Float[np.ndarray, "lines n 3"], directions: Float[np.ndarray, "lines 3"]) -> None:
