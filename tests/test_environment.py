@@ -103,7 +103,7 @@ def test_conda_environment_is_in_step(project, root):
     environment = yaml.safe_load((root / "environment.yml").read_text())
     pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
-    assert pip.pop() == "-e .[dev]", "the project itself comes last"
+    assert pip.pop() == "-e .[dev,export,distributed]", "the project itself comes last"
 
     wanted = {Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["notebooks"]}
     in_conda = {f"{CONDA_NAMES.get(r.name, r.name)}{r.specifier}" for r in wanted}

@@ -41,7 +41,7 @@ def repository(root: Path, tmp_path: Path, names: list[str], request) -> Path:
     python.write_text(INTERPRETER)
     python.chmod(0o755)
     age(copy, 100)
-    (copy / ".venv" / ".installed").write_text(f"{copy} [notebooks,dev] requirements.lock\n")
+    (copy / ".venv" / ".installed").write_text(f"{copy} [{variable(root, 'EXTRAS')}] requirements.lock\n")
     return copy
 
 

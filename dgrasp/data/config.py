@@ -36,7 +36,7 @@ class DataConfig(Config):
         6, ge=1, le=100, description="Attempts of the oracle per demonstration before a scene is cut short"
     )
     oracle: OracleConfig = Field(default_factory=OracleConfig, description="The demonstrator's motion")
-    backend: str = Field("loky", description="joblib backend: loky, dask, ray, multiprocessing, threading, sequential")
+    backend: str = Field("loky", description="joblib backend: loky, threading, sequential, dask, ray")
 
     @model_validator(mode="after")
     def _views_in_order(self) -> DataConfig:
