@@ -31,11 +31,12 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from dgrasp.files import read_json, write_json
+from dgrasp.files import DamagedFileError, read_json, write_json
 from dgrasp.runs import code_digest, provenance
 
 IOPUB_TIMEOUT = 120  # seconds to wait for a cell's last outputs; nbclient's 4 lose them on a busy machine
 START_TIMEOUT = 300  # seconds to wait for a kernel, for slow disks
+SETTINGS = (".yaml", ".json", ".mplstyle")  # files of the package, beside its code, that outputs depend on
 STDERR_KEPT = 2000  # characters of each cell's stderr kept in the notebook's metadata
 
 
@@ -90,7 +91,10 @@ def read_source(source: Path) -> NotebookNode:
     """Read a percent source; raises NotebookError if it lacks the kernelspec header or the one parameters cell."""
     if not source.is_file():
         raise NotebookError(f"{source}: no such notebook source")
-    notebook = jupytext.read(source, fmt="py:percent")
+    try:
+        notebook = jupytext.read(source, fmt="py:percent")
+    except UnicodeDecodeError as error:
+        raise NotebookError(f"{source}: not a text in UTF-8 ({error})") from error
     if "kernelspec" not in notebook.metadata:
         raise NotebookError(f"{source}: no kernelspec in the header; add one with `jupytext --set-kernel python3`")
     tagged = sum("parameters" in cell.metadata.get("tags", []) for cell in notebook.cells)
@@ -103,7 +107,11 @@ def parameter_defaults(source: Path, notebook: NotebookNode) -> dict[str, Any]:
     """Name and default of each parameter; raises NotebookError unless the cell holds plain assignments of literals."""
     cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
     defaults = {}
-    for statement in ast.parse(cell.source).body:
+    try:
+        statements = ast.parse(cell.source).body
+    except SyntaxError as error:
+        raise NotebookError(f"{source}: parameters cell, line {error.lineno}: {error.msg}: {error.text}") from None
+    for statement in statements:
         try:
             (target,) = statement.targets if isinstance(statement, ast.Assign) else (statement.target,)  # type: ignore[attr-defined]
             defaults[target.id] = ast.literal_eval(statement.value)  # type: ignore[attr-defined, union-attr]
@@ -116,7 +124,7 @@ def parameter_defaults(source: Path, notebook: NotebookNode) -> dict[str, Any]:
 def inputs_of(source: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """What an executed notebook was made from: digests of its source and of the package, and its parameters."""
     package = hashlib.sha256(code_digest("dgrasp").encode())
-    for settings in sorted(Path(__file__).parent.rglob("*.yaml")):
+    for settings in sorted(p for p in Path(__file__).parent.rglob("*") if p.suffix in SETTINGS):
         package.update(settings.read_bytes())
     return {
         "source": source.name,
@@ -186,6 +194,8 @@ def _execute(notebook: NotebookNode, partial: Path, source: Path, parameters: Ma
     except (DeadKernelError, CellTimeoutError) as error:
         executed = read_json(partial)["cells"]
         _fail(source, executed, _running(executed), f"killed its kernel or hung (out of memory?): {error}")
+    except RuntimeError as error:  # of the kernel manager
+        raise NotebookError(f"{source}: no kernel of {sys.executable} could be started: {error}") from error
 
 
 def _check_executed(source: Path, executed: dict[str, Any]) -> None:
@@ -272,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build=options.build,
             parameters=dict(options.parameters),
         )
-    except (NotebookError, OSError) as error:
+    except (NotebookError, DamagedFileError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

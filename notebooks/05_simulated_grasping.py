@@ -107,7 +107,7 @@ trials.pivot_table(index="policy", columns="outcome", values="attempt", aggfunc=
 ours = rates.groupby("task", sort=False).agg(min=("rate", "min"), max=("rate", "max"), n=("n", "first"))
 for task, row in ours.iterrows():
     print(f"{task}: from {row['min']:.2f} to {row['max']:.2f} over the policies, {row['n']:.0f} attempts each")
-print("YCB models:", ", ".join(sorted(set(trials[trials.task == "novel"]["models"]))))
+print("models:", "; ".join(sorted(set(trials["models"]))))
 
 # %% [markdown]
 # What the numbers may be read for depends on the profile: smoke trains for minutes and attempts a few grasps, and its

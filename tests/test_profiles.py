@@ -37,6 +37,15 @@ def test_missing_file_is_named(tmp_path):
     [
         ({"nerv": {}}, "nerv.*allowed: .*nerf"),
         ({"nerf": {"trainning": {}}}, "nerf.trainning.*allowed: .*training"),
+        ({"data": {"oracle": {"speeed": 1}}}, "data.oracle.speeed.*allowed: rate, speed"),
+        (
+            {"evaluation": {"tasks": {"simple": {"scenes": 1, "attempts": 1, "foo": 1}}}},
+            "evaluation.tasks.simple.foo.*allowed: scenes, attempts$",
+        ),
+        (
+            {"nerf": {"encoder": {"kind": "convolution", "foo": 1}}},
+            "nerf.encoder.*foo.*allowed: kind, channels, width$",
+        ),
         ({"value": {"steps": 0}}, "value.steps.*greater than or equal to 1"),
         ({"runtime": {"threads": "many"}}, "runtime.threads"),
         ({"runtime": {"device": "gpu"}}, "unknown device 'gpu'"),

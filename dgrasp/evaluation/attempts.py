@@ -11,13 +11,19 @@ from scipy.spatial.transform import Rotation
 from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.config import Config
-from dgrasp.policy import GraspPolicy, Plan
+from dgrasp.policy import GraspPolicy, NoGraspError, Plan
 from dgrasp.sim import Cell, Outcome, Scene, Trial, evaluation_viewpoints, task
+
+POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
+NO_GRASP = "no grasp"  # beside the simulator's outcomes
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One row of the trial records. Pose of the TCP in the world: metres and unit quaternion (xyzw)."""
+    """One row of the trial records. Pose of the TCP in the world: metres and unit quaternion (xyzw).
+
+    Pose and value are None, and the outcome is "no grasp", where the policy's rule left no candidate.
+    """
 
     policy: str
     task: str
@@ -26,14 +32,14 @@ class Attempt:
     repetition: int
     attempt: int
     seed: int
-    x: float
-    y: float
-    z: float
-    qx: float
-    qy: float
-    qz: float
-    qw: float
-    value: float
+    x: float | None
+    y: float | None
+    z: float | None
+    qx: float | None
+    qy: float | None
+    qz: float | None
+    qw: float | None
+    value: float | None
     outcome: str
     success: bool
     reason: str
@@ -83,7 +89,11 @@ def attempts_in(
             return
         cell.reset(scene)
         path = ("starts", episode.task, episode.split, episode.scene, episode.repetition, attempt)
-        plan = policy.plan(observer.observe(cell), streams.torch_generator(seed, *path))
+        try:
+            plan = policy.plan(observer.observe(cell), streams.torch_generator(seed, *path))
+        except NoGraspError as error:
+            yield _no_grasp(episode, attempt, seed, str(error), scene)
+            continue
         trial = cell.execute(plan.T_world_tcp.double().cpu().numpy())
         yield _record(episode, attempt, seed, plan, trial, scene)
         scene = trial.scene_after
@@ -92,7 +102,7 @@ def attempts_in(
 def _record(episode: Episode, attempt: int, seed: int, plan: Plan, trial: Trial, scene: Scene) -> Attempt:
     T = plan.T_world_tcp.double().cpu().numpy()
     q = Rotation.from_matrix(T[:3, :3]).as_quat(canonical=True)
-    pose = dict(zip(("x", "y", "z", "qx", "qy", "qz", "qw"), map(float, (*T[:3, 3], *q)), strict=True))
+    pose = dict(zip(POSE, map(float, (*T[:3, 3], *q)), strict=True))
     return Attempt(
         **asdict(episode),
         attempt=attempt,
@@ -103,6 +113,27 @@ def _record(episode: Episode, attempt: int, seed: int, plan: Plan, trial: Trial,
         success=trial.outcome is Outcome.SUCCESS,
         reason=trial.reason,
         object=trial.object or "",
-        models=", ".join(scene.model_sources) or "prisms",
+        models=_models(scene),
         simulated_seconds=trial.simulated_seconds,
     )
+
+
+def _no_grasp(episode: Episode, attempt: int, seed: int, reason: str, scene: Scene) -> Attempt:
+    """An attempt that failed before the arm moved."""
+    return Attempt(
+        **asdict(episode),
+        attempt=attempt,
+        seed=seed,
+        **dict.fromkeys(POSE),  # type: ignore[arg-type]
+        value=None,
+        outcome=NO_GRASP,
+        success=False,
+        reason=reason,
+        object="",
+        models=_models(scene),
+        simulated_seconds=0.0,
+    )
+
+
+def _models(scene: Scene) -> str:
+    return ", ".join(scene.model_sources) or "prisms"

@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from dgrasp.config import Config
-from dgrasp.evaluation.attempts import Episode, Observer, attempts_in
+from dgrasp.evaluation.attempts import POSE, Episode, Observer, attempts_in
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.files import read_json, write_json, write_text
@@ -73,7 +73,9 @@ def evaluate(
 def read_trials(run: Run) -> pd.DataFrame:
     """The trial records of a complete evaluation, one row per attempt."""
     run.summary  # noqa: B018 (raises if the run is not complete)
-    return pd.read_csv(io.StringIO((run.path / "trials.csv").read_text(encoding="utf-8")), keep_default_na=False)
+    text = (run.path / "trials.csv").read_text(encoding="utf-8")
+    empty = {column: [""] for column in (*POSE, "value")}  # of attempts without a grasp; elsewhere "" is a word
+    return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=empty)
 
 
 def _episodes(config: EvaluationConfig) -> Iterable[Episode]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import yaml
 from pydantic import Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from dgrasp.config import Config
@@ -109,10 +110,22 @@ def _explain(source: str, error: ValidationError) -> str:
 def _allowed_keys(problem: ErrorDetails) -> str:
     if problem["type"] != "extra_forbidden":
         return f" (got {problem.get('input')!r})"
-    model: type[Config] = Profile
+    models: list[type[Config]] = [Profile]
     for part in problem["loc"][:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, Config)):
-            return ""
-        model = annotation
-    return f"; allowed: {', '.join(model.model_fields)}"
+        below = [m for model in models if part in model.model_fields for m in _configs(model.model_fields[part])]
+        chosen = [model for model in models if part in _tags(model)]  # which member of a union
+        models = below or chosen or models  # else a key of a mapping, or a place in a list
+    return f"; allowed: {', '.join(dict.fromkeys(name for model in models for name in model.model_fields))}"
+
+
+def _configs(field: FieldInfo | Any) -> list[type[Config]]:
+    """The settings that a field may hold, also inside mappings, lists and unions."""
+    annotation = field.annotation if isinstance(field, FieldInfo) else field
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _configs(part)]
+
+
+def _tags(model: type[Config]) -> set[Any]:
+    """What pydantic calls this member of a union: its class, or the value of its literal field."""
+    return {model.__name__, *(value for f in model.model_fields.values() for value in get_args(f.annotation))}

@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from jupyter_client.kernelspec import KernelSpec
 
+from dgrasp import notebooks
 from dgrasp.notebooks import NotebookError, main, parameter_defaults, read_source, run_notebook, stale_because
 
 HEADER = """\
@@ -94,6 +96,31 @@ def test_output_is_stale_once_its_source_changes(write, output):
     assert "source_sha256" in stale_because(output, source)
 
 
+@pytest.mark.parametrize(("suffix", "counts"), [("mplstyle", True), ("json", True), ("yaml", True), ("txt", False)])
+def test_settings_of_the_package_are_inputs(write, tmp_path, monkeypatch, suffix, counts):
+    package = tmp_path / "package"
+    (package / "report").mkdir(parents=True)
+    monkeypatch.setattr(notebooks, "__file__", str(package / "notebooks.py"))
+    before = notebooks.inputs_of(write("1"), {})
+    (package / "report" / f"style.{suffix}").write_text("lines.linewidth: 3")
+    assert (notebooks.inputs_of(write("1"), {}) != before) is counts
+
+
+def test_a_source_that_is_no_text_is_named(write, output):
+    source = write("1")
+    source.write_bytes(source.read_bytes() + b"# \xff")
+    with pytest.raises(NotebookError, match=r"07_example.py: not a text in UTF-8"):
+        run_notebook(source, output, profile="smoke")
+
+
+def test_a_kernel_that_does_not_start_is_named(write, output, monkeypatch, capsys):
+    broken = KernelSpec(argv=[sys.executable, "-c", "raise SystemExit(1)"], display_name="broken", language="python")
+    monkeypatch.setattr(notebooks.ThisInterpreter, "kernel_spec", broken)
+    assert main(["run", str(write("1")), str(output)]) == 1
+    said = capsys.readouterr().err
+    assert "no kernel of" in said and "Traceback" not in said
+
+
 def test_a_failure_keeps_the_last_good_output_and_a_success_clears_the_failed_one(write, output):
     run_notebook(write("print('good')"), output, profile="smoke")
     good = output.read_bytes()
@@ -127,6 +154,7 @@ def test_user_settings_do_not_enter(write, output, tmp_path, monkeypatch):
         ({"parameters": PARAMETERS + "print(1)\n"}, "expected `name = literal`, got `print(1)`"),
         ({"parameters": PARAMETERS + "b = seed\n"}, "expected `name = literal`, got `b = seed`"),
         ({"parameters": PARAMETERS.replace("build", "place")}, "unknown parameter 'build'"),
+        ({"parameters": PARAMETERS + "seed = = 1\n"}, "parameters cell, line 5: invalid syntax: seed = = 1"),
     ],
 )
 def test_refuses_sources_that_break_the_conventions(write, output, parts, message):
