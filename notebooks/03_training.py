@@ -21,7 +21,8 @@
 # > Needs notebooks 1 and 2. Smoke a few minutes on two cores. Resumes from its last checkpoint.
 #
 # Ψ reads the frozen Φ at 42 points around the gripper (fewer at smoke) and returns one number. Only its small
-# *GraspReadout* is trained.
+# *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses, in the same order, from
+# the same initial weights: only the loss differs.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -36,11 +37,12 @@ import seaborn as sns
 from dgrasp.data import DemonstrationSet
 from dgrasp.experiment import Experiment
 from dgrasp.report.notebook import show_source, versions
-from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR, save_output
+from dgrasp.report.outputs import save_output
 from dgrasp.report.plots import plot_labelled_poses, plot_queries, plot_slopes, policy_colour
 from dgrasp.report.scenes import picture
-from dgrasp.report.slopes import slope_arrows, slope_cosines
-from dgrasp.value import exact_slope_loss, slope_loss, value_loss
+from dgrasp.report.second_order import second_order_table
+from dgrasp.report.slopes import one_per_method, slope_arrows, slope_cosines
+from dgrasp.value import QueryPoints, exact_slope_loss, slope_loss, value_loss
 
 experiment = Experiment.at(profile, build, seed)
 runs = experiment.values()
@@ -66,24 +68,31 @@ for ax, part in zip(axes, ("translation", "rotation"), strict=True):
     ax.set(title=part, xlabel="cosine of slope and displacement", ylabel="share of poses below")
 
 # %% [markdown]
-# The further right a curve, the better: a curve through zero at one half is chance.
+# The further right a curve, the better: a curve through zero at one half is chance. Each model is judged in the
+# coordinates it was trained in, Base in quaternions, and all of them at the same poses of the same held-out scenes.
 
 # %% [markdown]
 # ## Where Ψ looks
 #
-# A pose becomes query points with view directions in the frame of the TCP: two lines along the approach, four looking
-# inwards from the fingers.
+# A pose becomes query points with view directions in the frame of the TCP: two lines along the approach (red), four
+# looking inwards from the fingers (blue; grey bars: the open fingers). On the left the paper's 42, on the right those
+# of this profile.
 
 # %%
-figure = plt.figure(figsize=(5, 4))
-queries = values["base"].queries
-plot_queries(figure.add_subplot(projection="3d"), queries.points.numpy(), queries.directions.numpy())
+figure = plt.figure(figsize=(9, 3.8))
+in_use = next(iter(values.values())).queries
+for place, (whose, queries) in enumerate({"the paper": QueryPoints.from_config(), profile: in_use}.items(), start=1):
+    ax = figure.add_subplot(1, 2, place, projection="3d")
+    title = f"{len(queries)} query points ({whose.rpartition('/')[2]})"
+    plot_queries(ax, queries.points.numpy(), queries.directions.numpy(), title)
 
 # %% [markdown]
 # ## The main loss
 #
-# One demonstrated grasp $p^0$ against sampled poses $p^i$ (Eq. 2). Uniform negatives alone are too easy, so a stated
-# share of them lies close to the grasp.
+# One demonstrated grasp $p^0$ against sampled poses $p^i$ (Eq. 2):
+# $$\mathcal{L}_{main} = -\log \frac{e^{\Psi(p^0)}}{\sum_{i=0}^{N} e^{\Psi(p^i)}}.$$
+# It says where the summit is, and nothing of the way there. Uniform negatives alone are too easy, so a stated share of
+# them lies close to the grasp.
 
 # %%
 show_source(value_loss)
@@ -91,9 +100,11 @@ show_source(value_loss)
 # %% [markdown]
 # ## The auxiliary loss
 #
-# Poses around the trajectory, each with the displacement to a later pose, compared with the slope (Eq. 4).
-# Quaternions $q$ and $-q$ are the same rotation, so
-# the nearer one is the target.
+# Poses $p_t$ around the trajectory, each with the displacement $\Delta p_t$ to a later pose, compared with the slope
+# (Eq. 4), where $S_C$ is the cosine:
+# $$\mathcal{L}_{aux} = -S_C\left(\Delta p_t, \nabla_p \Psi(p_t)\right).$$
+# The cosine is taken for translation and rotation apart, so that metres and radians need no exchange rate.
+# Quaternions $q$ and $-q$ are the same rotation, so the nearer one is the target.
 
 # %%
 show_source(slope_loss)
@@ -110,36 +121,66 @@ arrows = slope_arrows(values, demo, experiment.profile.value, seed)
 background = picture(experiment.profile.cell, demo.state)
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 plot_labelled_poses(axes[0], background, arrows.T_world_grasp, arrows.Ts_negative, title="main loss")
-directions = {
-    "demonstrated": (arrows.displacement, "0.15"),
-    "Base": (arrows.slopes["base"], BASE_COLOUR),
-    "dGrasp": (arrows.slopes["dgrasp_quat"], DGRASP_COLOUR),
-}
+directions = {"demonstrated": (arrows.displacement, "0.15")}
+directions |= {m: (arrows.slopes[name], policy_colour(name)) for m, name in one_per_method(values).items()}
 plot_slopes(axes[1], background, arrows.p_world, directions, title="auxiliary loss")
 save_output("fig02", figure, arrows.table(), experiment.figures, profile=experiment.profile.name, runs=runs, seed=seed)
 
 # %% [markdown]
 # ## Second order, without the price
 #
-# The auxiliary loss needs the derivative of $\nabla_p\Psi$ in the weights (Eq. 5). Φ is frozen, so its second
-# derivative never enters: with
-# $a=\Phi(p)$, $J=\partial a/\partial p$ and $v=\partial\mathcal{L}_{aux}/\partial\nabla_p\Psi$,
-# $$\frac{d\mathcal{L}_{aux}}{d\theta} = \frac{d}{d\theta}\left\langle J v, \frac{\partial\Psi}{\partial
-# a}\right\rangle.$$
+# Training on slopes means differentiating a derivative: $\mathcal{L}_{aux}$ is a function of $\nabla_p\Psi$, and its
+# gradient in the weights $\theta$ is wanted (Eq. 5). Done plainly (`create_graph=True`), autograd records the backward
+# pass through Φ and goes through it again. This is why the paper cut its poses from 512 to 64.
+#
+# But Φ is frozen. With activations $a=\Phi(p)$, their Jacobian $J=\partial a/\partial p$ and the readout's gradient
+# $g(\theta)=\partial\Psi/\partial a$, the slope is $\nabla_p\Psi = J^\top g(\theta)$, and **the weights enter through
+# $g$ alone**. With $v=\partial\mathcal{L}_{aux}/\partial\nabla_p\Psi$ the chain rule says
+# $$\frac{d\mathcal{L}_{aux}}{d\theta} = v^\top J^\top \frac{dg}{d\theta}
+# = \frac{d}{d\theta}\left\langle J v,\; g(\theta)\right\rangle .$$
+# So: one product with $J^\top$ (the slope), one with $J$ (the vector $Jv$, a constant from here on), and second order
+# through the small readout only. Nothing is approximated; Φ's second derivative is never formed.
 
 # %%
 show_source(exact_slope_loss)
 
 # %% [markdown]
+# What that is worth on this machine, now, for one observation, forward and backward (seconds; the ratios depend less
+# on the machine). `main` is the main loss at as many poses, `plain` and `exact` are the auxiliary loss by the two
+# schemes, `difference` the relative distance of their gradients, which is rounding. The smaller a profile's networks,
+# the less there is to save: at the paper's sizes see `make bench` (`aux_over_plain`).
+
+# %%
+price = second_order_table(next(iter(values.values())), held_out[0], experiment.profile.value, seed)
+price.set_index("poses").T
+
+# %% [markdown]
+# The poses of the two losses need not be the same. The paper used one set of 64 for both; keeping 512 for the main loss
+# and 64 for the auxiliary one, a training step costs this many times one without any slopes:
+
+# %%
+few, many = price.set_index("poses").loc[[64, 512]].to_dict("records")
+for name, cost in {
+    "64 poses, exact": few["exact"],
+    "512 poses, exact": many["exact"],
+    "512 poses, plain": many["plain"],
+}.items():
+    print(f"auxiliary loss with {name}: a step costs {1 + cost / many['main']:.2f} times the main loss at 512 poses")
+
+# %% [markdown]
 # ## Learning curves
 
 # %%
-figure, ax = plt.subplots(figsize=(6, 2.8))
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.8))
 for name, run in runs.items():
-    metrics = pd.DataFrame(run.metrics()).dropna(subset=["main"])
-    ax.plot(metrics["step"], metrics["main"].rolling(20, min_periods=1).mean(), label=name, color=policy_colour(name))
-ax.set(xlabel="step", ylabel="main loss", title="training of Ψ")
-_ = ax.legend()
+    metrics = pd.DataFrame(run.metrics())
+    for ax, loss in zip(axes, ("main", "aux"), strict=True):
+        if loss in metrics and (logged := metrics.dropna(subset=[loss])).size:
+            smooth = logged[loss].rolling(20, min_periods=1).mean()
+            ax.plot(logged["step"], smooth, label=name, color=policy_colour(name), ls="--" if "6d" in name else "-")
+for ax, title in zip(axes, ("main loss", "auxiliary loss (best: -2, 6D -3)"), strict=True):
+    ax.set(xlabel="step", ylabel="mean over 20 logs", title=title)
+    ax.legend()
 
 # %% [markdown]
 # ## What we saw

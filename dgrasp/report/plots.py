@@ -112,11 +112,18 @@ def plot_slopes(
             label=label,
             alpha=0.85,
         )
-    uv, _ = to_pixels(views, view, p_world)
-    margin = 0.12 * views.images.shape[2]
-    axes.set_xlim(uv[:, 0].min() - margin, uv[:, 0].max() + margin)
-    axes.set_ylim(uv[:, 1].max() + 0.75 * margin, uv[:, 1].min() - 0.75 * margin)
+    _zoom(axes, views, view, p_world)
     axes.legend(loc="best", framealpha=0.8, frameon=True)
+
+
+def _zoom(axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "n 3"], margin: float = 0.08) -> None:
+    """The part of a view around points, in the proportions of the whole; margin: share of the image's width."""
+    height, width = views.images[view].shape[:2]
+    uv, _ = to_pixels(views, view, p_world)
+    (u_low, v_low), (u_high, v_high) = uv.min(axis=0), uv.max(axis=0)
+    half = margin * width + max(u_high - u_low, (v_high - v_low) * width / height) / 2
+    u, v = (u_low + u_high) / 2, (v_low + v_high) / 2
+    axes.set(xlim=(u - half, u + half), ylim=(v + half * height / width, v - half * height / width))
 
 
 def plot_success_rates(axes: Axes, table: pd.DataFrame, tasks: Sequence[str]) -> None:
@@ -180,7 +187,12 @@ def _quality(view: NovelView) -> str:
     return f"{psnr(view.rgb, view.reference):.1f} dB{objects}\nSSIM {ssim(view.rgb, view.reference):.2f}"
 
 
-def plot_queries(axes: Axes, points: Float[np.ndarray, "lines n 3"], directions: Float[np.ndarray, "lines 3"]) -> None:
+def plot_queries(
+    axes: Axes,
+    points: Float[np.ndarray, "lines n 3"],
+    directions: Float[np.ndarray, "lines 3"],
+    title: str | None = None,
+) -> None:
     """Query points in the TCP frame (millimetres) with their view directions, on 3-D axes; grey: the fingers."""
     for line, direction in zip(1e3 * points, directions, strict=True):
         colour = DGRASP_COLOUR if abs(direction[2]) > 0.5 else BASE_COLOUR
@@ -188,7 +200,8 @@ def plot_queries(axes: Axes, points: Float[np.ndarray, "lines n 3"], directions:
         axes.quiver(*line.mean(axis=0), *(8 * direction), color=colour, lw=1.2)  # type: ignore[misc]
     for side in (-35, 35):
         axes.plot([side, side], [0, 0], [-40, 15], color="0.6", lw=4, alpha=0.5)  # type: ignore[arg-type]
-    axes.set(xlabel="x, closing (mm)", ylabel="y, width (mm)", title="query points in the TCP frame")
+    axes.set(xlabel="x, closing (mm)", ylabel="y, width (mm)", title=title or f"{points[..., 0].size} query points")
+    axes.set(xticks=(-30, 0, 30), yticks=(-15, 0, 15))
     axes.set_zlabel("z, approach (mm)")  # type: ignore[attr-defined]
     axes.invert_zaxis()  # type: ignore[attr-defined]
     axes.set_box_aspect((70, 40, 55), zoom=0.85)  # type: ignore[arg-type, call-arg]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ import torch
 
 from dgrasp import streams
 from dgrasp.data import Demonstration
+from dgrasp.policy import slope_agreement
 from dgrasp.poses import representation
-from dgrasp.value import MODELS, GraspValue, ValueConfig, around_trajectory, grasp_among_negatives, part_cosines, slopes
+from dgrasp.value import MODELS, GraspValue, ValueConfig, around_trajectory, grasp_among_negatives, slopes
 
 EVALUATED_IN = (
     "quat"  # Base has no representation of its own; every model is compared in the one it was trained in, or this
@@ -32,12 +33,16 @@ def slope_cosines(
         generator = streams.torch_generator(seed, "slope cosines", i)
         T_r, T_target = around_trajectory(_tensor(demo.Ts_world_tcp), config.slope, generator)
         view = int(torch.randint(config.policy_views, (), generator=generator))
-        score = value.bind(value.encode(demo.views[[view]]))
-        poses, targets = rep.from_matrix(T_r), rep.from_matrix(T_target)
-        cosine = part_cosines(slopes(score, poses, rep), rep.displacement(poses, targets), rep.parts)
-        rows.append(torch.stack([cosine[:, 0], cosine[:, 1:].mean(-1)], dim=-1))
+        rows.append(slope_agreement(value.bind(value.encode(demo.views[[view]])), T_r, T_target, rep))
     values = torch.cat(rows).numpy()
     return pd.DataFrame({"model": model, "translation": values[:, 0], "rotation": values[:, 1]})
+
+
+def one_per_method(models: Iterable[str]) -> dict[str, str]:
+    """The first model of each method, by the method's name, for figures that have room for no more."""
+    methods = {"Base": "base", "dGrasp": "dgrasp"}
+    found = {method: [m for m in models if m.startswith(prefix)] for method, prefix in methods.items()}
+    return {method: names[0] for method, names in found.items() if names}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +70,7 @@ def slope_arrows(
     config: ValueConfig,
     seed: int,
     negatives: int = 24,
-    poses: int = 20,
+    poses: int = 12,
 ) -> SlopeArrows:
     """Sampled poses of both losses around one demonstration, with each model's translational slopes there."""
     generator = streams.torch_generator(seed, "figure 2")

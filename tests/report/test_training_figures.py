@@ -1,0 +1,80 @@
+"""What notebook 3 shows: the price of second order, Figure 2's arrows, query points."""
+
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from dgrasp.cameras import Intrinsics, Views, view_from_sphere
+from dgrasp.nerf import NerfConfig, build_nerf
+from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig
+from dgrasp.poses import make_pose, uniform_rotations
+from dgrasp.report.plots import plot_queries, plot_slopes
+from dgrasp.report.second_order import second_order_table
+from dgrasp.report.slopes import one_per_method, slope_arrows, slope_cosines
+from dgrasp.value import QueryPoints, ValueConfig, build_value
+
+CONFIG = ValueConfig.model_validate({"queries": {"points_per_line": 1}, "policy_views": 2})
+
+
+@pytest.fixture(scope="module")
+def views():
+    Ts = [view_from_sphere(torch.tensor([0.2, 0.0, 0.96]).double(), 0.8, a, 0.7).numpy() for a in (-1, 1)]
+    images = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3), dtype=np.uint8)
+    return Views(images, np.stack([Intrinsics.d415(32, 24).matrix] * 2), np.stack(Ts))
+
+
+@pytest.fixture(scope="module")
+def demo(views):
+    p = torch.tensor([0.2, 0.0, 1.05]) - torch.linspace(0, 0.08, 6)[:, None] * torch.tensor([0.0, 0.0, 1.0])
+    R = uniform_rotations(1, torch.Generator().manual_seed(0))
+    Ts_world_tcp = make_pose(R.expand(6, 3, 3), p).numpy()
+    return SimpleNamespace(views=views, Ts_world_tcp=Ts_world_tcp, T_world_grasp=Ts_world_tcp[-1])
+
+
+@pytest.fixture(scope="module")
+def value():
+    field = FieldConfig(hidden=16, position_frequencies=4, direction_frequencies=2)
+    phi = build_nerf(NerfConfig(encoder=ConvolutionEncoderConfig(channels=8, width=8), field=field))
+    value = build_value(CONFIG, phi)
+    value.readout.requires_grad_(False)
+    return value
+
+
+def test_both_schemes_give_one_gradient_at_every_number_of_poses(value, demo):
+    table = second_order_table(value, demo, CONFIG, seed=0, sizes=(4, 16), repeats=1)
+    assert table["poses"].tolist() == [4, 16]
+    assert (table["difference"] < 1e-5).all()
+    assert (table[["main", "plain", "exact"]] > 0).all(axis=None)
+    np.testing.assert_allclose(table["exact_over_plain"], table["exact"] / table["plain"])
+
+
+def test_cosines_are_cosines_and_the_same_poses_for_every_model(value, demo):
+    tables = [slope_cosines(value, model, [demo], CONFIG, seed=0) for model in ("base", "dgrasp_quat")]
+    assert tables[0][["translation", "rotation"]].abs().max(axis=None) <= 1 + 1e-5
+    assert tables[0]["translation"].tolist() == tables[1]["translation"].tolist()
+
+
+def test_arrows_of_figure_2(value, demo, views):
+    arrows = slope_arrows({"base": value}, demo, CONFIG, seed=0)
+    assert arrows.p_world.shape == arrows.displacement.shape == arrows.slopes["base"].shape == (12, 3)
+    assert len(arrows.table()) == 12 and "base_x" in arrows.table()
+    _, ax = plt.subplots()
+    plot_slopes(ax, views, arrows.p_world, {"Base": (arrows.slopes["base"], "blue")})
+    width, height = abs(np.diff(ax.get_xlim()))[0], abs(np.diff(ax.get_ylim()))[0]
+    assert width / height == pytest.approx(32 / 24)
+
+
+def test_one_model_per_method_and_none_that_a_profile_lacks():
+    assert one_per_method(["base", "dgrasp_quat", "dgrasp_6d"]) == {"Base": "base", "dGrasp": "dgrasp_quat"}
+    assert one_per_method(["dgrasp_6d"]) == {"dGrasp": "dgrasp_6d"}
+
+
+def test_query_points_are_drawn_all():
+    queries = QueryPoints.from_config()
+    ax = plt.figure().add_subplot(projection="3d")
+    plot_queries(ax, queries.points.numpy(), queries.directions.numpy())
+    assert ax.get_title(loc="left") == "42 query points" or ax.get_title() == "42 query points"
+    assert len(ax.collections) == 12  # six lines: points and direction each
