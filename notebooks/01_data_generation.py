@@ -99,8 +99,9 @@ show_source(sim.TrialProtocol.run, sim.TrialProtocol.enveloped, sim.TrialProtoco
 # %% [markdown]
 # ## The views
 #
-# Every stage of a scene is seen from a sphere of 0.8 m about the workspace: first from five fixed places, on which Ψ
-# trains and from two of which plans are made, then from random ones. The NeRF trains on all.
+# Every stage of a scene is seen from a sphere of 0.8 m about the workspace: first from five fixed places (azimuths of
+# −100, 0 and 100 degrees, then of ±80, all 45 degrees high), on which Ψ trains and from the last two of which plans are
+# made, then from random ones. The NeRF trains on all.
 
 # %%
 count = experiment.profile.data.policy_views
@@ -206,7 +207,7 @@ print(trial.reason)
 # ## What we saw
 
 # %%
-counts = pd.Series([d.object for d in demos]).value_counts()
+counts = pd.Series([d.object.rstrip(" 0123456789") for d in demos]).value_counts()
 display(Markdown(f"{len(demos)} lifted grasps. Objects: {counts.to_dict()}. YCB models: {data['models'].iloc[-1]}."))
 
 # %% [markdown]

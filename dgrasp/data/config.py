@@ -5,10 +5,20 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dgrasp.config import Config
+from dgrasp.sim import task as find_task
 from dgrasp.sim.oracle import OracleConfig
+
+
+def known_task(name: str) -> str:
+    """The name itself; raises ValueError for a task that does not exist, or whose module cannot be imported."""
+    try:
+        find_task(name)
+    except ImportError as error:
+        raise ValueError(f"task {name!r} cannot be imported ({error}); is its module on the path?") from error
+    return name
 
 
 class DataConfig(Config):
@@ -37,6 +47,8 @@ class DataConfig(Config):
     )
     oracle: OracleConfig = Field(default_factory=OracleConfig, description="The demonstrator's motion")
     backend: str = Field("loky", description="joblib backend: loky, threading, sequential, dask, ray")
+
+    _known_task = field_validator("task")(known_task)
 
     @model_validator(mode="after")
     def _views_in_order(self) -> DataConfig:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 
-from dgrasp.cameras import Intrinsics
-from dgrasp.sim import Cell, Trial, viewpoint
+from dgrasp.cameras import Intrinsics, view_from_sphere
+from dgrasp.sim import Cell, Trial
+from dgrasp.sim.workspace import BOARD_CENTRE
 
+MIDDLE = BOARD_CENTRE + np.array([-0.1, 0.0, 0.2])  # of what a trial moves through, metres in the world
 Frame = tuple[str, UInt8[np.ndarray, "h w 3"]]
 
 
@@ -19,7 +22,7 @@ def film(
     phases: Sequence[str] = ("travel", "approach", "close", "lift", "hold"),
 ) -> tuple[list[Frame], Trial]:
     """Execute a grasp in the cell's scene and keep the last picture of each phase, seen from the side."""
-    camera = viewpoint(np.radians(60), np.radians(68), radius=1.0)[None]
+    camera = view_from_sphere(torch.from_numpy(MIDDLE), 1.4, np.radians(60), np.radians(72)).numpy()[None]
     last: dict[str, np.ndarray] = {"home": cell.observe(camera, Intrinsics.d415(320, 240)).images[0]}
     seen: dict[str, int] = {}
 
