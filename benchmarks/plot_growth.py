@@ -55,9 +55,9 @@ def _panel(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     proportional = seconds.iloc[0] * x / x.iloc[0]
     ax.loglog(x, proportional, ls=":", color=PAPER_COLOUR, label="proportional")
     ax.loglog(x, seconds, marker="o", ms=4, color=BASE_COLOUR, label="time")
-    others = ", ".join(f"{int(rows[other].iloc[0])} {other}" for other in VARIED if other != name)
-    ax.set(xlabel=VARIED[name], title=others, xticks=list(x), xticklabels=[f"{number:g}" for number in x])
-    ax.title.set(fontsize=7.5, fontweight="normal")
+    others = ", ".join(f"{other} {int(rows[other].iloc[0])}" for other in VARIED if other != name)
+    ax.set_title(others, fontsize=7.5, fontweight="normal")
+    ax.set(xlabel=VARIED[name], xticks=list(x), xticklabels=[f"{number:g}" for number in x])
     ax.xaxis.set_minor_locator(NullLocator())
     measured = rows.dropna(subset=["mib"])
     if len(measured):

@@ -1,5 +1,16 @@
 """dGrasp: NeRF-informed implicit grasp policies with supervised optimization slopes.
 
+For problems of your own, with any differentiable `value(pose) -> score` and nothing else of this package:
+
+    from dgrasp import OptimizerConfig, optimize_poses, slope_loss, value_loss
+
+    loss = value_loss(value(T_good_and_others))          # (n, 4, 4), metres, the good one first -> scores (n,)
+    loss = loss + slope_loss(value, T, T_later, "quat")  # poses on trajectories, and where they went next: (n, 4, 4)
+    found = optimize_poses(value, T_random, OptimizerConfig(), bounds=(low, high))  # best first
+
+`slope_loss(value, points, targets)` without a representation takes points (n, d) of any space. Notebook 00 has a
+worked example. Networks behind `value` need smooth activations.
+
 The public names below are loaded when first used. What stands where: `poses`, `cameras`; `sim`, `data`, `nerf`,
 `value`, `policy`, `evaluation`, `report`; `experiment` ties them together.
 """
