@@ -46,7 +46,7 @@ def test_missing_file_is_named(tmp_path):
             {"nerf": {"encoder": {"kind": "convolution", "foo": 1}}},
             "nerf.encoder.*foo.*allowed: kind, channels, width$",
         ),
-        ({"data": {"task": "cluter"}}, "data.task.*tasks: simple, clutter, novel"),
+        ({"data": {"task": "cluter"}}, "data: .*tasks: simple, clutter, novel"),
         ({"evaluation": {"tasks": {"mine:Tower": {"scenes": 1, "attempts": 1}}}}, "'mine:Tower' cannot be imported"),
         ({"value": {"steps": 0}}, "value.steps.*greater than or equal to 1"),
         ({"runtime": {"threads": "many"}}, "runtime.threads"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from dgrasp.config import Config
 from dgrasp.sim import task as find_task
@@ -47,8 +47,6 @@ class DataConfig(Config):
     )
     oracle: OracleConfig = Field(default_factory=OracleConfig, description="The demonstrator's motion")
     backend: str = Field("loky", description="joblib backend: loky, threading, sequential, dask, ray")
-
-    _known_task = field_validator("task")(known_task)
 
     @model_validator(mode="after")
     def _views_in_order(self) -> DataConfig:

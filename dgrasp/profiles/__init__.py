@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from dgrasp.config import Config
 from dgrasp.data import DataConfig
+from dgrasp.data.config import known_task
 from dgrasp.evaluation import EvaluationConfig, ValidationConfig
 from dgrasp.nerf import NerfConfig
 from dgrasp.policy import OptimizerConfig, TuningConfig
@@ -58,6 +59,13 @@ class Profile(Config):
     tuning: TuningConfig = TuningConfig()
     validation: ValidationConfig = ValidationConfig()
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+
+    @field_validator("data")
+    @classmethod
+    def _known_task(cls, data: DataConfig) -> DataConfig:
+        """Looked up here and not in DataConfig: recorded data can be read without their task's module."""
+        known_task(data.task)
+        return data
 
 
 class ProfileError(ValueError):

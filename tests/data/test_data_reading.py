@@ -45,6 +45,13 @@ def test_unknown_split_and_folder(demonstrations: Run, tmp_path: Path) -> None:
         open_demonstrations(tmp_path)
 
 
+def test_data_are_read_without_the_module_of_their_task(own_copy: Run) -> None:
+    about = read_json(own_copy.path / "run.json")
+    about["config"]["data"]["task"] = "not_here:Tower"
+    write_json(own_copy.path / "run.json", about)
+    assert len(DemonstrationSet(open_demonstrations(own_copy.path))) > 0
+
+
 def test_an_incomplete_run_is_refused(own_copy: Run) -> None:
     (own_copy.path / "done.json").unlink()
     with pytest.raises(RunError, match="it resumes"):
