@@ -18,6 +18,7 @@ from plain import (
     added_peak_mib,
     encoded,
     entry,
+    frozen,
     matmul_peak,
     paper_value,
     peak_mib_in_fresh_process,
@@ -38,7 +39,7 @@ BOUNDS = ValueConfig().bounds
 
 
 def benchmarks() -> dict[str, dict[str, object]]:
-    value = paper_value()
+    value = frozen(paper_value())
     enc = encoded(value, VIEWS)
     score, repeats = value.bind(enc), 3
     ours = seconds(lambda: plan(score), repeats)
@@ -85,7 +86,7 @@ def laptop_plan():  # type: ignore[no-untyped-def]
     profile = load_profile("laptop")
     if profile.optimizer.starts < 1024:
         raise ValueError(f"laptop profile: {profile.optimizer.starts} starts; the benchmark is about 1,024 or more")
-    value = value_on(build_nerf(profile.nerf), profile.value)
+    value = frozen(value_on(build_nerf(profile.nerf), profile.value))
     score = value.bind(encoded(value, VIEWS, profile.data.width, profile.data.height))
     poses = uniform_poses(profile.optimizer.starts, *BOUNDS, torch.Generator().manual_seed(0))
     return lambda: optimize_poses(score, poses, profile.optimizer, bounds=BOUNDS)
@@ -93,7 +94,7 @@ def laptop_plan():  # type: ignore[no-untyped-def]
 
 def peak(starts: int) -> float:
     """MiB that a plan needs on top of what its inputs take."""
-    value = paper_value()
+    value = frozen(paper_value())
     score = value.bind(encoded(value, VIEWS))
     plan(score, starts=8, steps=1)
     return added_peak_mib(lambda: plan(score, starts=starts, steps=1))
@@ -115,7 +116,7 @@ def growth() -> None:
                 "field": {"hidden": size["width"]},
             }
             settings = ValueConfig.model_validate({"queries": {"points_per_line": size["queries"] // 6}})
-            value = value_on(build_nerf(NerfConfig.model_validate(config)), settings)
+            value = frozen(value_on(build_nerf(NerfConfig.model_validate(config)), settings))
             score = value.bind(encoded(value, size["images"]))
             elapsed = seconds(lambda s=score, n=size["poses"]: plan(s, starts=n, steps=1), 1)
             mib = peak_mib_in_fresh_process(__file__, "peak", str(size["poses"])) if varied == "poses" else ""

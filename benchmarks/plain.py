@@ -41,6 +41,12 @@ def value_on(phi, config: ValueConfig) -> GraspValue:  # type: ignore[no-untyped
     return GraspValue(phi, readout, queries)
 
 
+def frozen(value: GraspValue) -> GraspValue:
+    """As a policy loads it: no weight is trained any more."""
+    value.readout.requires_grad_(False)
+    return value
+
+
 def encoded(value: GraspValue, views: int, width: int = 640, height: int = 480) -> EncodedViews:
     """Random feature maps of one scene seen by real cameras: timing does not depend on what is in the images."""
     generator = torch.Generator().manual_seed(0)

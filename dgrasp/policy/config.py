@@ -37,7 +37,7 @@ class OptimizerConfig(Config):
             "they had in that step; step 0 ranks the starts by one forward pass. Empty = the paper's procedure"
         ),
     )
-    chunk: int = Field(default=64, ge=1, description="poses evaluated at once: bounds memory, changes no result")
+    chunk: int = Field(default=512, ge=1, description="poses evaluated at once: bounds memory, changes no result")
     approach: Literal["any", "downwards"] = Field(
         default="any",
         description='"downwards" takes the best pose whose approach axis points below the horizon (real robot)',

@@ -26,7 +26,7 @@ from dgrasp.poses import invert, rotate_directions, transform_points
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout, activation_with_slope
 
-CHUNK_BYTES = 1024 * 1024  # of one layer's rows; our choice, by measurement
+CHUNK_BYTES = 2 * 1024 * 1024  # of one layer's rows; our choice, by measurement
 
 
 class Landscape:
