@@ -8,17 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from dgrasp.config import Config
-from dgrasp.sim import task as find_task
 from dgrasp.sim.oracle import OracleConfig
-
-
-def known_task(name: str) -> str:
-    """The name itself; raises ValueError for a task that does not exist, or whose module cannot be imported."""
-    try:
-        find_task(name)
-    except ImportError as error:
-        raise ValueError(f"task {name!r} cannot be imported ({error}); is its module on the path?") from error
-    return name
 
 
 class DataConfig(Config):

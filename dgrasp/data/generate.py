@@ -24,6 +24,7 @@ from dgrasp.data.config import DataConfig
 from dgrasp.files import sha256
 from dgrasp.runs import Run, open_run
 from dgrasp.sim import Cell, CellConfig, Scene, evaluation_viewpoints, oracle, sample_viewpoints, task
+from dgrasp.sim.tasks import own_module
 
 CODE = ("dgrasp.sim", "dgrasp.data.generate", "dgrasp.data.layout", "dgrasp.cameras", "dgrasp.streams")
 STAGE = "demonstrations"
@@ -45,11 +46,11 @@ def generate_demonstrations(
     """Make (or complete, or repair) the demonstrations below `root`; returns the complete run.
 
     Scenes whose files match the manifest are kept; missing and damaged ones are made again, and no others.
-    workers: jobs at a time, through joblib's `data_config.backend` (for Dask, inside a `distributed.Client`; for
-    Ray, after `ray.util.joblib.register_ray()`). Workers write into the run's folder themselves.
+    workers: jobs at a time, through joblib's `data_config.backend` (for Dask and Ray, inside
+    `dgrasp.data.backends.backend(...)`). Workers write into the run's folder themselves.
     """
     config = DemonstrationsConfig(data=data_config, cell=cell_config)
-    run = open_run(Path(root), STAGE, config, seed=seed, code=CODE)
+    run = open_run(Path(root), STAGE, config, seed=seed, code=(*CODE, *own_module(data_config.task)))
     wanted = [("train", i) for i in range(data_config.train_scenes)]
     wanted += [("validation", i) for i in range(data_config.validation_scenes)]
     files = _intact(run.path, wanted)

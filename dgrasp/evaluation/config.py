@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from dgrasp.config import Config
-from dgrasp.data.config import known_task
 from dgrasp.policy import POLICIES, policy_spec
+from dgrasp.sim import task
 
 
 class TaskBudget(Config):
@@ -36,7 +36,7 @@ class EvaluationConfig(Config):
     @classmethod
     def _known_tasks(cls, tasks: dict[str, TaskBudget]) -> dict[str, TaskBudget]:
         for name in tasks:
-            known_task(name)
+            task(name)
         return tasks
 
     @field_validator("policies")

@@ -18,6 +18,7 @@ from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.files import read_json, write_json, write_text
 from dgrasp.runs import Run, open_run
 from dgrasp.sim import CellConfig
+from dgrasp.sim.tasks import own_module
 
 CODE = (
     "dgrasp.evaluation",
@@ -52,7 +53,8 @@ def evaluate(
     `sources` maps each policy's name to its recorded runs, `inputs` are those runs (for the fingerprint). Interrupted
     evaluations go on where they stopped; the records do not depend on the number of workers.
     """
-    run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=CODE)
+    code = {*CODE, *(module for task in recipe.evaluation.tasks for module in own_module(task))}
+    run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=code)
     if run.complete:
         return run
     episodes = list(_episodes(recipe.evaluation))

@@ -18,11 +18,10 @@ from pydantic_core import ErrorDetails
 
 from dgrasp.config import Config
 from dgrasp.data import DataConfig
-from dgrasp.data.config import known_task
 from dgrasp.evaluation import EvaluationConfig, ValidationConfig
 from dgrasp.nerf import NerfConfig
 from dgrasp.policy import OptimizerConfig, TuningConfig
-from dgrasp.sim import CellConfig
+from dgrasp.sim import CellConfig, task
 from dgrasp.value import ValueConfig
 
 PROFILES = ("smoke", "laptop", "paper")
@@ -62,9 +61,9 @@ class Profile(Config):
 
     @field_validator("data")
     @classmethod
-    def _known_task(cls, data: DataConfig) -> DataConfig:
+    def _task(cls, data: DataConfig) -> DataConfig:
         """Looked up here and not in DataConfig: recorded data can be read without their task's module."""
-        known_task(data.task)
+        task(data.task)
         return data
 
 

@@ -198,13 +198,21 @@ TASKS: dict[str, Task] = {t.name: t for t in (SimpleTask(), ClutterTask(), Novel
 def task(name: str) -> Task:
     """A task by name, or one's own as "module:Class" (importable, so that worker processes find it too).
 
-    Raises ValueError naming what exists.
+    Raises ValueError naming what exists, or what stands in the way of importing it.
     """
     if name in TASKS:
         return TASKS[name]
     module, _, member = name.partition(":")
     if member:
-        found = getattr(importlib.import_module(module), member, None)
+        try:
+            found = getattr(importlib.import_module(module), member, None)
+        except ImportError as error:
+            raise ValueError(f"task {name!r} cannot be imported ({error}); is its module on the path?") from error
         if isinstance(found, type) and issubclass(found, Task):
             return found()
     raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}, or your own as 'module:Class'")
+
+
+def own_module(name: str) -> tuple[str, ...]:
+    """The module of a task of one's own (none for the shipped ones): its code is part of what a run is made from."""
+    return () if name in TASKS else (name.partition(":")[0],)

@@ -35,7 +35,7 @@ def evaluation_viewpoints(n: int = 2) -> Float[np.ndarray, "n 4 4"]:
 
 
 def sample_viewpoints(rng: np.random.Generator, n: int) -> Float[np.ndarray, "n 4 4"]:
-    """Random views as the predecessor draws them."""
+    """Random views (none, if n is 0) as the predecessor draws them."""
     azimuths = rng.uniform(-AZIMUTH, AZIMUTH, n)
     polars = np.arccos(rng.uniform(math.cos(POLAR[1]), math.cos(POLAR[0]), n))
-    return np.stack([viewpoint(a, p) for a, p in zip(azimuths, polars, strict=True)])
+    return np.array([viewpoint(a, p) for a, p in zip(azimuths, polars, strict=True)]).reshape(n, 4, 4)
