@@ -71,7 +71,7 @@ def test_the_home_posture_hides_nothing_of_the_workspace(cell: Cell) -> None:
         assert inside.mean() > 0.95  # the picture shows the workspace, but for 3 cm at its edge
         hidden = (labels[v[inside], u[inside]] == robot) & (depth[v[inside], u[inside]] < distance.numpy()[inside])
         assert not hidden.any()
-        assert (labels == robot).any() or T[0, 3] < 0.2  # the arm is seen from in front
+        assert (labels == robot).any() or T[0, 3] < 0.6  # the arm is seen from in front
 
 
 def test_sampled_viewpoints_keep_the_samplers_limits() -> None:
