@@ -23,7 +23,8 @@ class Climb:
     """Candidates of one plan that climbed to the end, ranked by final value.
 
     views: a large image for drawing, not what the policy saw. T_world_tcp: (4, 4), the chosen grasp. finals: (n, 4, 4).
-    scores: (n,). paths: (steps + 1, n, 4, 4). arrived: (steps + 1,), share near a valid grasp. Metres, world frame.
+    scores: (n,). paths: (steps + 1, n, 4, 4). arrived: (steps + 1,), share near a valid grasp (NaN if
+    the oracle knows none). Metres, world frame.
     """
 
     views: Views
@@ -62,7 +63,8 @@ def record_climb(
     assert plan.candidates.paths is not None
     paths = plan.candidates.paths[:, order].cpu()
     grasps = torch.as_tensor(oracle_grasps(state), dtype=paths.dtype)
-    arrived = share_near_grasps(paths, grasps)
+    # A pile may leave no grasp that the oracle would take: then there is no share, rather than one of zero.
+    arrived = share_near_grasps(paths, grasps) if len(grasps) else torch.full((len(paths),), torch.nan)
     return Climb(
         picture(experiment.profile.cell, state),
         plan.T_world_tcp.cpu().numpy(),

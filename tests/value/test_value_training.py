@@ -1,6 +1,5 @@
 """Training on a handful of made-up demonstrations: what the steps compute, and that nothing is lost by a stop."""
 
-import numpy as np
 import pytest
 import torch
 from value_scene import camera_views, workspace_poses
@@ -124,15 +123,27 @@ def test_several_views_fuse_in_the_network():
 
 
 def test_training_lowers_both_losses():
-    config = changed(steps=80, learning_rate=3e-3, half_turns=False, group=4)
-    t = trainer("dgrasp_quat", config)
-    before = validate(t.recipe, t.value, t.observations, seed=0)
-    losses = [t.step(s) for s in range(80)]
-    first, last = ({k: np.mean([r[k] for r in rows]) for k in ("main", "aux")} for rows in (losses[:10], losses[-10:]))
-    assert last["main"] < first["main"] and last["aux"] < first["aux"] - 0.1
-    after = validate(t.recipe, t.value, t.observations, seed=0)
-    assert after["val_main"] < before["val_main"] and after["val_cos_rotation"] > before["val_cos_rotation"]
-    assert after == validate(t.recipe, t.value, t.observations, seed=0)
+    """L_main falls, and slopes turn to the trajectories because of L_aux: further than L_main alone turns them.
+
+    These trajectories are random poses without a path to learn, so L_aux at the paper's weight 1 shows only after far
+    more steps; 5 lets it show within 160. Seeds 0 to 7: translation gains 0.10 to 0.24.
+    """
+    before, baseline = _dense_cosines(weight=0.0, steps=0), _dense_cosines(weight=0.0, steps=160)
+    after = _dense_cosines(weight=5.0, steps=160)
+    assert after["val_main"] < before["val_main"] - 0.5
+    assert after["val_cos_translation"] > max(before["val_cos_translation"], baseline["val_cos_translation"]) + 0.05
+
+
+def _dense_cosines(weight: float, steps: int, seed: int = 0) -> dict[str, float]:
+    """Validation with so many augmented poses that cosines hardly depend on the draw, after some steps."""
+    config = changed(steps=160, learning_rate=3e-3, half_turns=False, group=4, slope={"n_poses": 8, "weight": weight})
+    t = trainer("dgrasp_quat", config, seed)
+    for step in range(steps):
+        t.step(step)
+    dense = ValueRecipe(model="dgrasp_quat", value=changed(slope={"n_poses": 512, "window": 32}))
+    found = validate(dense, t.value, t.observations, seed=0)
+    assert found == validate(dense, t.value, t.observations, seed=0)
+    return found
 
 
 def test_relu_is_for_base_only():
