@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from plain import CENTRE, entry, value_on
+from plain import CENTRE, entry, frozen, value_on
 
 from dgrasp.cameras import Intrinsics, Views, view_from_sphere
 from dgrasp.data import Demonstration
@@ -45,9 +45,7 @@ def laptop_explorer() -> Explorer:
     """Two untrained models over one scene, of the laptop profile's sizes, with its optimizer settings."""
     profile = load_profile("laptop")
     phi = build_nerf(profile.nerf)
-    values = {name: value_on(phi, profile.value) for name in ("base", "dgrasp_quat")}
-    for value in values.values():
-        value.readout.eval().requires_grad_(False)
+    values = {name: frozen(value_on(phi, profile.value)) for name in ("base", "dgrasp_quat")}
     return Explorer([_demonstration(profile)], values, profile.value.bounds, {"laptop": profile.optimizer}, VIEWS)
 
 

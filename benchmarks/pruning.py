@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import binomtest
 from tqdm import tqdm
 
 from dgrasp import streams
 from dgrasp.evaluation import Observer
+from dgrasp.evaluation.statistics import mcnemar
 from dgrasp.experiment import Experiment
 from dgrasp.policy import GraspPolicy
 from dgrasp.sim import Cell, task
@@ -54,8 +54,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     """Successes of both, discordant pairs, exact McNemar p, and how much faster the pruned plans are."""
     lines = []
     for name, some in (*rows.groupby("task", sort=False), ("all", rows)):
-        lost, won = int((some.full & ~some.pruned).sum()), int((some.pruned & ~some.full).sum())
-        p = binomtest(won, lost + won).pvalue if lost + won else 1.0
+        won, lost, p = mcnemar(some.pruned, some.full)
         speedup = some.full_seconds.sum() / some.pruned_seconds.sum()
         counts = {"n": len(some), "full": int(some.full.sum()), "pruned": int(some.pruned.sum())}
         lines.append({"task": name, **counts, "lost": lost, "won": won, "p": p, "speedup": speedup})

@@ -170,8 +170,10 @@ SIX_D = Representation(
 REPRESENTATIONS = {r.name: r for r in (QUATERNION, SIX_D)}
 
 
-def representation(name: str) -> Representation:
-    """Look up "quat" or "6d"; raises ValueError naming what exists."""
+def representation(name: str | Representation) -> Representation:
+    """Look up "quat" or "6d" (a representation is returned as it is); raises ValueError naming what exists."""
+    if isinstance(name, Representation):
+        return name
     try:
         return REPRESENTATIONS[name]
     except KeyError:

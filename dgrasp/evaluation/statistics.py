@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
@@ -37,14 +39,26 @@ def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str
         if name not in wide:
             raise ValueError(f"no trials of policy {name!r} on task {task!r}; policies: {', '.join(wide.columns)}")
     both = wide[[policy, control]].dropna(how="all").fillna(False).astype(bool)  # not made: failed, see `success_rates`
-    only_policy = int((both[policy] & ~both[control]).sum())
-    only_control = int((both[control] & ~both[policy]).sum())
-    discordant = only_policy + only_control
-    p = binomtest(only_policy, discordant).pvalue if discordant else 1.0
+    counts = mcnemar(both[policy], both[control])
     return {
         "n": len(both),
-        "only_policy": only_policy,
-        "only_control": only_control,
-        "difference": (only_policy - only_control) / max(len(both), 1),
-        "p": float(p),
+        "only_policy": counts.only_first,
+        "only_control": counts.only_second,
+        "difference": (counts.only_first - counts.only_second) / max(len(both), 1),
+        "p": counts.p,
     }
+
+
+class McNemar(NamedTuple):
+    """Discordant pairs, and the exact two-sided p-value."""
+
+    only_first: int
+    only_second: int
+    p: float
+
+
+def mcnemar(first: pd.Series, second: pd.Series) -> McNemar:
+    """The exact McNemar test of paired successes (boolean, row by row); without discordant pairs p is 1."""
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    discordant = only_first + only_second
+    return McNemar(only_first, only_second, float(binomtest(only_first, discordant).pvalue) if discordant else 1.0)

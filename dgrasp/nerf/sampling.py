@@ -85,11 +85,7 @@ def bilinear_corners(
     Pixel centres are integers, so (0, 0) is the centre of the first pixel. Maps are taken as stacked into one
     table of `maps * height * width` rows.
     """
-    u = uv[..., 0].clamp(0, width - 1)
-    v = uv[..., 1].clamp(0, height - 1)
-    u0 = u.detach().floor().clamp(max=width - 2)
-    v0 = v.detach().floor().clamp(max=height - 2)
-    fu, fv = u - u0, v - v0
+    (u0, fu), (v0, fv) = _cell(uv[..., 0], width), _cell(uv[..., 1], height)
     first = torch.arange(uv.shape[0], device=uv.device)[:, None] * (height * width)
     corner = first + v0.long() * width + u0.long()
     index = torch.stack([corner, corner + 1, corner + width, corner + width + 1], dim=-1)
@@ -100,14 +96,19 @@ def bilinear_corners(
 
 def bilinear_slopes(uv: Float[Tensor, "n 2"], height: int, width: int) -> Float[Tensor, "2 n 4"]:
     """Derivatives in u and in v of the weights that `bilinear_corners` gives; zero where the border is repeated."""
-    size = uv.new_tensor([width - 1, height - 1])
-    inside = ((uv > 0) & (uv < size)).to(uv)  # on the border: no slope, as outside
-    at = uv.clamp(min=0).minimum(size)
-    f = at - at.floor().minimum(size - 1)
-    fu, fv = f.unbind(-1)
+    u, v = uv.unbind(-1)
+    (_, fu), (_, fv) = _cell(u, width), _cell(v, height)
+    in_u, in_v = ((x > 0) & (x < size - 1) for x, size in ((u, width), (v, height)))  # on the border as outside
     gu, gv = 1 - fu, 1 - fv
-    in_u, in_v = inside[:, :1], inside[:, 1:]
-    return torch.stack([torch.stack([-gv, gv, -fv, fv], dim=-1) * in_u, torch.stack([-gu, -fu, gu, fu], dim=-1) * in_v])
+    of_u, of_v = torch.stack([-gv, gv, -fv, fv], dim=-1), torch.stack([-gu, -fu, gu, fu], dim=-1)
+    return torch.stack([of_u * in_u[:, None], of_v * in_v[:, None]])
+
+
+def _cell(x: Float[Tensor, "*n"], size: int) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
+    """The pixel before a coordinate, and how far it lies beyond: the border's cell for coordinates outside."""
+    x = x.clamp(0, size - 1)
+    first = x.detach().floor().clamp(max=size - 2)
+    return first, x - first
 
 
 def sample_bilinear(

@@ -23,9 +23,11 @@ from torch.nn import functional as F
 
 from dgrasp.nerf.blocks import ResidualBlock
 
-CHUNK_BYTES = 262144  # our choice, by measurement: several of these fit the second-level cache
+CHUNK_BYTES = 256 * 1024  # our choice, by measurement: several of these fit the second-level cache
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]  # of one block: inner weight and bias, outer weight and bias
+# relu(x) and relu(h) of one chunk: of the blocks per view (2, blocks, n * v, hidden), of the shared ones without v
+Kept = tuple[Tensor, Tensor]
 
 
 def trunk(
@@ -83,20 +85,14 @@ class _Trunk(torch.autograd.Function):
         out = x.new_empty(b, n, 1 if last else 1 + len(shared), hidden)
         kept_views = x.new_empty(2, len(views), b, n if keep else 0, v, hidden)
         kept_shared = x.new_empty(2, len(shared), b, n if keep else 0, hidden)
-        scratch = _scratch(x, 1, 1)
+        overwritten = None if keep else _scratch(x, len(views), len(shared), one_for_all=True)
         for i, rows in _chunks(x):
-            z = _rows_first(x[i, :, rows])
-            for k, block in enumerate(views):
-                block_in_place(
-                    z, block, *(kept_views[:, k, i, rows].flatten(1, 2) if keep else scratch[0][:, 0, : len(z)])
-                )
-            z = z.view(-1, v, hidden).mean(dim=1)
-            if not last:
+            kept = overwritten or (kept_views[:, :, i, rows].flatten(2, 3), kept_shared[:, :, i, rows])
+            for k, z in enumerate(_forward_rows(x[i, :, rows], views, shared, kept)):
+                if not last:
+                    out[i, rows, k] = z
+            if last:
                 out[i, rows, 0] = z
-            for k, block in enumerate(shared):
-                block_in_place(z, block, *(kept_shared[:, k, i, rows] if keep else scratch[1][:, 0, : len(z)]))
-                if not last or k == len(shared) - 1:
-                    out[i, rows, 0 if last else k + 1] = z
         return out, kept_views, kept_shared
 
     @staticmethod
@@ -179,21 +175,35 @@ def _pull_back_again(
     views, shared = blocks[:per_view_count], blocks[per_view_count:]
     scratch = _scratch(x, len(views), len(shared))
     for i, rows in _chunks(x):
-        z = _rows_first(x[i, :, rows])
-        kept_views, kept_shared = scratch[0][:, :, : len(z)], scratch[1][:, :, : len(z) // v]
-        for k, block in enumerate(views):
-            block_in_place(z, block, *kept_views[:, k])
-        z = z.view(-1, v, hidden).mean(dim=1)
-        for k, block in enumerate(shared):
-            block_in_place(z, block, *kept_shared[:, k])
-        g = _pull_back_rows(grad[i, rows], (kept_views, kept_shared), blocks, v, _by_block(sums))
+        n = x[i, :, rows].shape[1]
+        kept = scratch[0][:, :, : n * v], scratch[1][:, :, :n]
+        for _ in _forward_rows(x[i, :, rows], views, shared, kept):
+            pass
+        g = _pull_back_rows(grad[i, rows], kept, blocks, v, _by_block(sums))
         grad_x[i, :, rows] = g.view(-1, v, hidden).transpose(0, 1)
     return grad_x, sums
 
 
+def _forward_rows(
+    x: Float[Tensor, "v n hidden"], views: list[Weights], shared: list[Weights], kept: Kept
+) -> Iterator[Float[Tensor, "n hidden"]]:
+    """One chunk's activations one after the other, each written over by the next; leaves relu(x), relu(h) in `kept`."""
+    v, n, hidden = x.shape
+    z = _rows_first(x)
+    for k, block in enumerate(views):
+        a, c = kept[0][:, k, : n * v]
+        block_in_place(z, block, a, c)
+    z = z.view(n, v, hidden).mean(dim=1)
+    yield z
+    for k, block in enumerate(shared):
+        a, c = kept[1][:, k, :n]
+        block_in_place(z, block, a, c)
+        yield z
+
+
 def _pull_back_rows(
     upstream: Float[Tensor, "n activations hidden"],
-    kept: tuple[Float[Tensor, "2 blocks n_v hidden"], Float[Tensor, "2 blocks n hidden"]],
+    kept: Kept,
     blocks: list[Weights],
     v: int,
     sums: list[Weights] | None = None,
@@ -247,11 +257,17 @@ def _rows_at_once(x: Float[Tensor, "b v n hidden"]) -> int:
     return max(1, CHUNK_BYTES // (x.shape[1] * x.shape[3] * x.element_size()))
 
 
-def _scratch(x: Float[Tensor, "b v n hidden"], views: int, shared: int) -> tuple[Tensor, Tensor]:
-    """Room for relu(x) and relu(h) of so many blocks in the largest chunk: (2, blocks, rows, hidden) each."""
+def _scratch(x: Float[Tensor, "b v n hidden"], views: int, shared: int, one_for_all: bool = False) -> Kept:
+    """Room for what so many blocks keep of the largest chunk; one_for_all: the same room for every block."""
     v, n, hidden = x.shape[1:]
     rows = min(n, _rows_at_once(x))
-    return x.new_empty(2, views, rows * v, hidden), x.new_empty(2, shared, rows, hidden)
+
+    def room(blocks: int, rows: int) -> Tensor:
+        if one_for_all:
+            return x.new_empty(2, 1, rows, hidden).expand(2, blocks, rows, hidden)
+        return x.new_empty(2, blocks, rows, hidden)
+
+    return room(views, rows * v), room(shared, rows)
 
 
 def _rows_first(x: Float[Tensor, "v n hidden"]) -> Float[Tensor, "n_v hidden"]:

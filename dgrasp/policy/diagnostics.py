@@ -40,7 +40,7 @@ def slope_agreement(
         T_target: the later pose of the trajectory that each should move to.
         representation: the coordinates in which slopes and displacements are compared.
     """
-    rep = _named(representation) if isinstance(representation, str) else representation
+    rep = _named(representation)
     p, target = (rep.from_matrix(check_poses(T)) for T in (T_world_tcp, T_target))
     cosines = part_cosines(slopes(value, p, rep), rep.displacement(p, target), rep.parts)
     return torch.stack([cosines[:, 0], cosines[:, 1:].mean(dim=-1)], dim=-1)
@@ -93,11 +93,17 @@ def value_ranks_success(trials: pd.DataFrame, by: Sequence[str] = ("policy",)) -
     rows = []
     for names, group in trials.groupby(list(by), sort=False):
         success = group["success"].astype(bool)
-        won, lost = group["value"][success], group["value"][~success]
-        mixed = len(won) > 0 and len(lost) > 0
-        auc = mannwhitneyu(won, lost).statistic / (len(won) * len(lost)) if mixed else math.nan
-        rows.append((*names, len(group), len(won), float(auc)))
+        auc = ranking_auc(group["value"].to_numpy(), success.to_numpy())
+        rows.append((*names, len(group), int(success.sum()), auc))
     return pd.DataFrame(rows, columns=[*by, "n", "successes", "auc"])
+
+
+def ranking_auc(scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> float:
+    """Probability that a positive has a higher score than a negative (ties count half); NaN if either is missing."""
+    yes, no = scores[positive], scores[~positive]
+    if not len(yes) or not len(no):
+        return math.nan
+    return float(mannwhitneyu(yes, no).statistic / (len(yes) * len(no)))
 
 
 def success_by_value(trials: pd.DataFrame, bins: int = 4, by: Sequence[str] = ("policy",)) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dgrasp.policy.config import OptimizerConfig
-from dgrasp.poses import Representation, check_poses, representation
+from dgrasp.poses import Representation, check_poses
+from dgrasp.poses import representation as _named
 from dgrasp.value.losses import scores_and_slopes
 
 Value = Callable[[Tensor], Tensor]
@@ -70,7 +71,7 @@ def optimize_poses(
             or is not differentiable; `schedule` or `representation` is unknown.
     """
     config = config or OptimizerConfig()
-    climb = _Climb(value, starts, config, _representation(representation), _bounds(config, bounds), record)
+    climb = _Climb(value, starts, config, _named(representation), _bounds(config, bounds), record)
     if schedule not in SCHEDULES:
         raise ValueError(f"unknown schedule {schedule!r}; schedules: {', '.join(SCHEDULES)}")
     for parts in SCHEDULES[schedule]:
@@ -197,10 +198,6 @@ class _Climb:
 
 def _power(decay: float) -> Callable[[int], float]:
     return lambda k: decay**k
-
-
-def _representation(rep: Representation | str) -> Representation:
-    return representation(rep) if isinstance(rep, str) else rep
 
 
 def _bounds(config: OptimizerConfig, bounds: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor] | None:

@@ -10,13 +10,14 @@ import torch
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from scipy.spatial import ConvexHull
-from scipy.stats import mannwhitneyu
 
 from dgrasp import streams
 from dgrasp.cameras import Views
 from dgrasp.data import Demonstration
 from dgrasp.nerf import EncodedViews, MVNeRF
+from dgrasp.nerf.batches import source_tensors
 from dgrasp.nerf.field import positional_code
+from dgrasp.policy.diagnostics import ranking_auc
 from dgrasp.report.outputs import DGRASP_COLOUR, PAPER_COLOUR
 from dgrasp.sim import Scene
 
@@ -38,19 +39,17 @@ def inside_objects(scene: Scene, p_world: Float[np.ndarray, "n 3"]) -> Bool[np.n
 @torch.no_grad()
 def encode(phi: MVNeRF, views: Views) -> EncodedViews:
     """All views of one scene, encoded together."""
-    images = torch.as_tensor(views.images).permute(0, 3, 1, 2).float() / 255
-    K, Ts_world_cam = torch.as_tensor(views.K).float(), torch.as_tensor(views.Ts_world_cam).float()
-    return phi.project(phi.encode(images[None], K[None], Ts_world_cam[None]))
+    return phi.project(phi.encode(*source_tensors([views])))
 
 
 @torch.no_grad()
 def activations_at(
-    phi: MVNeRF, views: Views, p_world: Float[np.ndarray, "n 3"], direction: Sequence[float] = DOWN
+    phi: MVNeRF, enc: EncodedViews, p_world: Float[np.ndarray, "n 3"], direction: Sequence[float] = DOWN
 ) -> Float[np.ndarray, "n features"]:
     """All scene activations at points (metres) seen along one direction, side by side: what the grasp readout gets."""
     points = torch.as_tensor(p_world).float()[None, None]
     along = torch.as_tensor(direction).float()[None, None]
-    return phi.activations(encode(phi, views), points, along)[0, 0].flatten(1).float().numpy()
+    return phi.activations(enc, points, along)[0, 0].flatten(1).float().numpy()
 
 
 def code_at(phi: MVNeRF, p_world: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n features"]:
@@ -115,14 +114,17 @@ def train_probes(
     def data(demos: Sequence[Demonstration], name: str, room: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rng = streams.rng(seed, "probe", name)
         drawn = [(demo, probe_points(demo.state, bounds, points, rng, room)) for demo in demos]
-        a = np.concatenate([activations_at(phi, demo.views[:sources], p) for demo, p in drawn])
+        a = np.concatenate([activations_at(phi, encode(phi, demo.views[:sources]), p) for demo, p in drawn])
         inside = np.concatenate([inside_objects(demo.state, p) for demo, p in drawn])
         return a, np.concatenate([code_at(phi, p) for _, p in drawn]), inside
 
     a, code, inside = data(train, "train", HEADROOM)
     of_activations, of_position = LinearProbe(a, inside), LinearProbe(code, inside)
     a, code, inside = data(held_out, "validation", 0.0)
-    auc = {"scene activations": _auc(of_activations(a), inside), "position alone": _auc(of_position(code), inside)}
+    auc = {
+        "scene activations": ranking_auc(of_activations(a), inside),
+        "position alone": ranking_auc(of_position(code), inside),
+    }
     return Probes(of_activations, of_position, auc)
 
 
@@ -152,13 +154,13 @@ def ray_knowledge(
     direction = (p_world - eye) / np.linalg.norm(p_world - eye)
     middle = float(np.linalg.norm(p_world - eye))
     depths = np.linspace(max(phi.config.rays.near, middle - 0.25), min(phi.config.rays.far, middle + 0.1), samples)
-    points, views = eye + depths[:, None] * direction, demo.views[:sources]
-    seen = activations_at(phi, views, points, direction)
+    points, enc = eye + depths[:, None] * direction, encode(phi, demo.views[:sources])
+    seen = activations_at(phi, enc, points, direction)
     last = torch.as_tensor(seen[:, -phi.config.field.hidden :])
     with torch.no_grad():
         density = phi.fine.radiance(last)[1].numpy()
     stopped = 1 - np.exp(-np.cumsum(density) * (depths[1] - depths[0]))
-    of_activations = probes.activations(activations_at(phi, views, points))
+    of_activations = probes.activations(activations_at(phi, enc, points))
     of_position = probes.position(code_at(phi, points))
     inside = inside_objects(demo.state, points)
     return RayKnowledge(depths, density, stopped, _components(seen), of_activations, of_position, inside)
@@ -211,11 +213,6 @@ def _components(a: Float[np.ndarray, "n features"]) -> Float[np.ndarray, "n 3"]:
     centred = a - a.mean(axis=0)
     left, _, _ = np.linalg.svd(centred, full_matrices=False)
     return np.sqrt(len(left)) * left[:, :3]
-
-
-def _auc(score: np.ndarray, label: np.ndarray) -> float:
-    yes, no = score[label], score[~label]
-    return float(mannwhitneyu(yes, no).statistic / (len(yes) * len(no)))
 
 
 def _vertices(thing) -> Float[np.ndarray, "n 3"]:  # type: ignore[no-untyped-def]

@@ -139,7 +139,7 @@ def plot_success_rates(axes: Axes, table: pd.DataFrame, tasks: Sequence[str]) ->
 
 
 def policy_colour(policy: str) -> str:
-    """One colour per method, everywhere."""
+    """One colour per method, everywhere: of a policy, or of a model."""
     if "control" in policy:
         return CONTROL_COLOUR
     return DGRASP_COLOUR if policy.startswith("dgrasp") else BASE_COLOUR

@@ -80,7 +80,7 @@ def axis_index(axis: str) -> int:
 
 def poses_at(T_world_grasp: Pose, coordinates: Float[Tensor, "n 6"]) -> Float[Tensor, "n 4 4"]:
     """Poses of coordinates relative to a grasp; differentiable in the coordinates."""
-    turn = torch.linalg.matrix_exp(_skew(coordinates[:, 3:]))
+    turn = roma.rotvec_to_rotmat(coordinates[:, 3:])
     return make_pose(T_world_grasp[:3, :3] @ turn, T_world_grasp[:3, 3] + coordinates[:, :3])
 
 
@@ -88,9 +88,3 @@ def coordinates_of(T_world_grasp: Pose, T_world_tcp: Float[Tensor, "n 4 4"]) -> 
     """The inverse of `poses_at`, for turns of less than pi."""
     turn = roma.rotmat_to_rotvec(T_world_grasp[:3, :3].T @ T_world_tcp[:, :3, :3])
     return torch.cat([T_world_tcp[:, :3, 3] - T_world_grasp[:3, 3], turn], dim=-1)
-
-
-def _skew(v: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
-    x, y, z = v.unbind(-1)
-    o = torch.zeros_like(x)
-    return torch.stack([o, -z, y, z, o, -x, -y, x, o], dim=-1).unflatten(-1, (3, 3))

@@ -18,7 +18,7 @@ from PIL import Image
 
 from dgrasp.cameras import Views
 from dgrasp.report.draw import draw_gripper, show_view, to_pixels
-from dgrasp.report.outputs import BASE_COLOUR, CONTROL_COLOUR, DGRASP_COLOUR
+from dgrasp.report.plots import policy_colour
 from dgrasp.report.pose_slice import SCALES, UNITS, PoseSlice
 from dgrasp.report.slice_data import CandidatePath, SliceLandscape, SlopesOnPath
 
@@ -36,13 +36,6 @@ class ModelPanel:
     landscape: SliceLandscape
     demonstration: SlopesOnPath
     path: CandidatePath
-
-
-def model_colour(model: str) -> str:
-    """One colour per method, as for policies."""
-    if "control" in model:
-        return CONTROL_COLOUR
-    return DGRASP_COLOUR if model.startswith("dgrasp") else BASE_COLOUR
 
 
 def plot_slice(axes: Axes, pose_slice: PoseSlice, landscape: SliceLandscape) -> None:
@@ -152,7 +145,7 @@ def explorer_figure(
     figure = figure or empty_figure()
     _wipe(figure)
     on = {str(axes.get_label()): axes for axes in figure.axes}
-    candidates = {panel.name: (panel.path, model_colour(panel.name)) for panel in panels}
+    candidates = {panel.name: (panel.path, policy_colour(panel.name)) for panel in panels}
     for k, panel in enumerate(panels):
         _model_panel(on[f"model {k}"], panel, pose_slice, step)
     on["model 1"].set(visible=len(panels) == 2, ylabel="", yticklabels=[])
@@ -187,12 +180,12 @@ def to_png(figure: Figure) -> bytes:
 
 def _model_panel(axes: Axes, panel: ModelPanel, pose_slice: PoseSlice, step: int) -> None:
     plot_slice(axes, pose_slice, panel.landscape)
-    plot_demonstrated(axes, pose_slice, panel.demonstration, color=model_colour(panel.name))
+    plot_demonstrated(axes, pose_slice, panel.demonstration, color=policy_colour(panel.name))
     plot_path(axes, pose_slice, panel.path, step)
     translation, rotation = (_cosine(c) for c in panel.demonstration.cosines)
-    axes.set_title(panel.name, color=model_colour(panel.name), y=1.055)
+    axes.set_title(panel.name, color=policy_colour(panel.name), y=1.055)
     cosines = f"cosine with the demonstration: translation {translation}, rotation {rotation}"
-    axes.text(-1, 1.03, cosines, color=model_colour(panel.name), fontsize=8, va="bottom")
+    axes.text(-1, 1.03, cosines, color=policy_colour(panel.name), fontsize=8, va="bottom")
 
 
 def _look_at(axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "n 3"]) -> None:

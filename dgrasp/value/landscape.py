@@ -147,31 +147,36 @@ class _Maps:
         return cls(features.flatten(0, 1), rgb.flatten(0, 1), sizes, phi.encoder.stride)
 
     def corners(self, uv: Float[Tensor, "rows 2"]) -> tuple[_Corners, _Corners]:
-        """For features and colours: rows of the tables, their weights and the weights' derivatives."""
-        scaled = uv / self.stride, uv
-        return _corners(scaled[0], self.sizes[0]), _corners(scaled[1], self.sizes[1])
+        """Of features and of colours."""
+        return _Corners.of(uv / self.stride, self.sizes[0]), _Corners.of(uv, self.sizes[1])
 
 
 @dataclass(frozen=True)
 class _Corners:
+    """The four pixels round each (u, v) of a map of `size`: rows of its table, and their weights."""
+
+    uv: Float[Tensor, "rows 2"]
+    size: tuple[int, int]
     index: Int[Tensor, "rows 4"]
     weights: Float[Tensor, "rows 4"]
-    slopes: Float[Tensor, "2 rows 4"]
 
-    def mix(self, table: Float[Tensor, "pixels channels"]) -> Float[Tensor, "rows channels"]:
-        return F.embedding_bag(self.index, table, mode="sum", per_sample_weights=self.weights)
+    @classmethod
+    def of(cls, uv: Float[Tensor, "rows 2"], size: tuple[int, int]) -> _Corners:
+        return cls(uv, size, *bilinear_corners(uv[None], *size))
+
+    def mix(
+        self, table: Float[Tensor, "pixels channels"], weights: Float[Tensor, "rows 4"] | None = None
+    ) -> Float[Tensor, "rows channels"]:
+        """Weighted sums of the table's rows."""
+        weights = self.weights if weights is None else weights
+        return F.embedding_bag(self.index, table, mode="sum", per_sample_weights=weights)
 
     def pull_back(
         self, table: Float[Tensor, "pixels channels"], grad: Float[Tensor, "rows channels"]
     ) -> Float[Tensor, "rows 2"]:
         """Gradient in (u, v) of the mixed rows."""
-        both = [F.embedding_bag(self.index, table, mode="sum", per_sample_weights=w) for w in self.slopes]
-        return torch.stack([m.mul_(grad).sum(-1) for m in both], dim=-1)
-
-
-def _corners(uv: Float[Tensor, "rows 2"], size: tuple[int, int]) -> _Corners:
-    index, weights = bilinear_corners(uv[None], *size)
-    return _Corners(index, weights, bilinear_slopes(uv, *size))
+        slopes = bilinear_slopes(self.uv, *self.size)
+        return torch.stack([self.mix(table, w).mul_(grad).sum(-1) for w in slopes], dim=-1)
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,7 @@ class _Network:
         self.on_position, self.on_direction, self.on_rgb = (w.contiguous() for w in (on_position, on_direction, on_rgb))
         self.bias = field.first.bias.detach()
         self.views, self.shared = weights_by_block(field.per_view), weights_by_block(field.shared)
-        self.readout, self.lines, self.queries = readout, len(queries.points), len(queries)
+        self.readout, self.queries = readout, len(queries)
         self.per_activation = [cast(nn.Linear, layer) for layer in readout.per_activation]
         self.activation = readout.config.activation
 

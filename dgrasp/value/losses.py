@@ -53,7 +53,7 @@ def slopes(
     pose alone. Raises ValueError for poses or scores of another shape, poses that are not finite or not on the
     representation's manifold, and scores that do not depend on the poses through autograd.
     """
-    rep = _named(representation) if isinstance(representation, str) else representation
+    rep = None if representation is None else _named(representation)
     return scores_and_slopes(value, pose_vectors(poses, rep, "poses"), rep, create_graph=create_graph)[1]
 
 
@@ -161,7 +161,7 @@ def slope_loss(
     if getattr(poses, "shape", None) != getattr(targets, "shape", None):
         shapes = (tuple(p.shape) if isinstance(p, Tensor) else type(p).__name__ for p in (poses, targets))
         raise ValueError("poses, targets: expected one shape, got {} and {}".format(*shapes))
-    rep = _named(representation) if isinstance(representation, str) else representation
+    rep = None if representation is None else _named(representation)
     p, p_target = pose_vectors(poses, rep, "poses"), pose_vectors(targets, rep, "targets")
     _, slope = scores_and_slopes(value, p, rep, create_graph=True)
     return cosine_loss(slope, p, p_target, rep, eps)

@@ -14,6 +14,7 @@ from dgrasp.report.knowledge import (
     LinearProbe,
     activations_at,
     beside,
+    encode,
     inside_objects,
     plot_ray_knowledge,
     probe_points,
@@ -94,5 +95,5 @@ def test_knowledge_along_a_ray(phi, demos):
 
 
 def test_activations_are_those_of_all_layers(phi, demos):
-    a = activations_at(phi, demos[0].views[:2], np.zeros((5, 3)))
+    a = activations_at(phi, encode(phi, demos[0].views[:2]), np.zeros((5, 3)))
     assert a.shape == (5, phi.activation_count * 16)
