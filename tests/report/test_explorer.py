@@ -1,0 +1,140 @@
+"""The slope explorer without a browser: known landscapes on slices, what panels draw, and controls that act."""
+
+import io
+from dataclasses import replace
+
+import matplotlib.image
+import numpy as np
+import pytest
+import torch
+
+from dgrasp.cameras import Intrinsics, Views, view_from_sphere
+from dgrasp.data import Demonstration
+from dgrasp.nerf import NerfConfig, build_nerf
+from dgrasp.policy import OptimizerConfig
+from dgrasp.poses import make_pose, uniform_poses, uniform_rotations
+from dgrasp.report.explorer import Explorer
+from dgrasp.report.explorer_widget import ExplorerWidget
+from dgrasp.report.pose_slice import PoseSlice, coordinates_of, poses_at
+from dgrasp.report.slice_data import slice_landscape, slopes_on_path
+from dgrasp.report.slice_panels import to_png
+from dgrasp.sim import Scene
+from dgrasp.value import ValueConfig, build_value
+
+NERF = {
+    "encoder": {"kind": "convolution", "channels": 4, "width": 4},
+    "field": {"hidden": 8, "position_frequencies": 3, "direction_frequencies": 2},
+}
+VALUE = ValueConfig.model_validate({"queries": {"points_per_line": 1}})
+
+
+def demonstration(seed=0):
+    rng, centre = np.random.default_rng(seed), torch.tensor([0.2, 0.0, 0.96], dtype=torch.float64)
+    images = rng.integers(0, 256, (2, 24, 32, 3), dtype=np.uint8)
+    Ts_cam = np.stack([view_from_sphere(centre, 0.8, a, 0.7).numpy() for a in (-1.0, 1.0)])
+    Ts = uniform_poses(6, *VALUE.bounds, torch.Generator().manual_seed(seed)).double().numpy()
+    return Demonstration(
+        seed,
+        0,
+        Views(images, np.stack([Intrinsics.d415(32, 24).matrix] * 2), Ts_cam),
+        Ts[-1],
+        Ts,
+        "box",
+        "success",
+        Scene(()),
+    )
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    phi = build_nerf(NerfConfig.model_validate(NERF))
+    values = {name: build_value(VALUE, phi, seed) for seed, name in enumerate(("base", "dgrasp_quat"))}
+    for value in values.values():
+        value.readout.eval().requires_grad_(False)
+    settings = {"profile": OptimizerConfig(steps=4), "dgrasp_6d_seq": OptimizerConfig(steps=3)}
+    return Explorer([demonstration(0), demonstration(1)], values, VALUE.bounds, settings)
+
+
+def grasp():
+    R = uniform_rotations(1, torch.Generator().manual_seed(3), dtype=torch.float64)[0]
+    return make_pose(R, torch.tensor([0.2, 0.1, 1.0], dtype=torch.float64))
+
+
+def test_coordinates_and_poses_are_inverse():
+    c = 0.4 * torch.randn(20, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.allclose(coordinates_of(grasp(), poses_at(grasp(), c)), c, atol=1e-9)
+
+
+@pytest.mark.parametrize("axes", [("x", "about z"), ("z", "y"), ("about x", "about y")])
+def test_landscape_of_a_quadratic_is_known(axes):
+    """-|c|^2 has its summit at the grasp, and per half width the slope -2 w^2 share."""
+    place = PoseSlice.around(axes)
+    shown = slice_landscape(lambda T: -coordinates_of(grasp(), T).square().sum(-1), grasp(), place, 5)
+    w, s = np.array(place.half_widths), shown.shares
+    across, up = np.meshgrid(s, s)
+    assert np.allclose(shown.scores, -((w[0] * across) ** 2 + (w[1] * up) ** 2), atol=1e-7)
+    inner = (slice(1, -1), slice(1, -1))
+    assert np.allclose(
+        shown.slopes[inner], np.stack([-2 * w[0] ** 2 * across, -2 * w[1] ** 2 * up], -1)[inner], atol=1e-5
+    )
+
+
+def test_cosine_is_one_when_the_landscape_rises_along_the_demonstration():
+    direction = torch.tensor([0.03, 0.01, -0.04, 0.2, -0.1, 0.3], dtype=torch.float64)
+    Ts = poses_at(grasp(), torch.linspace(-1, 0, 8, dtype=torch.float64)[:, None] * direction)
+    rise = slopes_on_path(lambda T: coordinates_of(grasp(), T) @ direction, grasp(), Ts)
+    fall = slopes_on_path(lambda T: -coordinates_of(grasp(), T) @ direction, grasp(), Ts)
+    assert np.allclose(rise.cosines, 1, atol=1e-4) and np.allclose(fall.cosines, -1, atol=1e-4)
+
+
+def test_a_reused_figure_shows_what_a_fresh_one_shows(explorer):
+    first, second = explorer.start, replace(explorer.start, scene=1, pose_slice=PoseSlice.around(("z", "about y")))
+    canvas = explorer.figure(first)
+    assert to_png(explorer.figure(second, canvas)) == to_png(explorer.figure(second))
+
+
+CHANGES = {
+    "scene": 1,
+    "right": "base",
+    "vertical": "about z",
+    "zoom": 2.0,
+    "start_horizontal": 0.5,
+    "steps": 2,
+    "translation_rate": 0.2,
+    "rotation_decay": 0.6,
+    "schedule": "seq",
+    "representation": "6d",
+    "step": 1,
+    "grid": 17,
+    "settings": "dgrasp_6d_seq",
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_control_changes_the_picture(explorer, name):
+    widget = ExplorerWidget(explorer)
+    before = widget.image.value
+    getattr(widget, name).value = CHANGES[name]
+    assert widget.image.value != before and "answered" in widget.status.value
+    assert np.ptp(matplotlib.image.imread(io.BytesIO(widget.image.value))[..., :3]) > 0.5
+
+
+def test_an_impossible_choice_is_said_and_the_picture_stays(explorer):
+    widget = ExplorerWidget(explorer)
+    before = widget.image.value
+    widget.vertical.value = "x"
+    assert widget.image.value == before and "two different pose axes" in widget.status.value
+
+
+def test_bad_input_names_what_is_wrong(explorer):
+    with pytest.raises(ValueError, match="about x"):
+        PoseSlice.around(("x", "roll"))
+    with pytest.raises(ValueError, match="models: base, dgrasp_quat"):
+        explorer.figure(replace(explorer.start, models=("base", "dgras")))
+    with pytest.raises(IndexError, match="0 to 1"):
+        explorer.figure(replace(explorer.start, scene=2))
+    with pytest.raises(ValueError, match="start"):
+        replace(explorer.start, start=(0.0, 2.0))
+    other = build_value(VALUE, build_nerf(NerfConfig.model_validate(NERF), seed=1))
+    with pytest.raises(ValueError, match="different Phi"):
+        Explorer(explorer.demonstrations, {"a": other, **explorer.values}, VALUE.bounds, explorer.settings)
