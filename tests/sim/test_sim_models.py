@@ -49,8 +49,8 @@ def test_textures_are_seen_and_named(cell: Cell, textured_ycb: Path) -> None:
     geometry = cell.observe_geometry(Ts, K)
     pixels = cell.observe(Ts, K).images[geometry.labels == geometry.names.index("master_chef_can")]
     assert len(np.unique(pixels, axis=0)) > 100
-    blue = pixels[:, 2].astype(int) - pixels[:, 0]
-    assert np.median(blue) > 20  # the can is blue
+    blue = pixels[:, 2].astype(int) - pixels[:, 0] > 60
+    assert 0.2 < blue.mean() < 0.8  # the can lies on its side: blue label, silver lids, white print
 
 
 def test_texture_does_not_move_the_object(textured_ycb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
