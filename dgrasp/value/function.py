@@ -50,13 +50,13 @@ class GraspValue:
         """
         if len(enc) != 1:
             raise ValueError(f"enc: expected the views of one scene, got {len(enc)} scenes")
-        images = enc.single_views() if self.fusion == "sum" else enc
+        groups = enc.single_views() if self.fusion == "sum" else enc
         frozen = not any(p.requires_grad for p in self.readout.parameters())
-        if self.fusion == "sum" and frozen and self.phi.compute_dtype is None:
-            return Landscape(self.phi, self.readout, self.queries, images)
+        if frozen and self.phi.compute_dtype is None:
+            return Landscape(self.phi, self.readout, self.queries, groups)
 
         def score(T_world_tcp: Tensor) -> Tensor:
-            return self.logits(images, T_world_tcp.expand(len(images), *T_world_tcp.shape)).sum(dim=0)
+            return self.logits(groups, T_world_tcp.expand(len(groups), *T_world_tcp.shape)).sum(dim=0)
 
         return score
 
