@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dgrasp.cameras import pixels_of
+from dgrasp.checks import check_like
 from dgrasp.nerf import EncodedViews, MVNeRF
 from dgrasp.nerf.field import positional_code
 from dgrasp.nerf.sampling import bilinear_corners, bilinear_slopes
 from dgrasp.nerf.trunk import block_backward, block_in_place, weights_by_block
-from dgrasp.poses import invert, rotate_directions, transform_points
+from dgrasp.poses import check_poses, invert, rotate_directions, transform_points
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout, activation_with_slope
 
@@ -35,6 +36,7 @@ class Landscape:
     groups: one observation of a scene, with frozen weights in mind. Its images fused in the network are one group of
     several views; logits summed over images are groups of one view each (`EncodedViews.single_views`).
     Slopes of slopes are not available: a second differentiation raises torch's RuntimeError.
+    Raises ValueError for poses that are no finite rigid transforms in the weights' dtype.
     """
 
     def __init__(self, phi: MVNeRF, readout: GraspReadout, queries: QueryPoints, groups: EncodedViews) -> None:
@@ -46,6 +48,8 @@ class Landscape:
         self.poses_at_once = max(1, rows // (len(queries) * self.views))
 
     def __call__(self, T_world_tcp: Float[Tensor, "n 4 4"]) -> Float[Tensor, "n"]:
+        check_poses(T_world_tcp, "T_world_tcp", shape="(n, 4, 4)", ndims=(3,))
+        check_like(T_world_tcp, "T_world_tcp", self.network.bias, "the weights of Phi")
         if torch.is_grad_enabled() and T_world_tcp.requires_grad:
             return _Scores.apply(T_world_tcp, self)
         return self.scores_and_slopes(T_world_tcp, slopes=False)[0]
@@ -145,6 +149,9 @@ class _Maps:
     def of(cls, phi: MVNeRF, groups: EncodedViews, i: int, view: int) -> _Maps:
         dtype = groups.K.dtype
         projected = groups.fine if groups.fine is not None else phi.fine.project(groups.features)
+        if projected.shape[-1] != phi.config.field.hidden:
+            width = phi.config.field.hidden
+            raise ValueError(f"enc: projected for a field of width {projected.shape[-1]}, this one has {width}")
         features, rgb = projected[i, view].to(dtype), groups.rgb[i, view].to(dtype)
         sizes = (features.shape[0], features.shape[1]), (rgb.shape[0], rgb.shape[1])
         return cls(features.flatten(0, 1), rgb.flatten(0, 1), sizes, phi.encoder.stride)
