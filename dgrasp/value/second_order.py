@@ -38,10 +38,13 @@ def exact_slope_loss(
     `features` maps pose matrices (or, without a representation, pose vectors) to activations (n, ...) and is treated
     as frozen: its parameters get no gradient. `readout` maps activations to one score per pose. Value and gradient
     equal those of `slope_loss(lambda T: readout(features(T)), ...)`.
+    Raises ValueError for activations in bfloat16 or float16: second-order gradients would be mostly rounding.
     """
     p = poses.detach().requires_grad_()
     with torch.enable_grad():
         a = features(p if representation is None else representation.to_matrix(p))
+        if a.dtype.itemsize < torch.float32.itemsize:
+            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
         a_leaf = a.detach().requires_grad_()
         (g,) = torch.autograd.grad(readout(a_leaf).sum(), a_leaf, create_graph=True)
         w = g.detach().requires_grad_()
