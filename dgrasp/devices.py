@@ -9,6 +9,7 @@ their gradients are partly worked out by hand and L_aux takes several of them, w
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -152,6 +153,7 @@ def _process(
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import LightningEnvironment
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces every process, twice
     os.environ |= {**address, "LOCAL_RANK": str(rank)}
     torch.set_num_threads(threads)
     fabric = Fabric(

@@ -94,9 +94,9 @@ def _work(worker: Worker, run: Run, demonstrations: Run, precision: str) -> None
         return
     run.save("weights", phi.state_dict())
     quality = validate(phi, DemonstrationSet(demonstrations, split="validation", keep=keep), run.seed)
-    discard(run)
     dtype = str(phi.compute_dtype or torch.float32)
     run.finish(steps=config.training.steps, precision=dtype, **worker.description, **quality)
+    discard(run)
 
 
 def train(run: Run, phi: MVNeRF, scenes: Sequence[HasViews], worker: Worker | None = None) -> None:

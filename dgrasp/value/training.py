@@ -85,11 +85,11 @@ def _work(worker: Worker, run: Run, nerf_run: Run, demos_run: Run, precision: st
     if not worker.leads:
         return
     run.save("readout", value.readout.state_dict())
-    discard(run)
     dtypes = {"precision": str(phi.compute_dtype or torch.float32)}
     if recipe.representation is not None:
         dtypes["slope_precision"] = str(torch.float32)
     run.finish(model=recipe.model, nerf=nerf_run.fingerprint, **worker.description, **dtypes, **run.metrics()[-1])
+    discard(run)
 
 
 def _train(run: Run, trainer: Trainer, held_out: Observations) -> None:

@@ -60,6 +60,15 @@ def test_killed_in_two_processes_it_resumes_to_the_same_bytes(tmp_path, stage):
     assert contents(train(tmp_path / "killed", 2)) == contents(undisturbed)
 
 
+def test_bfloat16_in_two_processes(tmp_path):
+    """Fabric's autocast is torch's: losses agree to what bfloat16's roundings leave."""
+    config = two_processes.NERF.model_copy(update={"precision": "bf16"})
+    runs = [two_processes.phi_run(tmp_path / str(devices), devices, config) for devices in (1, 2)]
+    assert [run.summary["precision"] for run in runs] == ["torch.bfloat16"] * 2
+    one, two = (torch.tensor([row["loss"] for row in run.metrics()]) for run in runs)
+    torch.testing.assert_close(one, two, rtol=0.01, atol=0)
+
+
 def test_one_device_needs_no_fabric(tmp_path):
     done = in_a_process("psi", tmp_path, 1)
     assert done.returncode == 0, done.stderr
