@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import multiprocessing
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -153,6 +155,7 @@ def _process(
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import LightningEnvironment
 
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces every process, twice
     os.environ |= {**address, "LOCAL_RANK": str(rank)}
     torch.set_num_threads(threads)
@@ -166,6 +169,14 @@ def _process(
     fabric.launch()
     torch.set_num_threads(threads)  # Fabric sets its own number
     job(Worker(fabric.device, rank, devices, bf16, fabric), *arguments)
+
+
+def _end_with_the_parent() -> None:
+    """Whoever resumes a killed run must be the only one to write it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 # --- what can be asked for --------------------------------------------------------------------------------------------

@@ -46,13 +46,13 @@ def test_two_processes_make_the_steps_of_one(tmp_path):
     assert len(logs[0]) == len(logs[1]) == 5
 
 
-@pytest.mark.parametrize("stage", ["phi", "psi"])
-def test_killed_in_two_processes_it_resumes_to_the_same_bytes(tmp_path, stage):
-    """Killed after a checkpoint and before the next one."""
+@pytest.mark.parametrize(("stage", "dies"), [("phi", "parent"), ("psi", "group")])
+def test_killed_in_two_processes_it_resumes_to_the_same_bytes(tmp_path, stage, dies):
+    """Killed after a checkpoint and before the next one. Where only the parent is, nobody else goes on either."""
     train = two_processes.STAGES[stage]
     undisturbed = train(tmp_path / "undisturbed", 2)
     assert undisturbed.summary["devices"] == 2 and not undisturbed.has("checkpoint")
-    assert in_a_process(stage, tmp_path / "killed", 2, DEADLY_STEP="7").returncode == -9
+    assert in_a_process(stage, tmp_path / "killed", 2, DEADLY_STEP="7", DEADLY_FOR=dies).returncode == -9
     [cut] = (tmp_path / "killed" / "runs").glob(f"{undisturbed.stage}-*/checkpoint.safetensors")
     assert int(load_tensors(cut)["step"]) == 6
     resumed = in_a_process(stage, tmp_path / "killed", 2)

@@ -1,12 +1,13 @@
 """Both trainings on one or two CPU processes, at a scale of seconds.
 
-Run as a script (`python two_processes.py STAGE FOLDER DEVICES`) it trains; with $DEADLY_STEP set it dies there, all
-processes at once and without notice. Says whether this process imported Fabric.
+Run as a script (`python two_processes.py STAGE FOLDER DEVICES`) it trains; with $DEADLY_STEP set it dies there without
+notice: all processes at once, or ($DEADLY_FOR=parent) the one that started the others. Says whether it imported Fabric.
 """
 
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -72,12 +73,15 @@ def fail_on_the_second(worker: Worker, message: str) -> None:
 
 
 def die_at(step: int) -> None:
-    """The second process takes all of them along: kill -9 for the process group."""
+    """kill -9, by the second process: for the process group, or for the parent, whom the others must follow."""
 
     def deadly(function, number):
         def call(*arguments):
             if number(arguments) == step and os.environ.get("LOCAL_RANK") == "1":
-                os.killpg(0, signal.SIGKILL)
+                if os.environ.get("DEADLY_FOR") != "parent":
+                    os.killpg(0, signal.SIGKILL)
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(60)
             return function(*arguments)
 
         return call
