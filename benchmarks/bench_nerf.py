@@ -20,6 +20,7 @@ from dgrasp.nerf.batches import RayBatch
 from dgrasp.nerf.blocks import ResidualBlock
 from dgrasp.nerf.precision import bfloat16_gain
 from dgrasp.nerf.pretrain import ViewSynthesis, build_optimizer
+from dgrasp.nerf.rendering import uniform
 from dgrasp.nerf.sampling import sample_bilinear
 from dgrasp.nerf.trunk import plain_trunk, trunk
 
@@ -56,7 +57,7 @@ def _rays_per_second(precision: str) -> float:
     model, optimizer, batch = ViewSynthesis(phi), build_optimizer(phi), _batch()
 
     def step() -> None:
-        loss, _ = model(batch, torch.Generator().manual_seed(0))
+        loss, _ = model(batch, uniform(torch.Generator().manual_seed(0)))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_value_(phi.parameters(), 1.0)

@@ -62,6 +62,7 @@ class Experiment:
             self.build,
             seed=self.seed,
             device=runtime.device,
+            devices=runtime.devices,
             threads=runtime.threads,
         )
 
@@ -69,22 +70,33 @@ class Experiment:
         """Psi of one model: base, dgrasp_quat, dgrasp_6d or base_control."""
         ValueRecipe(model=model, value=self.profile.value)  # refuses an unknown model before anything is computed
         runtime = self.profile.runtime
-        threads = 1  # models train side by side, one thread each
-        return train_value(*self._value_inputs(), model=model, seed=self.seed, device=runtime.device, threads=threads)
+        return train_value(
+            *self._value_inputs(),
+            model=model,
+            seed=self.seed,
+            device=runtime.device,
+            devices=runtime.devices,
+            threads=runtime.devices,  # models train side by side, one thread each
+        )
 
     def values(self) -> dict[str, Run]:
-        """All models that the profile's policies need, trained side by side."""
+        """All models that the profile's policies need, trained side by side, or each on all of several devices.
+
+        Models that are the same, as is the control where it has Base's number of poses, share one run.
+        """
         models = list(dict.fromkeys(policy_spec(p).model for p in self.profile.evaluation.policies))
         runs = {model: value_run(*self._value_inputs(), model=model, seed=self.seed) for model in models}
-        self._side_by_side(self.value, [model for model, run in runs.items() if not run.complete])
+        missing = {run.path: model for model, run in runs.items() if not run.complete}
+        self._side_by_side(self.value, list(missing.values()), at_once=1 if self.profile.runtime.devices > 1 else None)
         return runs
 
     def _value_inputs(self) -> tuple[ValueConfig, Run, Run, Path]:
         return self.profile.value, self.nerf(), self.demonstrations(), self.build
 
-    def _side_by_side(self, stage: Callable[[str], Run], names: list[str]) -> None:
+    def _side_by_side(self, stage: Callable[[str], Run], names: list[str], at_once: int | None = None) -> None:
         if names:
-            joblib.Parallel(n_jobs=self.profile.runtime.workers)(joblib.delayed(stage)(name) for name in names)
+            workers = at_once or self.profile.runtime.workers
+            joblib.Parallel(n_jobs=workers)(joblib.delayed(stage)(name) for name in names)
 
     def load_value(self, model: str) -> GraspValue:
         """A trained Psi, ready to score poses."""

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dgrasp.data.backends import BACKENDS, BackendError, backend
+from dgrasp.data.backends import BACKENDS, BackendError
 from dgrasp.data.generate import generate_demonstrations
 from dgrasp.files import DamagedFileError
 from dgrasp.profiles import Profile, ProfileError, load_profile
@@ -40,10 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _generate(profile: Profile, options: argparse.Namespace) -> Run:
     name = options.backend or profile.data.backend
     workers = options.workers or profile.runtime.workers
-    build = (options.build or Path("build") / profile.name).resolve()  # workers may stand in other folders
+    build = options.build or Path("build") / profile.name
     data = profile.data.model_copy(update={"backend": name})
-    with backend(name, build, workers, options.scheduler):
-        return generate_demonstrations(data, profile.cell, build, seed=options.seed, workers=workers)
+    return generate_demonstrations(
+        data, profile.cell, build, seed=options.seed, workers=workers, scheduler=options.scheduler
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

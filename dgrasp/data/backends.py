@@ -12,8 +12,25 @@ NEEDS = {"dask": ("distributed", 'pip install "dask[distributed]"'), "ray": ("ra
 TIMEOUT = 10  # seconds to wait for a scheduler's answer, and for its first worker
 
 
-class BackendError(RuntimeError):
+class BackendError(ValueError):
     """A backend cannot be used; the message says what it lacks."""
+
+
+def check_name(name: str) -> str:
+    """The name, if there is such a backend; raises BackendError naming those that exist."""
+    if name not in BACKENDS:
+        raise BackendError(f"unknown backend {name!r}; backends: {', '.join(BACKENDS)}")
+    return name
+
+
+def check_backend(name: str, scheduler: str | None = None) -> None:
+    """Raises BackendError for an unknown backend, a missing package, or a scheduler for a backend without one."""
+    check_name(name)
+    if scheduler and name != "dask":
+        raise BackendError(f"a scheduler is Dask's, but the backend is {name!r}; backend: dask")
+    module, command = NEEDS.get(name, ("joblib", ""))
+    if importlib.util.find_spec(module) is None:
+        raise BackendError(f"backend {name!r} needs the package {module}: {command}")
 
 
 @contextmanager
@@ -25,13 +42,7 @@ def backend(name: str, folder: Path, workers: int = 1, scheduler: str | None = N
     Raises BackendError for an unknown backend, a missing package, an unreachable scheduler, or workers that do not
     see the folder.
     """
-    if name not in BACKENDS:
-        raise BackendError(f"unknown backend {name!r}; backends: {', '.join(BACKENDS)}")
-    if scheduler and name != "dask":
-        raise BackendError(f"a scheduler is Dask's, but the backend is {name!r}; backend: dask")
-    module, command = NEEDS.get(name, ("joblib", ""))
-    if importlib.util.find_spec(module) is None:
-        raise BackendError(f"backend {name!r} needs the package {module}: {command}")
+    check_backend(name, scheduler)
     if name == "dask":
         with _dask(folder, workers, scheduler):
             yield

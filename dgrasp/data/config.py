@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dgrasp.config import Config
+from dgrasp.data.backends import check_name
 from dgrasp.sim.oracle import OracleConfig
 
 
@@ -37,6 +38,11 @@ class DataConfig(Config):
     )
     oracle: OracleConfig = Field(default_factory=OracleConfig, description="The demonstrator's motion")
     backend: str = Field("loky", description="joblib backend: loky, threading, sequential, dask, ray")
+
+    @field_validator("backend")
+    @classmethod
+    def _known_backend(cls, backend: str) -> str:
+        return check_name(backend)
 
     @model_validator(mode="after")
     def _views_in_order(self) -> DataConfig:

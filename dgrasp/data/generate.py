@@ -19,6 +19,7 @@ from dgrasp import streams
 from dgrasp.cameras import Intrinsics
 from dgrasp.config import Config
 from dgrasp.data import layout
+from dgrasp.data.backends import backend, check_backend
 from dgrasp.data.card import write_card
 from dgrasp.data.config import DataConfig
 from dgrasp.files import sha256
@@ -41,16 +42,24 @@ class DemonstrationsConfig(Config):
 
 
 def generate_demonstrations(
-    data_config: DataConfig, cell_config: CellConfig, root: Path, seed: int = 0, workers: int = 1
+    data_config: DataConfig,
+    cell_config: CellConfig,
+    root: Path,
+    seed: int = 0,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> Run:
     """Make (or complete, or repair) the demonstrations below `root`; returns the complete run.
 
     Scenes whose files match the manifest are kept; missing and damaged ones are made again, and no others.
-    workers: jobs at a time, through joblib's `data_config.backend` (for Dask and Ray, inside
-    `dgrasp.data.backends.backend(...)`). Workers write into the run's folder themselves.
+    workers: jobs at a time, through joblib's `data_config.backend`. scheduler: address of a running Dask cluster
+    (without one, Dask starts processes here). Workers write into the run's folder themselves.
+    Raises BackendError, before anything is made, for a backend that cannot be used.
     """
+    check_backend(data_config.backend, scheduler)
+    root = Path(root).resolve()  # workers may stand in other folders
     config = DemonstrationsConfig(data=data_config, cell=cell_config)
-    run = open_run(Path(root), STAGE, config, seed=seed, code=(*CODE, *own_module(data_config.task)))
+    run = open_run(root, STAGE, config, seed=seed, code=(*CODE, *own_module(data_config.task)))
     wanted = [("train", i) for i in range(data_config.train_scenes)]
     wanted += [("validation", i) for i in range(data_config.validation_scenes)]
     files = _intact(run.path, wanted)
@@ -60,7 +69,8 @@ def generate_demonstrations(
     for stale in run.path.rglob(".*.tmp"):  # half-written files of a process that was killed
         stale.unlink(missing_ok=True)
     jobs = (delayed(make_scene)(config, run.path, split, index, seed) for split, index in missing)
-    with parallel_config(backend=data_config.backend):
+    name = data_config.backend
+    with backend(name, root, workers, scheduler), parallel_config(backend=name):
         results = Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
         for name, entry in tqdm(results, total=len(missing), desc="demonstrations", unit="scene", mininterval=5):
             files[name] = entry

@@ -40,6 +40,10 @@ class RayBatch:
     def to(self, device: torch.device | str) -> RayBatch:
         return RayBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
+    def part(self, scenes: slice) -> RayBatch:
+        """Some of the scenes."""
+        return RayBatch(*(getattr(self, f.name)[scenes] for f in fields(self)))
+
 
 def source_tensors(views: Sequence[Views]) -> tuple[Tensor, Tensor, Tensor]:
     """Images (b, v, 3, h, w) in [0, 1], K (b, v, 3, 3) and Ts_world_cam (b, v, 4, 4), float32."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from dgrasp.devices import Worker
 from dgrasp.runs import Run
 
 CHECKPOINT = "checkpoint"
@@ -18,12 +19,25 @@ def save(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, step: int
     run.save(CHECKPOINT, tensors | {"step": torch.tensor(step)})
 
 
-def restore(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, device: str = "cpu") -> int:
-    """Load the last checkpoint into model and optimizer, forget later metrics; returns the steps already made."""
-    if not run.has(CHECKPOINT):
-        run.rewind_metrics(0)
-        return 0
-    tensors = run.load(CHECKPOINT, device)
+def restore(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, worker: Worker) -> int:
+    """Load the last checkpoint into model and optimizer, forget later metrics; returns the steps already made.
+
+    All processes come back together: none may go on and replace, or remove, what another has yet to read.
+    """
+    step = _load(run, model, optimizer, worker.device) if run.has(CHECKPOINT) else 0
+    if worker.leads:
+        run.rewind_metrics(step)
+    worker.wait()
+    return step
+
+
+def discard(run: Run) -> None:
+    """Remove the checkpoint of a run that needs it no more."""
+    (run.path / f"{CHECKPOINT}.safetensors").unlink(missing_ok=True)
+
+
+def _load(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> int:
+    tensors = run.load(CHECKPOINT, str(device))
     step = int(tensors.pop("step"))
     prefix = "model."
     model.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
@@ -33,5 +47,4 @@ def restore(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, device
             _, index, key = name.split(".", 2)
             state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    run.rewind_metrics(step)
     return step

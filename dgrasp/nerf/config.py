@@ -125,5 +125,9 @@ class NerfConfig(Config):
     rays: RayConfig = Field(RayConfig(), description="sampling along rays")
     training: PretrainConfig = Field(PretrainConfig(), description="pre-training")
     precision: Literal["fp32", "bf16", "auto"] = Field(
-        "fp32", description="of the MLP's matrix products; 'auto' takes bf16 where it is measurably faster"
+        "fp32",
+        description=(
+            "of the MLP's matrix products and, in pre-training, the encoder's; 'auto' takes bf16 where the device that "
+            "computes is measurably faster with it. Slopes are learned in fp32 in any case"
+        ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from dgrasp.nerf.config import NerfConfig, VisionEncoderConfig
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.encoder import ConvolutionEncoder
 from dgrasp.nerf.field import RadianceField
-from dgrasp.nerf.precision import resolve_precision
+from dgrasp.nerf.precision import check_precision, resolve_precision
 from dgrasp.nerf.sampling import sample_bilinear
 from dgrasp.nerf.vit import VisionEncoder
 from dgrasp.poses import check_poses, invert, rotate_directions, transform_points
@@ -32,11 +33,17 @@ class MVNeRF(nn.Module):
         self.encoder = _encoder(config)
         self.coarse = RadianceField(config.field, self.encoder.channels)
         self.fine = RadianceField(config.field, self.encoder.channels)
-        self.compute_dtype = resolve_precision(config.precision)
+        self.precision: str = config.precision
+
+    @property
+    def compute_dtype(self) -> torch.dtype | None:
+        """What the blocks compute in on the device that the weights are on now; None: the dtype of the queries."""
+        return resolve_precision(self.precision, self.fine.readout.weight.device.type)
 
     def with_precision(self, precision: str) -> MVNeRF:
         """Compute the blocks in "fp32" (the dtype of the queries), "bf16", or "auto"; returns itself."""
-        self.compute_dtype = resolve_precision(precision)
+        check_precision(precision)
+        self.precision = precision
         return self
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -13,37 +13,45 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from dgrasp.data import DemonstrationSet
+from dgrasp.devices import Worker, check_device, check_shares, run_on
 from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch
-from dgrasp.nerf.checkpoint import CHECKPOINT, restore, save
+from dgrasp.nerf.checkpoint import discard, restore, save
 from dgrasp.nerf.config import NerfConfig, PretrainConfig
 from dgrasp.nerf.model import MVNeRF, build_nerf
-from dgrasp.nerf.rendering import Rendering, render_rays
+from dgrasp.nerf.precision import settled_precision
+from dgrasp.nerf.rendering import Draw, Rendering, render_rays, uniform
 from dgrasp.nerf.validation import validate
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
 
-CODE = ("dgrasp.nerf", "dgrasp.cameras", "dgrasp.poses", "dgrasp.streams")
+CODE = ("dgrasp.nerf", "dgrasp.cameras", "dgrasp.devices", "dgrasp.poses", "dgrasp.streams")
 
 
 class ViewSynthesis(nn.Module):
-    """Phi with the loss of novel view synthesis: squared error of coarse and of fine colours, added."""
+    """Phi with the loss of novel view synthesis: squared error of coarse and of fine colours, added.
 
-    def __init__(self, phi: MVNeRF) -> None:
+    In bfloat16 the encoder is, like the blocks, but for training alone: its maps are worked out once afterwards.
+    """
+
+    def __init__(self, phi: MVNeRF, worker: Worker | None = None) -> None:
         super().__init__()
         self.phi = phi
+        self.worker = worker or Worker(next(phi.parameters()).device)
 
-    def forward(self, batch: RayBatch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The loss, and the fine network's part of it."""
-        enc = self.phi.encode(batch.images, batch.K, batch.Ts_world_cam)
-        coarse, fine = render_rays(self.phi, enc, batch.origins, batch.directions, generator)
-        coarse_loss, fine_loss = (F.mse_loss(self._seen(r, generator), batch.rgb) for r in (coarse, fine))
+    def forward(self, batch: RayBatch, draw: Draw) -> tuple[Tensor, Tensor]:
+        """The loss, and the fine network's part of it. draw: uniform numbers for the batch's scenes."""
+        with self.worker.autocast():
+            enc = self.phi.encode(batch.images, batch.K, batch.Ts_world_cam)
+        enc = enc.to(batch.images.dtype)
+        coarse, fine = render_rays(self.phi, enc, batch.origins, batch.directions, draw)
+        coarse_loss, fine_loss = (F.mse_loss(self._seen(r, draw), batch.rgb) for r in (coarse, fine))
         return coarse_loss + fine_loss, fine_loss
 
-    def _seen(self, rendering: Rendering, generator: torch.Generator) -> Tensor:
+    def _seen(self, rendering: Rendering, draw: Draw) -> Tensor:
         """Colours of rays before the training's background."""
         if self.phi.config.training.background == "black":
             return rendering.rgb
-        background = torch.rand(rendering.rgb.shape, generator=generator).to(rendering.rgb)
+        background = draw(tuple(rendering.rgb.shape)).to(rendering.rgb)
         return rendering.rgb + (1 - rendering.weights.sum(-1, keepdim=True)) * background
 
 
@@ -54,46 +62,86 @@ def pretrain(
     *,
     seed: int = 0,
     device: str = "cpu",
+    devices: int = 1,
     threads: int | None = None,
 ) -> Run:
     """Train Phi on the demonstrations' training scenes and validate it on held-out ones.
 
-    Resumes from the last checkpoint and repeats the steps after it exactly (at an equal number of threads).
+    Resumes from the last checkpoint and repeats the steps after it exactly (on equal devices and threads).
     Writes `weights.safetensors`; metrics are the loss and the PSNR of the fine network on training rays.
+    devices: how many of the kind `device` share each step. Raises DeviceError if they are not there, or if the scenes
+    of a step cannot be shared out evenly.
     """
     run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations}, seed=seed, code=CODE)
     if run.complete:
         return run
-    if threads is not None:
-        torch.set_num_threads(threads)
-    phi = build_nerf(config, seed).to(device)
+    check_device(device, devices)
+    check_shares("nerf.training.scenes_per_step", config.training.scenes_per_step, devices)
+    precision = settled_precision(config.precision, device)
+    bf16 = precision == "bf16"
+    run_on(_work, run, demonstrations, precision, device=device, devices=devices, bf16=bf16, threads=threads)
+    return run
+
+
+def _work(worker: Worker, run: Run, demonstrations: Run, precision: str) -> None:
+    """All of one process's work on the run."""
+    config = run.config
+    assert isinstance(config, NerfConfig)
+    phi = build_nerf(config, run.seed).to(worker.device).with_precision(precision)
     keep = config.training.scenes_in_memory
-    train(run, phi, DemonstrationSet(demonstrations, split="train", keep=keep), device)
+    train(run, phi, DemonstrationSet(demonstrations, split="train", keep=keep), worker)
+    if not worker.leads:
+        return
     run.save("weights", phi.state_dict())
-    quality = validate(phi, DemonstrationSet(demonstrations, split="validation", keep=keep), seed)
-    (run.path / f"{CHECKPOINT}.safetensors").unlink(missing_ok=True)
-    return run.finish(steps=config.training.steps, precision=str(phi.compute_dtype or torch.float32), **quality)
+    quality = validate(phi, DemonstrationSet(demonstrations, split="validation", keep=keep), run.seed)
+    dtype = str(phi.compute_dtype or torch.float32)
+    run.finish(steps=config.training.steps, precision=dtype, **worker.description, **quality)
+    discard(run)
 
 
-def train(run: Run, phi: MVNeRF, scenes: Sequence[HasViews], device: str = "cpu") -> None:
+def train(run: Run, phi: MVNeRF, scenes: Sequence[HasViews], worker: Worker | None = None) -> None:
     """Optimize `phi` in place, from the run's last checkpoint if it has one."""
+    worker = worker or Worker(next(phi.parameters()).device)
     config = phi.config.training
-    model, optimizer = ViewSynthesis(phi), build_optimizer(phi)
-    first = restore(run, phi, optimizer, device)
-    steps = tqdm(range(first, config.steps), "Phi", initial=first, total=config.steps, mininterval=5, file=sys.stderr)
-    for step in steps:
+    model, optimizer = ViewSynthesis(phi, worker), build_optimizer(phi)
+    first = restore(run, phi, optimizer, worker)
+    for step in _progress(first, config.steps, worker):
         set_learning_rates(optimizer, config, step)
-        batch = draw_batch(scenes, config, run.seed, step).to(device)
-        loss, fine_loss = model(batch, torch_generator(run.seed, "nerf", "jitter", step))
-        optimizer.zero_grad()
-        loss.backward()
+        losses = gradient(model, draw_batch(scenes, config, run.seed, step), run.seed, step)
         nn.utils.clip_grad_value_(phi.parameters(), config.gradient_clip)
         optimizer.step()
         done = step + 1
-        if done % config.log_every == 0 or done == config.steps:
-            run.log(done, loss=loss.item(), psnr_rays=-10 * math.log10(fine_loss.item()))
-        if done % config.checkpoint_every == 0 or done == config.steps:
+        last = done == config.steps
+        if last or done % config.log_every == 0:
+            total = worker.add_numbers(losses)
+            if worker.leads:
+                run.log(done, loss=total["loss"], psnr_rays=-10 * math.log10(total["fine"]))
+        if worker.leads and (last or done % config.checkpoint_every == 0):
             save(run, phi, optimizer, done)
+
+
+def _progress(first: int, steps: int, worker: Worker) -> Iterable[int]:
+    shown = {"initial": first, "total": steps, "mininterval": 5, "file": sys.stderr, "disable": not worker.leads}
+    return tqdm(range(first, steps), "Phi", **shown)
+
+
+def gradient(model: ViewSynthesis, batch: RayBatch, seed: int, step: int) -> dict[str, Tensor]:
+    """Set Phi's gradient of the whole batch's loss; returns this process's share of the loss.
+
+    The batch is a step's whole one; of its scenes this process renders its own.
+    """
+    worker, scenes = model.worker, len(batch.images)
+    mine = worker.rows(scenes)
+    whole = uniform(torch_generator(seed, "nerf", "jitter", step))
+
+    def draw(shape: tuple[int, ...]) -> Tensor:
+        return whole((scenes, *shape[1:]))[mine]  # for all scenes, whoever renders them
+
+    loss, fine = (part / worker.count for part in model(batch.part(mine).to(worker.device), draw))
+    model.zero_grad()
+    loss.backward()
+    worker.add_gradients(model.parameters())
+    return {"loss": loss.detach(), "fine": fine.detach()}
 
 
 def build_optimizer(phi: MVNeRF) -> torch.optim.Adam:
@@ -126,7 +174,11 @@ def learning_rate_factor(config: PretrainConfig, step: int) -> float:
 
 
 def load_nerf(run: Run, device: str = "cpu") -> MVNeRF:
-    """The trained Phi of a complete run, frozen: encoder and radiance fields as the pre-training left them."""
+    """The trained Phi of a complete run, frozen: encoder and radiance fields as the pre-training left them.
+
+    Raises RunError for a run of another stage, DeviceError for a device that is not there.
+    """
+    check_device(device)
     if not isinstance(run.config, NerfConfig):
         raise RunError(f"{run.path}: expected a run of stage 'nerf', got one of stage {run.stage!r}")
     phi = MVNeRF(run.config)

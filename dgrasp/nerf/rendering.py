@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,14 @@ from dgrasp.nerf.field import RadianceField
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.poses import check_poses
 
+Draw = Callable[[tuple[int, ...]], Tensor]  # shape -> uniform numbers in [0, 1)
+
 WEIGHT_FLOOR = 1e-5  # VisionNeRF: keeps importance samples defined where a ray met nothing
+
+
+def uniform(generator: torch.Generator) -> Draw:
+    """Draws of a stream."""
+    return lambda shape: torch.rand(shape, generator=generator)
 
 
 class Rendering(NamedTuple):
@@ -26,22 +34,22 @@ class Rendering(NamedTuple):
 
 
 def stratified_depths(
-    near: float, far: float, samples: int, rays: tuple[int, ...], generator: torch.Generator | None
+    near: float, far: float, samples: int, rays: tuple[int, ...], draw: Draw | None
 ) -> Float[Tensor, "*rays samples"]:
-    """One depth in each of `samples` equal strata of [near, far]: uniform with a generator, its centre without."""
-    jitter = torch.rand(*rays, samples, generator=generator) if generator else torch.full((*rays, samples), 0.5)
+    """One depth in each of `samples` equal strata of [near, far]: uniform with a `draw`, its centre without."""
+    jitter = draw((*rays, samples)) if draw else torch.full((*rays, samples), 0.5)
     return near + (far - near) * (torch.arange(samples) + jitter) / samples
 
 
 def importance_depths(
-    near: float, far: float, weights: Float[Tensor, "*rays strata"], samples: int, generator: torch.Generator | None
+    near: float, far: float, weights: Float[Tensor, "*rays strata"], samples: int, draw: Draw | None
 ) -> Float[Tensor, "*rays samples"]:
     """Depths distributed as the coarse weights: piecewise constant on equal strata of [near, far], ascending."""
     strata = weights.shape[-1]
     mass = weights.detach() + WEIGHT_FLOOR
     cdf = torch.cumsum(mass / mass.sum(-1, keepdim=True), dim=-1)
     shape = (*weights.shape[:-1], samples)
-    jitter = torch.rand(shape, generator=generator) if generator else torch.full(shape, 0.5)
+    jitter = draw(shape) if draw else torch.full(shape, 0.5)
     quantile = ((torch.arange(samples) + jitter) / samples).to(cdf)
     stratum = torch.searchsorted(cdf, quantile, right=True).clamp(max=strata - 1)
     upper = cdf.gather(-1, stratum)
@@ -71,15 +79,15 @@ def render_rays(
     enc: EncodedViews,
     origins: Float[Tensor, "b n 3"],
     directions: Float[Tensor, "b n 3"],
-    generator: torch.Generator | None = None,
+    draw: Draw | None = None,
 ) -> tuple[Rendering, Rendering]:
-    """Coarse and fine rendering of rays (world, unit directions). Without a generator the samples are deterministic."""
+    """Coarse and fine rendering of rays (world, unit directions). Without a `draw` samples are deterministic."""
     rays, shape = phi.config.rays, tuple(origins.shape[:2])
     coarse_map = phi.coarse.project(enc.features)
     fine_map = phi.fine.project(enc.features) if enc.fine is None else enc.fine
-    depths = stratified_depths(rays.near, rays.far, rays.coarse_samples, shape, generator).to(origins)
+    depths = stratified_depths(rays.near, rays.far, rays.coarse_samples, shape, draw).to(origins)
     coarse = _render_field(phi, phi.coarse, enc, coarse_map, origins, directions, depths)
-    more = importance_depths(rays.near, rays.far, coarse.weights, rays.fine_samples, generator)
+    more = importance_depths(rays.near, rays.far, coarse.weights, rays.fine_samples, draw)
     union = torch.sort(torch.cat([depths, more], dim=-1), dim=-1).values
     return coarse, _render_field(phi, phi.fine, enc, fine_map, origins, directions, union)
 

@@ -10,14 +10,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from dgrasp.config import Config
 from dgrasp.data import DataConfig
+from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation import EvaluationConfig, ValidationConfig
 from dgrasp.nerf import NerfConfig
 from dgrasp.policy import OptimizerConfig, TuningConfig
@@ -28,18 +28,23 @@ PROFILES = ("smoke", "laptop", "paper")
 
 
 class Runtime(Config):
-    """Where and how wide to compute. Results do not depend on `workers`; fp32 bits do depend on `threads`."""
+    """Where and how wide to compute, which is no part of what is computed: runs are found again on other machines.
 
-    device: str = Field(default="cpu", description="torch device of training: cpu, cuda, cuda:1, mps")
+    Results do not depend on `workers`; the last bits do on `device`, `devices` and `threads`, which runs record.
+    (Precision is part of what is computed: `nerf.precision`.)
+    """
+
+    device: str = Field(default="cpu", description="torch device of training and plans: cpu, cuda, cuda:1, mps")
+    devices: int = Field(
+        default=1,
+        ge=1,
+        description="how many devices (processes, on the CPU) share each training step; divides batches",
+    )
 
     @field_validator("device")
     @classmethod
     def _known_device(cls, device: str) -> str:
-        try:
-            torch.device(device)
-        except RuntimeError as error:
-            raise ValueError(f"unknown device {device!r}; devices: cpu, cuda, cuda:1, mps, ...") from error
-        return device
+        return check_device_name(device)
 
     threads: int = Field(default=2, ge=1, description="threads of NeRF pre-training on the CPU")
     workers: int = Field(default=2, ge=1, description="processes for data, value training, tuning and trials")
@@ -65,6 +70,13 @@ class Profile(Config):
         """Looked up here and not in DataConfig: recorded data can be read without their task's module."""
         task(data.task)
         return data
+
+    @model_validator(mode="after")
+    def _shares(self) -> Profile:
+        """The batches of both trainings can be shared out evenly to the devices."""
+        check_shares("nerf.training.scenes_per_step", self.nerf.training.scenes_per_step, self.runtime.devices)
+        check_shares("value.batch", self.value.batch, self.runtime.devices)
+        return self
 
 
 class ProfileError(ValueError):
@@ -110,7 +122,7 @@ def _explain(source: str, error: ValidationError) -> str:
     lines = [f"{source}: {error.error_count()} setting(s) not allowed"]
     for problem in error.errors():
         where = ".".join(map(str, problem["loc"])) or "(top level)"
-        lines.append(f"  {where}: {problem['msg']}{_allowed_keys(problem)}")
+        lines.append(f"  {where}: {problem['msg']}{_allowed_keys(problem) if problem['loc'] else ''}")
     return "\n".join(lines)
 
 

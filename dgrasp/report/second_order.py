@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dgrasp import streams
 from dgrasp.data import Demonstration
+from dgrasp.nerf.precision import in_precision
 from dgrasp.poses import Representation, representation
 from dgrasp.value import (
     GraspValue,
@@ -41,7 +42,8 @@ def second_order_table(
     learning.readout.load_state_dict(value.readout.state_dict())
     enc = learning.encode(demo.views[[0]])
     rep = representation("quat")
-    return pd.DataFrame([_row(learning, enc, _poses(demo, config, n, rep, seed), rep, repeats) for n in sizes])
+    with in_precision(value.phi, "fp32"):  # second order is float32 whatever Phi's precision
+        return pd.DataFrame([_row(learning, enc, _poses(demo, config, n, rep, seed), rep, repeats) for n in sizes])
 
 
 def _poses(demo: Demonstration, config: ValueConfig, n: int, rep: Representation, seed: int) -> tuple[Tensor, Tensor]:

@@ -242,7 +242,7 @@ class ValueConfig(Config):
     cache_gib: float = Field(
         default=8.0,
         ge=0,
-        description="encoded views are kept in memory up to this size; above it they are encoded when drawn",
+        description="each process keeps encoded views in memory up to this size; above it they are encoded when drawn",
     )
 
     @property

@@ -102,7 +102,8 @@ class GraspReadout(nn.Module):
                 f"scene_activations: expected shape (..., queries, activations, hidden) = (..., {self.shape[0]}, "
                 f"{self.shape[1]}, {self.shape[2]}), got {tuple(scene_activations.shape)}"
             )
-        parts = [layer(a) for layer, a in zip(self.per_activation, scene_activations.unbind(-2), strict=True)]
+        a = scene_activations.to(self.logit.weight.dtype)  # they come in Phi's precision, Psi keeps its own
+        parts = [layer(x) for layer, x in zip(self.per_activation, a.unbind(-2), strict=True)]
         queries = self.activation(self.per_query(self.activation(torch.cat(parts, dim=-1))))
         return self.score(queries.flatten(-2))
 

@@ -12,7 +12,7 @@ from dgrasp.poses import Representation, representation
 from dgrasp.value.config import ValueConfig
 
 # Model -> the representation whose slopes L_aux supervises; None: L_main alone. `base_control` has the number of poses
-# of the dGrasp models and differs from them in nothing but the loss; where `slope.share_poses` is off it equals `base`.
+# of the dGrasp models and differs from them in nothing but the loss; where `slope.share_poses` is off it is `base`.
 MODELS: Mapping[str, str | None] = MappingProxyType(
     {"base": None, "dgrasp_quat": "quat", "dgrasp_6d": "6d", "base_control": None}
 )
@@ -44,5 +44,15 @@ class ValueRecipe(Config):
     @property
     def n_poses(self) -> int:
         """Poses of L_main per observation."""
-        cut = self.value.slope.share_poses and self.model != "base"
-        return self.value.slope.n_poses if cut else self.value.n_poses
+        return _n_poses(self.model, self.value)
+
+    @property
+    def trained_as(self) -> str:
+        """The first of `MODELS` whose training is the same, draw by draw: itself, but for a control that is Base."""
+        same = MODELS[self.model], self.n_poses
+        return next(m for m, rep in MODELS.items() if (rep, _n_poses(m, self.value)) == same)
+
+
+def _n_poses(model: str, value: ValueConfig) -> int:
+    cut = value.slope.share_poses and model != "base"
+    return value.slope.n_poses if cut else value.n_poses

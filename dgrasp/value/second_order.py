@@ -41,7 +41,8 @@ def exact_slope_loss(
     equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too.
 
     Raises ValueError for poses and targets that do not go together, that are not finite or no rotations; for features
-    that are not differentiable in the poses; and for another number of scores.
+    that are not differentiable in the poses; and for another number of scores. Activations in bfloat16 or float16
+    are refused, too: second-order gradients would be mostly rounding.
     """
     representation = None if representation is None else _named(representation)
     poses, targets = check_pairs(poses, targets, representation, eps)
@@ -50,6 +51,8 @@ def exact_slope_loss(
         a = features(p if representation is None else representation.to_matrix(p))
         if not isinstance(a, Tensor) or not a.requires_grad:
             raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
+        if a.dtype.itemsize < torch.float32.itemsize:
+            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
         a_leaf = a.detach().requires_grad_()
         scores = readout(a_leaf)
         check_scores(scores, len(p))

@@ -9,7 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dgrasp.devices import Worker
 from dgrasp.nerf import EncodedViews
+from dgrasp.nerf.checkpoint import restore, save
+from dgrasp.nerf.precision import in_precision
 from dgrasp.runs import Run
 from dgrasp.streams import torch_generator
 from dgrasp.value.function import GraspValue
@@ -22,7 +25,7 @@ from dgrasp.value.second_order import exact_slope_loss
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Observations with the poses of both losses.
+    """One process's observations of a step, with the poses of both losses.
 
     enc: one scene each. T_main: (observations, poses, 4, 4), the grasp first. T_aux, T_target: (observations, aux
     poses, 4, 4), or None.
@@ -43,9 +46,20 @@ class Batch:
 
 
 class Trainer:
-    """Step s depends on the weights, Adam's state and streams addressed by s, on nothing else."""
+    """Step s depends on the weights, Adam's state and streams addressed by s, on nothing else.
 
-    def __init__(self, recipe: ValueRecipe, value: GraspValue, observations: Observations, seed: int) -> None:
+    worker: this process, where several share each step; alone by default.
+    """
+
+    def __init__(
+        self,
+        recipe: ValueRecipe,
+        value: GraspValue,
+        observations: Observations,
+        seed: int,
+        worker: Worker | None = None,
+    ) -> None:
+        self.worker = worker or Worker(value.device)
         self.recipe, self.config = recipe, recipe.value
         self.value, self.observations, self.seed = value, observations, seed
         self.parameters = dict(value.readout.named_parameters())
@@ -60,14 +74,15 @@ class Trainer:
         for first in range(0, len(batch), self.config.group):
             part = batch.part(slice(first, first + self.config.group))
             losses = self.losses(part)
-            share = len(part) / len(batch)
+            share = len(part) / self.config.batch
             weighted = losses["main"] + self.config.slope.weight * losses.get("aux", 0.0)
             (share * weighted).backward()
             for name, loss in losses.items():
                 totals[name] = totals.get(name, 0.0) + share * float(loss.detach())
+        self.worker.add_gradients(self.parameters.values())
         torch.nn.utils.clip_grad_value_(self.parameters.values(), self.config.clip_value)
         self.adam.step()
-        return totals
+        return self.worker.add_numbers(totals)
 
     def learning_rate(self, step: int) -> float:
         """Constant, or falling along half a cosine to `final_learning_rate` of its start."""
@@ -86,21 +101,25 @@ class Trainer:
         return losses
 
     def slope_loss(self, enc: EncodedViews, T_aux: Tensor, T_target: Tensor) -> Tensor:
-        """L_aux by the exact scheme."""
+        """L_aux by the exact scheme, in float32 whatever Phi's precision: slopes are differences of its roundings."""
         rep = self.recipe.representation
         assert rep is not None
         b, m = T_aux.shape[:2]
-        return exact_slope_loss(
-            lambda T: self.value.activations(enc, T.view(b, m, 4, 4)).flatten(0, 1),
-            self.value.readout,
-            rep.from_matrix(T_aux).flatten(0, 1),
-            rep.from_matrix(T_target).flatten(0, 1),
-            rep,
-            eps=self.config.slope.eps,
-        )
+        with in_precision(self.value.phi, "fp32"):
+            return exact_slope_loss(
+                lambda T: self.value.activations(enc, T.view(b, m, 4, 4)).flatten(0, 1),
+                self.value.readout,
+                rep.from_matrix(T_aux).flatten(0, 1),
+                rep.from_matrix(T_target).flatten(0, 1),
+                rep,
+                eps=self.config.slope.eps,
+            )
 
     def draw(self, step: int) -> Batch:
-        """Observations and poses of a step; the same for all models as far as they share them."""
+        """Observations and poses of a step; the same for all models as far as they share them.
+
+        Everything is drawn for the whole batch; this process encodes, and gets, its share.
+        """
         chosen = [self._demonstration(step, slot) for slot in range(self.config.batch)]
         generator = torch_generator(self.seed, "value", "main", step)
         views = [torch.randperm(self.config.policy_views, generator=generator) for _ in chosen]
@@ -108,13 +127,15 @@ class Trainer:
         turned = [half_turned if t and self.config.half_turns else _unchanged for t in turn]
         grasps = torch.stack([f(self.observations.grasp(i)) for f, i in zip(turned, chosen, strict=True)])
         main = grasp_among_negatives(grasps, self.recipe.n_poses, self.config.negatives, self.config.bounds, generator)
-        encs = [self.observations.views(i, v[: self.config.views].tolist()) for i, v in zip(chosen, views, strict=True)]
+        mine = self.worker.rows(len(chosen))
+        seen = zip(chosen[mine], views[mine], strict=True)
+        encs = [self.observations.views(i, v[: self.config.views].tolist()) for i, v in seen]
         aux = target = None
         if self.recipe.representation is not None and self.config.slope.weight > 0:
             trajectories = [f(self.observations.trajectory(i)) for f, i in zip(turned, chosen, strict=True)]
             generator = torch_generator(self.seed, "value", "aux", step)
-            aux, target = around_trajectories(trajectories, self.config.slope, generator)
-        return Batch(encs, main, aux, target)
+            aux, target = (T[mine] for T in around_trajectories(trajectories, self.config.slope, generator))
+        return Batch(encs, main[mine], aux, target)
 
     def _demonstration(self, step: int, slot: int) -> int:
         """Epoch by epoch, every demonstration once in an order of its own."""
@@ -127,33 +148,13 @@ class Trainer:
             )
         return int(self._order[place])
 
-    # --- checkpoints --------------------------------------------------------------------------------------------
-
     def checkpoint(self, run: Run, step: int) -> None:
         """Weights and Adam's state after `step` steps."""
-        tensors = {f"weight.{name}": p for name, p in self.parameters.items()}
-        for name, p in self.parameters.items():
-            for key, tensor in self.adam.state[p].items():
-                tensors[f"{key}.{name}"] = tensor
-        run.save("checkpoint", {**tensors, "steps": torch.tensor(step)})
+        save(run, self.value.readout, self.adam, step)
 
-    @torch.no_grad()
     def restore(self, run: Run) -> int:
         """Continue from the run's checkpoint, if any; returns the number of steps already made."""
-        if not run.has("checkpoint"):
-            run.rewind_metrics(0)
-            return 0
-        tensors = run.load("checkpoint")
-        for name, p in self.parameters.items():
-            p.copy_(tensors[f"weight.{name}"])
-            self.adam.state[p] = {
-                "step": tensors[f"step.{name}"],
-                "exp_avg": tensors[f"exp_avg.{name}"].to(p),
-                "exp_avg_sq": tensors[f"exp_avg_sq.{name}"].to(p),
-            }
-        step = int(tensors["steps"])
-        run.rewind_metrics(step)
-        return step
+        return restore(run, self.value.readout, self.adam, self.worker)
 
 
 def _unchanged(T: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import socket
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 import yaml
 from data_runs import SMALL, contents
 
-from dgrasp.data import backends
+from dgrasp.data import backends, generate_demonstrations
 from dgrasp.data.__main__ import main
 from dgrasp.runs import Run
+from dgrasp.sim import CellConfig
 
 
 @pytest.fixture
@@ -73,6 +75,16 @@ def test_ray_makes_the_same_bytes(command, demonstrations: Run, tmp_path: Path, 
 def test_threads_make_the_same_bytes(command, demonstrations: Run, tmp_path: Path) -> None:
     assert command("--backend", "threading", "--workers", "2") == 0
     assert made(tmp_path) == contents(demonstrations.path)
+
+
+def test_a_complete_set_starts_no_cluster(demonstrations: Run, tmp_path: Path, monkeypatch) -> None:
+    def start(*_: object) -> None:
+        raise AssertionError("a cluster is started for nothing")
+
+    monkeypatch.setattr(backends, "_dask", start)
+    shutil.copytree(demonstrations.path.parent.parent, tmp_path, dirs_exist_ok=True)
+    on_dask = SMALL.model_copy(update={"backend": "dask"})
+    assert generate_demonstrations(on_dask, CellConfig(), tmp_path, seed=3).summary == demonstrations.summary
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from nerf_helpers import calibrated
 
 from dgrasp.cameras import pixel_rays
 from dgrasp.nerf import render_rays, render_view
-from dgrasp.nerf.rendering import composite, importance_depths, stratified_depths
+from dgrasp.nerf.rendering import composite, importance_depths, stratified_depths, uniform
 
 NEAR, FAR = 0.3, 1.3
 
@@ -65,7 +65,7 @@ def test_nothing_there_is_black():
 
 
 def test_stratified_depths_stay_in_their_strata():
-    depths = stratified_depths(NEAR, FAR, 10, (500,), torch.Generator().manual_seed(0))
+    depths = stratified_depths(NEAR, FAR, 10, (500,), uniform(torch.Generator().manual_seed(0)))
     strata = ((depths - NEAR) / (FAR - NEAR) * 10).floor()
     assert (strata == torch.arange(10.0)).all()
     assert depths.std(0).min() > 0.02
@@ -74,7 +74,7 @@ def test_stratified_depths_stay_in_their_strata():
 def test_importance_depths_follow_the_weights():
     weights = torch.zeros(2000, 10)
     weights[:, 3], weights[:, 7] = 3.0, 1.0
-    depths = importance_depths(NEAR, FAR, weights, 8, torch.Generator().manual_seed(0))
+    depths = importance_depths(NEAR, FAR, weights, 8, uniform(torch.Generator().manual_seed(0)))
     assert (depths.diff(dim=-1) >= 0).all()
     stratum = ((depths - NEAR) / (FAR - NEAR) * 10).floor().long()
     share = torch.bincount(stratum.flatten(), minlength=11)[:10] / stratum.numel()
@@ -90,7 +90,7 @@ def test_importance_samples_carry_no_gradient(phi, enc):
     uv = torch.tensor([[[3.0, 4.0], [12.0, 9.0]]] * 2, dtype=torch.float64)
     origins, directions = pixel_rays(K[:, 0], Ts[:, 0], uv)
     phi.requires_grad_(True)
-    _, fine = render_rays(phi, enc, origins, directions, torch.Generator().manual_seed(0))
+    _, fine = render_rays(phi, enc, origins, directions, uniform(torch.Generator().manual_seed(0)))
     fine.rgb.sum().backward()
     assert all(p.grad is None for p in phi.coarse.parameters())
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in phi.fine.parameters())

@@ -56,3 +56,12 @@ def test_phi_and_poses_get_no_gradient():
     loss.backward()
     assert p.grad is None and all(w.grad is None for w in value.phi.parameters())
     assert any(w.grad is not None for w in value.readout.parameters())
+
+
+def test_reduced_precision_is_refused():
+    """Its roundings are larger than what second derivatives tell."""
+    rep, value = representation("quat"), small_value(torch.float32)
+    value.phi.with_precision("bf16")
+    enc, p = value.encode(camera_views(1)), rep.from_matrix(workspace_poses(4, 0))
+    with pytest.raises(ValueError, match=r"features: computed in torch\.bfloat16; .* need float32 or float64"):
+        exact_slope_loss(lambda T: value.activations(enc, T[None])[0], value.readout, p, p + 0.1, rep)

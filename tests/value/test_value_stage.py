@@ -8,9 +8,13 @@ import pytest
 import torch
 import value_runs
 
+from dgrasp.devices import DeviceError
+from dgrasp.evaluation import EvaluationConfig
+from dgrasp.experiment import Experiment
 from dgrasp.files import DamagedFileError
+from dgrasp.profiles import Profile
 from dgrasp.runs import Run, RunError
-from dgrasp.value import load_value
+from dgrasp.value import ValueConfig, load_value, train_value
 
 
 def contents(run: Run) -> dict[str, bytes]:
@@ -39,6 +43,43 @@ def test_kill_and_resume_equals_an_undisturbed_run(undisturbed, tmp_path, step):
     assert killed.returncode == -9
     resumed = value_runs.train(tmp_path)
     assert contents(resumed) == contents(undisturbed)
+
+
+def test_the_run_says_what_computed_it_and_how(undisturbed, tmp_path):
+    wanted = ("device", "devices", "precision", "slope_precision")
+    assert [undisturbed.summary[name] for name in wanted] == ["cpu", 1, "torch.float32", "torch.float32"]
+    run = value_runs.train(tmp_path, nerf=value_runs.NERF.model_copy(update={"precision": "bf16"}))
+    assert [run.summary[name] for name in wanted] == ["cpu", 1, "torch.bfloat16", "torch.float32"]
+    assert "slope_precision" not in value_runs.train(tmp_path, "base").summary
+
+
+def test_models_that_are_the_same_have_one_run(tmp_path):
+    slope = {**value_runs.CONFIG.slope.model_dump(), "share_poses": True}
+    shared = ValueConfig.model_validate({**value_runs.CONFIG.model_dump(), "slope": slope})
+    base, control = (value_runs.train(tmp_path, model) for model in ("base", "base_control"))
+    assert base.path == control.path and base.summary["model"] == "base"
+    assert value_runs.train(tmp_path, "base_control", shared).path.name.startswith("value-base_control-")
+    assert len(list((tmp_path / "runs").glob("value-*"))) == 2
+
+
+def test_the_experiment_trains_the_same_model_once(tmp_path, monkeypatch):
+    policies = ("base_quat_seq", "control_quat_seq")
+    profile = Profile(name="mine", value=value_runs.CONFIG, evaluation=EvaluationConfig(policies=policies))
+    inputs = value_runs.CONFIG, value_runs.nerf_run(tmp_path), value_runs.demonstrations_run(tmp_path), tmp_path
+    monkeypatch.setattr(Experiment, "_value_inputs", lambda self: inputs)
+    trained = []
+    monkeypatch.setattr(Experiment, "_side_by_side", lambda self, stage, names, **_: trained.extend(names))
+    runs = Experiment(profile, tmp_path).values()
+    assert trained == ["base_control"] or trained == ["base"]
+    assert runs["base"].path == runs["base_control"].path
+
+
+def test_devices_that_do_not_fit_are_refused_before_anything_is_trained(tmp_path):
+    inputs = value_runs.nerf_run(tmp_path), value_runs.demonstrations_run(tmp_path), tmp_path
+    with pytest.raises(DeviceError, match=r"value\.batch: a batch of 2 cannot be shared out evenly to 3 devices"):
+        train_value(value_runs.CONFIG, *inputs, model="base", devices=3)
+    with pytest.raises(DeviceError, match="unknown device 'gpu'"):
+        train_value(value_runs.CONFIG, *inputs, model="base", device="gpu")
 
 
 def test_a_loaded_value_is_the_trained_one(undisturbed):

@@ -7,7 +7,7 @@ from value_scene import camera_views, workspace_poses
 from dgrasp.data import Demonstration
 from dgrasp.nerf import NerfConfig, build_nerf
 from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig
-from dgrasp.value import QueryConfig, ReadoutConfig, ValueConfig, ValueRecipe
+from dgrasp.value import MODELS, QueryConfig, ReadoutConfig, ValueConfig, ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.trainer import Trainer
 from dgrasp.value.training import build_value
@@ -87,6 +87,31 @@ def test_the_control_differs_in_nothing_but_the_loss():
     assert torch.equal(a.T_main, b.T_main) and all(torch.equal(x.rgb, y.rgb) for x, y in zip(a.enc, b.enc, strict=True))
     assert a.T_aux is None and b.T_aux.shape == (4, 8, 4, 4)
     assert torch.equal(trained("base")[0], trained("base_control")[0])  # without the cut they are one model
+
+
+def test_a_control_that_is_base_is_trained_as_base():
+    shared = changed(slope={"n_poses": 8, "share_poses": True})
+    as_trained = {c: [ValueRecipe(model=m, value=c).trained_as for m in MODELS] for c in (CONFIG, shared)}
+    assert as_trained[CONFIG] == ["base", "dgrasp_quat", "dgrasp_6d", "base"]
+    assert as_trained[shared] == list(MODELS)
+    relu = changed(readout={"activation": "relu"})
+    assert ValueRecipe(model="base_control", value=relu).trained_as == "base"
+
+
+def test_slopes_are_learned_in_full_precision_whatever_phi_s():
+    """L_aux and its gradient to the bit; L_main is in Phi's precision, as plans are."""
+    losses, gradients = {}, {}
+    for precision in ("fp32", "bf16"):
+        t = trainer("dgrasp_quat")
+        batch = t.draw(0)
+        t.value.phi.with_precision(precision)
+        losses[precision] = t.losses(batch)
+        gradients[precision] = torch.autograd.grad(losses[precision]["aux"], t.parameters["per_query.weight"])[0]
+        assert t.value.phi.precision == precision
+    full, reduced = losses["fp32"], losses["bf16"]
+    assert torch.equal(full["aux"], reduced["aux"]) and torch.equal(*gradients.values())
+    assert full["main"] != reduced["main"]
+    torch.testing.assert_close(full["main"], reduced["main"], rtol=0.02, atol=0)
 
 
 def test_grouping_observations_changes_memory_not_the_gradient():

@@ -58,16 +58,17 @@ def demonstrations_run(root: Path) -> Run:
     return run.finish(demonstrations=3)
 
 
-def nerf_run(root: Path, seed: int = 0) -> Run:
-    run = open_run(root, "nerf", NERF, inputs={"demonstrations": demonstrations_run(root)}, seed=seed)
+def nerf_run(root: Path, seed: int = 0, config: NerfConfig = NERF) -> Run:
+    run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations_run(root)}, seed=seed)
     if run.complete:
         return run
-    run.save("weights", build_nerf(NERF, seed).state_dict())
+    run.save("weights", build_nerf(config, seed).state_dict())
     return run.finish(steps=0)
 
 
-def train(root: Path, model: str = "dgrasp_quat", config: ValueConfig = CONFIG) -> Run:
-    return train_value(config, nerf_run(root), demonstrations_run(root), root, model=model, threads=1)
+def train(root: Path, model: str = "dgrasp_quat", config: ValueConfig = CONFIG, nerf: NerfConfig = NERF) -> Run:
+    inputs = nerf_run(root, config=nerf), demonstrations_run(root), root
+    return train_value(config, *inputs, model=model, threads=1)
 
 
 def die_at(step: int) -> None:
