@@ -21,7 +21,7 @@ from dgrasp.poses import uniform_poses
 from dgrasp.profiles import load_profile
 from dgrasp.report.explorer import Explorer
 from dgrasp.report.pose_slice import PoseSlice
-from dgrasp.report.slice_panels import empty_figure, to_png
+from dgrasp.report.slice_canvas import Canvas
 from dgrasp.sim import Scene
 
 REPEATS = 9
@@ -29,14 +29,14 @@ VIEWS = 2
 
 
 def benchmarks() -> dict[str, dict[str, object]]:
-    explorer, figure = laptop_explorer(), empty_figure()
+    explorer, canvas = laptop_explorer(), Canvas()
     choice = explorer.start
-    to_png(explorer.figure(choice, figure))  # encodes the scene
+    explorer.picture(choice, canvas)  # encodes the scene
     times = []
     for k in range(REPEATS):
         other = replace(choice, pose_slice=PoseSlice.around(("x", "about z"), zoom=1 + 0.01 * k))
         start = time.perf_counter()
-        to_png(explorer.figure(other, figure))
+        explorer.picture(other, canvas)
         times.append(time.perf_counter() - start)
     return {"explorer_seconds": entry(statistics.median(times), "s", REPEATS)}
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import html
+import math
 import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ipywidgets as w
+from pydantic import ValidationError
 
 from dgrasp.policy import policy_spec
 from dgrasp.policy.policies import CONTROLS, POLICIES
 from dgrasp.report.explorer import Choice, Explorer, with_optimizer
 from dgrasp.report.pose_slice import AXES, HALF_WIDTHS, SCALES, UNITS, PoseSlice
-from dgrasp.report.slice_panels import empty_figure, to_png
+from dgrasp.report.slice_canvas import Canvas
 
 GRIDS = {"fast: 11 x 11": 11, "17 x 17": 17, "fine: 25 x 25": 25}
 ADAM = ("steps", "translation_rate", "rotation_rate", "translation_decay", "rotation_decay")
@@ -26,7 +31,7 @@ class ExplorerWidget:
     """
 
     def __init__(self, explorer: Explorer) -> None:
-        self.explorer, self.figure = explorer, empty_figure()
+        self.explorer, self.canvas = explorer, Canvas()
         self.image, self.status = w.Image(format="png"), w.HTML()
         self._busy = False
         self._make_controls()
@@ -123,46 +128,45 @@ class ExplorerWidget:
         try:
             choice = self.choice
             self._fit_step(choice)
-            picture = to_png(self.explorer.figure(choice, self.figure))
-        except ValueError as error:
-            self.status.value = f"<span style='color:#b00'>{html.escape(str(error))}</span>"
+            self.image.value = self.explorer.picture(choice, self.canvas)
+        except Exception as error:  # whatever it is: out of a callback nobody would ever see it
+            self.status.value = _said(error)
             return
-        self.image.value = picture
         self.status.value = f"answered in {time.perf_counter() - started:.2f} s"
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Move controls without drawing after each."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
 
     def _fit_step(self, choice: Choice) -> None:
         """The step slider reaches to the end of the path, and stays there if it was there."""
         steps, at_end = self.explorer.steps(choice), self.step.value == self.step.max
-        self._busy = True
-        self.step.max = self.play.max = steps
-        if at_end:
-            self.step.value = steps
-        self._busy = False
+        with self._quietly():
+            self.step.max = self.play.max = steps
+            if at_end:
+                self.step.value = steps
 
     def _apply_settings(self, change: object = None) -> None:
         """Move the controls of the optimizer to the chosen settings, then draw once."""
         name, settings = self.settings.value, self.explorer.settings[self.settings.value]
-        self._busy = True
-        for key in ADAM:
-            self._set(getattr(self, key), getattr(settings, key))
-        if name in {**POLICIES, **CONTROLS}:
-            spec = policy_spec(name)
-            self.representation.value, self.schedule.value = spec.representation, spec.schedule
-        self.step.value = self.step.max
-        self._busy = False
+        with self._quietly():
+            for key in ADAM:
+                _set(getattr(self, key), getattr(settings, key))
+            if name in {**POLICIES, **CONTROLS}:
+                spec = policy_spec(name)
+                self.representation.value, self.schedule.value = spec.representation, spec.schedule
+            self.step.value = self.step.max
         self._redraw()
 
     def _show_offsets(self, change: object = None) -> None:
         """The slice's own axes have no offset."""
         for slider, axis in zip(self.offsets, AXES, strict=True):
             slider.disabled = axis in (self.horizontal.value, self.vertical.value)
-
-    @staticmethod
-    def _set(control: w.Widget, value: float) -> None:
-        """Set a slider, widened if the value lies outside (tuning may search farther)."""
-        if isinstance(control, w.IntSlider) and value > control.max:
-            control.max = value
-        control.value = value
 
     @staticmethod
     def _share(name: str, value: float) -> w.Widget:
@@ -179,3 +183,28 @@ class ExplorerWidget:
         return w.FloatSlider(
             0.85, min=0.5, max=1.0, step=0.005, readout_format=".3f", description=name, style=STYLE, layout=WIDE
         )
+
+
+def _set(control: w.Widget, value: float) -> None:
+    """Set a slider, widened if the value lies outside: it would be moved to the nearest end without a word."""
+    bound = math.log(value, control.base) if isinstance(control, w.FloatLogSlider) else value
+    control.min, control.max = min(control.min, bound), max(control.max, bound)
+    control.value = value
+
+
+def _said(error: Exception) -> str:
+    """An error as text for the reader: what is wrong with the choice, or where the unexpected happened."""
+    if isinstance(error, ValidationError):
+        wrong = [
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}, got {e['input']!r}" for e in error.errors()
+        ]
+        return _red("; ".join(wrong))
+    if isinstance(error, ValueError | IndexError):
+        return _red(str(error))
+    where = html.escape("".join(traceback.format_exception(error)))
+    what = _red(f"unexpected {type(error).__name__}: {error}. The picture is that of the last choice that worked.")
+    return f"{what}<details><summary>where</summary><pre>{where}</pre></details>"
+
+
+def _red(text: str) -> str:
+    return f"<span style='color:#b00'>{html.escape(text)}</span>"

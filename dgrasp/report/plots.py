@@ -138,6 +138,39 @@ def plot_success_rates(axes: Axes, table: pd.DataFrame, tasks: Sequence[str]) ->
     axes.set(xticks=np.arange(len(tasks)), xticklabels=tasks, ylim=(-0.02, 1.02), ylabel="grasp success rate")
 
 
+def plot_convergence(axes: Axes, table: pd.DataFrame, share: str) -> None:
+    """A share of candidates (column `near_grasp` or `in_corner`) after each step, one line per policy; 6D dashed."""
+    for policy, rows in table.groupby("policy", sort=False):
+        style = "--" if "_6d" in str(policy) else "-"
+        axes.plot(rows["step"], rows[share], color=policy_colour(str(policy)), ls=style, label=policy)
+    axes.set(xlabel="step", ylabel="share of candidates", ylim=(0, None))
+
+
+def plot_success_by_value(axes: Axes, table: pd.DataFrame, ylabel: str = "success rate") -> None:
+    """`success_by_value`: rate in bins of rising value with Wilson intervals, one line per policy; 6D dashed."""
+    policies = list(dict.fromkeys(table["policy"]))
+    for i, policy in enumerate(policies):
+        rows = table[table["policy"] == policy]
+        x = rows["bin"] + 0.06 * (i - (len(policies) - 1) / 2)
+        error = np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]).clip(0)
+        style = "--" if "_6d" in policy else "-"
+        axes.errorbar(x, rows["rate"], yerr=error, fmt="o", ls=style, ms=4, color=policy_colour(policy), label=policy)
+    axes.set(xlabel="candidates by value, lowest to highest", ylabel=ylabel, ylim=(-0.02, 1.02))
+    axes.set_xticks(sorted(set(table["bin"])))
+
+
+def plot_studies(axes: Axes, trials: pd.DataFrame) -> None:
+    """Tuning: success of every trial (pruned ones hollow) and the best so far, one line per policy; 6D dashed."""
+    for policy, rows in trials.groupby("policy", sort=False):
+        colour, style = policy_colour(str(policy)), "--" if "_6d" in str(policy) else "-"
+        complete = rows["state"] == "COMPLETE"
+        axes.plot(rows["trial"], rows["success"].where(complete).cummax().ffill(), color=colour, ls=style, label=policy)
+        axes.scatter(rows["trial"][complete], rows["success"][complete], color=colour, s=14)
+        axes.scatter(rows["trial"][~complete], rows["success"][~complete], facecolors="none", edgecolors=colour, s=14)
+    axes.set(xlabel="trial (0: untuned)", ylabel="success in simulation", ylim=(-0.02, 1.02))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
 def policy_colour(policy: str) -> str:
     """One colour per method, everywhere: of a policy, or of a model."""
     if "control" in policy:
