@@ -178,7 +178,7 @@ ranking.round(3)
 
 # %%
 figure, ax = plt.subplots(figsize=(6, 3))
-plots.plot_success_by_value(ax, success_by_value(final), ylabel="share near a valid grasp")
+plots.plot_success_by_value(ax, success_by_value(final, bins=10), ylabel="share near a valid grasp")
 _ = ax.legend()
 
 # %% [markdown]
@@ -234,7 +234,7 @@ print(f"tuned success on validation scenes: {best.min():.2f} to {best.max():.2f}
 # ## Try it
 #
 # - In the explorer, put Base beside dGrasp on `z` and `about z`, and move the start: which one still arrives from far?
-# - Set `decay, moves` to 1 and play the steps: the candidate circles round the summit. Why do rates decay?
+# - Set `translation decay` to 1 and play the steps: the candidate circles round the summit. Why do rates decay?
 # - Give `record_climb` another scene, or a policy with the other schedule.
 # - Which candidates of Base stop, and where? Compare with dGrasp on the same starts: they are the same poses.
 

@@ -20,8 +20,9 @@ from dgrasp.report.slice_canvas import Canvas
 
 GRIDS = {"fast: 11 x 11": 11, "17 x 17": 17, "fine: 25 x 25": 25}
 ADAM = ("steps", "translation_rate", "rotation_rate", "translation_decay", "rotation_decay")
-STYLE = {"description_width": "92px"}
-WIDE = w.Layout(width="315px")
+STYLE = {"description_width": "118px"}
+SHORT = {"mm": "mm", "degrees": "°"}
+WIDE = w.Layout(width="325px")
 
 
 class ExplorerWidget:
@@ -33,6 +34,7 @@ class ExplorerWidget:
     def __init__(self, explorer: Explorer) -> None:
         self.explorer, self.canvas = explorer, Canvas()
         self.image, self.status = w.Image(format="png"), w.HTML()
+        self.status.add_class("explorer-status")  # for tests in a browser
         self._busy = False
         self._make_controls()
         self.panel = self._lay_out()
@@ -64,9 +66,7 @@ class ExplorerWidget:
 
     def _make_controls(self) -> None:
         first, names = self.explorer.start, list(self.explorer.values)
-        scenes = [
-            (f"scene {d.scene}, grasp {d.stage}: {d.object}", i) for i, d in enumerate(self.explorer.demonstrations)
-        ]
+        scenes = [(f"{d.scene}.{d.stage}: {d.object}", i) for i, d in enumerate(self.explorer.demonstrations)]
         self.scene = w.Dropdown(options=scenes, description="scene", style=STYLE, layout=WIDE)
         self.left = w.Dropdown(options=names, value=first.models[0], description="left", style=STYLE, layout=WIDE)
         self.right = w.Dropdown(options=names, value=first.models[1], description="right", style=STYLE, layout=WIDE)
@@ -78,7 +78,7 @@ class ExplorerWidget:
         self.offsets = [
             w.FloatSlider(
                 0.0, min=-width * scale, max=width * scale, step=1.0, readout_format=".0f",
-                description=f"{axis} ({unit})", style=STYLE, layout=w.Layout(width="315px"),
+                description=f"{axis} ({SHORT[unit]})", style=STYLE, layout=WIDE,
             )
             for axis, unit, width, scale in zip(AXES, UNITS, HALF_WIDTHS, SCALES, strict=True)
         ]  # fmt: skip
@@ -88,16 +88,16 @@ class ExplorerWidget:
             options=list(self.explorer.settings), description="settings of", style=STYLE, layout=WIDE
         )
         self.steps = w.IntSlider(20, min=1, max=64, description="steps", style=STYLE, layout=WIDE)
-        self.translation_rate = self._rate("rate, moves (m)", -3, -0.5)
-        self.rotation_rate = self._rate("rate, turns", -2.5, 0.5)
-        self.translation_decay = self._decay("decay, moves")
-        self.rotation_decay = self._decay("decay, turns")
-        self.schedule = w.ToggleButtons(options=["sync", "seq"], style={"button_width": "66px"})
-        self.representation = w.ToggleButtons(options=["quat", "6d"], style={"button_width": "66px"})
-        self.step = w.IntSlider(0, min=0, max=20, description="step", style=STYLE, layout=w.Layout(width="420px"))
+        self.translation_rate = self._rate("translation rate", -3, -0.5)
+        self.rotation_rate = self._rate("rotation rate", -2.5, 0.5)
+        self.translation_decay = self._decay("translation decay")
+        self.rotation_decay = self._decay("rotation decay")
+        self.schedule = w.Dropdown(options=["sync", "seq"], description="schedule", style=STYLE, layout=WIDE)
+        self.representation = w.Dropdown(options=["quat", "6d"], description="rotation as", style=STYLE, layout=WIDE)
+        self.step = w.IntSlider(0, min=0, max=20, description="step", style={"description_width": "40px"}, layout=WIDE)
         self.play = w.Play(min=0, max=20, interval=400, show_repeat=False)
         w.jslink((self.play, "value"), (self.step, "value"))
-        self.grid = w.Dropdown(options=GRIDS, description="grid", style=STYLE, layout=w.Layout(width="230px"))
+        self.grid = w.Dropdown(options=GRIDS, description="grid", style=STYLE, layout=WIDE)
 
     @property
     def _drawn(self) -> list[w.Widget]:
@@ -116,9 +116,10 @@ class ExplorerWidget:
         columns = [
             column("What to look at", *look, self.grid),
             column("Where: offset from the grasp, start", *place),
-            column("How to climb", self.settings, *climb, w.HBox([self.schedule]), w.HBox([self.representation])),
+            column("How to climb", self.settings, *climb, self.schedule, self.representation),
         ]
-        return w.VBox([w.HBox(columns), w.HBox([self.play, self.step]), self.image, self.status])
+        beside = w.HBox([self.play, self.step, self.status], layout=w.Layout(align_items="center"))
+        return w.VBox([w.HBox(columns), beside, self.image])
 
     def _redraw(self, change: object = None) -> None:
         """Show the present choice, or say what is wrong with it and leave the last picture standing."""
@@ -187,8 +188,11 @@ class ExplorerWidget:
 
 def _set(control: w.Widget, value: float) -> None:
     """Set a slider, widened if the value lies outside: it would be moved to the nearest end without a word."""
-    bound = math.log(value, control.base) if isinstance(control, w.FloatLogSlider) else value
-    control.min, control.max = min(control.min, bound), max(control.max, bound)
+    place = math.log(value, control.base) if isinstance(control, w.FloatLogSlider) else value
+    if place < control.min:
+        control.min = place - control.step  # a step more: logarithms are rounded
+    if place > control.max:
+        control.max = place + control.step
     control.value = value
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import PercentFormatter
 
 from dgrasp.cameras import Views
 from dgrasp.nerf.quality import psnr, ssim
@@ -141,9 +142,10 @@ def plot_success_rates(axes: Axes, table: pd.DataFrame, tasks: Sequence[str]) ->
 def plot_convergence(axes: Axes, table: pd.DataFrame, share: str) -> None:
     """A share of candidates (column `near_grasp` or `in_corner`) after each step, one line per policy; 6D dashed."""
     for policy, rows in table.groupby("policy", sort=False):
-        style = "--" if "_6d" in str(policy) else "-"
-        axes.plot(rows["step"], rows[share], color=policy_colour(str(policy)), ls=style, label=policy)
-    axes.set(xlabel="step", ylabel="share of candidates", ylim=(0, None))
+        axes.plot(rows["step"], rows[share], color=policy_colour(str(policy)), ls=_dashes(str(policy)), label=policy)
+    highest = 0.0 if table[share].isna().all() else float(table[share].max())
+    axes.set(xlabel="step", ylabel="share of candidates", ylim=(0, max(0.01, 1.05 * highest)))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 def plot_success_by_value(axes: Axes, table: pd.DataFrame, ylabel: str = "success rate") -> None:
@@ -153,22 +155,33 @@ def plot_success_by_value(axes: Axes, table: pd.DataFrame, ylabel: str = "succes
         rows = table[table["policy"] == policy]
         x = rows["bin"] + 0.06 * (i - (len(policies) - 1) / 2)
         error = np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]).clip(0)
-        style = "--" if "_6d" in policy else "-"
-        axes.errorbar(x, rows["rate"], yerr=error, fmt="o", ls=style, ms=4, color=policy_colour(policy), label=policy)
-    axes.set(xlabel="candidates by value, lowest to highest", ylabel=ylabel, ylim=(-0.02, 1.02))
-    axes.set_xticks(sorted(set(table["bin"])))
+        style = {"ls": _dashes(policy), "color": policy_colour(policy), "label": policy}
+        axes.errorbar(x, rows["rate"], yerr=error, marker="o", ms=4, **style)
+    bins = sorted(set(table["bin"]))
+    top = min(1.0, 1.1 * float(table["high"].max()))
+    axes.set(xlabel="by value, lowest to highest", xticks=bins, ylabel=ylabel, ylim=(-0.02 * top, 1.02 * top))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 def plot_studies(axes: Axes, trials: pd.DataFrame) -> None:
-    """Tuning: success of every trial (pruned ones hollow) and the best so far, one line per policy; 6D dashed."""
+    """Tuning: success of every trial (pruned ones hollow) and the best so far, one line per policy; 6D dashed.
+
+    Squares are policies that move and turn one after the other ("seq").
+    """
     for policy, rows in trials.groupby("policy", sort=False):
-        colour, style = policy_colour(str(policy)), "--" if "_6d" in str(policy) else "-"
+        colour, shape = policy_colour(str(policy)), "s" if str(policy).endswith("_seq") else "o"
         complete = rows["state"] == "COMPLETE"
-        axes.plot(rows["trial"], rows["success"].where(complete).cummax().ffill(), color=colour, ls=style, label=policy)
-        axes.scatter(rows["trial"][complete], rows["success"][complete], color=colour, s=14)
-        axes.scatter(rows["trial"][~complete], rows["success"][~complete], facecolors="none", edgecolors=colour, s=14)
+        best = rows["success"].where(complete).cummax().ffill()
+        dots = {"markevery": complete.tolist(), "marker": shape, "ms": 4, "ls": _dashes(str(policy))}
+        axes.plot(rows["trial"], best, color=colour, label=policy, **dots)
+        for some, face in ((complete, colour), (~complete, "none")):
+            axes.scatter(rows["trial"][some], rows["success"][some], c=face, edgecolors=colour, marker=shape, s=16)
     axes.set(xlabel="trial (0: untuned)", ylabel="success in simulation", ylim=(-0.02, 1.02))
     axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _dashes(policy: str) -> str:
+    return "--" if "_6d" in policy else "-"
 
 
 def policy_colour(policy: str) -> str:

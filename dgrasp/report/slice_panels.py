@@ -86,7 +86,8 @@ def plot_ways(
 def plot_grippers(axes: Axes, views: Views, view: int, candidates: Candidates, step: int) -> None:
     """Each candidate's gripper at `step` in a camera's view."""
     for path, colour in candidates.values():
-        draw_gripper(axes, views, view, path.Ts_world_tcp[step], color=colour, width=2.0)
+        for shade, width in (("white", 3.6), (colour, 2.0)):  # seen on objects of any colour
+            draw_gripper(axes, views, view, path.Ts_world_tcp[step], color=shade, width=width)
 
 
 def plot_values(axes: Axes, candidates: Candidates) -> None:
@@ -168,7 +169,7 @@ def _camera_panel(
 def _show_name(axes: Axes, model: ModelPanel) -> None:
     translation, rotation = (_cosine(c) for c in model.demonstration.cosines)
     axes.set_title(model.name, color=policy_colour(model.name), y=1.055)
-    cosines = f"cosine with the demonstration: translation {translation}, rotation {rotation}"
+    cosines = f"cosine to demonstrated: translation {translation}, rotation {rotation}"
     axes.text(-1, 1.03, cosines, color=policy_colour(model.name), fontsize=8, va="bottom")
 
 
@@ -200,7 +201,7 @@ def _keys(candidates: Candidates) -> list[Line2D]:
 
 def _ticks(axes: Axes, pose_slice: PoseSlice) -> None:
     """Axes are drawn in half widths; ticks and labels say millimetres or degrees from the grasp."""
-    at = np.linspace(-1, 1, 3)
+    at = np.linspace(-0.5, 0.5, 3)  # labels at the ends would run into those of the neighbour
     for axis, name, width, index in zip(
         (axes.xaxis, axes.yaxis), pose_slice.axes, pose_slice.half_widths, pose_slice.indices, strict=True
     ):
