@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from dgrasp.cameras import Views
 from dgrasp.nerf.quality import psnr, ssim
@@ -177,7 +177,7 @@ def plot_studies(axes: Axes, trials: pd.DataFrame) -> None:
         for some, face in ((complete, colour), (~complete, "none")):
             axes.scatter(rows["trial"][some], rows["success"][some], c=face, edgecolors=colour, marker=shape, s=16)
     axes.set(xlabel="trial (0: untuned)", ylabel="success in simulation", ylim=(-0.02, 1.02))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _dashes(policy: str) -> str:

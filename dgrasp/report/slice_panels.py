@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from dgrasp.cameras import Views
-from dgrasp.report.draw import draw_gripper, show_view, to_pixels
+from dgrasp.report.draw import draw_gripper, gripper_in_view, show_view, to_pixels
 from dgrasp.report.plots import policy_colour
 from dgrasp.report.pose_slice import SCALES, UNITS, PoseSlice
 from dgrasp.report.slice_canvas import Panel
@@ -84,10 +86,13 @@ def plot_ways(
 
 
 def plot_grippers(axes: Axes, views: Views, view: int, candidates: Candidates, step: int) -> None:
-    """Each candidate's gripper at `step` in a camera's view."""
+    """Each candidate's gripper at `step` in a camera's view, with a white rim: seen on objects of any colour."""
     for path, colour in candidates.values():
-        for shade, width in (("white", 3.6), (colour, 2.0)):  # seen on objects of any colour
-            draw_gripper(axes, views, view, path.Ts_world_tcp[step], color=shade, width=width)
+        strokes = gripper_in_view(views, view, path.Ts_world_tcp[step])
+        widths, colours = ([x for x in pair for _ in strokes] for pair in ((3.6, 2.0), ("white", colour)))
+        axes.add_collection(
+            LineCollection(2 * strokes, colors=colours, linewidths=widths, capstyle="round"), autolim=False
+        )
 
 
 def plot_values(axes: Axes, candidates: Candidates) -> None:
@@ -99,8 +104,8 @@ def plot_values(axes: Axes, candidates: Candidates) -> None:
     margin = 0.08 * max(high - low, 1e-9)
     steps = len(next(iter(gains.values()))) - 1
     axes.set(xlim=(-0.4, steps + 0.4), ylim=(low - margin, high + margin), xlabel="step")
-    axes.locator_params(nbins=4)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="y", nbins=4)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.set_title("value gained since the start", y=1.02)
 
 
