@@ -5,7 +5,7 @@
 #       extension: .py
 #       format_name: percent
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -179,7 +179,7 @@ ranking.round(3)
 # %%
 figure, ax = plt.subplots(figsize=(6, 3))
 plots.plot_success_by_value(ax, success_by_value(final, bins=10), ylabel="share near a valid grasp")
-_ = ax.legend()
+_ = ax.legend(loc="upper left")
 
 # %% [markdown]
 # ## Better slopes, in one table
@@ -214,7 +214,7 @@ explorer.figure(explorer.start)
 
 # %% [markdown]
 # And with them. Choose scene, models, axes and slice; move the start; change rates, decays, steps, representation and
-# schedule; play the steps. Below the picture stands how long the answer took, or what is wrong with the choice.
+# schedule; play the steps. Beside them stands how long the answer took, or what is wrong with the choice.
 
 # %%
 ExplorerWidget(explorer).panel

@@ -32,6 +32,7 @@ from dgrasp.report.slice_data import (
     slopes_on_path,
 )
 from dgrasp.report.slice_panels import ModelPanel, explorer_panels
+from dgrasp.report.slopes import one_per_method
 from dgrasp.value import GraspValue
 
 GRID = 11  # points to a side: what two cores compute for two models between two movements of a slider
@@ -107,8 +108,9 @@ class Explorer:
 
     @property
     def start(self) -> Choice:
-        """What is shown first: the first model beside the last, with the first settings."""
-        names = list(self.values)
+        """What is shown first: Base beside dGrasp (or the first model beside the last), with the first settings."""
+        methods = list(one_per_method(self.values).values())
+        names = methods if len(methods) > 1 else list(self.values)
         return Choice((names[0], names[-1]), optimizer=next(iter(self.settings.values())))
 
     def steps(self, choice: Choice) -> int:

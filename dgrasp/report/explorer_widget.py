@@ -33,7 +33,7 @@ class ExplorerWidget:
 
     def __init__(self, explorer: Explorer) -> None:
         self.explorer, self.canvas = explorer, Canvas()
-        self.image, self.status = w.Image(format="png"), w.HTML()
+        self.image, self.status = w.Image(format="png", layout=w.Layout(max_width="1160px")), w.HTML()
         self.status.add_class("explorer-status")  # for tests in a browser
         self._busy = False
         self._make_controls()
@@ -108,7 +108,7 @@ class ExplorerWidget:
 
     def _lay_out(self) -> w.Widget:
         def column(title: str, *controls: w.Widget) -> w.Widget:
-            return w.VBox([w.HTML(f"<b>{title}</b>"), *controls])
+            return w.VBox([w.HTML(f"<b>{title}</b>"), *controls], layout=w.Layout(flex="0 0 340px"))
 
         look = (self.scene, self.left, self.right, self.horizontal, self.vertical, self.zoom)
         place = (*self.offsets, self.start_horizontal, self.start_vertical)
@@ -118,8 +118,10 @@ class ExplorerWidget:
             column("Where: offset from the grasp, start", *place),
             column("How to climb", self.settings, *climb, self.schedule, self.representation),
         ]
-        beside = w.HBox([self.play, self.step, self.status], layout=w.Layout(align_items="center"))
-        return w.VBox([w.HBox(columns), beside, self.image])
+        beside = w.HBox(
+            [self.play, self.step, self.status], layout=w.Layout(align_items="center", flex_flow="row wrap")
+        )
+        return w.VBox([w.HBox(columns, layout=w.Layout(flex_flow="row wrap")), beside, self.image])
 
     def _redraw(self, change: object = None) -> None:
         """Show the present choice, or say what is wrong with it and leave the last picture standing."""

@@ -91,13 +91,11 @@ class Canvas:
 
     def _draw(self, panel: Panel) -> None:
         axes, part = self.axes[panel.place], self._part(panel.place)
-        shown, pixels = self._kept.get(panel.place, (None, part))
-        if panel.place in self._kept and shown == panel.shows:
-            part[:] = pixels
-            before = axes.get_children()
+        if panel.place in self._kept and self._kept[panel.place][0] == panel.shows:
+            part[:] = self._kept[panel.place][1]
         else:
             self._draw_still(panel, axes, part)
-            before = axes.get_children()
+        before = axes.get_children()
         panel.moving(axes)
         for artist in [child for child in axes.get_children() if child not in before]:
             axes.draw_artist(artist)
