@@ -17,7 +17,7 @@ from urllib.error import URLError
 
 import pytest
 
-selenium = pytest.importorskip("selenium", reason="needs selenium: pip install selenium")
+selenium = pytest.importorskip("selenium", reason="needs selenium: the extra `browser`")
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
