@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from lab import Page, chromium, jupyterlab, programs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # 20 s on an idle machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # 20 s alone, a minute beside other work
 
 CELLS = (
     "import torch\nfrom small_explorer import small_explorer\nfrom dgrasp.report.explorer_widget import ExplorerWidget",
@@ -52,7 +52,3 @@ def test_the_picture_is_whole_and_nothing_is_cut_off(page: Page) -> None:
     """The image has arrived in its size, and all labels of controls are read to their ends."""
     assert page.size_of_image() == (1160, 490)
     assert page.labels_cut_off() == []
-
-
-def test_no_error_of_scripts(page: Page) -> None:
-    assert [entry["message"] for entry in page.chrome.get_log("browser") if "widget" in entry["message"].lower()] == []
