@@ -26,7 +26,7 @@ from plain import (
     value_on,
 )
 
-from dgrasp.nerf import build_nerf
+from dgrasp.nerf import NerfConfig, build_nerf
 from dgrasp.policy import OptimizerConfig, optimize_poses
 from dgrasp.poses import uniform_poses
 from dgrasp.value import GraspValue, ValueConfig
@@ -100,32 +100,51 @@ def peak(starts: int) -> float:
     return added_peak_mib(lambda: plan(score, starts=starts, steps=1))
 
 
-def growth() -> None:
-    """Seconds of one step and MiB, one quantity varied at a time round (512 poses, 42 queries, 2 images, width 128)."""
-    from dgrasp.nerf import NerfConfig
+GROWTH_BASE = {"poses": 512, "queries": 42, "images": 2, "width": 128}
+GROWTH_RANGES = {"poses": (128, 512, 2048), "queries": (6, 18, 42), "images": (1, 2, 4), "width": (32, 64, 128, 256)}
 
+
+def growth() -> None:
+    """Seconds of one step and MiB, one quantity varied at a time round `GROWTH_BASE`.
+
+    mib: what a plan needs on top of its inputs, at its peak, in a process of its own. maps_mib: the encoded images that
+    it reads, which are there for as long as the scene is.
+    """
     writer = csv.writer(sys.stdout)
-    writer.writerow(["varied", "poses", "queries", "images", "width", "seconds", "mib"])
-    base = {"poses": 512, "queries": 42, "images": 2, "width": 128}
-    ranges = {"poses": (128, 512, 2048), "queries": (6, 18, 42), "images": (1, 2, 4), "width": (32, 64, 128, 256)}
-    for varied, values in ranges.items():
+    writer.writerow(["varied", *GROWTH_BASE, "seconds", "mib", "maps_mib"])
+    for varied, values in GROWTH_RANGES.items():
         for number in values:
-            size = {**base, varied: number}
-            config = {
-                "encoder": {"kind": "convolution", "channels": 64, "width": 4},
-                "field": {"hidden": size["width"]},
-            }
-            settings = ValueConfig.model_validate({"queries": {"points_per_line": size["queries"] // 6}})
-            value = frozen(value_on(build_nerf(NerfConfig.model_validate(config)), settings))
-            score = value.bind(encoded(value, size["images"]))
+            size = {**GROWTH_BASE, varied: number}
+            score, maps = growth_score(**size)
             elapsed = seconds(lambda s=score, n=size["poses"]: plan(s, starts=n, steps=1), 1)
-            mib = peak_mib_in_fresh_process(__file__, "peak", str(size["poses"])) if varied == "poses" else ""
-            writer.writerow([varied, *size.values(), f"{elapsed:.3f}", mib])
+            mib = peak_mib_in_fresh_process(__file__, "growth-peak", *map(str, size.values()))
+            writer.writerow([varied, *size.values(), f"{elapsed:.3f}", f"{mib:.1f}", f"{maps:.1f}"])
+            sys.stdout.flush()
+
+
+def growth_score(poses: int, queries: int, images: int, width: int):  # type: ignore[no-untyped-def]
+    """A landscape of that size, and the MiB of the maps it reads."""
+    encoder = {"kind": "convolution", "channels": 64, "width": 4}
+    config = NerfConfig.model_validate({"encoder": encoder, "field": {"hidden": width}})
+    settings = ValueConfig.model_validate({"queries": {"points_per_line": queries // 6}})
+    value = frozen(value_on(build_nerf(config), settings))
+    enc = encoded(value, images)
+    assert enc.fine is not None
+    return value.bind(enc), sum(m.numel() * m.element_size() for m in (enc.rgb, enc.fine)) / 2**20
+
+
+def growth_peak(poses: int, queries: int, images: int, width: int) -> float:
+    """MiB that one step needs on top of what its inputs take."""
+    score, _ = growth_score(poses, queries, images, width)
+    plan(score, starts=8, steps=1)
+    return added_peak_mib(lambda: plan(score, starts=poses, steps=1))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["peak"]:
         print(peak(int(sys.argv[2])))
+    elif sys.argv[1:2] == ["growth-peak"]:
+        print(growth_peak(*map(int, sys.argv[2:])))
     elif sys.argv[1:2] == ["growth"]:
         growth()
     else:

@@ -3,8 +3,9 @@
     python benchmarks/bench_plan.py growth > build/growth.csv
     python benchmarks/plot_growth.py [build/growth.csv] [build/growth.png]
 
-One panel per quantity, both axes logarithmic: seconds of one step, and MiB where they were measured. The dotted line
-is what proportional growth from the first point would be.
+One panel per quantity, both axes logarithmic: seconds of one step, and on the right, linear and the same in all panels,
+the MiB that the plan adds at its peak and those of the encoded images it reads. The dotted line is what proportional
+growth of time from the first point would be.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from matplotlib.ticker import NullLocator
 from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR, PAPER_COLOUR, use_style
 
 VARIED = {"poses": "candidate poses", "queries": "query points per pose", "images": "images", "width": "width of Phi"}
-COLUMNS = ["varied", *VARIED, "seconds", "mib"]
+MEMORY = {"mib": ("s", "plan's memory (right)"), "maps_mib": ("^", "encoded images (right)")}
+COLUMNS = ["varied", *VARIED, "seconds", *MEMORY]
 
 
 def read_growth(path: Path) -> pd.DataFrame:
@@ -43,8 +45,13 @@ def plot_growth(table: pd.DataFrame) -> Figure:
     """One panel per varied quantity of a table as `read_growth` returns it."""
     varied = [name for name in VARIED if name in set(table["varied"])]
     figure, axes = plt.subplots(1, len(varied), figsize=(2.8 * len(varied), 2.9), sharey=True, squeeze=False)
+    most = table[list(MEMORY)].max().max()
+    measured = [name for name in varied if table.loc[table["varied"] == name, list(MEMORY)].notna().any(axis=None)]
     for ax, name in zip(axes[0], varied, strict=True):
-        _panel(ax, table[table["varied"] == name].sort_values(name), name)
+        rows = table[table["varied"] == name].sort_values(name)
+        _panel(ax, rows, name)
+        if name in measured:
+            _memory(ax, rows, name, most, labelled=name == measured[-1])
     axes[0, 0].set_ylabel("seconds of one step")
     axes[0, 0].legend(loc="upper left")
     return figure
@@ -59,14 +66,20 @@ def _panel(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     ax.set_title(others, fontsize=7.5, fontweight="normal")
     ax.set(xlabel=VARIED[name], xticks=list(x), xticklabels=[f"{number:g}" for number in x])
     ax.xaxis.set_minor_locator(NullLocator())
-    measured = rows.dropna(subset=["mib"])
-    if len(measured):
-        memory = ax.twinx()
-        memory.plot(measured[name], measured["mib"], marker="s", ms=4, ls="--", color=DGRASP_COLOUR)
-        memory.set(ylim=(0, 1.25 * measured["mib"].max()), ylabel="added memory, MiB")
-        memory.spines["right"].set_visible(True)
-        memory.yaxis.label.set_color(DGRASP_COLOUR)
-        ax.plot([], [], marker="s", ms=4, ls="--", color=DGRASP_COLOUR, label="memory (right)")
+
+
+def _memory(ax: Axes, rows: pd.DataFrame, name: str, most: float, labelled: bool) -> None:
+    """MiB on an axis of its own, which only the last panel labels."""
+    memory = ax.twinx()
+    for column, (marker, label) in MEMORY.items():
+        style = {"marker": marker, "ms": 4, "ls": "--", "color": DGRASP_COLOUR}
+        measured = rows.dropna(subset=[column])
+        memory.plot(measured[name], measured[column], **style)
+        ax.plot([], [], label=label, **style)
+    memory.set(ylim=(0, 1.25 * most), ylabel="memory, MiB" if labelled else "")
+    memory.tick_params(labelright=labelled)
+    memory.spines["right"].set_visible(True)
+    memory.yaxis.label.set_color(DGRASP_COLOUR)
 
 
 def main(arguments: Sequence[str]) -> int:

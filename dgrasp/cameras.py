@@ -13,12 +13,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dgrasp.poses import invert, make_pose, transform_points
+from dgrasp.checks import at_first, check_numbers, described
+from dgrasp.poses import check_poses, invert, make_pose, transform_points
 
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """Focal lengths and principal point in pixels, with the image size they belong to."""
+    """Focal lengths and principal point in pixels, with the image size they belong to.
+
+    Raises ValueError unless sizes and focal lengths are positive and everything is finite.
+    """
 
     width: int
     height: int
@@ -26,6 +30,12 @@ class Intrinsics:
     fy: float
     cx: float
     cy: float
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height", "fx", "fy", "cx", "cy"):
+            number, positive = getattr(self, name), name not in ("cx", "cy")
+            if not math.isfinite(number) or (positive and number <= 0):
+                raise ValueError(f"{name}: expected {'a positive' if positive else 'a finite'} number, got {number}")
 
     @classmethod
     def d415(cls, width: int = 640, height: int = 480) -> Intrinsics:
@@ -48,6 +58,8 @@ class Intrinsics:
 
 def look_at(eye: Float[Tensor, "3"], target: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
     """`T_world_cam` of a camera at `eye` (metres, world) that looks at `target`; the world's z is up in the image."""
+    if not (target - eye).norm() > 0:
+        raise ValueError(f"look_at: eye and target must be two finite points, got {eye.tolist()} and {target.tolist()}")
     forward = torch.nn.functional.normalize(target - eye, dim=0)
     up = eye.new_tensor([0.0, 0.0, 1.0])
     right = torch.linalg.cross(forward, up)
@@ -60,6 +72,8 @@ def look_at(eye: Float[Tensor, "3"], target: Float[Tensor, "3"]) -> Float[Tensor
 
 def view_from_sphere(centre: Float[Tensor, "3"], radius: float, azimuth: float, polar: float) -> Float[Tensor, "4 4"]:
     """`T_world_cam` on a sphere about `centre`: azimuth from +x, polar angle from the vertical, radians."""
+    if not 0 < radius < math.inf:
+        raise ValueError(f"radius: expected a positive number of metres, got {radius}")
     direction = [math.sin(polar) * math.cos(azimuth), math.sin(polar) * math.sin(azimuth), math.cos(polar)]
     return look_at(centre + radius * centre.new_tensor(direction), centre)
 
@@ -88,6 +102,33 @@ def pixel_rays(
     return T_world_cam[..., None, :3, 3].expand_as(d_world), d_world
 
 
+def check_intrinsics(K: Float[Tensor, "*batch 3 3"], name: str = "K", ndims: tuple[int, ...] = ()) -> None:
+    """Raise ValueError unless `K` (..., 3, 3) is finite, with positive focal lengths and last row (0, 0, 1)."""
+    check_numbers(K, name, "(..., 3, 3)", ndims or (max(2, getattr(K, "ndim", 2)),), (3, 3))
+    focal = torch.stack([K[..., 0, 0], K[..., 1, 1]], dim=-1)
+    if (wrong := (focal <= 0).any(-1)).any():
+        raise ValueError(
+            f"{name}: focal lengths must be positive (pixels), got {focal[wrong][0].tolist()}{at_first(wrong)}"
+        )
+    if (wrong := ((K[..., 2, :] - K.new_tensor([0.0, 0.0, 1.0])).abs() > 1e-6).any(-1)).any():
+        row = K[..., 2, :][wrong][0].tolist()
+        raise ValueError(f"{name}: last row must be (0, 0, 1), got {row}{at_first(wrong)}")
+
+
+def _check_images(images: object) -> None:
+    if (
+        not isinstance(images, np.ndarray)
+        or images.ndim != 4
+        or images.shape[-1] != 3
+        or images.dtype != np.uint8
+        or images.size == 0
+    ):
+        got = f"{images.dtype} of shape {images.shape}" if isinstance(images, np.ndarray) else described(images)
+        raise ValueError(
+            f"images: expected uint8 of shape (views, height, width, 3) with at least one view and pixel, got {got}"
+        )
+
+
 @dataclass(frozen=True)
 class Views:
     """Calibrated RGB views of one scene: the observation `o` of the paper, and all that a policy may see.
@@ -95,6 +136,8 @@ class Views:
     images: uint8, shape (views, height, width, 3), RGB.
     K: float, shape (views, 3, 3), pixels.
     Ts_world_cam: float, shape (views, 4, 4), camera poses in the world (metres).
+
+    Raises ValueError that names what is missing, misshapen or no calibration.
     """
 
     images: np.ndarray
@@ -102,18 +145,16 @@ class Views:
     Ts_world_cam: np.ndarray
 
     def __post_init__(self) -> None:
+        _check_images(self.images)
         n = len(self.images)
-        if self.images.ndim != 4 or self.images.shape[-1] != 3 or self.images.dtype != np.uint8 or n == 0:
-            raise ValueError(
-                f"images: expected uint8 of shape (views, height, width, 3) with at least one view, "
-                f"got {self.images.dtype} of shape {self.images.shape}"
-            )
         for name, array, shape in (("K", self.K, (n, 3, 3)), ("Ts_world_cam", self.Ts_world_cam, (n, 4, 4))):
-            if array is None or array.shape != shape:
-                got = "nothing" if array is None else f"shape {array.shape}"
-                raise ValueError(f"{name}: expected shape {shape}, one calibration per image, got {got}")
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name}: contains NaN or infinite entries")
+            if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype.kind != "f":
+                got = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+                raise ValueError(
+                    f"{name}: expected a numpy array of floats of shape {shape}, one calibration per image, got {got}"
+                )
+        check_intrinsics(torch.tensor(self.K), "K")
+        check_poses(torch.tensor(self.Ts_world_cam), "Ts_world_cam")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -31,10 +31,16 @@ class Experiment:
 
     @classmethod
     def at(cls, profile: str, build: str | Path, seed: int = 0) -> Experiment:
-        """From a notebook's parameters, with the project's figure style switched on."""
-        from dgrasp.report.outputs import use_style  # the report imports experiments, not the other way round
+        """From a notebook's parameters, with the project's figure style switched on.
+
+        The profile "recorded" stands for the experiment on record (`dgrasp.records`), whose stages are only read.
+        """
+        from dgrasp import records  # which is made of experiments, as is the report
+        from dgrasp.report.outputs import use_style
 
         use_style()
+        if profile == records.NAME:
+            return records.RecordedExperiment.read(build, seed=seed)
         return cls(load_profile(profile), Path(build), seed)
 
     @property

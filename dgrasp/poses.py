@@ -13,7 +13,7 @@ The world frame has z up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+
+from dgrasp.checks import at_first, check_finite, check_numbers, described
 
 Pose = Float[Tensor, "*batch 4 4"]
 
@@ -82,8 +84,11 @@ def uniform_poses(
     generator: torch.Generator,
     rotations: Callable[..., Tensor] = uniform_rotations,
 ) -> Float[Tensor, "n 4 4"]:
-    """Poses with translations uniform in the box [low, high] (metres) and random rotations."""
-    low, high = torch.as_tensor(low), torch.as_tensor(high)
+    """Poses with translations uniform in the box [low, high] (metres) and random rotations.
+
+    Raises ValueError unless low and high are finite corners of shape (3,) with low <= high.
+    """
+    low, high = check_box((low, high), "low, high")
     u = torch.rand(n, 3, generator=generator, dtype=torch.float64)
     translation = (low.double() + u * (high - low).double()).to(torch.get_default_dtype())
     return make_pose(rotations(n, generator, dtype=translation.dtype), translation)
@@ -143,10 +148,14 @@ class Representation:
 
         Quaternion and 6D columns are normalised inside, so that slopes never point along them.
         """
+        if vector.shape[-1] != self.dim:
+            raise ValueError(f"vector: {self.name!r} takes shape (..., {self.dim}), got {tuple(vector.shape)}")
         return make_pose(self._to_rotmat(vector[..., 3:]), vector[..., :3])
 
     def from_matrix(self, T: Pose) -> Float[Tensor, "*batch d"]:
         """Pose vectors with a valid rotation part (unit quaternion, orthonormal columns)."""
+        if T.shape[-2:] != (4, 4):
+            raise ValueError(f"T: expected poses of shape (..., 4, 4), got {tuple(T.shape)}")
         return torch.cat([T[..., :3, 3], self._from_rotmat(T[..., :3, :3])], dim=-1)
 
     def normalize(self, vector: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
@@ -182,17 +191,44 @@ def representation(name: str | Representation) -> Representation:
         ) from None
 
 
-def check_poses(T: Tensor, name: str = "poses", tolerance: float = 1e-3) -> Tensor:
-    """Raise ValueError unless `T` is a finite (..., 4, 4) tensor of rigid transforms; returns it unchanged."""
-    if not isinstance(T, Tensor) or T.ndim < 2 or T.shape[-2:] != (4, 4):
-        shape = tuple(T.shape) if isinstance(T, Tensor) else type(T).__name__
-        raise ValueError(f"{name}: expected a tensor of shape (..., 4, 4), got {shape}")
-    if not torch.isfinite(T).all():
-        raise ValueError(f"{name}: contains NaN or infinite entries; every entry must be finite")
-    R = T[..., :3, :3]
-    error = (R.transpose(-1, -2) @ R - torch.eye(3, dtype=T.dtype, device=T.device)).abs().amax()
-    if error > tolerance or (torch.linalg.det(R) < 0).any():
+def check_poses(
+    T: Tensor, name: str = "poses", tolerance: float = 1e-3, shape: str = "(..., 4, 4)", ndims: tuple[int, ...] = ()
+) -> Tensor:
+    """Raise ValueError unless `T` holds finite rigid transforms, one or more; returns it unchanged.
+
+    shape: what is expected, in words. ndims: how many dimensions `T` may have, if not any number from 2.
+    """
+    ndims = ndims or (max(2, getattr(T, "ndim", 2)),)
+    check_numbers(T, name, shape, ndims, (4, 4))
+    R = T.detach()[..., :3, :3]
+    x, y, z = R.unbind(-1)
+    error = (R.transpose(-1, -2) @ R - torch.eye(3, dtype=T.dtype, device=T.device)).abs().amax((-1, -2))
+    volume = (torch.linalg.cross(x, y) * z).sum(-1)
+    if (wrong := (error > tolerance) | (volume < 0)).any():
         raise ValueError(
-            f"{name}: rotation part is not a rotation (|R^T R - I| up to {error:.2g}, allowed {tolerance:g})"
+            f"{name}: rotation part is not a rotation{at_first(wrong)}: |R^T R - I| up to {error[wrong][0]:.2g}, "
+            f"allowed {tolerance:g}; determinant {volume[wrong][0]:.2g}, must be 1"
         )
+    _check_last_row(T.detach(), name, tolerance)
     return T
+
+
+def _check_last_row(T: Tensor, name: str, tolerance: float) -> None:
+    if (wrong := (T[..., 3, :] - T.new_tensor([0.0, 0.0, 0.0, 1.0])).abs().amax(-1) > tolerance).any():
+        row = T[..., 3, :][wrong][0].tolist()
+        raise ValueError(f"{name}: last row is not (0, 0, 0, 1){at_first(wrong)}, got {row}")
+
+
+def check_box(corners: Sequence[Tensor], name: str = "bounds") -> tuple[Tensor, Tensor]:
+    """The low and high corner of a box as tensors (3,); raises ValueError unless they are finite and low <= high."""
+    if not isinstance(corners, Sequence | Tensor) or len(corners) != 2:
+        raise ValueError(f"{name}: expected (low, high), the two corners of a box in metres, got {described(corners)}")
+    low, high = (torch.as_tensor(corner) for corner in corners)
+    for which, corner in (("low", low), ("high", high)):
+        if corner.shape != (3,):
+            raise ValueError(f"{name}: expected the {which} corner of shape (3,), in metres, got {described(corner)}")
+        check_finite(corner, f"{name} ({which})")
+    for axis, a, b in zip("xyz", low.tolist(), high.tolist(), strict=True):
+        if a > b:
+            raise ValueError(f"{name}: low lies above high in {axis}, {a:g} > {b:g} m; expected (low, high)")
+    return low, high

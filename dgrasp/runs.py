@@ -148,7 +148,7 @@ def open_run(
         "seed": seed,
         "code": {module: code_digest(module) for module in sorted(code)},
     }
-    fingerprint = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+    fingerprint = _fingerprint(recipe)
     path = Path(root) / "runs" / f"{stage}-{fingerprint[:12]}"
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -160,6 +160,25 @@ def open_run(
     if recorded.get("fingerprint") != fingerprint:
         raise DamagedFileError(f"{path / 'run.json'}: fingerprint does not match its folder; delete the folder")
     return Run(path, stage, fingerprint, config, seed)
+
+
+def read_run(path: Path, config: type[Config]) -> Run:
+    """A finished run as it stands in its folder, whatever has become of the code that made it.
+
+    Raises RunError if it is not there or not complete, DamagedFileError if it is not what its fingerprint says.
+    """
+    path = Path(path)
+    if not (path / "run.json").is_file() or not (path / "done.json").is_file():
+        raise RunError(f"{path}: no complete run there")
+    recorded = read_json(path / "run.json")
+    recipe = {key: recorded[key] for key in ("stage", "config", "inputs", "seed", "code")}
+    if recorded["fingerprint"] != _fingerprint(recipe):
+        raise DamagedFileError(f"{path / 'run.json'}: its contents do not match its fingerprint; it has been edited")
+    return Run(path, recipe["stage"], recorded["fingerprint"], config.model_validate(recipe["config"]), recipe["seed"])
+
+
+def _fingerprint(recipe: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def code_digest(module: str) -> str:

@@ -8,12 +8,12 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "plot_growth.py"
 ROWS = """\
-varied,poses,queries,images,width,seconds,mib
-poses,16,18,2,128,0.02,5.4
-poses,64,18,2,128,0.08,32.5
-queries,32,6,2,128,0.017,
-queries,32,18,2,128,0.031,
-width,32,18,2,32,0.016,
+varied,poses,queries,images,width,seconds,mib,maps_mib
+poses,16,18,2,128,0.02,5.4,80
+poses,64,18,2,128,0.08,32.5,80
+queries,32,6,2,128,0.017,,80
+queries,32,18,2,128,0.031,7.5,80
+width,32,18,2,32,0.016,,
 """
 
 
@@ -43,8 +43,10 @@ def test_one_panel_per_quantity_that_was_varied(growth, table):
     proportional, time = panels[0].lines[:2]
     assert time.get_ydata().tolist() == [0.02, 0.08]
     assert proportional.get_ydata().tolist() == pytest.approx([0.02, 0.08])
-    memory = [ax for ax in figure.axes if ax.get_ylabel().endswith("MiB")]
-    assert len(memory) == 1 and memory[0].lines[0].get_ydata().tolist() == [5.4, 32.5]
+    memory = [ax for ax in figure.axes if ax not in panels]
+    drawn = [[line.get_ydata().tolist() for line in ax.lines] for ax in memory]
+    assert drawn == [[[5.4, 32.5], [80.0, 80.0]], [[7.5], [80.0, 80.0]]]  # what was not measured is not drawn
+    assert {ax.get_ylim() for ax in memory} == {(0.0, 100.0)}
 
 
 def test_the_command_writes_a_figure_beside_its_data(growth, table, capsys):
@@ -58,7 +60,7 @@ def test_the_command_writes_a_figure_beside_its_data(growth, table, capsys):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("varied,poses\nposes,1\n", "columns missing: queries"),
+        ("varied,poses\nposes,1\n", "columns missing: queries, images, width, seconds, mib, maps_mib"),
         (ROWS.replace("width,32", "depth,32"), "names depth; known: poses"),
         (ROWS.replace("0.016", "0"), "positive seconds"),
     ],
@@ -66,3 +68,9 @@ def test_the_command_writes_a_figure_beside_its_data(growth, table, capsys):
 def test_tables_that_cannot_be_drawn_are_named(growth, table, text, message):
     with pytest.raises(ValueError, match=message):
         growth.read_growth(table(text))
+
+
+def test_the_axis_of_memory_is_named_once(growth, table):
+    for text in (ROWS, ROWS.replace("0.016,,", "0.016,3.5,20")):  # the last panel without memory, and with it
+        figure = growth.plot_growth(growth.read_growth(table(text)))
+        assert [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()] == ["seconds of one step", "memory, MiB"]

@@ -50,6 +50,19 @@ def test_looking_straight_down_has_no_upward_direction():
         look_at(CENTRE + torch.tensor([0.0, 0.0, 1.0]), CENTRE)
 
 
+def test_cameras_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="eye and target must be two finite points"):
+        look_at(CENTRE, CENTRE)
+    with pytest.raises(ValueError, match="radius: expected a positive number"):
+        view_from_sphere(CENTRE, -0.8, 0.0, 0.5)
+    with pytest.raises(ValueError, match=r"fx: expected a positive number, got 0\.0"):
+        Intrinsics(640, 480, 0.0, 617.0, 320.0, 240.0)
+    with pytest.raises(ValueError, match="cy: expected a finite number, got nan"):
+        Intrinsics(640, 480, 617.0, 617.0, 320.0, math.nan)
+    with pytest.raises(ValueError, match="width: expected a positive number, got 0"):
+        Intrinsics.d415(0, 48)
+
+
 def test_points_lie_on_the_rays_of_their_pixels():
     generator = torch.Generator().manual_seed(0)
     p_world = CENTRE + 0.2 * (torch.rand(3, 20, 3, generator=generator, dtype=torch.float64) - 0.5)
@@ -92,6 +105,12 @@ def views(n: int = 3) -> dict[str, np.ndarray]:
     }
 
 
+def in_third(calibration: np.ndarray, factor: float) -> np.ndarray:
+    changed = calibration.copy()
+    changed[2] *= factor
+    return changed
+
+
 def test_views_are_selected_together():
     chosen = Views(**views())[[2, 0]]
     assert len(chosen) == 2
@@ -106,9 +125,24 @@ def test_views_are_selected_together():
         ({"images": np.zeros((3, 4, 6, 3), np.float32)}, "images: expected uint8 .* got float32"),
         ({"images": np.zeros((3, 4, 6), np.uint8)}, "images: expected uint8"),
         ({"images": np.zeros((0, 4, 6, 3), np.uint8)}, "at least one view"),
-        ({"K": np.zeros((2, 3, 3))}, r"K: expected shape \(3, 3, 3\), one calibration per image"),
-        ({"Ts_world_cam": None}, "Ts_world_cam: .* got nothing"),
+        (
+            {"K": np.zeros((2, 3, 3))},
+            r"K: expected .* of shape \(3, 3, 3\), one calibration per image, got float64 of shape \(2, ",
+        ),
+        ({"Ts_world_cam": None}, "Ts_world_cam: .* one calibration per image, got NoneType"),
+        ({"K": K.numpy()}, r"K: expected .* got float64 of shape \(3, 3\)"),
+        ({"K": [K.numpy()] * 3}, "K: expected a numpy array .* got list"),
+        ({"K": np.ones((3, 3, 3), int)}, "K: expected a numpy array of floats .* got int64"),
+        ({"K": K.expand(3, 3, 3)}, "K: expected a numpy array .* got Tensor"),
+        ({"K": np.zeros((3, 3, 3))}, r"K: focal lengths must be positive \(pixels\), got \[0.0, 0.0\] at index \[0\]"),
+        ({"K": in_third(views()["K"], -1.0)}, r"K: focal lengths must .* got \[-450.0, -450.0\] at index \[2\]"),
+        ({"K": in_third(views()["K"], 2.0)}, r"K: last row must be \(0, 0, 1\), got \[0.0, 0.0, 2.0\] at index \[2\]"),
+        ({"K": in_third(views()["K"], np.nan)}, r"K: contains NaN or infinite entries, first nan at index \[2, 0, 0\]"),
+        ({"images": None}, "images: expected uint8 .* got NoneType"),
+        ({"images": np.zeros((3, 0, 6, 3), np.uint8)}, "at least one view and pixel"),
         ({"Ts_world_cam": np.full((3, 4, 4), np.nan)}, "Ts_world_cam: contains NaN"),
+        ({"Ts_world_cam": in_third(views()["Ts_world_cam"], 1.1)}, r"Ts_world_cam: .*not a rotation at index \[2\]"),
+        ({"Ts_world_cam": np.zeros((3, 4, 4))}, r"Ts_world_cam: .*not a rotation at index \[0\]"),
     ],
 )
 def test_views_refuse_wrong_images_and_calibration(change, message):

@@ -9,6 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+
+from dgrasp import records
+from dgrasp.data import DemonstrationSet
+from dgrasp.evaluation import read_trials
+from dgrasp.experiment import Experiment
+from dgrasp.files import DamagedFileError
 
 MICRO = Path(__file__).parent / "data" / "micro.yaml"
 COMPARED = ("trials.csv", "weights.safetensors", "readout.safetensors", "metrics.jsonl", "done.json")
@@ -108,3 +115,59 @@ def test_a_truncated_weights_file_is_named_and_costs_nothing_else(chain, undistu
     shutil.rmtree(weights.parent)  # what the message says
     finish(chain(build))
     assert results(build) == results(undisturbed)
+
+
+@pytest.fixture(scope="module")
+def record(undisturbed, tmp_path_factory):
+    """The undisturbed experiment, and the folder it was recorded in."""
+    folder = tmp_path_factory.mktemp("record") / "runs"
+    experiment = Experiment.at(str(MICRO), undisturbed)
+    records.save(experiment, folder)
+    return experiment, folder
+
+
+@pytest.mark.slow
+def test_a_record_gives_back_what_was_computed(record, tmp_path):
+    made, folder = record
+    read = records.RecordedExperiment.read(tmp_path, folder)
+    assert read.profile == made.profile
+    for stage in ("evaluation", "nerf"):
+        assert getattr(read, stage)().summary == getattr(made, stage)().summary
+    assert read_trials(read.evaluation()).equals(read_trials(made.evaluation()))
+    name = made.profile.evaluation.policies[-1]
+    assert read.optimizer(name) == made.optimizer(name)
+    views = DemonstrationSet(read.demonstrations(), split="validation")[0].views
+    plans = [e.policy(name).plan(views, torch.Generator().manual_seed(0)) for e in (made, read)]
+    assert torch.equal(plans[0].T_world_tcp, plans[1].T_world_tcp)
+    assert not list(folder.rglob("checkpoint*"))
+
+
+@pytest.mark.slow
+def test_a_record_that_was_edited_or_is_missing_is_refused(record, tmp_path):
+    _, original = record
+    folder = tmp_path / "runs"
+    shutil.copytree(original, folder)
+    (run,) = folder.glob("nerf-*/run.json")
+    run.write_text(run.read_text().replace('"hidden": 32', '"hidden": 33'))
+    read = records.RecordedExperiment.read(tmp_path, folder)
+    with pytest.raises(DamagedFileError, match=r"nerf-.*has been edited"):
+        read.nerf()
+    shutil.rmtree(run.parent)
+    with pytest.raises(records.RecordError, match=r"no run of stage 'nerf' on record; stages: evaluation, tuning-"):
+        records.RecordedExperiment.read(tmp_path, folder).nerf()
+    with pytest.raises(records.RecordError, match="seed: 1 asked"):
+        records.RecordedExperiment.read(tmp_path, folder, seed=1)
+    with pytest.raises(records.RecordError, match="no experiment is on record there"):
+        records.RecordedExperiment.read(tmp_path, tmp_path / "nowhere")
+
+
+@pytest.mark.slow
+def test_a_record_too_large_leaves_the_old_one(record, tmp_path, monkeypatch):
+    experiment, original = record
+    folder = tmp_path / "runs"
+    shutil.copytree(original, folder)
+    before = sorted(path.name for path in folder.iterdir())
+    monkeypatch.setattr(records, "LARGEST_MIB", 0.01)
+    with pytest.raises(records.RecordError, match=r"MiB to record, at most 0.01 are allowed"):
+        records.save(experiment, folder)
+    assert sorted(path.name for path in folder.iterdir()) == before

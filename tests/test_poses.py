@@ -249,7 +249,11 @@ def test_uniform_poses_fill_the_box():
         ([[1.0]], "got list"),
         (torch.full((2, 4, 4), math.nan), "NaN or infinite"),
         (2 * torch.eye(4), "not a rotation"),
-        (torch.diag(torch.tensor([1.0, 1.0, -1.0, 1.0])), "not a rotation"),
+        (torch.diag(torch.tensor([1.0, 1.0, -1.0, 1.0])), "not a rotation: .*determinant -1, must be 1"),
+        (torch.diag(torch.tensor([1.0, 1.0, 1.0, 2.0])), r"last row is not \(0, 0, 0, 1\), got \[0.0, 0.0, 0.0, 2.0\]"),
+        (torch.eye(4).long(), "expected floating-point numbers, got torch.int64"),
+        (torch.zeros(0, 4, 4), "empty"),
+        (torch.stack([torch.eye(4), 2 * torch.eye(4)])[None], r"not a rotation at index \[0, 1\]: .* up to 3, allowed"),
     ],
 )
 def test_check_poses_says_what_is_wrong(T, message):
@@ -260,3 +264,29 @@ def test_check_poses_says_what_is_wrong(T, message):
 def test_check_poses_returns_good_poses_unchanged():
     T = uniform_poses(10, torch.zeros(3), torch.ones(3), torch_generator(0))
     assert check_poses(T) is T
+
+
+def test_the_number_of_dimensions_can_be_asked_for():
+    with pytest.raises(ValueError, match=r"starts: expected a tensor of shape \(n, 4, 4\), got \(4, 4\)"):
+        check_poses(torch.eye(4), "starts", shape="(n, 4, 4)", ndims=(3,))
+
+
+@pytest.mark.parametrize("rep", REPRESENTATIONS.values(), ids=lambda r: r.name)
+def test_coordinates_of_another_length_are_refused(rep):
+    with pytest.raises(ValueError, match=rf"vector: '{rep.name}' takes shape \(..., {rep.dim}\), got \(2, 8\)"):
+        rep.to_matrix(torch.zeros(2, 8))
+    with pytest.raises(ValueError, match=r"T: expected poses of shape \(..., 4, 4\), got \(2, 8\)"):
+        rep.from_matrix(torch.zeros(2, 8))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "message"),
+    [
+        ((0.0, 0.0, 0.2), (1.0, 1.0, 0.1), "low lies above high in z, 0.2 > 0.1 m"),
+        ((0.0, 0.0), (1.0, 1.0), r"low corner of shape \(3,\), in metres, got \(2,\)"),
+        ((0.0, math.nan, 0.0), (1.0, 1.0, 1.0), r"first nan at index \[1\]"),
+    ],
+)
+def test_what_is_no_box_is_refused(low, high, message):
+    with pytest.raises(ValueError, match=message):
+        uniform_poses(3, torch.tensor(low), torch.tensor(high), torch_generator(0))

@@ -52,8 +52,10 @@ def draw_batch(scenes: Sequence[HasViews], config: PretrainConfig, seed: int, st
     """The batch of a step: it depends on (seed, step) alone, so that a resumed run repeats it.
 
     Sources and target of a scene are drawn without replacement from its views. Raises ValueError if a scene has
-    too few of them.
+    too few of them, or if there is no scene.
     """
+    if len(scenes) == 0:
+        raise ValueError("scenes: expected 1 demonstration or more, got none")
     random = rng(seed, "nerf", "batch", step)
     sources = int(random.integers(config.fewest_source_views, config.source_views + 1))
     chosen = random.choice(len(scenes), config.scenes_per_step, replace=len(scenes) < config.scenes_per_step)

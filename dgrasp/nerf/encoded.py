@@ -28,6 +28,15 @@ class EncodedViews:
     Ts_world_cam: Float[Tensor, "batch views 4 4"]
     fine: Float[Tensor, "batch views hh ww hidden"] | None = None
 
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            x, ndim = getattr(self, f.name), 4 if f.name in ("K", "Ts_world_cam") else 5
+            if x is not None and (x.ndim != ndim or x.shape[:2] != self.features.shape[:2]):
+                raise ValueError(
+                    f"{f.name}: expected {ndim} dimensions (batch, views, ...), got shape {tuple(x.shape)} beside "
+                    f"features of shape {tuple(self.features.shape)}; index scenes with a slice, enc[i : i + 1]"
+                )
+
     def __len__(self) -> int:
         return self.features.shape[0]
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dgrasp.cameras import pixels_of
+from dgrasp.cameras import check_intrinsics, pixels_of
+from dgrasp.checks import check_like, check_numbers, check_unit, described
 from dgrasp.nerf.blocks import initialise
 from dgrasp.nerf.config import NerfConfig, VisionEncoderConfig
 from dgrasp.nerf.encoded import EncodedViews
@@ -16,8 +17,10 @@ from dgrasp.nerf.field import RadianceField
 from dgrasp.nerf.precision import resolve_precision
 from dgrasp.nerf.sampling import sample_bilinear
 from dgrasp.nerf.vit import VisionEncoder
-from dgrasp.poses import invert, rotate_directions, transform_points
+from dgrasp.poses import check_poses, invert, rotate_directions, transform_points
 from dgrasp.streams import torch_generator
+
+SMALLEST_IMAGE = 4  # pixels: its feature map at half resolution still has neighbours to interpolate
 
 
 class MVNeRF(nn.Module):
@@ -47,8 +50,11 @@ class MVNeRF(nn.Module):
         K: Float[Tensor, "b v 3 3"],
         Ts_world_cam: Float[Tensor, "b v 4 4"],
     ) -> EncodedViews:
-        """Feature maps of calibrated images with colours in [0, 1]. Call `project` once before many `activations`."""
-        _check_images(images, K, Ts_world_cam)
+        """Feature maps of calibrated images with colours in [0, 1]. Call `project` once before many `activations`.
+
+        Raises ValueError for images without calibration, calibration that is none, and colours out of range.
+        """
+        _check_images(images, K, Ts_world_cam, self.fine.first.weight)
         b, v = images.shape[:2]
         features = self.encoder(images.flatten(0, 1)).permute(0, 2, 3, 1)
         rgb = images.permute(0, 1, 3, 4, 2).mul(2).sub(1).contiguous()
@@ -70,8 +76,10 @@ class MVNeRF(nn.Module):
         direction among s points, which costs less, and give (b, n, s, a, hidden); a is `activation_count`.
         They come in the precision of the blocks (see `with_precision`). Differentiable in points and directions,
         in reverse and in forward mode.
+
+        Raises ValueError for queries of another shape or dtype, NaN, and directions that are not of unit length.
         """
-        _check_queries(enc, points, directions)
+        _check_queries(enc, points, directions, self.fine.first.weight)
         projected = enc.fine if enc.fine is not None else self.fine.project(enc.features)
         shared = points.ndim == 4
         out = self.query(self.fine, enc, projected, points if shared else points[:, :, None], directions)
@@ -122,23 +130,40 @@ def _encoder(config: NerfConfig) -> ConvolutionEncoder | VisionEncoder:
     return ConvolutionEncoder(config.encoder)
 
 
-def _check_images(images: Tensor, K: Tensor, Ts_world_cam: Tensor) -> None:
-    if images.ndim != 5 or images.shape[2] != 3:
-        raise ValueError(f"images: expected shape (scenes, views, 3, height, width), got {tuple(images.shape)}")
-    for name, array, size in (("K", K, 3), ("Ts_world_cam", Ts_world_cam, 4)):
-        if array.shape != (*images.shape[:2], size, size):
-            expected = (*images.shape[:2], size, size)
-            raise ValueError(f"{name}: expected shape {expected}, one calibration per image, got {tuple(array.shape)}")
-    if not images.is_floating_point() or not bool((images.min() >= 0) & (images.max() <= 1)):
-        raise ValueError(f"images: expected floating point colours in [0, 1] without NaN, got {images.dtype}")
-
-
-def _check_queries(enc: EncodedViews, points: Tensor, directions: Tensor) -> None:
-    if points.ndim not in (3, 4) or points.shape[-1] != 3 or len(points) != len(enc):
+def _check_images(images: Tensor, K: Tensor, Ts_world_cam: Tensor, weights: Tensor) -> None:
+    if not isinstance(images, Tensor) or images.ndim != 5 or images.shape[2] != 3 or images.numel() == 0:
         raise ValueError(
-            f"points: expected shape ({len(enc)}, n, 3) or ({len(enc)}, n, s, 3), one batch entry per encoded scene, "
-            f"got {tuple(points.shape)}"
+            f"images: expected shape (scenes, views, 3, height, width) with sizes of 1 or more, got {described(images)}"
         )
-    if directions.shape != (*points.shape[:2], 3):
-        expected = (*points.shape[:2], 3)
-        raise ValueError(f"directions: expected shape {expected} to go with the points, got {tuple(directions.shape)}")
+    if min(images.shape[-2:]) < SMALLEST_IMAGE:
+        raise ValueError(
+            f"images: expected height and width of {SMALLEST_IMAGE} pixels or more, got {tuple(images.shape[-2:])}"
+        )
+    for name, array, size in (("K", K, 3), ("Ts_world_cam", Ts_world_cam, 4)):
+        expected = (*images.shape[:2], size, size)
+        if not isinstance(array, Tensor) or array.shape != expected:
+            raise ValueError(f"{name}: expected shape {expected}, one calibration per image, got {described(array)}")
+    check_intrinsics(K, "K")
+    check_poses(Ts_world_cam, "Ts_world_cam")
+    low, high = images.min(), images.max()
+    if not images.is_floating_point() or not bool((low >= 0) & (high <= 1)):
+        got = f"{images.dtype} from {float(low):g} to {float(high):g}"
+        raise ValueError(f"images: expected floating point colours in [0, 1] without NaN, got {got}")
+    check_like(images, "images", weights, "the weights of Phi")
+
+
+def _check_queries(enc: EncodedViews, points: Tensor, directions: Tensor, weights: Tensor) -> None:
+    if not isinstance(enc, EncodedViews):
+        raise ValueError(f"enc: expected EncodedViews, as `encode` returns them, got {described(enc)}")
+    expected = f"({len(enc)}, n, 3) or ({len(enc)}, n, s, 3), one batch entry per encoded scene"
+    check_numbers(points, "points", expected, (3, 4), (3,))
+    if len(points) != len(enc):
+        raise ValueError(f"points: expected shape {expected}, got {tuple(points.shape)}")
+    shape = (*points.shape[:2], 3)
+    if not isinstance(directions, Tensor) or directions.shape != shape:
+        raise ValueError(f"directions: expected shape {shape} to go with the points, got {described(directions)}")
+    check_unit(directions, "directions")
+    for name, x in (("points", points), ("directions", directions)):
+        check_like(x, name, weights, "the weights of Phi")
+    if enc.fine is not None and enc.fine.shape[-1] != len(weights):
+        raise ValueError(f"enc: projected for a field of width {enc.fine.shape[-1]}, this one has {len(weights)}")

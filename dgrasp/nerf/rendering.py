@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dgrasp.cameras import pixel_rays
+from dgrasp.cameras import check_intrinsics, pixel_rays
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.field import RadianceField
 from dgrasp.nerf.model import MVNeRF
+from dgrasp.poses import check_poses
 
 WEIGHT_FLOOR = 1e-5  # VisionNeRF: keeps importance samples defined where a ray met nothing
 
@@ -109,10 +110,15 @@ def render_view(
 ) -> tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w"]]:
     """A novel view of one encoded scene: colours in [0, 1], and depth along the optical axis in metres.
 
-    Deterministic. Raises ValueError unless `enc` holds exactly one scene.
+    Deterministic. Raises ValueError unless `enc` holds exactly one scene and the camera is calibrated.
     """
     if len(enc) != 1:
         raise ValueError(f"enc: expected one scene, got {len(enc)}; select one with enc[i : i + 1]")
+    for name, number in (("width", width), ("height", height), ("rays_at_once", rays_at_once)):
+        if number < 1:
+            raise ValueError(f"{name}: expected 1 or more, got {number}")
+    check_intrinsics(K, "K", ndims=(2,))
+    check_poses(T_world_cam, "T_world_cam", shape="(4, 4)", ndims=(2,))
     enc = phi.project(enc)
     v, u = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     uv = torch.stack([u, v], dim=-1).reshape(-1, 2).to(K)

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Bool, Float
 from skimage.draw import polygon
 
-from dgrasp.cameras import project
+from dgrasp.cameras import check_intrinsics, project
+from dgrasp.poses import check_poses
 
 
 class Solid(Protocol):
@@ -30,6 +31,8 @@ def object_mask(
     width: int,
 ) -> Bool[np.ndarray, "h w"]:
     """Pixels covered by the projected meshes (the robot may hide some of them; it is not looked at)."""
+    check_intrinsics(torch.tensor(K), "K", ndims=(2,))
+    check_poses(torch.tensor(T_world_cam), "T_world_cam", shape="(4, 4)", ndims=(2,))
     mask = np.zeros((height, width), dtype=bool)
     for solid in objects:
         vertices = solid.shape.mesh()[0] @ solid.T_world_object[:3, :3].T + solid.T_world_object[:3, 3]

@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dgrasp.checks import at_first, check_finite, described
 from dgrasp.policy.config import OptimizerConfig
-from dgrasp.poses import Representation, check_poses
+from dgrasp.poses import Representation, check_box, check_poses
 from dgrasp.poses import representation as _named
-from dgrasp.value.losses import scores_and_slopes
+from dgrasp.value.losses import check_callable, check_scores, scores_and_slopes
 
 Value = Callable[[Tensor], Tensor]
 Schedule = Literal["seq", "sync"]
@@ -63,14 +64,17 @@ def optimize_poses(
         config: rates, decays, steps, dropping schedule, chunk; of `config` only these are used here.
         representation: coordinates that Adam moves, "quat" or "6d" (put back on their manifold after every step).
         schedule: "sync" moves translation and rotation together, "seq" first makes all steps of translation.
-        bounds: low and high corner of the workspace, metres; needed if `config.clip_to_workspace`.
+        bounds: low and high corner of the workspace, metres; needed if `config.clip_to_workspace`, which keeps
+            candidates inside; starts must lie inside.
         record: keep all paths (figures).
 
     Raises:
-        ValueError: starts are empty, of another shape, not finite or not rigid; `value` returns another shape, NaN,
-            or is not differentiable; `schedule` or `representation` is unknown.
+        ValueError: starts are empty, of another shape, not finite, not rigid or outside of the bounds; bounds are no
+            box; `value` returns another shape, NaN or slopes that are NaN, or is not differentiable; `config` has
+            settings out of range; `schedule` or `representation` is unknown.
     """
-    config = config or OptimizerConfig()
+    config = _checked(config)
+    check_callable(value)
     climb = _Climb(value, starts, config, _named(representation), _bounds(config, bounds), record)
     if schedule not in SCHEDULES:
         raise ValueError(f"unknown schedule {schedule!r}; schedules: {', '.join(SCHEDULES)}")
@@ -91,10 +95,10 @@ class _Climb:
         bounds: tuple[Tensor, Tensor] | None,
         record: bool,
     ) -> None:
-        if not isinstance(starts, Tensor) or starts.ndim != 3 or len(starts) == 0:
-            got = tuple(starts.shape) if isinstance(starts, Tensor) else type(starts).__name__
-            raise ValueError(f"starts: expected poses of shape (n, 4, 4) with n of 1 or more, got {got}")
-        vector = rep.from_matrix(check_poses(starts, "starts").detach())
+        check_poses(starts, "starts", shape="(n, 4, 4)", ndims=(3,))
+        if bounds is not None:
+            _check_inside(starts.detach()[:, :3, 3], bounds)
+        vector = rep.from_matrix(starts.detach())
         self.value, self.config, self.rep = value, config, rep
         self.bounds = None if bounds is None else (bounds[0].to(vector), bounds[1].to(vector))
         self.parts = {"translation": vector[:, :3].clone(), "rotation": vector[:, 3:].clone()}
@@ -140,6 +144,7 @@ class _Climb:
         chunks = [self._evaluate(v) for v in self.vector.split(self.config.chunk)]
         scores, slope = (torch.cat(column) for column in zip(*chunks, strict=True))
         self._check(scores)
+        check_finite(slope, f"slopes of value at step {self.step}")
         if self.config.gradient_clip is not None:
             slope = slope.clamp(-self.config.gradient_clip, self.config.gradient_clip)
         gradients = {"translation": slope[:, :3], "rotation": slope[:, 3:]}
@@ -161,7 +166,11 @@ class _Climb:
 
     @torch.no_grad()
     def _scores(self) -> Tensor:
-        scores = torch.cat([self.value(self.rep.to_matrix(v)) for v in self.vector.split(self.config.chunk)])
+        chunks = self.vector.split(self.config.chunk)
+        parts = [self.value(self.rep.to_matrix(v)) for v in chunks]
+        for part, v in zip(parts, chunks, strict=True):
+            check_scores(part, len(v))
+        scores = torch.cat(parts)
         self._check(scores)
         return scores
 
@@ -205,4 +214,28 @@ def _bounds(config: OptimizerConfig, bounds: tuple[Tensor, Tensor] | None) -> tu
         return None
     if bounds is None:
         raise ValueError("bounds: needed because clip_to_workspace is on; give (low, high) in metres or switch it off")
-    return torch.as_tensor(bounds[0]), torch.as_tensor(bounds[1])
+    return check_box(bounds)
+
+
+def _checked(config: OptimizerConfig | None) -> OptimizerConfig:
+    """The settings, with their ranges looked at again: a changed copy (`model_copy`) has not been."""
+    if config is None:
+        return OptimizerConfig()
+    if not isinstance(config, OptimizerConfig):
+        raise ValueError(f"config: expected OptimizerConfig, got {described(config)}")
+    return OptimizerConfig.model_validate(config.model_dump())
+
+
+def _check_inside(p_world: Tensor, bounds: tuple[Tensor, Tensor], tolerance: float = 1e-5) -> None:
+    """Raise ValueError unless all points (metres) lie in the box; the tolerance is for rounding."""
+    low, high = (corner.to(p_world) for corner in bounds)
+    outside = ((p_world < low - tolerance) | (p_world > high + tolerance)).any(-1)
+    if outside.any():
+        raise ValueError(
+            f"starts: {int(outside.sum())} of {len(outside)} outside of bounds, first "
+            f"{_metres(p_world[outside][0])}{at_first(outside)}; allowed {_metres(low)} to {_metres(high)} m"
+        )
+
+
+def _metres(p: Tensor) -> str:
+    return "(" + ", ".join(f"{x:.4g}" for x in p.tolist()) + ")"

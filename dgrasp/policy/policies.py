@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from dgrasp.cameras import Views, project
+from dgrasp.checks import described
 from dgrasp.policy.config import OptimizerConfig
 from dgrasp.policy.optimizer import Optimized, Schedule, optimize_poses
-from dgrasp.poses import euler_uniform_rotations, uniform_poses, uniform_rotations
+from dgrasp.poses import check_box, euler_uniform_rotations, uniform_poses, uniform_rotations
 from dgrasp.value import GraspValue
 
 Bounds = tuple[Tensor, Tensor]
@@ -75,18 +76,24 @@ class Plan:
 class GraspPolicy:
     """pi(o) = argmax_p Psi(Phi(p, o)) (Eq. 1), by gradient ascent from random poses in the workspace.
 
-    bounds: low and high corner of the workspace in the world, metres.
+    bounds: low and high corner of the workspace in the world, metres. Raises ValueError if they are no box.
     """
 
     def __init__(self, spec: PolicySpec, value: GraspValue, config: OptimizerConfig, bounds: Bounds) -> None:
-        self.spec, self.value, self.config, self.bounds = spec, value, config, bounds
+        self.spec, self.value, self.config, self.bounds = spec, value, config, check_box(bounds)
 
     def plan(self, views: Views, generator: Generator, *, record: bool = False) -> Plan:
         """Plan a grasp from RGB views. Equal views and generator states give equal plans.
 
-        Raises ValueError if a camera sees nothing of the workspace, NoGraspError if `config.approach` rules all
-        candidates out.
+        Raises ValueError if views are not calibrated or a camera sees nothing of the workspace, NoGraspError if
+        `config.approach` rules all candidates out.
         """
+        if not isinstance(views, Views):
+            raise ValueError(f"views: expected Views (images with their calibration), got {described(views)}")
+        if not isinstance(generator, Generator):
+            raise ValueError(
+                f"generator: expected a torch.Generator, the plan's only randomness, got {described(generator)}"
+            )
         self._check_cameras(views)
         score = self.value.bind(self.value.encode(views))
         climbed = optimize_poses(

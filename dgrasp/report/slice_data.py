@@ -130,8 +130,13 @@ def candidate_paths(
     schedule: Schedule,
     bounds: tuple[Tensor, Tensor],
 ) -> list[CandidatePath]:
-    """The climb of one candidate in the landscape of each model, by the policies' own optimizer."""
+    """The climb of one candidate in the landscape of each model, by the policies' own optimizer.
+
+    A slice may reach beyond the workspace; a candidate there starts on the workspace's border.
+    """
     settings = config.model_copy(update={"keep": (), "chunk": len(models)})
+    T_world_start = T_world_start.clone()
+    T_world_start[:3, 3].clamp_(*(corner.to(T_world_start) for corner in bounds))
     starts = T_world_start.expand(len(models), 4, 4)
     climbed = optimize_poses(
         scene.each_its_own(models), starts, settings,

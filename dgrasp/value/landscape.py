@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dgrasp.cameras import pixels_of
+from dgrasp.checks import check_like
 from dgrasp.nerf import EncodedViews, MVNeRF
 from dgrasp.nerf.field import positional_code
 from dgrasp.nerf.sampling import bilinear_corners, bilinear_slopes
 from dgrasp.nerf.trunk import block_backward, block_in_place, weights_by_block
-from dgrasp.poses import invert, rotate_directions, transform_points
+from dgrasp.poses import check_poses, invert, rotate_directions, transform_points
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout, activation_with_slope
 
@@ -30,20 +31,25 @@ CHUNK_BYTES = 2 * 1024 * 1024  # of one layer's rows; our choice, by measurement
 
 
 class Landscape:
-    """`T_world_tcp` (n, 4, 4) -> scores (n,), differentiable in the poses: logits summed over single images.
+    """`T_world_tcp` (n, 4, 4) -> scores (n,), differentiable in the poses: the sum of the logits of all of `groups`.
 
-    Made for frozen weights in one encoded scene, whose images are folded into the batch (`EncodedViews.single_views`).
+    groups: one observation of a scene, with frozen weights in mind. Its images fused in the network are one group of
+    several views; logits summed over images are groups of one view each (`EncodedViews.single_views`).
     Slopes of slopes are not available: a second differentiation raises torch's RuntimeError.
+    Raises ValueError for poses that are no finite rigid transforms in the weights' dtype.
     """
 
-    def __init__(self, phi: MVNeRF, readout: GraspReadout, queries: QueryPoints, images: EncodedViews) -> None:
-        self.geometry = _Geometry(phi, queries, images)
-        self.maps = [_Maps.of(phi, images, i) for i in range(len(images))]
+    def __init__(self, phi: MVNeRF, readout: GraspReadout, queries: QueryPoints, groups: EncodedViews) -> None:
+        self.geometry = _Geometry(phi, queries, groups)
+        self.maps = [[_Maps.of(phi, groups, i, view) for view in range(groups.views)] for i in range(len(groups))]
         self.network = _Network(phi, readout, queries)
-        rows = CHUNK_BYTES // (phi.config.field.hidden * images.rgb.element_size())
-        self.poses_at_once = max(1, rows // len(queries))
+        self.views = groups.views
+        rows = CHUNK_BYTES // (phi.config.field.hidden * groups.rgb.element_size())
+        self.poses_at_once = max(1, rows // (len(queries) * self.views))
 
     def __call__(self, T_world_tcp: Float[Tensor, "n 4 4"]) -> Float[Tensor, "n"]:
+        check_poses(T_world_tcp, "T_world_tcp", shape="(n, 4, 4)", ndims=(3,))
+        check_like(T_world_tcp, "T_world_tcp", self.network.bias, "the weights of Phi")
         if torch.is_grad_enabled() and T_world_tcp.requires_grad:
             return _Scores.apply(T_world_tcp, self)
         return self.scores_and_slopes(T_world_tcp, slopes=False)[0]
@@ -52,7 +58,7 @@ class Landscape:
         self, T_world_tcp: Float[Tensor, "n 4 4"], slopes: bool = True
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n 4 4"] | None]:
         """Scores, and their derivatives in the entries of the poses."""
-        buffers = self.network.buffers(min(len(T_world_tcp), self.poses_at_once), T_world_tcp)
+        buffers = self.network.buffers(min(len(T_world_tcp), self.poses_at_once), self.views, T_world_tcp)
         parts = [self._chunk(T, slopes, buffers) for T in T_world_tcp.detach().split(self.poses_at_once)]
         scores = torch.cat([score for score, _ in parts])
         return scores, torch.cat([slope for _, slope in parts if slope is not None]) if slopes else None
@@ -63,12 +69,13 @@ class Landscape:
             places = self.geometry(T)
         total, gradients = T.new_zeros(len(T)), []
         for i, maps in enumerate(self.maps):
-            score, gradient = self.network(maps, places.of_image(i), slopes, buffers.rows(places.uv.shape[1]))
+            at = places.of_images(slice(i * self.views, (i + 1) * self.views))
+            score, gradient = self.network(maps, at, slopes, buffers.rows(places.uv.shape[1], self.views))
             total += score
             gradients.append(gradient)
         if not slopes:
             return total, None
-        columns = [torch.stack(c) for c in zip(*gradients, strict=True)]
+        columns = [torch.cat(c) for c in zip(*gradients, strict=True)]
         if len(places.position) == 1:  # one code in the world frame for all images
             columns[1:] = [c.sum(0, keepdim=True) for c in columns[1:]]
         outputs = [places.uv, places.position, places.direction]
@@ -94,28 +101,28 @@ class _Scores(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Places:
-    """Where Phi is asked, of all images or (without the first dimension) of one; differentiable in the poses.
+    """Where Phi is asked, in some images; differentiable in the poses.
 
     uv: pixels of the queries. position, direction: their codes; one for all images if they are the world's.
     """
 
-    uv: Float[Tensor, "views rows 2"]
-    position: Float[Tensor, "#views rows code"]
-    direction: Float[Tensor, "#views lines code"]
+    uv: Float[Tensor, "images rows 2"]
+    position: Float[Tensor, "#images rows code"]
+    direction: Float[Tensor, "#images lines code"]
 
-    def of_image(self, i: int) -> _Places:
-        """Those of one image, as plain numbers."""
-        codes = (c[min(i, len(c) - 1)].detach() for c in (self.position, self.direction))
-        return _Places(self.uv[i].detach(), *codes)
+    def of_images(self, images: slice) -> _Places:
+        """Those of some images, as plain numbers."""
+        codes = ((c if len(c) == 1 else c[images]).detach() for c in (self.position, self.direction))
+        return _Places(self.uv[images].detach(), *codes)
 
 
 class _Geometry:
     """Pose -> places: query points, projection, positional codes."""
 
-    def __init__(self, phi: MVNeRF, queries: QueryPoints, images: EncodedViews) -> None:
+    def __init__(self, phi: MVNeRF, queries: QueryPoints, groups: EncodedViews) -> None:
         self.queries, self.field = queries, phi.config.field
-        self.K = images.K[:, 0]
-        self.Ts_cam_world = invert(images.Ts_world_cam[:, 0])
+        self.K = groups.K.flatten(0, 1)
+        self.Ts_cam_world = invert(groups.Ts_world_cam.flatten(0, 1))
 
     def __call__(self, T_world_tcp: Float[Tensor, "n 4 4"]) -> _Places:
         points, directions = (x.reshape(1, -1, 3) for x in self.queries.lines_in_world(T_world_tcp))
@@ -139,10 +146,13 @@ class _Maps:
     stride: int
 
     @classmethod
-    def of(cls, phi: MVNeRF, images: EncodedViews, i: int) -> _Maps:
-        dtype = images.K.dtype
-        projected = images.fine if images.fine is not None else phi.fine.project(images.features)
-        features, rgb = projected[i, 0].to(dtype), images.rgb[i, 0].to(dtype)
+    def of(cls, phi: MVNeRF, groups: EncodedViews, i: int, view: int) -> _Maps:
+        dtype = groups.K.dtype
+        projected = groups.fine if groups.fine is not None else phi.fine.project(groups.features)
+        if projected.shape[-1] != phi.config.field.hidden:
+            width = phi.config.field.hidden
+            raise ValueError(f"enc: projected for a field of width {projected.shape[-1]}, this one has {width}")
+        features, rgb = projected[i, view].to(dtype), groups.rgb[i, view].to(dtype)
         sizes = (features.shape[0], features.shape[1]), (rgb.shape[0], rgb.shape[1])
         return cls(features.flatten(0, 1), rgb.flatten(0, 1), sizes, phi.encoder.stride)
 
@@ -181,65 +191,83 @@ class _Corners:
 
 @dataclass(frozen=True)
 class _Buffers:
-    """Intermediate results of one image and a few poses, written over again and again."""
+    """Intermediate results of one group and a few poses, written over again and again.
 
-    a: Float[Tensor, "blocks rows hidden"]  # rectified inputs of each block
-    c: Float[Tensor, "blocks rows hidden"]  # rectified inner results of each block
+    Each pair: rectified inputs of each block, rectified inner results of each block.
+    """
+
+    of_views: Float[Tensor, "2 blocks views_rows hidden"]
+    of_shared: Float[Tensor, "2 blocks rows hidden"]
     mixed: Float[Tensor, "rows parts"]  # the readout's layers on the activations, side by side
 
-    def rows(self, n: int) -> _Buffers:
-        """The first n rows."""
-        return _Buffers(self.a[:, :n], self.c[:, :n], self.mixed[:n])
+    def rows(self, n: int, views: int) -> _Buffers:
+        """The first n rows of as many views."""
+        return _Buffers(self.of_views[:, :, : n * views], self.of_shared[:, :, :n], self.mixed[:n])
 
 
 class _Network:
-    """Phi's fine field and Psi's readout on the queries of one image, with the derivatives of the score."""
+    """Phi's fine field and Psi's readout on the queries of a group of images, with the derivatives of the score."""
 
     def __init__(self, phi: MVNeRF, readout: GraspReadout, queries: QueryPoints) -> None:
         field = phi.fine
         on_position, on_direction, on_rgb, _ = field.first.weight.detach().split(field.columns, dim=1)
         self.on_position, self.on_direction, self.on_rgb = (w.contiguous() for w in (on_position, on_direction, on_rgb))
         self.bias = field.first.bias.detach()
-        self.views, self.shared = weights_by_block(field.per_view), weights_by_block(field.shared)
+        self.per_view, self.shared = weights_by_block(field.per_view), weights_by_block(field.shared)
         self.readout, self.queries = readout, len(queries)
         self.per_activation = [cast(nn.Linear, layer) for layer in readout.per_activation]
         self.activation = readout.config.activation
 
-    def buffers(self, poses: int, like: Tensor) -> _Buffers:
-        rows, blocks, hidden = poses * self.queries, len(self.views) + len(self.shared), len(self.bias)
-        a, c = like.new_empty(2, blocks, rows, hidden)
-        return _Buffers(a, c, like.new_empty(rows, self.readout.per_query.in_features))
+    def buffers(self, poses: int, views: int, like: Tensor) -> _Buffers:
+        rows, hidden = poses * self.queries, len(self.bias)
+        of_views = like.new_empty(2, len(self.per_view), rows * views, hidden)
+        of_shared = like.new_empty(2, len(self.shared), rows, hidden)
+        return _Buffers(of_views, of_shared, like.new_empty(rows, self.readout.per_query.in_features))
 
     def __call__(
-        self, maps: _Maps, at: _Places, slopes: bool, b: _Buffers
+        self, maps: list[_Maps], at: _Places, slopes: bool, b: _Buffers
     ) -> tuple[Float[Tensor, "poses"], tuple[Tensor, Tensor, Tensor] | None]:
         """Scores, and their gradients in the places (pixels, position codes, direction codes)."""
-        on_features, on_rgb = maps.corners(at.uv)
-        z = on_features.mix(maps.features).addmm_(at.position, self.on_position.t())
-        z.addmm_(on_rgb.mix(maps.rgb), self.on_rgb.t())
-        along_lines = torch.addmm(self.bias, at.direction, self.on_direction.t())
-        z.view(len(along_lines), -1, z.shape[-1]).add_(along_lines[:, None])
-        features, kept = self._forward(z, b)
+        corners = [m.corners(uv) for m, uv in zip(maps, at.uv, strict=True)]
+        z = _join([self._first(m, c, at, i) for i, (m, c) in enumerate(zip(maps, corners, strict=True))])
+        features, kept = self._forward(z, b, len(maps))
         scores, g = self._head(features, slopes)
         if g is None:
             return scores, None
-        g = self._backward(g, kept, b, z)
-        of_uv = on_features.pull_back(maps.features, g) / maps.stride + on_rgb.pull_back(maps.rgb, g @ self.on_rgb)
-        of_direction = g.view(len(along_lines), -1, g.shape[-1]).sum(1) @ self.on_direction
-        return scores, (of_uv, g @ self.on_position, of_direction)
+        of_images = self._backward(g, kept, b, z, len(maps)).view(len(maps), -1, z.shape[-1])
+        of_uv = [self._of_uv(m, c, g) for m, c, g in zip(maps, corners, of_images, strict=True)]
+        summed = of_images if len(at.position) == len(maps) else of_images.sum(0, keepdim=True)
+        along_lines = summed.view(len(summed), at.direction.shape[1], -1, z.shape[-1]).sum(2)
+        return scores, (torch.stack(of_uv), summed @ self.on_position, along_lines @ self.on_direction)
 
-    def _forward(self, z: Tensor, b: _Buffers) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def _first(self, maps: _Maps, corners: tuple[_Corners, _Corners], at: _Places, image: int) -> Tensor:
+        """The first layer's rows for one image."""
+        on_features, on_rgb = corners
+        position, direction = (c[min(image, len(c) - 1)] for c in (at.position, at.direction))
+        z = on_features.mix(maps.features).addmm_(position, self.on_position.t())
+        z.addmm_(on_rgb.mix(maps.rgb), self.on_rgb.t())
+        along_lines = torch.addmm(self.bias, direction, self.on_direction.t())
+        z.view(len(along_lines), -1, z.shape[-1]).add_(along_lines[:, None])
+        return z
+
+    def _of_uv(self, maps: _Maps, corners: tuple[_Corners, _Corners], g: Tensor) -> Tensor:
+        """From the gradient of one image's rows of the first layer to that of its pixels."""
+        on_features, on_rgb = corners
+        return on_features.pull_back(maps.features, g) / maps.stride + on_rgb.pull_back(maps.rgb, g @ self.on_rgb)
+
+    def _forward(self, z: Tensor, b: _Buffers, views: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """From the first layer's rows, which are written over, to the features of each query.
 
         Beside them, the derivatives of the readout's two activations.
         """
         layers, per_query = self.per_activation, self.readout.per_query
-        for k, block in enumerate(self.views):
-            block_in_place(z, block, b.a[k], b.c[k])
+        for k, block in enumerate(self.per_view):
+            block_in_place(z, block, *b.of_views[:, k])
+        if views > 1:
+            z = z.view(views, -1, z.shape[-1]).mean(0)
         for k, (layer, out) in enumerate(zip(layers, self._columns(b.mixed), strict=True)):
             if k > 0:
-                place = len(self.views) + k - 1
-                block_in_place(z, self.shared[k - 1], b.a[place], b.c[place])
+                block_in_place(z, self.shared[k - 1], *b.of_shared[:, k - 1])
             torch.addmm(layer.bias, z, layer.weight.t(), out=out)
         mixed, mixed_slope = activation_with_slope(self.activation, b.mixed)
         query = torch.addmm(per_query.bias, mixed, per_query.weight.t())
@@ -258,15 +286,21 @@ class _Network:
             g = torch.autograd.grad(scores.sum(), x)[0].view_as(features) if slopes else None
         return scores.detach(), g
 
-    def _backward(self, g: Tensor, kept: tuple[Tensor, Tensor], b: _Buffers, out: Tensor) -> Tensor:
-        """From the gradient of the features of each query to that of the first layer's rows, written to `out`."""
+    def _backward(self, g: Tensor, kept: tuple[Tensor, Tensor], b: _Buffers, z: Tensor, views: int) -> Tensor:
+        """From the gradient of the features of each query to that of the first layer's rows, written to `z`."""
         layers, (mixed_slope, slope) = self.per_activation, kept
         columns = self._columns((g.mul_(slope) @ self.readout.per_query.weight).mul_(mixed_slope))
+        out = z if views == 1 else z.new_empty(len(g), z.shape[-1])
         torch.mm(columns[-1], layers[-1].weight, out=out)
         for k in reversed(range(len(self.shared))):
-            place = len(self.views) + k
-            block_backward(out, self.shared[k], b.a[place], b.c[place])
+            block_backward(out, self.shared[k], *b.of_shared[:, k])
             out.addmm_(columns[k], layers[k].weight)
-        for k in reversed(range(len(self.views))):
-            block_backward(out, self.views[k], b.a[k], b.c[k])
-        return out
+        if views > 1:
+            z.view(views, -1, z.shape[-1]).copy_(out.div_(views))
+        for k in reversed(range(len(self.per_view))):
+            block_backward(z, self.per_view[k], *b.of_views[:, k])
+        return z
+
+
+def _join(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

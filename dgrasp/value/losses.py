@@ -6,32 +6,36 @@ Both stand alone. `slope_loss` takes any differentiable `value(pose) -> score`: 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from dgrasp.checks import check_finite, check_like, check_numbers, described
 from dgrasp.poses import Representation, check_poses
 from dgrasp.poses import representation as _named
 
 Value = Callable[[Tensor], Tensor]
+MainLoss = Literal["cross_entropy", "kl"]
 KERAS_EPSILON = 1e-7  # Keras' KLDivergence clips both distributions to [1e-7, 1]
 
 
-def value_loss(
-    logits: Float[Tensor, "*batch poses"], *, kind: Literal["cross_entropy", "kl"] = "cross_entropy"
-) -> Float[Tensor, ""]:
+def value_loss(logits: Float[Tensor, "*batch poses"], *, kind: MainLoss = "cross_entropy") -> Float[Tensor, ""]:
     """L_main, Eq. 2: softmax over the poses of a scene, of which the FIRST is the demonstrated grasp; mean over scenes.
 
     "cross_entropy" is `-log softmax(logits)[0]`. "kl" is the divergence of that softmax from the one-hot label as
     Keras computes it (Sec. 3.2, end): equal to the cross entropy until the grasp's probability falls below 1e-7,
     where clipping takes its gradient away.
-    Raises ValueError when there are fewer than two poses, since one pose has nothing to be told from.
+    Raises ValueError for logits that are not finite, for another `kind`, and when there are fewer than two poses,
+    since one pose has nothing to be told from.
     """
-    if logits.ndim == 0 or logits.shape[-1] < 2:
+    check_numbers(logits, "logits", "(..., poses)", (max(1, getattr(logits, "ndim", 1)),))
+    if logits.shape[-1] < 2:
         raise ValueError(f"logits: expected shape (..., poses) with 2 poses or more, got {tuple(logits.shape)}")
+    if kind not in get_args(MainLoss):
+        raise ValueError(f"unknown kind {kind!r}; kinds: {', '.join(get_args(MainLoss))}")
     log_probability = F.log_softmax(logits, dim=-1)[..., 0]
     if kind == "kl":
         return -log_probability.exp().clamp(KERAS_EPSILON, 1.0).log().mean()
@@ -51,10 +55,21 @@ def slopes(
     and `value` takes pose matrices `T_world_tcp` (n, 4, 4). Without one, `poses` are plain vectors (n, d) of anything,
     and `value` takes them as they are. `value` returns one score per pose, and a pose's score must depend on that
     pose alone. Raises ValueError for poses or scores of another shape, poses that are not finite or not on the
-    representation's manifold, and scores that do not depend on the poses through autograd.
+    representation's manifold, scores that do not depend on the poses through autograd, and scores or slopes that are
+    not finite.
     """
     rep = None if representation is None else _named(representation)
-    return scores_and_slopes(value, pose_vectors(poses, rep, "poses"), rep, create_graph=create_graph)[1]
+    return finite_slopes(value, pose_vectors(poses, rep, "poses"), rep, create_graph=create_graph)
+
+
+def finite_slopes(
+    value: Value, poses: Float[Tensor, "n d"], representation: Representation | None, *, create_graph: bool
+) -> Float[Tensor, "n d"]:
+    """`slopes` of pose vectors that have been checked."""
+    scores, slope = scores_and_slopes(value, poses, representation, create_graph=create_graph)
+    check_finite(scores, "value(poses)")
+    check_finite(slope, "slopes of value")
+    return slope
 
 
 def pose_vectors(
@@ -65,7 +80,7 @@ def pose_vectors(
     Raises ValueError that names the argument, what it was and what is expected.
     """
     rep = representation
-    got = f"{tuple(poses.shape)}" if isinstance(poses, Tensor) else type(poses).__name__
+    got = described(poses)
     if not isinstance(poses, Tensor) or poses.ndim not in (2, 3) or (rep is None and poses.ndim == 3):
         expected = "vectors of shape (n, d)" if rep is None else f"poses of shape (n, 4, 4) or (n, {rep.dim})"
         raise ValueError(f"{name}: expected {expected}, got {got}")
@@ -73,8 +88,7 @@ def pose_vectors(
         raise ValueError(f"{name}: empty, shape {got}; expected 1 pose or more")
     if rep is not None and poses.ndim == 3:
         return rep.from_matrix(check_poses(poses, name))
-    if not torch.isfinite(poses).all():
-        raise ValueError(f"{name}: contains NaN or infinite entries; every entry must be finite")
+    check_numbers(poses, name, "(n, d)", (2,))
     if rep is not None:
         _check_vectors(poses, rep, name)
     return poses
@@ -99,18 +113,29 @@ def scores_and_slopes(
     create_graph: bool = False,
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
     """The scores of one forward pass and their `slopes`."""
+    check_callable(value)
     p = poses.detach().requires_grad_()
     with torch.enable_grad():
         scores = value(p if representation is None else representation.to_matrix(p))
-    if not isinstance(scores, Tensor) or scores.shape != p.shape[:-1]:
-        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise ValueError(f"value: expected one score per pose, shape {tuple(p.shape[:-1])}, got {got}")
+    check_scores(scores, len(p))
     gradient = None
     if scores.requires_grad:
         gradient = torch.autograd.grad(scores.sum(), p, create_graph=create_graph, allow_unused=True)[0]
     if gradient is None:
         raise ValueError("value: not differentiable in the poses (no autograd path from the scores back to them)")
     return scores, gradient
+
+
+def check_callable(value: object) -> None:
+    """Raise ValueError unless `value` is a function."""
+    if not callable(value):
+        raise ValueError(f"value: expected a function from poses to one score per pose, got {described(value)}")
+
+
+def check_scores(scores: object, n: int) -> None:
+    """Raise ValueError unless `scores` are one per pose."""
+    if not isinstance(scores, Tensor) or scores.shape != (n,):
+        raise ValueError(f"value: expected one score per pose, shape ({n},), got {described(scores)}")
 
 
 def part_cosines(
@@ -156,15 +181,26 @@ def slope_loss(
         representation: "quat", "6d", or None for plain vectors.
 
     Raises:
-        ValueError: poses and targets differ in shape, are not finite or not rotations; see `slopes` for `value`.
+        ValueError: poses and targets differ in shape or dtype, are not finite or not rotations; `eps` is not positive;
+            see `slopes` for `value`.
     """
-    if getattr(poses, "shape", None) != getattr(targets, "shape", None):
-        shapes = (tuple(p.shape) if isinstance(p, Tensor) else type(p).__name__ for p in (poses, targets))
-        raise ValueError("poses, targets: expected one shape, got {} and {}".format(*shapes))
     rep = None if representation is None else _named(representation)
-    p, p_target = pose_vectors(poses, rep, "poses"), pose_vectors(targets, rep, "targets")
-    _, slope = scores_and_slopes(value, p, rep, create_graph=True)
+    p, p_target = check_pairs(poses, targets, rep, eps)
+    slope = finite_slopes(value, p, rep, create_graph=True)
     return cosine_loss(slope, p, p_target, rep, eps)
+
+
+def check_pairs(
+    poses: Tensor, targets: Tensor, representation: Representation | None, eps: float
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
+    """Poses and targets of L_aux as vectors, once they have proved to go together."""
+    if not eps > 0:
+        raise ValueError(f"eps: expected a positive number, got {eps}")
+    if getattr(poses, "shape", None) != getattr(targets, "shape", None):
+        raise ValueError(f"poses, targets: expected one shape, got {described(poses)} and {described(targets)}")
+    p, p_target = (pose_vectors(x, representation, name) for x, name in ((poses, "poses"), (targets, "targets")))
+    check_like(p_target, "targets", p, "the poses")
+    return p, p_target
 
 
 def cosine_loss(

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from dgrasp.checks import check_numbers, check_unit
 from dgrasp.config import Config
 from dgrasp.poses import Pose, rotate_directions, transform_points
 
@@ -34,10 +35,18 @@ class QueryConfig(Config):
 
 @dataclass(frozen=True, eq=False)
 class QueryPoints:
-    """Six lines of query points (metres) in the TCP frame, each with one unit view direction."""
+    """Six lines of query points (metres) in the TCP frame, each with one unit view direction.
+
+    Raises ValueError for other shapes and for directions that are not of unit length.
+    """
 
     points: Float[Tensor, "lines per_line 3"]
     directions: Float[Tensor, "lines 3"]
+
+    def __post_init__(self) -> None:
+        check_numbers(self.points, "points", "(lines, per_line, 3)", (3,), (3,))
+        check_numbers(self.directions, "directions", f"({len(self.points)}, 3)", (2,), (len(self.points), 3))
+        check_unit(self.directions, "directions")
 
     @classmethod
     def from_config(cls, config: QueryConfig | None = None) -> QueryPoints:

@@ -12,6 +12,8 @@ from torch import Generator, Tensor
 
 from dgrasp.poses import (
     Pose,
+    check_box,
+    check_poses,
     euler_uniform_rotations,
     gripper_symmetric_angle,
     make_pose,
@@ -32,7 +34,14 @@ def half_turned(T_world_tcp: Pose) -> Pose:
 def grasp_among_negatives(
     T_world_grasp: Float[Tensor, "*batch 4 4"], n: int, config: NegativeConfig, bounds: Bounds, generator: Generator
 ) -> Float[Tensor, "*batch n 4 4"]:
-    """The `n` poses of L_main for each grasp: the grasp first, then n - 1 wrong poses (near, turned, uniform)."""
+    """The `n` poses of L_main for each grasp: the grasp first, then n - 1 wrong poses (near, turned, uniform).
+
+    Raises ValueError for grasps that are no poses, n below 2, and bounds that are no box.
+    """
+    check_poses(T_world_grasp, "T_world_grasp")
+    if n < 2:
+        raise ValueError(f"n: expected 2 poses or more, the grasp and others to tell it from, got {n}")
+    bounds = check_box(bounds)
     batch = T_world_grasp.shape[:-2]
     grasp = T_world_grasp.reshape(-1, 1, 4, 4)
     b, (near, turned) = len(grasp), (round(s * (n - 1)) for s in (config.near_share, config.turned_share))
@@ -88,8 +97,13 @@ def around_trajectories(
 ) -> tuple[Float[Tensor, "b n 4 4"], Float[Tensor, "b n 4 4"]]:
     """For each trajectory the `config.n_poses` augmented poses p_r of L_aux, and their targets p_t' (Sec. 3.2).
 
-    The last row of a trajectory is the grasp. Raises ValueError for a trajectory of fewer than two poses.
+    The last row of a trajectory is the grasp. Raises ValueError for a trajectory of fewer than two poses, or of
+    what is no pose, and if there is no trajectory.
     """
+    if len(trajectories) == 0:
+        raise ValueError("trajectories: expected 1 trajectory or more, got none")
+    for i, trajectory in enumerate(trajectories):
+        check_poses(trajectory, f"trajectories[{i}]", shape="(steps, 4, 4)", ndims=(3,))
     pairs = [_times(len(trajectory), config, generator) for trajectory in trajectories]
     T_recorded, T_target = (
         torch.stack([trajectory[t[k]] for trajectory, t in zip(trajectories, pairs, strict=True)]) for k in (0, 1)

@@ -19,7 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dgrasp.poses import Representation
-from dgrasp.value.losses import cosine_loss
+from dgrasp.poses import representation as _named
+from dgrasp.value.losses import check_pairs, check_scores, cosine_loss
 
 Features = Callable[[Tensor], Tensor]
 
@@ -29,7 +30,7 @@ def exact_slope_loss(
     readout: Callable[[Tensor], Tensor],
     poses: Float[Tensor, "n d"],
     targets: Float[Tensor, "n d"],
-    representation: Representation | None,
+    representation: Representation | str | None,
     *,
     eps: float = 1e-6,
 ) -> Float[Tensor, ""]:
@@ -37,13 +38,22 @@ def exact_slope_loss(
 
     `features` maps pose matrices (or, without a representation, pose vectors) to activations (n, ...) and is treated
     as frozen: its parameters get no gradient. `readout` maps activations to one score per pose. Value and gradient
-    equal those of `slope_loss(lambda T: readout(features(T)), ...)`.
+    equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too.
+
+    Raises ValueError for poses and targets that do not go together, that are not finite or no rotations; for features
+    that are not differentiable in the poses; and for another number of scores.
     """
+    representation = None if representation is None else _named(representation)
+    poses, targets = check_pairs(poses, targets, representation, eps)
     p = poses.detach().requires_grad_()
     with torch.enable_grad():
         a = features(p if representation is None else representation.to_matrix(p))
+        if not isinstance(a, Tensor) or not a.requires_grad:
+            raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
         a_leaf = a.detach().requires_grad_()
-        (g,) = torch.autograd.grad(readout(a_leaf).sum(), a_leaf, create_graph=True)
+        scores = readout(a_leaf)
+        check_scores(scores, len(p))
+        (g,) = torch.autograd.grad(scores.sum(), a_leaf, create_graph=True)
         w = g.detach().requires_grad_()
         (slope,) = torch.autograd.grad(a, p, grad_outputs=w, create_graph=True)
     loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)

@@ -143,6 +143,58 @@ def test_queries_of_wrong_shape_are_refused(phi, enc):
         phi.activations(enc, points, directions[:, :4])
 
 
+def spoil(x, index, number):
+    x = x.clone()
+    x[index] = number
+    return x
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda i, K, T: (i.numpy(), K, T), "images: expected shape .* got array"),
+        (lambda i, K, T: (i, None, T), r"K: expected shape \(2, 3, 3, 3\), one calibration per image, got NoneType"),
+        (lambda i, K, T: (i, spoil(K, (1, 2, 0, 0), torch.nan), T), r"K: contains NaN .* index \[1, 2, 0, 0\]"),
+        (lambda i, K, T: (i, spoil(K, (0, 1, 1, 1), 0.0), T), r"K: focal lengths .* at index \[0, 1\]"),
+        (lambda i, K, T: (i, K, 2 * T), r"Ts_world_cam: rotation part is not a rotation at index \[0, 0\]"),
+        (lambda i, K, T: (i.float(), K, T), "images: expected torch.float64 on cpu, as the weights of Phi, got"),
+        (lambda i, K, T: (i[..., :3], K, T), r"images: expected height and width of 4 pixels or more, got \(18, 3\)"),
+    ],
+)
+def test_cameras_without_a_calibration_are_refused(phi, change, message):
+    images = torch.rand(2, 3, 3, 18, 24, dtype=torch.float64)
+    with pytest.raises(ValueError, match=message):
+        phi.encode(*change(images, *calibrated(2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p, d: (spoil(p, (1, 3, 2), torch.nan), d), r"points: contains NaN .* first nan at index \[1, 3, 2\]"),
+        (
+            lambda p, d: (p, spoil(d, (0, 4, 0), torch.inf)),
+            r"directions: contains NaN .* first inf at index \[0, 4, 0\]",
+        ),
+        (lambda p, d: (p, 2 * d), r"directions: expected unit length, got 2 at index \[0, 0\]"),
+        (lambda p, d: (p[0], d[0]), r"points: expected a tensor of shape \(2, n, 3\) .* got \(5, 3\)"),
+        (lambda p, d: (p[:, :0], d[:, :0]), "points: empty"),
+        (lambda p, d: (p.numpy(), d), "points: .* got array"),
+        (lambda p, d: (p.float(), d.float()), "points: expected torch.float64 on cpu, as the weights of Phi"),
+        (lambda p, d: (p, d.float()), "directions: expected torch.float64"),
+    ],
+)
+def test_queries_that_ask_nothing_are_refused(phi, enc, change, message):
+    with pytest.raises(ValueError, match=message):
+        phi.activations(enc, *change(*random_queries(2, 5)))
+
+
+def test_encoded_views_keep_their_dimensions(phi, enc):
+    with pytest.raises(ValueError, match=r"rgb: expected 5 dimensions .* index scenes with a slice, enc\[i : i \+ 1\]"):
+        enc[0]
+    with pytest.raises(ValueError, match=r"enc: expected EncodedViews, .* got NoneType"):
+        phi.activations(None, *random_queries(2, 5))
+
+
 def test_unknown_settings_are_refused_by_name():
     with pytest.raises(ValueError, match="hiden"):
         NerfConfig.model_validate({"field": {"hiden": 3}})

@@ -108,15 +108,22 @@ def bad_rotation() -> torch.Tensor:
     return T
 
 
+def raised(index: int) -> torch.Tensor:
+    T = starts(3)
+    T[index, 2, 3] += 0.3
+    return T
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (torch.zeros(0, 4, 4), r"starts: .*n of 1 or more"),
+        (torch.zeros(0, 4, 4), r"starts: empty"),
         (torch.eye(4), r"starts: .*\(n, 4, 4\)"),
         (torch.zeros(3, 7), r"starts: .*\(n, 4, 4\)"),
         (torch.full((2, 4, 4), torch.nan), "starts: .*NaN"),
         (bad_rotation(), "starts: .*not a rotation"),
         ([1, 2], "starts: .*list"),
+        (raised(1), r"starts: 1 of 3 outside of bounds, first \(.*\) at index \[1\]; allowed \(-0.3, -0.3, 0\) to"),
     ],
 )
 def test_unsuitable_starts_are_named(wrong, message):
@@ -130,6 +137,9 @@ def test_unsuitable_starts_are_named(wrong, message):
         (lambda T: T[:, 0, 3] * torch.nan, "value: returned NaN or infinity for 48 of 48 poses at step 0"),
         (lambda T: T[:, 0, 3].detach(), "value: not differentiable"),
         (lambda T: T[:, :2, 3], "value: expected one score per pose"),
+        (lambda T: (T[:, 0, 3] * 0).abs().sqrt(), "slopes of value at step 0: contains NaN"),
+        (lambda T: [0.0] * len(T), "value: expected one score per pose, .* got list"),
+        (None, "value: expected a function"),
     ],
 )
 def test_unsuitable_values_are_named(value, message):
@@ -146,3 +156,34 @@ def test_unknown_names_say_what_exists():
         optimize_poses(quadratic, starts(), CONFIG)
     with pytest.raises(ValueError, match="keep: expected pairs"):
         OptimizerConfig(keep=((4, 10), (2, 5)))
+
+
+def test_scores_are_looked_at_before_the_first_step_too():
+    ranked = CONFIG.model_copy(update={"keep": ((0, 7),)})
+    with pytest.raises(ValueError, match=r"value: expected one score per pose, shape \(16,\), got \(16, 2\)"):
+        climb(lambda T: T[:, :2, 3], config=ranked)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ((HIGH, LOW), "bounds: low lies above high in x, 0.3 > -0.3 m"),
+        ((LOW[:2], HIGH[:2]), r"bounds: expected the low corner of shape \(3,\), in metres, got \(2,\)"),
+        ((LOW, HIGH * torch.inf), r"bounds \(high\): contains NaN or infinite entries, first inf at index \[0\]"),
+        (LOW, r"bounds: expected \(low, high\), .* got \(3,\)"),
+    ],
+)
+def test_bounds_that_are_no_box_are_named(bounds, message):
+    with pytest.raises(ValueError, match=message):
+        optimize_poses(quadratic, starts(), CONFIG, bounds=bounds)
+
+
+@pytest.mark.parametrize("change", [{"chunk": 0}, {"chunk": -3}, {"steps": 0}, {"translation_rate": -1.0}])
+def test_settings_out_of_range_are_refused_also_in_changed_copies(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        climb(config=CONFIG.model_copy(update=change))
+
+
+def test_settings_must_be_settings():
+    with pytest.raises(ValueError, match="config: expected OptimizerConfig, got dict"):
+        climb(config={"steps": 3})

@@ -132,3 +132,16 @@ def test_readout_and_phi_must_fit():
     psi = value()
     with pytest.raises(ValueError, match="readout: made for"):
         GraspValue(psi.phi, GraspReadout(queries=7, hidden=8), psi.queries)
+
+
+@pytest.mark.parametrize("observation", [None, views().images, [views()]])
+def test_a_plan_needs_calibrated_views(observation):
+    with pytest.raises(ValueError, match=r"views: expected Views \(images with their calibration\), got"):
+        policy().plan(observation, generator())
+
+
+def test_a_plan_needs_its_own_randomness_and_a_workspace():
+    with pytest.raises(ValueError, match=r"generator: expected a torch\.Generator, .* got NoneType"):
+        policy().plan(views(), None)
+    with pytest.raises(ValueError, match="bounds: low lies above high in x"):
+        GraspPolicy(policy_spec("base_quat_seq"), value(), CONFIG, BOUNDS[::-1])

@@ -16,7 +16,7 @@ from dgrasp.report.explorer import Explorer, with_optimizer
 from dgrasp.report.explorer_widget import ExplorerWidget
 from dgrasp.report.pose_slice import PoseSlice, coordinates_of, poses_at
 from dgrasp.report.slice_canvas import Canvas
-from dgrasp.report.slice_data import slice_landscape, slopes_on_path
+from dgrasp.report.slice_data import candidate_paths, slice_landscape, slopes_on_path
 from dgrasp.value import build_value
 
 
@@ -173,3 +173,13 @@ def test_bad_input_names_what_is_wrong(explorer):
     other = build_value(VALUE, build_nerf(NERF, seed=1))
     with pytest.raises(ValueError, match="different Phi"):
         Explorer(explorer.demonstrations, {"a": other, **explorer.values}, VALUE.bounds, explorer.settings)
+
+
+def test_a_candidate_beyond_the_workspace_starts_on_its_border(explorer):
+    T_world_start = grasp().float()
+    T_world_start[2, 3] = 2.0
+    (path,) = candidate_paths(
+        explorer.scene(0), ["base"], grasp().float(), T_world_start, OptimizerConfig(steps=2),
+        representation="quat", schedule="sync", bounds=VALUE.bounds,
+    )  # fmt: skip
+    assert path.Ts_world_tcp[0, 2, 3] == VALUE.bounds[1][2] and T_world_start[2, 3] == 2.0

@@ -30,15 +30,15 @@ def poses(n: int = 7) -> torch.Tensor:
 
 
 def plain(value: GraspValue, enc):
-    images = enc.single_views()
-    return lambda T: value.logits(images, T.expand(len(images), *T.shape)).sum(0)
+    groups = enc.single_views() if value.fusion == "sum" else enc
+    return lambda T: value.logits(groups, T.expand(len(groups), *T.shape)).sum(0)
 
 
 @pytest.mark.parametrize("frame", ["camera", "world"])
 @pytest.mark.parametrize("activation", ["elu", "softplus", "silu", "relu"])
-@pytest.mark.parametrize("rep", ["quat", "6d"])
-def test_scores_and_slopes_equal_autograds(activation, frame, rep, monkeypatch):
-    value = psi(activation, frame)
+@pytest.mark.parametrize(("rep", "fusion"), [("quat", "sum"), ("6d", "sum"), ("quat", "network")])
+def test_scores_and_slopes_equal_autograds(activation, frame, rep, fusion, monkeypatch):
+    value = psi(activation, frame, fusion)
     enc, coordinates = value.encode(camera_views(2)), representation(rep)
     vectors = coordinates.from_matrix(poses())
     expected, expected_slopes = scores_and_slopes(plain(value, enc), vectors, coordinates)
@@ -78,9 +78,9 @@ def test_single_precision_agrees_with_double():
     )
 
 
-@pytest.mark.parametrize("settings", [{"frozen": False}, {"fusion": "network"}])
-def test_trained_weights_and_fused_images_take_autograds_path(settings):
-    value = psi(**settings)
+@pytest.mark.parametrize("fusion", ["sum", "network"])
+def test_trained_weights_take_autograds_path(fusion):
+    value = psi(frozen=False, fusion=fusion)
     score = value.bind(value.encode(camera_views(2)))
     assert not isinstance(score, Landscape)
     T = poses().requires_grad_()

@@ -146,7 +146,7 @@ def test_pose_matrices_are_as_good_as_vectors(name):
         (torch.zeros(3, 4, 4), None, r"poses: expected vectors of shape \(n, d\), got \(3, 4, 4\)"),
         (torch.zeros(7), "quat", r"poses: expected poses of shape \(n, 4, 4\) or \(n, 7\), got \(7,\)"),
         (torch.zeros(3, 9), "quat", r"poses: 'quat' vectors have shape \(n, 7\), got \(3, 9\)"),
-        (torch.full((3, 7), torch.nan), "quat", "poses: contains NaN"),
+        (torch.full((3, 7), torch.nan), "quat", "poses: contains NaN or infinite entries, first nan at index"),
         (torch.ones(3, 7), "quat", "poses: rotation part is up to 0.5 away from a 'quat' rotation"),
         (torch.ones(3, 9), "6d", "poses: rotation part is up to"),
         (2 * torch.eye(4).expand(3, 4, 4), "6d", "poses: rotation part is not a rotation"),

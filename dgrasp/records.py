@@ -1,0 +1,150 @@
+"""Runs on record: what one whole experiment computed, kept beside its figures, and read again whatever the code became.
+
+    figures/runs/
+        profile.json                 the profile and seed of the experiment
+        nerf-<fingerprint>/          run.json, metrics, weights.safetensors, done.json
+        value-<model>-<fingerprint>/
+        tuning-<policy>-<fingerprint>/
+        evaluation-<fingerprint>/    trials.csv: one row per attempt
+
+A build's runs are found by the code that would make them again; recorded runs are found by their stage, and say in
+their `run.json` which commit made them. Demonstrations are not kept: those that figures need are made again.
+
+    python -m dgrasp.records save --build build/laptop --profile laptop
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from dgrasp.data import generate_demonstrations
+from dgrasp.evaluation import EvaluationRecipe, TuningRecipe
+from dgrasp.experiment import Experiment
+from dgrasp.files import atomic_path, read_json, write_json
+from dgrasp.nerf import NerfConfig
+from dgrasp.policy import policy_spec
+from dgrasp.profiles import Profile
+from dgrasp.runs import Run, RunError, read_run
+from dgrasp.value import ValueRecipe
+
+FOLDER = Path(__file__).resolve().parent.parent / "figures" / "runs"
+NAME = "recorded"  # in the place of a profile's name
+KEPT = ("run.json", "done.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors", "readout.safetensors",
+        "trials.csv", "study.journal")  # fmt: skip
+LARGEST_MIB = 25.0  # our choice: what a clone may cost
+TRAIN_SCENES = 24  # demonstrations made again for figures: enough for examples and probes
+
+
+class RecordError(RuntimeError):
+    """An experiment cannot be recorded, or a record cannot be read; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class RecordedExperiment(Experiment):
+    """An experiment whose stages are read from a record; only a few demonstrations are made again in `build`."""
+
+    folder: Path = FOLDER
+
+    @classmethod
+    def read(cls, build: str | Path, folder: Path = FOLDER, seed: int = 0) -> RecordedExperiment:
+        """The experiment on record in `folder`; raises RecordError if there is none, or one of another seed."""
+        if not (folder / "profile.json").is_file():
+            raise RecordError(f"{folder}: no experiment is on record there; make one: make reproduce PROFILE=laptop")
+        stated = read_json(folder / "profile.json")
+        if seed != stated["seed"]:
+            raise RecordError(f"seed: {seed} asked, the experiment on record in {folder} has seed {stated['seed']}")
+        return cls(Profile.model_validate(stated["profile"]), Path(build), stated["seed"], folder)
+
+    def demonstrations(self) -> Run:
+        """Few of the training scenes and all validation scenes, made again: the same as in the recorded experiment."""
+        p = self.profile
+        data = p.data.model_copy(update={"train_scenes": min(TRAIN_SCENES, p.data.train_scenes)})
+        return generate_demonstrations(data, p.cell, self.build, seed=self.seed, workers=p.runtime.workers)
+
+    def nerf(self) -> Run:
+        return read_run(self._place("nerf"), NerfConfig)
+
+    def value(self, model: str) -> Run:
+        recipe = ValueRecipe(model=model, value=self.profile.value)
+        return read_run(self._place(f"value-{recipe.model}"), ValueRecipe)
+
+    def values(self) -> dict[str, Run]:
+        models = dict.fromkeys(policy_spec(p).model for p in self.profile.evaluation.policies)
+        return {model: self.value(model) for model in models}
+
+    def tuned(self, policy: str) -> Run:
+        return read_run(self._place(f"tuning-{policy_spec(policy).name}"), TuningRecipe)
+
+    def tuning(self) -> dict[str, Run]:
+        return {policy: self.tuned(policy) for policy in self.profile.evaluation.policies}
+
+    def evaluation(self) -> Run:
+        return read_run(self._place("evaluation"), EvaluationRecipe)
+
+    @cached_property
+    def _places(self) -> Mapping[str, Path]:
+        """Stage -> run folder."""
+        return {path.name.rpartition("-")[0]: path for path in sorted(self.folder.iterdir()) if path.is_dir()}
+
+    def _place(self, stage: str) -> Path:
+        if stage not in self._places:
+            raise RecordError(f"{self.folder}: no run of stage {stage!r} on record; stages: {', '.join(self._places)}")
+        return self._places[stage]
+
+
+def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:
+    """Copy what a finished experiment computed (but its demonstrations) to `folder`, in place of what was there.
+
+    Returns the run folders. Raises RecordError, before anything is replaced, if a stage is not complete or all of it
+    is larger than `LARGEST_MIB`.
+    """
+    runs = {"nerf": experiment.nerf(), **_stages("value", experiment.values())}
+    runs |= {**_stages("tuning", experiment.tuning()), "evaluation": experiment.evaluation()}
+    unfinished = [name for name, run in runs.items() if not run.complete]
+    if unfinished:
+        raise RecordError(f"{experiment.build}: not complete: {', '.join(unfinished)}; nothing was recorded")
+    files = [(run.path.name, run.path / name) for run in runs.values() for name in KEPT if (run.path / name).is_file()]
+    size = sum(path.stat().st_size for _, path in files) / 2**20
+    if size > LARGEST_MIB:
+        raise RecordError(f"{experiment.build}: {size:.1f} MiB to record, at most {LARGEST_MIB:g} are allowed")
+    for old in folder.glob("*-*/"):
+        shutil.rmtree(old)
+    for name, path in files:
+        with atomic_path(folder / name / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    stated = {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
+    write_json(folder / "profile.json", stated)
+    return [folder / run.path.name for run in runs.values()]
+
+
+def _stages(kind: str, runs: Mapping[str, Run]) -> dict[str, Run]:
+    return {f"{kind}-{name}": run for name, run in runs.items()}
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m dgrasp.records", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    keep = commands.add_parser("save", help="put a finished experiment on record")
+    keep.add_argument("--profile", default="laptop", help="of the experiment; default: laptop")
+    keep.add_argument("--build", type=Path, default=Path("build/laptop"), help="default: build/laptop")
+    keep.add_argument("--seed", type=int, default=0, help="default: 0")
+    keep.add_argument("--folder", type=Path, default=FOLDER, help="default: figures/runs")
+    arguments = parser.parse_args()
+    try:
+        saved = save(Experiment.at(arguments.profile, arguments.build, arguments.seed), arguments.folder)
+    except (RecordError, RunError) as error:
+        print(f"records: {error}", file=sys.stderr)
+        return 1
+    print(f"records: {len(saved)} runs in {arguments.folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
