@@ -5,7 +5,7 @@
 #       extension: .py
 #       format_name: percent
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -15,12 +15,13 @@
 #
 # **Question.** Do candidates find the grasp from anywhere, and does teaching slopes make more of them arrive?
 #
-# > **Box.** Makes Figures 1, 4, 5 and 6, and tunes the eight policies. Needs notebooks 1 to 3. Smoke a minute or two
-# > on two cores.
+# > **Box.** Makes Figures 1, 4, 5 and 6, and tunes the eight policies. Needs notebooks 1 to 3. Smoke three minutes on
+# > two cores, once the policies are tuned one. The slope explorer at the end needs a running kernel; its picture does
+# > not.
 #
 # A policy is a trained value, a rotation representation (quaternion or 6D) and a schedule (translation first and then
-# rotation, or both at once). That makes eight
-# policies from three models. Learning rates, decays and steps of each are tuned on validation scenes.
+# rotation, or both at once). That makes eight policies from three models. Learning rates, decays and steps of each
+# are tuned on validation scenes.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -31,19 +32,26 @@ seed = 0
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
 
 from dgrasp.data import DemonstrationSet
 from dgrasp.experiment import Experiment
-from dgrasp.policy import optimize_poses
-from dgrasp.report.climbs import record_climb
+from dgrasp.policy import optimize_poses, policy_spec, success_by_value, value_ranks_success
+from dgrasp.report import plots
+from dgrasp.report.climbs import convergence, final_values, record_climb, shown
+from dgrasp.report.explorer import Explorer
+from dgrasp.report.explorer_widget import ExplorerWidget
 from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import save_output
-from dgrasp.report.plots import plot_demonstration, plot_final_candidates, plot_optimization, policy_colour
 from dgrasp.report.scenes import picture
+from dgrasp.report.slopes import slope_cosines
+from dgrasp.report.studies import study_table, study_trials
 
 experiment = Experiment.at(profile, build, seed)
 tuned = experiment.tuning()
+policies = experiment.profile.evaluation.policies
 held_out = DemonstrationSet(experiment.demonstrations(), split="validation")
+how_made = {"profile": experiment.profile.name, "runs": experiment.used(), "seed": seed}
 
 # %% [markdown]
 # ## The result first: one plan
@@ -52,17 +60,17 @@ held_out = DemonstrationSet(experiment.demonstrations(), split="validation")
 # best are red.
 
 # %%
-climb = record_climb(experiment, "dgrasp_quat_sync", "simple", scene=0, split="validation")
+(first,) = shown(["dgrasp_quat_sync"], policies)
+climb = record_climb(experiment, first, "simple", scene=0, split="validation")
 figure, ax = plt.subplots(figsize=(5, 3.8))
-plot_optimization(ax, climb.views, climb.best_paths, title="dgrasp_quat_sync, a validation scene")
+plots.plot_optimization(ax, climb.views, climb.best_paths, title=f"{first}, a validation scene")
 print(f"best value {climb.scores[0]:.2f}; TCP at {np.round(climb.finals[0, :3, 3], 3)} m")
 
 # %% [markdown]
 # ## The optimizer
 #
 # Adam moves all candidates at once. After each step quaternions are normalised, 6D rotations orthonormalised, and
-# translations clipped to the workspace. It works
-# for any differentiable function of a pose.
+# translations clipped to the workspace. It works for any differentiable function of a pose.
 
 # %%
 show_source(optimize_poses)
@@ -71,43 +79,51 @@ show_source(optimize_poses)
 # ## Eight policies, tuned
 #
 # For each policy one study: initial learning rates, decay rates and number of steps; success is measured by executing
-# grasps in simulation on
-# validation scenes, never on test scenes (Sec. 3.3, 4.2).
+# grasps in simulation on validation scenes, never on test scenes (Sec. 3.3, 4.2). `untuned` is the study's first
+# trial, the profile's own settings; `best` is what tuning found, and its settings stand beside it. Trials that fall
+# behind the median of the others are pruned.
 
 # %%
-searched = ["steps", "translation_rate", "rotation_rate", "translation_decay", "rotation_decay"]
-table = pd.DataFrame({name: {key: run.summary["optimizer"][key] for key in searched} for name, run in tuned.items()}).T
-table.assign(
-    trials=[run.summary["trials"] for run in tuned.values()], success=[r.summary["success"] for r in tuned.values()]
-)
+study_table(tuned).round(4)
+
+# %%
+figure, ax = plt.subplots(figsize=(7, 3))
+plots.plot_studies(ax, study_trials(tuned))
+_ = ax.legend(ncols=2, loc="center left", bbox_to_anchor=(1, 0.5))
+
+# %% [markdown]
+# Dots are complete trials, hollow ones were pruned, a line is the best so far. The success of a trial is a mean over
+# few attempts, so that the best of many trials looks better than it is: what a policy is worth, only the test
+# scenes of notebook 5 say.
 
 # %% [markdown]
 # ## Figure 1: a demonstration, and where candidates end
 
 # %%
 columns = ("simple", "clutter", "novel")
-ends = {(p, t): record_climb(experiment, p, t, scene=0) for p in ("base_quat_seq", "dgrasp_quat_sync") for t in columns}
+rows = shown(["base_quat_seq", "dgrasp_quat_sync"], policies)
+ends = {(p, t): record_climb(experiment, p, t, scene=0) for p in rows for t in columns}
 demo = held_out[0]
-figure, axes = plt.subplots(2, 4, figsize=(11, 4.4))
-axes[1, 0].set_axis_off()
-plot_demonstration(
-    axes[0, 0], picture(experiment.profile.cell, demo.state), np.asarray(demo.Ts_world_tcp), title="grasp demonstration"
-)
+view, way = picture(experiment.profile.cell, demo.state), np.asarray(demo.Ts_world_tcp)
+
+# %%
+figure, axes = plt.subplots(len(rows), 4, figsize=(11, 2.2 * len(rows)), squeeze=False)
+for ax in axes[1:, 0]:
+    ax.set_axis_off()
+plots.plot_demonstration(axes[0, 0], view, way, title="grasp demonstration")
 for (policy, task), climb in ends.items():
-    ax = axes[int(policy.startswith("dgrasp")), 1 + columns.index(task)]
-    plot_final_candidates(ax, climb.views, climb.finals[:30], title=f"{policy}\n{task}")
+    ax = axes[rows.index(policy), 1 + columns.index(task)]
+    plots.plot_final_candidates(ax, climb.views, climb.finals[:30], title=f"{policy}\n{task}")
 data = pd.concat([climb.table(policy, task) for (policy, task), climb in ends.items()])
-save_output(
-    "fig01", figure, data, experiment.figures, profile=experiment.profile.name, runs=experiment.used(), seed=seed
-)
+save_output("fig01", figure, data, experiment.figures, **how_made)
 
 # %% [markdown]
 # ## Figures 4 to 6: optimization paths
 #
 # The paper shows its best policies; which those are depends on the numbers, so here the same names are used at every
-# profile: Figure 4 (simple) Base
-# quat-seq and dGrasp quat-sync, Figure 5 (clutter) Base quat-seq and dGrasp 6d-seq, Figure 6 (novel objects) Base
-# quat-seq, Base 6d-seq and dGrasp 6d-seq.
+# profile: Figure 4 (simple) Base quat-seq and dGrasp quat-sync, Figure 5 (clutter) Base quat-seq and dGrasp 6d-seq,
+# Figure 6 (novel objects) Base quat-seq, Base 6d-seq and dGrasp 6d-seq. A profile without one of them shows another
+# policy of its method.
 
 # %%
 panels = {
@@ -117,45 +133,108 @@ panels = {
 }
 
 # %%
-for id, (task, policies) in panels.items():
-    figure, axes = plt.subplots(1, len(policies), figsize=(4.2 * len(policies), 3.5))
-    climbs = {policy: record_climb(experiment, policy, task, scene=0) for policy in policies}
-    for ax, (policy, climb) in zip(axes, climbs.items(), strict=True):
-        plot_optimization(ax, climb.views, climb.best_paths, title=f"{policy}, {task}")
+for id, (task, wanted) in panels.items():
+    climbs = {policy: record_climb(experiment, policy, task, scene=0) for policy in shown(wanted, policies)}
+    figure, axes = plt.subplots(1, len(climbs), figsize=(4.2 * len(climbs), 3.5), squeeze=False)
+    for ax, (policy, climb) in zip(axes[0], climbs.items(), strict=True):
+        plots.plot_optimization(ax, climb.views, climb.best_paths, title=f"{policy}, {task}")
     data = pd.concat([climb.table(policy, task) for policy, climb in climbs.items()])
-    save_output(
-        id, figure, data, experiment.figures, profile=experiment.profile.name, runs=experiment.used(), seed=seed
-    )
+    save_output(id, figure, data, experiment.figures, **how_made)
 
 # %% [markdown]
 # ## "More stable convergence", as a number
 #
-# Of the candidates that climb, which share is close to a valid grasp (2 cm, 15 degrees, up to the gripper's half
-# turn) after
-# each step? Valid grasps are the oracle's, on
-# validation scenes of the simple task.
+# Every start climbs to the end here (`keep=()`, the paper's procedure), on validation scenes of the simple task, the
+# same starts for all policies. After each step: which share is near a valid grasp (2 cm, 15 degrees, up to the
+# gripper's half turn; valid grasps are the oracle's), and which share sits in a corner of the workspace, a known
+# failure of such policies? Before you look: which of the two should the slopes change more?
+
+# %%
+compared = [p for p in policies if policy_spec(p).schedule == "sync"] or policies
+climbs = {
+    policy: [record_climb(experiment, policy, "simple", scene=i, split="validation", keep=()) for i in range(4)]
+    for policy in compared
+}
+shares = convergence(climbs)
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+for ax, share, title in zip(axes, ("near_grasp", "in_corner"), ("near a valid grasp", "in a corner"), strict=True):
+    plots.plot_convergence(ax, shares, share)
+    ax.set_title(title)
+_ = axes[0].legend()
+
+# %% [markdown]
+# ## Does a higher value mean a better grasp?
+#
+# The policy executes the candidate of the highest value. That is wise only if value ranks candidates: `auc` is the
+# probability that a candidate that ended near a valid grasp has a higher value than one that did not. One is a perfect
+# ranking, one half is none. (Executed grasps and their values are in notebook 5.)
+
+# %%
+final = final_values(climbs)
+ranking = value_ranks_success(final)
+ranking.round(3)
 
 # %%
 figure, ax = plt.subplots(figsize=(6, 3))
-arrived = {}
-for policy in ("base_quat_sync", "dgrasp_quat_sync", "base_6d_sync", "dgrasp_6d_sync"):
-    share = np.mean(
-        [record_climb(experiment, policy, "simple", scene=i, split="validation").arrived for i in range(4)], axis=0
-    )
-    ax.plot(share, color=policy_colour(policy), ls="-" if "quat" in policy else "--", label=policy)
-    arrived[policy] = share[-1]
-ax.set(xlabel="step", ylabel="share near a valid grasp", ylim=(0, None))
-_ = ax.legend()
+plots.plot_success_by_value(ax, success_by_value(final, bins=10), ylabel="share near a valid grasp")
+_ = ax.legend(loc="upper left")
+
+# %% [markdown]
+# ## Better slopes, in one table
+#
+# The cosine of slope and demonstrated displacement (medians over held-out trajectories, notebook 3), beside what
+# becomes of the candidates. If slopes help, the columns agree.
+
+# %%
+models = list(dict.fromkeys(policy_spec(p).model for p in compared))
+cosines = pd.concat(
+    [slope_cosines(experiment.load_value(m), m, held_out, experiment.profile.value, seed) for m in models]
+)
+table = shares.groupby("policy", sort=False)[["near_grasp", "in_corner"]].last()
+table["auc"] = ranking.set_index("policy")["auc"]
+medians = cosines.groupby("model")[["translation", "rotation"]].median()
+table[["cosine, translation", "cosine, rotation"]] = [medians.loc[policy_spec(p).model] for p in table.index]
+table.round(3)
+
+# %% [markdown]
+# ## The slope explorer
+#
+# The landscapes of two models round a demonstrated grasp, cut along two axes of the pose. The star is the grasp;
+# green, the demonstrator's way to it with its displacements; beside each, in the model's colour, the slope at the same
+# pose. Grey arrows are slopes of the cut. One candidate climbs in each landscape (orange; square: start, dot: now),
+# and its gripper is drawn into the views. First the picture without controls:
+
+# %%
+# One thread: the networks are small, and two that wait for each other stall as soon as the machine has other work.
+torch.set_num_threads(1)
+explorer = Explorer.of(experiment, held_out[:12])
+explorer.figure(explorer.start)
+
+# %% [markdown]
+# And with them. Choose scene, models, axes and slice; move the start; change rates, decays, steps, representation and
+# schedule; play the steps. Beside them stands how long the answer took, or what is wrong with the choice.
+
+# %%
+ExplorerWidget(explorer).panel
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-print(", ".join(f"{policy}: {share:.1%} of candidates arrive" for policy, share in arrived.items()))
+for policy, row in table.iterrows():
+    print(
+        f"{policy}: {row['near_grasp']:.1%} of the starts arrive near a valid grasp, {row['in_corner']:.1%} in a corner"
+    )
+best = study_table(tuned)["best"]
+print(f"tuned success on validation scenes: {best.min():.2f} to {best.max():.2f} over {len(best)} policies")
 
 # %% [markdown]
 # ## Try it
 #
+# - In the explorer, put Base beside dGrasp on `z` and `about z`, and move the start: which one still arrives from far?
+# - Set `translation decay` to 1 and play the steps: the candidate circles round the summit. Why do rates decay?
 # - Give `record_climb` another scene, or a policy with the other schedule.
 # - Which candidates of Base stop, and where? Compare with dGrasp on the same starts: they are the same poses.
 

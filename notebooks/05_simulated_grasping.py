@@ -34,6 +34,7 @@ import pandas as pd
 
 from dgrasp.evaluation import paired_comparison, read_trials, success_rates
 from dgrasp.experiment import Experiment
+from dgrasp.policy import value_ranks_success
 from dgrasp.report.notebook import versions
 from dgrasp.report.outputs import save_output
 from dgrasp.report.plots import plot_success_rates, plot_table
@@ -101,6 +102,15 @@ comparison.round(3)
 trials.pivot_table(index="policy", columns="outcome", values="attempt", aggfunc="count", fill_value=0, sort=False)
 
 # %% [markdown]
+# ## Does the policy know when it will fail?
+#
+# The value of the executed candidate against what became of it: `auc` is the probability that a success had a higher
+# value than a failure of the same policy. One is a perfect forecast, one half is none; empty where all ended alike.
+
+# %%
+value_ranks_success(trials.dropna(subset=["value"])).round(3)
+
+# %% [markdown]
 # ## What we saw
 
 # %%
@@ -116,7 +126,7 @@ print("models:", "; ".join(sorted(set(trials["models"]))))
 #
 # ## Try it
 #
-# - `trials` has one row per attempt: sort by `value`. Does the policy know when it will fail?
+# - `trials` has one row per attempt: does `value` rank success within one task as well as over all of them?
 # - Compare `seq` with `sync`: the paper found no trend.
 
 # %%

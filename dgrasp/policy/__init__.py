@@ -3,6 +3,7 @@
 from dgrasp.policy.config import OptimizerConfig, TuningConfig
 from dgrasp.policy.diagnostics import (
     in_corner,
+    near_grasps,
     progress,
     share_near_grasps,
     slope_agreement,
@@ -26,6 +27,7 @@ __all__ = [
     "TuningConfig",
     "best",
     "in_corner",
+    "near_grasps",
     "optimize_poses",
     "policy_spec",
     "progress",

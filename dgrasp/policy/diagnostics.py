@@ -59,7 +59,27 @@ def share_near_grasps(
     if not len(T_world_grasps):
         raise ValueError("T_world_grasps: empty; there is no valid grasp to be near to")
     check_poses(T_world_grasps, "T_world_grasps")
-    return torch.stack([_near(T, T_world_grasps.to(T), metres, radians).float().mean() for T in paths])
+    return torch.stack([near_grasps(T, T_world_grasps, metres, radians).float().mean() for T in paths])
+
+
+def near_grasps(
+    T_world_tcp: Float[Tensor, "n 4 4"],
+    T_world_grasps: Float[Tensor, "m 4 4"],
+    metres: float = NEAR_METRES,
+    radians: float = NEAR_RADIANS,
+) -> Bool[Tensor, "n"]:
+    """Which poses have one of the valid grasps within both bounds; none has, if there is no valid grasp.
+
+    Angles are worked out only where the distance allows.
+    """
+    T_world_grasps = T_world_grasps.to(T_world_tcp)
+    p, p_grasps = T_world_tcp[:, :3, 3], T_world_grasps[:, :3, 3]
+    distance = torch.cdist(p, p_grasps, compute_mode="donot_use_mm_for_euclid_dist")
+    i, j = torch.nonzero(distance <= metres, as_tuple=True)
+    aligned = gripper_symmetric_angle(T_world_tcp[i, :3, :3], T_world_grasps[j, :3, :3]) <= radians
+    near = torch.zeros(len(T_world_tcp), dtype=torch.bool, device=T_world_tcp.device)
+    near[i[aligned]] = True
+    return near
 
 
 def in_corner(
@@ -76,8 +96,12 @@ def in_corner(
 def progress(
     paths: Float[Tensor, "steps n 4 4"], T_world_grasps: Float[Tensor, "m 4 4"], bounds: tuple[Tensor, Tensor]
 ) -> pd.DataFrame:
-    """How a climb converges: one row per step with the shares of candidates `near_grasp` and `in_corner`."""
-    near = share_near_grasps(paths, T_world_grasps)
+    """How a climb converges: one row per step with the shares of candidates `near_grasp` and `in_corner`.
+
+    A pile may leave no valid grasp to be near to: then `near_grasp` is NaN, rather than zero.
+    """
+    known = len(T_world_grasps) > 0
+    near = share_near_grasps(paths, T_world_grasps) if known else torch.full((len(paths),), torch.nan)
     corner = in_corner(paths, bounds).float().mean(dim=1)
     return pd.DataFrame({"step": range(len(paths)), "near_grasp": near.tolist(), "in_corner": corner.tolist()})
 
@@ -122,16 +146,6 @@ def success_by_value(trials: pd.DataFrame, bins: int = 4, by: Sequence[str] = ("
     table = groups.agg(value=("value", "median"), n=("success", "size"), successes=("success", "sum")).reset_index()
     low, high = proportion_confint(table["successes"], table["n"], method="wilson")
     return table.assign(rate=table["successes"] / table["n"], low=np.asarray(low), high=np.asarray(high))
-
-
-def _near(T_1: Tensor, T_2: Tensor, metres: float, radians: float) -> Bool[Tensor, "n"]:
-    """Which poses of the first set have one of the second within both bounds. Angles only where the distance allows."""
-    distance = torch.cdist(T_1[:, :3, 3], T_2[:, :3, 3], compute_mode="donot_use_mm_for_euclid_dist")
-    i, j = torch.nonzero(distance <= metres, as_tuple=True)
-    aligned = gripper_symmetric_angle(T_1[i, :3, :3], T_2[j, :3, :3]) <= radians
-    near = torch.zeros(len(T_1), dtype=torch.bool, device=T_1.device)
-    near[i[aligned]] = True
-    return near
 
 
 def _check_trials(trials: pd.DataFrame, by: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from dgrasp import streams
 from dgrasp.cameras import Views
 from dgrasp.experiment import Experiment
-from dgrasp.policy import share_near_grasps
+from dgrasp.policy import near_grasps, progress
 from dgrasp.report.scenes import picture
 from dgrasp.sim import Cell, oracle_grasps, task
 
@@ -23,8 +24,8 @@ class Climb:
     """Candidates of one plan that climbed to the end, ranked by final value.
 
     views: a large image for drawing, not what the policy saw. T_world_tcp: (4, 4), the chosen grasp. finals: (n, 4, 4).
-    scores: (n,). paths: (steps + 1, n, 4, 4). arrived: (steps + 1,), share near a valid grasp (NaN if
-    the oracle knows none). Metres, world frame.
+    scores: (n,). paths: (steps + 1, n, 4, 4). progress: of the candidates, step by step (`policy.progress`). near:
+    (n,), which of `finals` are near one of the oracle's grasps; None if the oracle knows none. Metres, world frame.
     """
 
     views: Views
@@ -32,7 +33,8 @@ class Climb:
     finals: np.ndarray
     scores: np.ndarray
     paths: np.ndarray
-    arrived: np.ndarray
+    progress: pd.DataFrame
+    near: np.ndarray | None
 
     @property
     def best_paths(self) -> np.ndarray:
@@ -63,13 +65,49 @@ def record_climb(
     assert plan.candidates.paths is not None
     paths = plan.candidates.paths[:, order].cpu()
     grasps = torch.as_tensor(oracle_grasps(state), dtype=paths.dtype)
-    # A pile may leave no grasp that the oracle would take: then there is no share, rather than one of zero.
-    arrived = share_near_grasps(paths, grasps) if len(grasps) else torch.full((len(paths),), torch.nan)
     return Climb(
         picture(experiment.profile.cell, state),
         plan.T_world_tcp.cpu().numpy(),
         plan.candidates.T_world_tcp.cpu().numpy(),
         plan.candidates.scores.cpu().numpy(),
         paths.numpy(),
-        arrived.numpy(),
+        progress(paths, grasps.reshape(-1, 4, 4), experiment.profile.value.bounds),
+        near_grasps(plan.candidates.T_world_tcp.cpu(), grasps).numpy() if len(grasps) else None,
     )
+
+
+def convergence(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:
+    """Columns `policy`, `step`, `near_grasp`, `in_corner`: means over each policy's climbs that have a share at all."""
+    tables = {name: pd.concat([c.progress for c in each]).groupby("step").mean() for name, each in climbs.items()}
+    return pd.concat(tables, names=["policy"]).reset_index()
+
+
+def final_values(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:
+    """One row per final candidate: `policy`, `value`, and as `success` whether it is near a valid grasp.
+
+    Scenes in which the oracle knows no valid grasp are left out.
+    """
+    rows = [
+        pd.DataFrame({"policy": name, "value": climb.scores, "success": climb.near})
+        for name, each in climbs.items()
+        for climb in each
+        if climb.near is not None
+    ]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["policy", "value", "success"])
+
+
+def shown(wanted: Sequence[str], policies: Sequence[str]) -> list[str]:
+    """The wanted policies; for one that the profile lacks, another of its method; none of a method without any.
+
+    Raises ValueError if nothing is left to be shown.
+    """
+    chosen = [name if name in policies else _stand_in(name, policies) for name in wanted]
+    found = list(dict.fromkeys(name for name in chosen if name))
+    if not found:
+        raise ValueError(f"policies: none of the methods of {', '.join(wanted)}; got {', '.join(policies)}")
+    return found
+
+
+def _stand_in(name: str, policies: Sequence[str]) -> str | None:
+    method = name.partition("_")[0]
+    return next((policy for policy in policies if policy.startswith(f"{method}_")), None)

@@ -39,6 +39,17 @@ def show_view(axes: Axes, views: Views, view: int = 0, title: str | None = None)
         axes.set_title(title)
 
 
+def gripper_in_view(
+    views: Views, view: int, T_world_tcp: Float[np.ndarray, "4 4"]
+) -> list[Float[np.ndarray, "points 2"]]:
+    """One gripper as lines in pixels; parts behind the camera are left out."""
+    p_tcp = np.concatenate(GRIPPER_STROKES)
+    uv, depth = to_pixels(views, view, p_tcp @ T_world_tcp[:3, :3].T + T_world_tcp[:3, 3])
+    ends = np.cumsum([len(stroke) for stroke in GRIPPER_STROKES])[:-1]
+    parts = zip(np.split(uv, ends), np.split(depth, ends), strict=True)
+    return [line for line, far in parts if (far > 0.05).all()]
+
+
 def draw_gripper(
     axes: Axes,
     views: Views,
@@ -50,11 +61,8 @@ def draw_gripper(
     width: float = 1.6,
 ) -> None:
     """One gripper as a fork; parts behind the camera are left out."""
-    for stroke in GRIPPER_STROKES:
-        p_world = stroke @ T_world_tcp[:3, :3].T + T_world_tcp[:3, 3]
-        uv, depth = to_pixels(views, view, p_world)
-        if (depth > 0.05).all():
-            axes.plot(*uv.T, color=color, alpha=alpha, lw=width, solid_capstyle="round", solid_joinstyle="round")
+    for uv in gripper_in_view(views, view, T_world_tcp):
+        axes.plot(*uv.T, color=color, alpha=alpha, lw=width, solid_capstyle="round", solid_joinstyle="round")
 
 
 def draw_path(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -19,6 +20,7 @@ from dgrasp.policy import OptimizerConfig, policy_spec
 from dgrasp.policy.optimizer import SCHEDULES, Schedule
 from dgrasp.poses import Pose, representation
 from dgrasp.report.pose_slice import PoseSlice, poses_at
+from dgrasp.report.slice_canvas import Canvas, Panel, draw_whole, to_png
 from dgrasp.report.slice_data import (
     CandidatePath,
     SceneValues,
@@ -29,7 +31,8 @@ from dgrasp.report.slice_data import (
     slice_landscape,
     slopes_on_path,
 )
-from dgrasp.report.slice_panels import ModelPanel, explorer_figure
+from dgrasp.report.slice_panels import ModelPanel, explorer_panels
+from dgrasp.report.slopes import one_per_method
 from dgrasp.value import GraspValue
 
 GRID = 11  # points to a side: what two cores compute for two models between two movements of a slider
@@ -89,6 +92,8 @@ class Explorer:
         self.landscape = lru_cache(REMEMBERED)(self._landscape)
         self.demonstration = lru_cache(REMEMBERED)(self._demonstration)
         self.paths = lru_cache(REMEMBERED)(self._paths)
+        # One candidate climbs beside the landscapes: many small operations beside few large ones, on two cores.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="climb")
 
     @classmethod
     def of(cls, experiment: Experiment, demonstrations: Sequence[Demonstration]) -> Explorer:
@@ -103,35 +108,41 @@ class Explorer:
 
     @property
     def start(self) -> Choice:
-        """What is shown first: the first model beside the last, with the first settings."""
-        names = list(self.values)
+        """What is shown first: Base beside dGrasp (or the first model beside the last), with the first settings."""
+        methods = list(one_per_method(self.values).values())
+        names = methods if len(methods) > 1 else list(self.values)
         return Choice((names[0], names[-1]), optimizer=next(iter(self.settings.values())))
 
     def steps(self, choice: Choice) -> int:
         """Steps of the candidate's path: "seq" makes each part's one after the other."""
         return choice.optimizer.steps * len(SCHEDULES[choice.schedule])
 
-    def figure(self, choice: Choice, on: Figure | None = None) -> Figure:
-        """The picture of a choice, drawn anew `on` an earlier one, if given, which is faster.
+    def figure(self, choice: Choice) -> Figure:
+        """The picture of a choice, without controls. Raises ValueError or IndexError for what does not exist."""
+        return draw_whole(self.panels(choice))
 
-        Raises ValueError or IndexError for what does not exist.
-        """
+    def picture(self, choice: Choice, canvas: Canvas) -> bytes:
+        """The same as PNG bytes, fast: of the canvas only what changed is drawn again."""
+        return to_png(canvas.draw(self.panels(choice)))
+
+    def panels(self, choice: Choice) -> list[Panel]:
+        """What a choice shows, computed; raises ValueError or IndexError for what does not exist."""
         self._check(choice)
-        models = tuple(dict.fromkeys(choice.models))
-        paths = dict(zip(models, self.paths(*self._climb(choice, models)), strict=True))
-        panels = [
-            ModelPanel(
-                model,
-                self.landscape(choice.scene, model, choice.pose_slice, choice.grid),
-                self.demonstration(choice.scene, model),
-                paths[model],
+        names = tuple(dict.fromkeys(choice.models))
+        self.scene(choice.scene)  # encoded once, before two threads ask for it
+        climb = self._beside.submit(self.paths, *self._climb(choice, names))
+        shown = [
+            (
+                self.landscape(choice.scene, name, choice.pose_slice, choice.grid),
+                self.demonstration(choice.scene, name),
             )
-            for model in models
+            for name in names
         ]
+        models = [ModelPanel(name, *s, path) for name, s, path in zip(names, shown, climb.result(), strict=True)]
         step = min(choice.step, self.steps(choice))
-        note = f"each landscape: {choice.grid} x {choice.grid} poses of {self.views} images; step {step}"
+        note = f"each landscape: {choice.grid} x {choice.grid} poses, images: {self.views}"
         views = self.demonstrations[choice.scene].views[: self.views]
-        return explorer_figure(panels, choice.pose_slice, views, self._grasp(choice.scene).numpy(), step, note, on)
+        return explorer_panels(models, choice.pose_slice, views, self._grasp(choice.scene).numpy(), step, note)
 
     def _check(self, choice: Choice) -> None:
         for model in choice.models:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import html
+import math
 import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ipywidgets as w
+from pydantic import ValidationError
 
 from dgrasp.policy import policy_spec
 from dgrasp.policy.policies import CONTROLS, POLICIES
 from dgrasp.report.explorer import Choice, Explorer, with_optimizer
 from dgrasp.report.pose_slice import AXES, HALF_WIDTHS, SCALES, UNITS, PoseSlice
-from dgrasp.report.slice_panels import empty_figure, to_png
+from dgrasp.report.slice_canvas import Canvas
 
 GRIDS = {"fast: 11 x 11": 11, "17 x 17": 17, "fine: 25 x 25": 25}
 ADAM = ("steps", "translation_rate", "rotation_rate", "translation_decay", "rotation_decay")
-STYLE = {"description_width": "92px"}
-WIDE = w.Layout(width="315px")
+STYLE = {"description_width": "118px"}
+SHORT = {"mm": "mm", "degrees": "°"}
+WIDE = w.Layout(width="325px")
 
 
 class ExplorerWidget:
@@ -26,8 +32,9 @@ class ExplorerWidget:
     """
 
     def __init__(self, explorer: Explorer) -> None:
-        self.explorer, self.figure = explorer, empty_figure()
-        self.image, self.status = w.Image(format="png"), w.HTML()
+        self.explorer, self.canvas = explorer, Canvas()
+        self.image, self.status = w.Image(format="png", layout=w.Layout(max_width="1160px")), w.HTML()
+        self.status.add_class("explorer-status")  # for tests in a browser
         self._busy = False
         self._make_controls()
         self.panel = self._lay_out()
@@ -59,9 +66,7 @@ class ExplorerWidget:
 
     def _make_controls(self) -> None:
         first, names = self.explorer.start, list(self.explorer.values)
-        scenes = [
-            (f"scene {d.scene}, grasp {d.stage}: {d.object}", i) for i, d in enumerate(self.explorer.demonstrations)
-        ]
+        scenes = [(f"{d.scene}.{d.stage}: {d.object}", i) for i, d in enumerate(self.explorer.demonstrations)]
         self.scene = w.Dropdown(options=scenes, description="scene", style=STYLE, layout=WIDE)
         self.left = w.Dropdown(options=names, value=first.models[0], description="left", style=STYLE, layout=WIDE)
         self.right = w.Dropdown(options=names, value=first.models[1], description="right", style=STYLE, layout=WIDE)
@@ -73,7 +78,7 @@ class ExplorerWidget:
         self.offsets = [
             w.FloatSlider(
                 0.0, min=-width * scale, max=width * scale, step=1.0, readout_format=".0f",
-                description=f"{axis} ({unit})", style=STYLE, layout=w.Layout(width="315px"),
+                description=f"{axis} ({SHORT[unit]})", style=STYLE, layout=WIDE,
             )
             for axis, unit, width, scale in zip(AXES, UNITS, HALF_WIDTHS, SCALES, strict=True)
         ]  # fmt: skip
@@ -83,16 +88,16 @@ class ExplorerWidget:
             options=list(self.explorer.settings), description="settings of", style=STYLE, layout=WIDE
         )
         self.steps = w.IntSlider(20, min=1, max=64, description="steps", style=STYLE, layout=WIDE)
-        self.translation_rate = self._rate("rate, moves (m)", -3, -0.5)
-        self.rotation_rate = self._rate("rate, turns", -2.5, 0.5)
-        self.translation_decay = self._decay("decay, moves")
-        self.rotation_decay = self._decay("decay, turns")
-        self.schedule = w.ToggleButtons(options=["sync", "seq"], style={"button_width": "66px"})
-        self.representation = w.ToggleButtons(options=["quat", "6d"], style={"button_width": "66px"})
-        self.step = w.IntSlider(0, min=0, max=20, description="step", style=STYLE, layout=w.Layout(width="420px"))
+        self.translation_rate = self._rate("translation rate", -3, -0.5)
+        self.rotation_rate = self._rate("rotation rate", -2.5, 0.5)
+        self.translation_decay = self._decay("translation decay")
+        self.rotation_decay = self._decay("rotation decay")
+        self.schedule = w.Dropdown(options=["sync", "seq"], description="schedule", style=STYLE, layout=WIDE)
+        self.representation = w.Dropdown(options=["quat", "6d"], description="rotation as", style=STYLE, layout=WIDE)
+        self.step = w.IntSlider(0, min=0, max=20, description="step", style={"description_width": "40px"}, layout=WIDE)
         self.play = w.Play(min=0, max=20, interval=400, show_repeat=False)
         w.jslink((self.play, "value"), (self.step, "value"))
-        self.grid = w.Dropdown(options=GRIDS, description="grid", style=STYLE, layout=w.Layout(width="230px"))
+        self.grid = w.Dropdown(options=GRIDS, description="grid", style=STYLE, layout=WIDE)
 
     @property
     def _drawn(self) -> list[w.Widget]:
@@ -103,7 +108,7 @@ class ExplorerWidget:
 
     def _lay_out(self) -> w.Widget:
         def column(title: str, *controls: w.Widget) -> w.Widget:
-            return w.VBox([w.HTML(f"<b>{title}</b>"), *controls])
+            return w.VBox([w.HTML(f"<b>{title}</b>"), *controls], layout=w.Layout(flex="0 0 340px"))
 
         look = (self.scene, self.left, self.right, self.horizontal, self.vertical, self.zoom)
         place = (*self.offsets, self.start_horizontal, self.start_vertical)
@@ -111,9 +116,12 @@ class ExplorerWidget:
         columns = [
             column("What to look at", *look, self.grid),
             column("Where: offset from the grasp, start", *place),
-            column("How to climb", self.settings, *climb, w.HBox([self.schedule]), w.HBox([self.representation])),
+            column("How to climb", self.settings, *climb, self.schedule, self.representation),
         ]
-        return w.VBox([w.HBox(columns), w.HBox([self.play, self.step]), self.image, self.status])
+        beside = w.HBox(
+            [self.play, self.step, self.status], layout=w.Layout(align_items="center", flex_flow="row wrap")
+        )
+        return w.VBox([w.HBox(columns, layout=w.Layout(flex_flow="row wrap")), beside, self.image])
 
     def _redraw(self, change: object = None) -> None:
         """Show the present choice, or say what is wrong with it and leave the last picture standing."""
@@ -123,46 +131,45 @@ class ExplorerWidget:
         try:
             choice = self.choice
             self._fit_step(choice)
-            picture = to_png(self.explorer.figure(choice, self.figure))
-        except ValueError as error:
-            self.status.value = f"<span style='color:#b00'>{html.escape(str(error))}</span>"
+            self.image.value = self.explorer.picture(choice, self.canvas)
+        except Exception as error:  # whatever it is: out of a callback nobody would ever see it
+            self.status.value = _said(error)
             return
-        self.image.value = picture
         self.status.value = f"answered in {time.perf_counter() - started:.2f} s"
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Move controls without drawing after each."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
 
     def _fit_step(self, choice: Choice) -> None:
         """The step slider reaches to the end of the path, and stays there if it was there."""
         steps, at_end = self.explorer.steps(choice), self.step.value == self.step.max
-        self._busy = True
-        self.step.max = self.play.max = steps
-        if at_end:
-            self.step.value = steps
-        self._busy = False
+        with self._quietly():
+            self.step.max = self.play.max = steps
+            if at_end:
+                self.step.value = steps
 
     def _apply_settings(self, change: object = None) -> None:
         """Move the controls of the optimizer to the chosen settings, then draw once."""
         name, settings = self.settings.value, self.explorer.settings[self.settings.value]
-        self._busy = True
-        for key in ADAM:
-            self._set(getattr(self, key), getattr(settings, key))
-        if name in {**POLICIES, **CONTROLS}:
-            spec = policy_spec(name)
-            self.representation.value, self.schedule.value = spec.representation, spec.schedule
-        self.step.value = self.step.max
-        self._busy = False
+        with self._quietly():
+            for key in ADAM:
+                _set(getattr(self, key), getattr(settings, key))
+            if name in {**POLICIES, **CONTROLS}:
+                spec = policy_spec(name)
+                self.representation.value, self.schedule.value = spec.representation, spec.schedule
+            self.step.value = self.step.max
         self._redraw()
 
     def _show_offsets(self, change: object = None) -> None:
         """The slice's own axes have no offset."""
         for slider, axis in zip(self.offsets, AXES, strict=True):
             slider.disabled = axis in (self.horizontal.value, self.vertical.value)
-
-    @staticmethod
-    def _set(control: w.Widget, value: float) -> None:
-        """Set a slider, widened if the value lies outside (tuning may search farther)."""
-        if isinstance(control, w.IntSlider) and value > control.max:
-            control.max = value
-        control.value = value
 
     @staticmethod
     def _share(name: str, value: float) -> w.Widget:
@@ -179,3 +186,31 @@ class ExplorerWidget:
         return w.FloatSlider(
             0.85, min=0.5, max=1.0, step=0.005, readout_format=".3f", description=name, style=STYLE, layout=WIDE
         )
+
+
+def _set(control: w.Widget, value: float) -> None:
+    """Set a slider, widened if the value lies outside: it would be moved to the nearest end without a word."""
+    place = math.log(value, control.base) if isinstance(control, w.FloatLogSlider) else value
+    if place < control.min:
+        control.min = place - control.step  # a step more: logarithms are rounded
+    if place > control.max:
+        control.max = place + control.step
+    control.value = value
+
+
+def _said(error: Exception) -> str:
+    """An error as text for the reader: what is wrong with the choice, or where the unexpected happened."""
+    if isinstance(error, ValidationError):
+        wrong = [
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}, got {e['input']!r}" for e in error.errors()
+        ]
+        return _red("; ".join(wrong))
+    if isinstance(error, ValueError | IndexError):
+        return _red(str(error))
+    where = html.escape("".join(traceback.format_exception(error)))
+    what = _red(f"unexpected {type(error).__name__}: {error}. The picture is that of the last choice that worked.")
+    return f"{what}<details><summary>where</summary><pre>{where}</pre></details>"
+
+
+def _red(text: str) -> str:
+    return f"<span style='color:#b00'>{html.escape(text)}</span>"

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from dgrasp.cameras import Views
 from dgrasp.nerf.quality import psnr, ssim
@@ -136,6 +137,51 @@ def plot_success_rates(axes: Axes, table: pd.DataFrame, tasks: Sequence[str]) ->
         axes.errorbar(x, rows["rate"], yerr=np.clip(error, 0, None), fmt="o", ms=4, color=policy_colour(name), lw=1.2)
         axes.plot(x, rows["paper"], ls="", marker="_", ms=9, mew=2, color=PAPER_COLOUR)
     axes.set(xticks=np.arange(len(tasks)), xticklabels=tasks, ylim=(-0.02, 1.02), ylabel="grasp success rate")
+
+
+def plot_convergence(axes: Axes, table: pd.DataFrame, share: str) -> None:
+    """A share of candidates (column `near_grasp` or `in_corner`) after each step, one line per policy; 6D dashed."""
+    for policy, rows in table.groupby("policy", sort=False):
+        axes.plot(rows["step"], rows[share], color=policy_colour(str(policy)), ls=_dashes(str(policy)), label=policy)
+    highest = 0.0 if table[share].isna().all() else float(table[share].max())
+    axes.set(xlabel="step", ylabel="share of candidates", ylim=(0, max(0.01, 1.05 * highest)))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+
+def plot_success_by_value(axes: Axes, table: pd.DataFrame, ylabel: str = "success rate") -> None:
+    """`success_by_value`: rate in bins of rising value with Wilson intervals, one line per policy; 6D dashed."""
+    policies = list(dict.fromkeys(table["policy"]))
+    for i, policy in enumerate(policies):
+        rows = table[table["policy"] == policy]
+        x = rows["bin"] + 0.06 * (i - (len(policies) - 1) / 2)
+        error = np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]).clip(0)
+        style = {"ls": _dashes(policy), "color": policy_colour(policy), "label": policy}
+        axes.errorbar(x, rows["rate"], yerr=error, marker="o", ms=4, **style)
+    bins = sorted(set(table["bin"]))
+    top = min(1.0, 1.1 * float(table["high"].max()))
+    axes.set(xlabel="by value, lowest to highest", xticks=bins, ylabel=ylabel, ylim=(-0.02 * top, 1.02 * top))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+
+def plot_studies(axes: Axes, trials: pd.DataFrame) -> None:
+    """Tuning: success of every trial (pruned ones hollow) and the best so far, one line per policy; 6D dashed.
+
+    Squares are policies that move and turn one after the other ("seq").
+    """
+    for policy, rows in trials.groupby("policy", sort=False):
+        colour, shape = policy_colour(str(policy)), "s" if str(policy).endswith("_seq") else "o"
+        complete = rows["state"] == "COMPLETE"
+        best = rows["success"].where(complete).cummax().ffill()
+        dots = {"markevery": complete.tolist(), "marker": shape, "ms": 4, "ls": _dashes(str(policy))}
+        axes.plot(rows["trial"], best, color=colour, label=policy, **dots)
+        for some, face in ((complete, colour), (~complete, "none")):
+            axes.scatter(rows["trial"][some], rows["success"][some], c=face, edgecolors=colour, marker=shape, s=16)
+    axes.set(xlabel="trial (0: untuned)", ylabel="success in simulation", ylim=(-0.02, 1.02))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _dashes(policy: str) -> str:
+    return "--" if "_6d" in policy else "-"
 
 
 def policy_colour(policy: str) -> str:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from PIL import Image
+from matplotlib.ticker import MaxNLocator
 
 from dgrasp.cameras import Views
-from dgrasp.report.draw import draw_gripper, show_view, to_pixels
+from dgrasp.report.draw import draw_gripper, gripper_in_view, show_view, to_pixels
 from dgrasp.report.plots import policy_colour
 from dgrasp.report.pose_slice import SCALES, UNITS, PoseSlice
+from dgrasp.report.slice_canvas import Panel
 from dgrasp.report.slice_data import CandidatePath, SliceLandscape, SlopesOnPath
 
 DEMONSTRATED = "#1a9641"
@@ -36,6 +34,9 @@ class ModelPanel:
     landscape: SliceLandscape
     demonstration: SlopesOnPath
     path: CandidatePath
+
+
+Candidates = Mapping[str, tuple[CandidatePath, str]]  # by the name of the model: the path, its colour
 
 
 def plot_slice(axes: Axes, pose_slice: PoseSlice, landscape: SliceLandscape) -> None:
@@ -72,120 +73,119 @@ def plot_path(axes: Axes, pose_slice: PoseSlice, path: CandidatePath, step: int)
     axes.plot(*at[step], marker="o", ms=9, color=PATH, mec="white", zorder=6)
 
 
-def plot_grippers(
-    axes: Axes,
-    views: Views,
-    view: int,
-    T_world_grasp: Float[np.ndarray, "4 4"],
-    candidates: Mapping[str, tuple[CandidatePath, str]],
-    step: int,
-    title: str | None = None,
+def plot_ways(
+    axes: Axes, views: Views, view: int, T_world_grasp: Float[np.ndarray, "4 4"], candidates: Candidates
 ) -> None:
-    """A camera's view with the demonstrated gripper (green) and each candidate's way and gripper at `step`."""
-    show_view(axes, views, view, title)
-    draw_gripper(axes, views, view, T_world_grasp, color=DEMONSTRATED, width=1.6)
+    """Each candidate's way in a camera's view, which is cut to where the ways and the grasp are."""
     for path, colour in candidates.values():
         uv, depth = to_pixels(views, view, path.Ts_world_tcp[:, :3, 3])
         if (depth > 0.05).all():
             axes.plot(*uv.T, color=colour, lw=0.9, alpha=0.9)
-        draw_gripper(axes, views, view, path.Ts_world_tcp[step], color=colour, width=2.0)
-    p_world = np.concatenate(
-        [T_world_grasp[None, :3, 3], *(path.Ts_world_tcp[:, :3, 3] for path, _ in candidates.values())]
-    )
-    _look_at(axes, views, view, p_world)
+    ways = [path.Ts_world_tcp[:, :3, 3] for path, _ in candidates.values()]
+    _look_at(axes, views, view, np.concatenate([T_world_grasp[None, :3, 3], *ways]))
 
 
-def plot_values(axes: Axes, candidates: Mapping[str, tuple[CandidatePath, str]], step: int) -> None:
+def plot_grippers(axes: Axes, views: Views, view: int, candidates: Candidates, step: int) -> None:
+    """Each candidate's gripper at `step` in a camera's view, with a white rim: seen on objects of any colour."""
+    for path, colour in candidates.values():
+        strokes = gripper_in_view(views, view, path.Ts_world_tcp[step])
+        widths, colours = ([x for x in pair for _ in strokes] for pair in ((3.6, 2.0), ("white", colour)))
+        axes.add_collection(
+            LineCollection(2 * strokes, colors=colours, linewidths=widths, capstyle="round"), autolim=False
+        )
+
+
+def plot_values(axes: Axes, candidates: Candidates) -> None:
     """The candidate's value after each step, one line per model; every model has its own scale of values."""
-    for name, (path, colour) in candidates.items():
-        rise = path.scores - path.scores[0]
-        axes.plot(rise, color=colour, label=name)
-        axes.plot(step, rise[step], marker="o", ms=6, color=colour, mec="white")
-    axes.axvline(step, color="0.7", lw=0.8, zorder=0)
-    gains = [path.scores - path.scores[0] for path, _ in candidates.values()]
-    low, high = float(np.min(gains)), float(np.max(gains))
+    gains = {name: path.scores - path.scores[0] for name, (path, _) in candidates.items()}
+    for name, (_, colour) in candidates.items():
+        axes.plot(gains[name], color=colour, label=name)
+    low, high = (float(bound(list(gains.values()))) for bound in (np.min, np.max))
     margin = 0.08 * max(high - low, 1e-9)
-    axes.set(xlim=(-0.4, len(gains[0]) - 0.6), ylim=(low - margin, high + margin), xlabel="step")
-    axes.locator_params(nbins=4)
+    steps = len(next(iter(gains.values()))) - 1
+    axes.set(xlim=(-0.4, steps + 0.4), ylim=(low - margin, high + margin), xlabel="step")
+    axes.locator_params(axis="y", nbins=4)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.set_title("value gained since the start", y=1.02)
 
 
-def empty_figure() -> Figure:
-    """The explorer's figure without content: two landscapes, two cameras, values. Kept, it saves making axes."""
-    with rc_context({"figure.constrained_layout.use": False}):  # it would cost as much as all the drawing
-        figure = Figure(figsize=(11.6, 4.9), dpi=100)
-    FigureCanvasAgg(figure)
-    for k in range(2):
-        figure.add_axes((0.055 + 0.335 * k, 0.18, 0.305, 0.70), label=f"model {k}")
-    for k in range(2):
-        figure.add_axes((0.712 + 0.146 * k, 0.57, 0.142, 0.31), label=f"camera {k}")
-    figure.add_axes((0.745, 0.18, 0.245, 0.27), label="values")
-    return figure
+def mark_step(axes: Axes, candidates: Candidates, step: int) -> None:
+    """Where on `plot_values` the candidates are."""
+    axes.axvline(step, color="0.7", lw=0.8)
+    for path, colour in candidates.values():
+        axes.plot(step, path.scores[step] - path.scores[0], marker="o", ms=6, color=colour, mec="white")
 
 
-def explorer_figure(
-    panels: Sequence[ModelPanel],
+def explorer_panels(
+    models: Sequence[ModelPanel],
     pose_slice: PoseSlice,
     views: Views,
     T_world_grasp: Float[np.ndarray, "4 4"],
     step: int,
     note: str = "",
-    figure: Figure | None = None,
-) -> Figure:
-    """All panels side by side: one or two models' landscapes, two camera views, values against steps.
+) -> list[Panel]:
+    """All panels: one or two models' landscapes, up to two camera views, values against steps, keys and a note.
 
-    figure: an `empty_figure` or an earlier result, which is drawn anew. Raises ValueError unless there are one or two
-    panels and 0 <= step <= the number of steps.
+    Raises ValueError unless there are one or two models and 0 <= step <= the number of steps.
     """
-    if not 1 <= len(panels) <= 2:
-        raise ValueError(f"panels: expected one or two models, got {len(panels)}")
-    steps = len(panels[0].path.scores) - 1
+    if not 1 <= len(models) <= 2:
+        raise ValueError(f"models: expected one or two, got {len(models)}")
+    steps = len(models[0].path.scores) - 1
     if not 0 <= step <= steps:
         raise ValueError(f"step: expected 0 to {steps}, the steps of this path, got {step}")
-    figure = figure or empty_figure()
-    _wipe(figure)
-    on = {str(axes.get_label()): axes for axes in figure.axes}
-    candidates = {panel.name: (panel.path, policy_colour(panel.name)) for panel in panels}
-    for k, panel in enumerate(panels):
-        _model_panel(on[f"model {k}"], panel, pose_slice, step)
-    on["model 1"].set(visible=len(panels) == 2, ylabel="", yticklabels=[])
-    for k in range(2):
-        on[f"camera {k}"].set_visible(k < len(views))
-        if k < len(views):
-            plot_grippers(on[f"camera {k}"], views, k, T_world_grasp, candidates, step)
-    plot_values(on["values"], candidates, step)
-    figure.legend(handles=_keys(candidates), loc="lower left", bbox_to_anchor=(0.045, 0.0), ncols=6, fontsize=8)
-    figure.text(0.99, 0.955, note, ha="right", fontsize=8, color="0.4")
-    return figure
+    candidates = {model.name: (model.path, policy_colour(model.name)) for model in models}
+    paths = tuple(model.path for model in models)
+    panels = [_model_panel(k, model, pose_slice, step) for k, model in enumerate(models)]
+    panels += [_camera_panel(k, views, T_world_grasp, candidates, step) for k in range(min(2, len(views)))]
+    return [
+        *panels,
+        Panel(
+            "values", paths, lambda axes: plot_values(axes, candidates), lambda axes: mark_step(axes, candidates, step)
+        ),
+        Panel("keys", tuple(candidates), lambda axes: _show_keys(axes, candidates)),
+        Panel("note", note, lambda axes: _show_note(axes, note)),
+    ]
 
 
-def _wipe(figure: Figure) -> None:
-    """Take away what is drawn, and keep the axes."""
-    for artist in [*figure.legends, *figure.texts]:
-        artist.remove()
-    for axes in figure.axes:
-        for artist in [*axes.lines, *axes.collections, *axes.images, *axes.texts]:
-            artist.remove()
-        axes.set_prop_cycle(None)
+def _model_panel(k: int, model: ModelPanel, pose_slice: PoseSlice, step: int) -> Panel:
+    def still(axes: Axes) -> None:
+        plot_slice(axes, pose_slice, model.landscape)
+        plot_demonstrated(axes, pose_slice, model.demonstration, color=policy_colour(model.name))
+        _show_name(axes, model)
+        if k > 0:
+            axes.set(ylabel="", yticklabels=[])
+
+    shows = (model.name, pose_slice, model.landscape, model.demonstration)
+    return Panel(f"model {k}", shows, still, lambda axes: plot_path(axes, pose_slice, model.path, step))
 
 
-def to_png(figure: Figure) -> bytes:
-    """An `explorer_figure` as PNG bytes, drawn once and compressed lightly because someone is waiting."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    target = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(target, format="png", compress_level=1)
-    return target.getvalue()
+def _camera_panel(
+    k: int, views: Views, T_world_grasp: Float[np.ndarray, "4 4"], candidates: Candidates, step: int
+) -> Panel:
+    def still(axes: Axes) -> None:
+        show_view(axes, views, k)
+        draw_gripper(axes, views, k, T_world_grasp, color=DEMONSTRATED, width=1.6)
+        plot_ways(axes, views, k, T_world_grasp, candidates)
+
+    shows = (T_world_grasp.tobytes(), tuple(path for path, _ in candidates.values()))
+    return Panel(f"camera {k}", shows, still, lambda axes: plot_grippers(axes, views, k, candidates, step))
 
 
-def _model_panel(axes: Axes, panel: ModelPanel, pose_slice: PoseSlice, step: int) -> None:
-    plot_slice(axes, pose_slice, panel.landscape)
-    plot_demonstrated(axes, pose_slice, panel.demonstration, color=policy_colour(panel.name))
-    plot_path(axes, pose_slice, panel.path, step)
-    translation, rotation = (_cosine(c) for c in panel.demonstration.cosines)
-    axes.set_title(panel.name, color=policy_colour(panel.name), y=1.055)
-    cosines = f"cosine with the demonstration: translation {translation}, rotation {rotation}"
-    axes.text(-1, 1.03, cosines, color=policy_colour(panel.name), fontsize=8, va="bottom")
+def _show_name(axes: Axes, model: ModelPanel) -> None:
+    translation, rotation = (_cosine(c) for c in model.demonstration.cosines)
+    axes.set_title(model.name, color=policy_colour(model.name), y=1.055)
+    cosines = f"cosine to demonstrated: translation {translation}, rotation {rotation}"
+    axes.text(-1, 1.03, cosines, color=policy_colour(model.name), fontsize=8, va="bottom")
+
+
+def _show_keys(axes: Axes, candidates: Candidates) -> None:
+    axes.set_axis_off()
+    axes.legend(handles=_keys(candidates), loc="center left", ncols=6, fontsize=8, borderpad=0, borderaxespad=0)
+
+
+def _show_note(axes: Axes, note: str) -> None:
+    axes.set_axis_off()
+    axes.text(1, 0.4, note, ha="right", fontsize=8, color="0.4", transform=axes.transAxes)
 
 
 def _look_at(axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "n 3"]) -> None:
@@ -198,7 +198,7 @@ def _look_at(axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "n 
     axes.set(xlim=(corner[0], corner[0] + share * size[0]), ylim=(corner[1] + share * size[1], corner[1]))
 
 
-def _keys(candidates: Mapping[str, tuple[CandidatePath, str]]) -> list[Line2D]:
+def _keys(candidates: Candidates) -> list[Line2D]:
     lines = [("demonstrated", DEMONSTRATED), ("candidate's path", PATH), ("slope of the landscape", "0.35")]
     lines += [(f"{name}: slope there, gripper", colour) for name, (_, colour) in candidates.items()]
     return [Line2D([], [], color=colour, label=label) for label, colour in lines]
@@ -206,7 +206,7 @@ def _keys(candidates: Mapping[str, tuple[CandidatePath, str]]) -> list[Line2D]:
 
 def _ticks(axes: Axes, pose_slice: PoseSlice) -> None:
     """Axes are drawn in half widths; ticks and labels say millimetres or degrees from the grasp."""
-    at = np.linspace(-1, 1, 3)
+    at = np.linspace(-0.5, 0.5, 3)  # labels at the ends would run into those of the neighbour
     for axis, name, width, index in zip(
         (axes.xaxis, axes.yaxis), pose_slice.axes, pose_slice.half_widths, pose_slice.indices, strict=True
     ):

@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 import torch
 
-from dgrasp.policy import in_corner, progress, share_near_grasps, slope_agreement, success_by_value, value_ranks_success
+from dgrasp.policy import (
+    in_corner,
+    near_grasps,
+    progress,
+    share_near_grasps,
+    slope_agreement,
+    success_by_value,
+    value_ranks_success,
+)
 from dgrasp.poses import make_pose, uniform_poses
 
 BOUNDS = (torch.tensor([-0.1, -0.3, 0.96]), torch.tensor([0.5, 0.3, 1.06]))
@@ -57,6 +65,16 @@ def test_share_near_grasps_follows_the_path():
 def test_without_a_valid_grasp_there_is_no_share():
     with pytest.raises(ValueError, match="T_world_grasps: empty"):
         share_near_grasps(poses(4)[None], torch.zeros(0, 4, 4))
+
+    assert not near_grasps(poses(4), torch.zeros(0, 4, 4)).any()
+    table = progress(poses(4)[None], torch.zeros(0, 4, 4), BOUNDS)
+    assert table["near_grasp"].isna().all() and table["in_corner"].tolist() == [0.0]
+
+
+def test_which_candidates_are_near():
+    grasp = poses(1)
+    far = grasp @ make_pose(torch.eye(3), torch.tensor([0.05, 0.0, 0.0]))
+    assert near_grasps(torch.cat([far, grasp]), grasp).tolist() == [False, True]
 
 
 def test_corners_are_not_edges():

@@ -19,6 +19,13 @@ from dgrasp.value import QueryPoints, ValueConfig, build_value
 CONFIG = ValueConfig.model_validate({"queries": {"points_per_line": 1}, "policy_views": 2})
 
 
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """pyplot keeps every figure until it is closed."""
+    yield
+    plt.close("all")
+
+
 @pytest.fixture(scope="module")
 def views():
     Ts = [view_from_sphere(torch.tensor([0.2, 0.0, 0.96]).double(), 0.8, a, 0.7).numpy() for a in (-1, 1)]

@@ -1,0 +1,101 @@
+"""What notebook 4 shows of many climbs: convergence, value against success, studies; and policies a profile lacks."""
+
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from dgrasp.policy import success_by_value, value_ranks_success
+from dgrasp.report.climbs import Climb, convergence, final_values, shown
+from dgrasp.report.plots import plot_convergence, plot_studies, plot_success_by_value
+from dgrasp.report.studies import study_table, study_trials
+
+SETTINGS = {"steps": 8, "translation_rate": 0.02, "rotation_rate": 0.1, "translation_decay": 0.9, "rotation_decay": 0.8}
+
+
+@pytest.fixture
+def ax():
+    figure, axes = plt.subplots()
+    yield axes
+    plt.close(figure)
+
+
+def climb(near_grasp, near=None, scores=(1.0, 2.0)):
+    progress = pd.DataFrame({"step": [0, 1], "near_grasp": near_grasp, "in_corner": [0.0, 0.25]})
+    return Climb(None, np.eye(4), np.zeros((2, 4, 4)), np.array(scores), np.zeros((2, 2, 4, 4)), progress, near)
+
+
+def climbs():
+    known = climb([0.0, 0.5], np.array([False, True]))
+    unknown = climb([np.nan, np.nan])  # a pile without a valid grasp
+    return {"base_6d_sync": [known, unknown], "dgrasp_quat_sync": [climb([0.0, 1.0], np.array([True, False])), known]}
+
+
+def test_scenes_without_a_valid_grasp_do_not_count_as_failures(ax):
+    table = convergence(climbs())
+    assert table["near_grasp"].tolist() == [0.0, 0.5, 0.0, 0.75]
+    assert table["in_corner"].tolist() == [0.0, 0.25] * 2
+    plot_convergence(ax, table, "near_grasp")
+    assert [line.get_linestyle() for line in ax.lines] == ["--", "-"]
+    assert ax.lines[1].get_ydata().tolist() == [0.0, 0.75] and ax.get_ylim()[1] > 0.75
+
+
+def test_a_share_that_nobody_knows_is_an_empty_plot(ax):
+    plot_convergence(ax, convergence({"base_6d_sync": [climb([np.nan, np.nan])]}), "near_grasp")
+    assert np.isnan(ax.lines[0].get_ydata()).all()
+
+
+def test_value_against_success_of_final_candidates(ax):
+    final = final_values(climbs())
+    assert final.groupby("policy").size().to_dict() == {"base_6d_sync": 2, "dgrasp_quat_sync": 4}
+    assert value_ranks_success(final).set_index("policy")["auc"].to_dict() == {
+        "base_6d_sync": 1,
+        "dgrasp_quat_sync": 0.5,
+    }
+    plot_success_by_value(ax, success_by_value(final, bins=2))
+    (base, _) = ax.containers
+    assert base.lines[0].get_ydata().tolist() == [0.0, 1.0] and ax.get_ylim()[1] >= 1.0
+
+
+def test_no_scene_with_a_valid_grasp_leaves_an_empty_table():
+    assert final_values({"base_6d_sync": [climb([np.nan] * 2)]}).columns.tolist() == ["policy", "value", "success"]
+
+
+def test_policies_that_a_profile_lacks_have_a_stand_in_of_their_method():
+    wanted = ("base_quat_seq", "dgrasp_6d_seq")
+    assert shown(wanted, ("base_quat_seq", "dgrasp_6d_seq", "base_6d_sync")) == list(wanted)
+    assert shown(wanted, ("base_6d_sync", "dgrasp_quat_sync")) == ["base_6d_sync", "dgrasp_quat_sync"]
+    assert shown(wanted, ("dgrasp_quat_sync", "control_quat_seq")) == ["dgrasp_quat_sync"]
+    with pytest.raises(ValueError, match="got control_quat_seq"):
+        shown(wanted, ("control_quat_seq",))
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study as tuning records it: two complete trials, one pruned after two attempts."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "study.journal")))
+    study = optuna.create_study(storage=storage, study_name="base_6d_seq", direction="maximize")
+    for attempts, pruned in (([1, 0], False), ([0, 0.25], True), ([1, 1], False)):
+        trial = study.ask()
+        trial.suggest_int("steps", 8, 8)
+        for step, rate in enumerate(attempts):
+            trial.report(rate, step)
+        study.tell(trial, None if pruned else attempts[-1], optuna.trial.TrialState.PRUNED if pruned else None)
+    summary = {"trials": 3, "pruned": 1, "success": 1.0, "optimizer": SETTINGS}
+    return {"base_6d_seq": SimpleNamespace(path=tmp_path, summary=summary)}
+
+
+def test_studies_are_read_from_their_records(study, ax):
+    trials = study_trials(study)
+    assert trials["state"].tolist() == ["COMPLETE", "PRUNED", "COMPLETE"]
+    assert trials["success"].tolist() == [0.0, 0.25, 1.0] and trials["steps"].tolist() == [8] * 3
+    row = study_table(study).loc["base_6d_seq"]
+    assert (row["trials"], row["pruned"], row["untuned"], row["best"], row["steps"]) == (3, 1, 0.0, 1.0, 8)
+    plot_studies(ax, trials)
+    assert ax.lines[0].get_ydata().tolist() == [0.0, 0.0, 1.0]  # a pruned trial is never the best so far

@@ -1,0 +1,54 @@
+"""The slope explorer as a reader meets it: in JupyterLab, in a browser, moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from lab import Page, chromium, jupyterlab, programs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # 20 s alone, a minute beside other work
+
+CELLS = (
+    "import torch\nfrom small_explorer import small_explorer\nfrom dgrasp.report.explorer_widget import ExplorerWidget",
+    "torch.set_num_threads(1)\nwidget = ExplorerWidget(small_explorer())\nwidget.panel",
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A notebook with the explorer and nothing else, run."""
+    programs()
+    folder: Path = tmp_path_factory.mktemp("lab")
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    (folder / "notebooks").mkdir()
+    nbformat.write(notebook, folder / "notebooks" / "explorer.ipynb")
+    with jupyterlab(folder / "notebooks", folder / "settings") as address, chromium(folder / "profile") as chrome:
+        page = Page(chrome, address.format("explorer.ipynb"), seconds=50)
+        page.run_all()
+        yield page
+
+
+def test_controls_change_the_picture_and_errors_are_said(page: Page) -> None:
+    start = page.picture()
+    turned = page.changed_by(lambda: page.choose("vertical", "about z"))
+    faster = page.changed_by(lambda: page.nudge("translation rate"))
+    assert len({start, turned, faster}) == 3 and page.status().startswith("answered in")
+
+    page.choose("horizontal", "about z")
+    page.wait.until(lambda _: "two different pose axes" in page.status())
+    assert page.picture() == faster
+
+    page.changed_by(lambda: page.choose("horizontal", "z"))
+    page.wait.until(lambda _: page.status().startswith("answered in"))
+
+
+def test_the_picture_is_whole_and_nothing_is_cut_off(page: Page) -> None:
+    """The image has arrived in its size, and all labels of controls are read to their ends."""
+    assert page.size_of_image() == (1160, 490)
+    assert page.labels_cut_off() == []
