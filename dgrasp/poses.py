@@ -202,7 +202,8 @@ def check_poses(
     check_numbers(T, name, shape, ndims, (4, 4))
     R = T.detach()[..., :3, :3]
     x, y, z = R.unbind(-1)
-    error = (R.transpose(-1, -2) @ R - torch.eye(3, dtype=T.dtype, device=T.device)).abs().amax((-1, -2))
+    products = (R[..., None] * R[..., None, :]).sum(-3)  # R^T R; a matrix product would be rounded under autocast
+    error = (products - torch.eye(3, dtype=T.dtype, device=T.device)).abs().amax((-1, -2))
     volume = (torch.linalg.cross(x, y) * z).sum(-1)
     if (wrong := (error > tolerance) | (volume < 0)).any():
         raise ValueError(
