@@ -2,7 +2,7 @@
 # Works with GNU make 3.81 and newer; from another folder as `make -C <here>`.
 
 PROFILE ?= smoke
-PROFILES := smoke laptop paper
+PROFILES := smoke laptop paper recorded
 NOTEBOOKS := 00_start_here 01_data_generation 02_nerf_transfer 03_training 04_pose_optimization \
              05_simulated_grasping 06_real_robot_trials
 
@@ -13,6 +13,8 @@ PYTHON ?=
 PIP_ARGS ?=
 EXTRAS := notebooks,dev,export,distributed
 LOCK := requirements.lock
+SCENE_SEED := 7
+SEEDS := 0 1 2
 VENV := .venv
 ENV := own
 
@@ -40,7 +42,7 @@ BUILD := build/$(PROFILE)
 BUILT := $(NOTEBOOKS:%=$(BUILD)/notebooks/%.ipynb)
 PACKAGE := $(shell find dgrasp -type f '(' -name '*.py' -o -name '*.yaml' -o -name '*.json' -o -name '*.mplstyle' ')')
 
-.PHONY: help env reproduce test bench figures lab lint lock clean distclean FORCE
+.PHONY: help env reproduce test bench figures record fresh seeds lab lint lock clean distclean FORCE
 
 help:  ## show this list
 	@echo 'make <target> [PROFILE=$(PROFILE)]   (profiles: $(PROFILES))'
@@ -59,8 +61,18 @@ test: $(STAMP)  ## run the notebooks in smoke, then all tests (PYTEST_ARGS="-k p
 bench: $(STAMP)  ## measure; writes build/bench.json (ONLY=<name> for one)
 	$(RUN) benchmarks/run.py $(if $(ONLY),--only $(ONLY))
 
-figures: $(STAMP)  ## make figures/ again from the recorded runs
-	$(RUN) -m dgrasp.report figures
+figures: $(STAMP)  ## make figures/ again from the runs on record in figures/runs/
+	@$(MAKE) --no-print-directory reproduce PROFILE=recorded
+	$(RUN) -m dgrasp.report figures --build build/recorded
+
+record: $(STAMP)  ## put the finished build of PROFILE on record in figures/runs/
+	$(RUN) -m dgrasp.records save --profile $(PROFILE) --build $(BUILD)
+
+fresh: $(STAMP)  ## test the recorded policies on scenes of another seed (SCENE_SEED=7)
+	$(RUN) -m dgrasp.replication scenes --scene-seed $(SCENE_SEED)
+
+seeds: $(STAMP)  ## train the main contrast from three seeds (SEEDS="0 1 2")
+	$(RUN) -m dgrasp.replication seeds --seeds $(SEEDS)
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab (LAB_ARGS="--no-browser")
 	@# not --sync, which would touch the sources and so make every built notebook stale

@@ -72,7 +72,7 @@ class RecordedExperiment(Experiment):
 
     def value(self, model: str) -> Run:
         recipe = ValueRecipe(model=model, value=self.profile.value)
-        return read_run(self._place(f"value-{recipe.model}"), ValueRecipe)
+        return read_run(self._place(f"value-{recipe.trained_as}"), ValueRecipe)
 
     def values(self) -> dict[str, Run]:
         models = dict.fromkeys(policy_spec(p).model for p in self.profile.evaluation.policies)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dgrasp import records
+from dgrasp import records, replication
 from dgrasp.data import DemonstrationSet
 from dgrasp.evaluation import read_trials
 from dgrasp.experiment import Experiment
@@ -171,3 +171,22 @@ def test_a_record_too_large_leaves_the_old_one(record, tmp_path, monkeypatch):
     with pytest.raises(records.RecordError, match=r"MiB to record, at most 0.01 are allowed"):
         records.save(experiment, folder)
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_fresh_scenes_and_other_training_seeds(record, tmp_path, monkeypatch):
+    made, folder = record
+    read = records.RecordedExperiment.read(tmp_path, folder)
+    policies = replication.CONTRAST
+    with pytest.raises(ValueError, match="scene_seed: 0 is the experiment's own"):
+        replication.evaluate_fresh(read, 0)
+    fresh = replication.evaluate_fresh(read, 7, policies)
+    trials = read_trials(fresh)
+    assert set(trials["policy"]) == set(policies) and set(trials["seed"]) == {7}
+    table = replication.agreement(read, fresh)
+    assert set(table["policy"]) == set(policies) and table["p"].between(0, 1).all()
+    again = replication.train_again(read, [0, 1])
+    assert list(again["seed"]) == [0, 1]
+    other = replication._value(read, "base", 1)
+    assert other.seed == 1 and other.config == made.value("base").config
+    assert other.load("readout")["logit.weight"].ne(made.value("base").load("readout")["logit.weight"]).any()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from dgrasp import records
+
 INTERPRETER = """\
 #!/bin/sh
 echo "$@" >> calls
@@ -169,10 +171,9 @@ def test_help_is_the_default_and_names_every_target(root, repository):
     assert calls(repository) == []
 
 
-def test_profiles_are_those_of_the_package(root):
-    assert sorted(variable(root, "PROFILES").split()) == sorted(
-        p.stem for p in (root / "dgrasp/profiles").glob("*.yaml")
-    )
+def test_profiles_are_those_of_the_package_and_the_record(root):
+    shipped = [p.stem for p in (root / "dgrasp/profiles").glob("*.yaml")]
+    assert sorted(variable(root, "PROFILES").split()) == sorted([*shipped, records.NAME])
 
 
 def test_order_holds_however_slow_the_first_notebook_is(repository, names):

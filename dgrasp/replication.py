@@ -1,0 +1,149 @@
+"""The experiment again with one thing changed: other test scenes, or other training seeds.
+
+    python -m dgrasp.replication scenes --scene-seed 7     fresh test scenes and starts, the same models and settings
+    python -m dgrasp.replication seeds --seeds 0 1 2       the main contrast from other initial weights and draws
+
+Both read the experiment on record (or that of `--profile` and `--build`), write what they did to the build folder, and
+go on where they were interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+import pandas as pd
+from scipy.stats import fisher_exact
+
+from dgrasp.data import generate_demonstrations
+from dgrasp.evaluation import EvaluationRecipe, evaluate, paired_comparison, read_trials, success_rates
+from dgrasp.experiment import Experiment
+from dgrasp.policy import policy_spec
+from dgrasp.runs import Run
+from dgrasp.value import train_value
+
+CONTRAST = ("dgrasp_quat_sync", "base_quat_sync")  # the main contrast: one model of each kind, all else equal
+
+
+def evaluate_fresh(
+    experiment: Experiment, scene_seed: int, policies: Sequence[str] = (), repetitions: int | None = None
+) -> Run:
+    """The evaluation on scenes and starts of another seed; raises ValueError for a seed that was used before."""
+    if scene_seed == experiment.seed:
+        raise ValueError(f"scene_seed: {scene_seed} is the experiment's own; give another for fresh scenes")
+    changes: dict[str, object] = {} if repetitions is None else {"repetitions": repetitions}
+    if policies:
+        changes["policies"] = tuple(policies)
+    recipe = _recipe(experiment, **changes)
+    tuned = {name: experiment.tuned(name) for name in recipe.evaluation.policies}
+    sources = {name: experiment.source(name, experiment.optimizer(name)) for name in tuned}
+    workers = experiment.profile.runtime.workers
+    return evaluate(recipe, sources, tuned, experiment.build, seed=scene_seed, workers=workers)
+
+
+def agreement(experiment: Experiment, fresh: Run) -> pd.DataFrame:
+    """Rates on the experiment's scenes beside those on fresh ones, policy by policy and task by task.
+
+    p: Fisher's exact test that both come from one rate; attempts within a scene depend on each other, so that it is a
+    guide.
+    """
+    assert isinstance(fresh.config, EvaluationRecipe)
+    recorded = success_rates(read_trials(experiment.evaluation()), experiment.profile.evaluation)
+    again = success_rates(read_trials(fresh), fresh.config.evaluation)
+    rows = recorded.merge(again, on=["policy", "task"], suffixes=("", "_fresh"))
+    rows["p"] = [
+        fisher_exact([[r.successes, r.n - r.successes], [r.successes_fresh, r.n_fresh - r.successes_fresh]]).pvalue
+        for r in rows.itertuples()
+    ]
+    return rows
+
+
+def train_again(experiment: Experiment, seeds: Sequence[int], repetitions: int = 1) -> pd.DataFrame:
+    """The main contrast with models trained from other seeds, on the same Phi, scenes, starts and tuned settings.
+
+    One row per seed and task: rate of both, and their paired comparison. Demonstrations are made again if only a
+    record is there.
+    """
+    models = [(seed, policy_spec(name).model) for seed in seeds for name in CONTRAST]
+    workers = experiment.profile.runtime.workers
+    joblib.Parallel(n_jobs=workers)(joblib.delayed(_value)(experiment, model, seed) for seed, model in models)
+    rows = []
+    for seed in seeds:
+        trials = read_trials(_contrast(experiment, seed, repetitions))
+        rates = trials.groupby(["policy", "task"])["success"].mean()
+        for task in experiment.profile.evaluation.tasks:
+            both = {name: float(rates[name, task]) for name in CONTRAST}
+            rows.append({"seed": seed, "task": task, **both, **paired_comparison(trials, *CONTRAST, task)})
+    return pd.DataFrame(rows)
+
+
+def _contrast(experiment: Experiment, seed: int, repetitions: int) -> Run:
+    recipe = _recipe(experiment, policies=CONTRAST, repetitions=repetitions)
+    values = {name: _value(experiment, policy_spec(name).model, seed) for name in CONTRAST}
+    tuned = {name: experiment.optimizer(name) for name in CONTRAST}
+    sources = {name: replace(experiment.source(name, tuned[name]), value=values[name]) for name in CONTRAST}
+    inputs = {name: experiment.tuned(name) for name in CONTRAST} | {f"value {n}": v for n, v in values.items()}
+    workers = experiment.profile.runtime.workers
+    return evaluate(recipe, sources, inputs, experiment.build, seed=experiment.seed, workers=workers)
+
+
+def _value(experiment: Experiment, model: str, seed: int) -> Run:
+    if seed == experiment.seed:
+        return experiment.value(model)
+    p = experiment.profile
+    demos = generate_demonstrations(p.data, p.cell, experiment.build, seed=experiment.seed, workers=p.runtime.workers)
+    device = p.runtime.device
+    # one thread: the models train side by side, as in the experiment
+    return train_value(
+        p.value, experiment.nerf(), demos, experiment.build, model=model, seed=seed, device=device, threads=1
+    )
+
+
+def _recipe(experiment: Experiment, **changes: object) -> EvaluationRecipe:
+    evaluation = experiment.profile.evaluation
+    changed = type(evaluation).model_validate(evaluation.model_dump() | changes)
+    return EvaluationRecipe(evaluation=changed, cell=experiment.profile.cell, observer=experiment.observer)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        experiment = Experiment.at(options.profile, options.build, options.seed)
+        if options.command == "scenes":
+            fresh = evaluate_fresh(experiment, options.scene_seed, options.policies, options.repetitions)
+            table = agreement(experiment, fresh)
+        else:
+            table = train_again(experiment, options.seeds, options.repetitions or 1)
+    except (ValueError, RuntimeError) as error:
+        print(f"replication: {error}", file=sys.stderr)
+        return 1
+    target = Path(options.build) / f"replication_{options.command}.csv"
+    table.to_csv(target, index=False, lineterminator="\n")
+    print(table.round(3).to_string(index=False))
+    print(f"written: {target}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dgrasp.replication", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    scenes = commands.add_parser("scenes", help="other test scenes and starts")
+    scenes.add_argument("--scene-seed", type=int, required=True, help="of scenes and starts; not the experiment's own")
+    scenes.add_argument("--policies", nargs="*", default=(), help="default: all")
+    seeds = commands.add_parser("seeds", help="other training seeds, for the main contrast")
+    seeds.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
+    for command in (scenes, seeds):
+        command.add_argument("--profile", default="recorded", help="default: the experiment on record")
+        command.add_argument("--build", type=Path, default=Path("build/replication"), help="default: build/replication")
+        command.add_argument("--seed", type=int, default=0, help="of the experiment; default: 0")
+        command.add_argument("--repetitions", type=int, help="default: the experiment's (scenes), 1 (seeds)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
