@@ -1,0 +1,41 @@
+"""The real cell (Sec. 5.2) and its stand-ins: one interface, four backends that are never confused."""
+
+from dgrasp.robot.cell import (
+    BACKENDS,
+    Arm,
+    Backend,
+    Calibration,
+    Camera,
+    CameraCalibration,
+    CellFault,
+    ConnectionLost,
+    Execution,
+    FrozenCamera,
+    Gripper,
+    NotArmed,
+    ProtectiveStop,
+    RobotCell,
+    SilentGripper,
+    UnsafePose,
+    banner,
+)
+
+__all__ = [
+    "BACKENDS",
+    "Arm",
+    "Backend",
+    "Calibration",
+    "Camera",
+    "CameraCalibration",
+    "CellFault",
+    "ConnectionLost",
+    "Execution",
+    "FrozenCamera",
+    "Gripper",
+    "NotArmed",
+    "ProtectiveStop",
+    "RobotCell",
+    "SilentGripper",
+    "UnsafePose",
+    "banner",
+]
