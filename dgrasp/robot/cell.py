@@ -57,7 +57,7 @@ class SilentGripper(CellFault):
 
 
 class Arm(Protocol):
-    """Six joints, ordered as `dgrasp.sim.ur10.JOINTS`. Motions block until the arm stands still; all raise CellFault."""
+    """Six joints, ordered as `dgrasp.sim.ur10.JOINTS`. Motions block until the arm stands still. Raises CellFault."""
 
     def joints(self) -> Float[np.ndarray, "6"]:
         """Measured joint angles, radians."""
