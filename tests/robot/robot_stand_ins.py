@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.robot import Calibration, CameraCalibration
+from dgrasp.robot import Calibration, CameraCalibration, DeviceCell, HardwareConfig, MotionConfig, Viewpoint, open_cell
 from dgrasp.sim import evaluation_viewpoints
 
 HERE = Path(__file__).parent
@@ -137,3 +137,39 @@ def standing_calibration() -> Calibration:
             for name, T in zip(("left", "right"), views, strict=True)
         )
     )
+
+
+class Loopback:
+    """All stand-ins, and the cell that the drivers make of them."""
+
+    def __init__(self, controller: StandIn, gripper: StandIn) -> None:
+        from dgrasp.robot.drivers.realsense import RealSenseCamera
+
+        self.controller, self.gripper, self.device = controller, gripper, SoftwareCamera()
+        self.camera = RealSenseCamera(device=self.device.device, width=WIDTH, height=HEIGHT, timeout=0.5)
+        self.camera.warm_up()
+        self.config = HardwareConfig(
+            arm="127.0.0.1",
+            cameras={"left": "stand-in", "right": "stand-in"},
+            viewpoints=(Viewpoint(camera="left"), Viewpoint(camera="right")),
+            calibration=standing_calibration(),
+            motion=MotionConfig(joint_speed=0.8, linear_speed=0.25, acceleration=1.5, hold_seconds=0.1),
+        )
+        self.cell = self.open()
+        self.cell.gripper.activate()
+
+    def open(self, **options: Any) -> DeviceCell:
+        """A cell against the stand-ins; there can be one at a time."""
+        return open_cell(self.config, cameras={"left": self.camera, "right": self.camera}, **options)
+
+    def state(self) -> dict[str, Any]:
+        """Of the controller."""
+        return self.controller.tell(do="state")
+
+    def __enter__(self) -> Loopback:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.cell.close()
+        self.device.close()
+        self.controller.close()

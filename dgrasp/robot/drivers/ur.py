@@ -114,9 +114,7 @@ class UrArm:
         for name in ("_control", "_report"):
             with contextlib.suppress(Exception):
                 getattr(self, name).disconnect()
-            setattr(
-                self, name, None
-            )  # the library's destructors block all threads for a second: now, not in some motion
+            setattr(self, name, None)  # its destructor blocks all threads for a second: now, not in a motion
 
     # --- watching
 
