@@ -168,6 +168,7 @@ class Loopback:
         if not running or self.cell.broken:
             self.cell.close()
             self.cell = self.open()
+            self.controller.tell(do="reset")
         self.cell.gripper.activate()
 
     def open(self, **options: Any) -> DeviceCell:
