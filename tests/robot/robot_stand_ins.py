@@ -169,7 +169,6 @@ class Loopback:
             self.cell.close()
             self.cell = self.open()
             self.controller.tell(do="reset")
-        self.cell.gripper.activate()
 
     def open(self, **options: Any) -> DeviceCell:
         """A cell against the stand-ins; there can be one at a time."""
