@@ -143,9 +143,10 @@ class LogWriter:
             return
         there = read_log(self.path)
         for name in ("backend", "devices", "protocol", "runs"):
-            if there.header.get(name) != header.get(name):
+            begun, asked = there.header.get(name), header.get(name)
+            if begun != asked:
                 raise LogError(
-                    f"{self.path}: begun with {name} {there.header.get(name)!r}, asked to go on with {header.get(name)!r}; "
+                    f"{self.path}: begun with {name} {begun!r}, asked to go on with {asked!r}; "
                     "give this series a log of its own"
                 )
         self._last = there.last
