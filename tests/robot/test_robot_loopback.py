@@ -1,0 +1,374 @@
+"""The unmodified drivers against stand-ins: a whole grasp, arming, dry run, and every failure in mid-trial.
+
+Fixed ports (the controller's): these tests cannot run in parallel.
+"""
+
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+from robot_fakes import FakePolicy
+from robot_poses import top_down
+from robot_stand_ins import HEIGHT, WIDTH, need, standing_calibration
+
+from dgrasp.robot import (
+    CONFIRMATION,
+    Calibration,
+    CellFault,
+    ConnectionLost,
+    FrozenCamera,
+    HardwareConfig,
+    NotArmed,
+    ProtectiveStop,
+    SilentGripper,
+    TrialProtocol,
+    UnsafePose,
+    Verdict,
+    Viewpoint,
+    read_log,
+    run_trials,
+    wrist_viewpoints,
+)
+from dgrasp.robot.devices import backend_of
+from dgrasp.robot.drivers.realsense import RealSenseCamera
+from dgrasp.robot.drivers.robotiq import RobotiqGripper
+from dgrasp.robot.drivers.ur import UrArm, controller_pose, world_pose
+from dgrasp.robot.safety import HOME
+from dgrasp.sim import Outcome, evaluation_viewpoints, ur10
+from dgrasp.sim.gripper import Q_CLOSED, TOOL0_TCP, gap
+from dgrasp.sim.robot import tcp_pose
+from dgrasp.sim.robot_model import CAMERA_SENSOR
+
+GRASP = top_down(0.25, 0.1, 0.05)
+
+
+def test_the_controllers_poses_are_its_own_forward_kinematics():
+    """Half a turn of base and a tool of the TCP's length, against the DH table without either."""
+    q = HOME + 0.2
+    T = ur10.HALF_TURN @ ur10.forward(q)  # the controller's base: the DH table's own
+    x, y, z, *_ = controller_pose(tcp_pose(q))
+    expected = T[:3, 3] + T[:3, 2] * TOOL0_TCP
+    assert np.allclose([x, y, z], expected)
+    assert np.allclose(world_pose(controller_pose(tcp_pose(q))), tcp_pose(q))
+
+
+def test_a_whole_grasp(loopback):
+    cell = loopback.cell
+    assert cell.backend == "loopback"
+    loopback.gripper.tell(object=100)
+    with cell.armed(CONFIRMATION):
+        done = cell.execute(GRASP)
+    assert done.moved and done.holds
+    assert done.width == pytest.approx(gap(Q_CLOSED * (100 - 3) / (228 - 3)))
+    assert list(done.seconds) == ["home", "open", "travel", "approach", "close", "lift", "hold", "release"]
+    state = loopback.state()
+    assert state["events"] == ["moveJ", "moveL", "moveL", "moveL", "moveL", "moveJ"]
+    assert np.allclose(state["q"], HOME, atol=1e-3)
+
+
+def test_an_empty_hand_is_told_from_a_full_one(loopback):
+    with loopback.cell.armed(CONFIRMATION):
+        done = loopback.cell.execute(GRASP)
+    assert not done.holds and done.width == 0.0
+
+
+def test_the_arm_is_where_the_grasp_is(loopback):
+    """Stopped in mid-grasp by its own force cap: the stand-in's joints lie on the line to the pose asked for."""
+    loopback.controller.tell(do="force", value=[0, 0, 90], at="moveL")
+    with pytest.raises(ProtectiveStop), loopback.cell.armed(CONFIRMATION):
+        loopback.cell.execute(GRASP)
+    p = tcp_pose(np.array(loopback.state()["q"]))[:3, 3]
+    assert np.allclose(p[:2], GRASP[:2, 3], atol=1e-3)
+    assert GRASP[2, 3] < p[2] < GRASP[2, 3] + loopback.config.motion.approach_distance
+
+
+def test_views_are_the_cameras_pictures_with_their_calibration(loopback):
+    views = loopback.cell.observe()
+    assert views.images.shape == (2, HEIGHT, WIDTH, 3)
+    assert (views.images[0] != views.images[1]).mean() > 0.9  # two exposures of noise
+    for i, calibrated in enumerate(loopback.config.calibration.cameras):
+        assert np.allclose(views.Ts_world_cam[i], calibrated.T_mount_cam)
+        assert views.K[i, 0, 0] == calibrated.fx
+
+
+def test_frames_arrive_bit_for_bit(loopback):
+    loopback.device.freeze()
+    assert np.array_equal(loopback.camera.capture(), loopback.device.last)
+
+
+def test_a_camera_on_the_wrist_is_carried_to_its_views(loopback):
+    """Each view's pose comes from the joints measured there: the poses asked for, up to a turn of the image."""
+    i = loopback.config.calibration.cameras[0]
+    offset = np.eye(4)
+    offset[:3, 3] = CAMERA_SENSOR
+    wrist = i.model_copy(
+        update={"camera": "wrist", "mount": "tool0", "T_mount_cam": tuple(map(tuple, offset.tolist()))}
+    )
+    asked = evaluation_viewpoints(2)
+    cell = loopback.cell
+    cell.calibration, cell.cameras = Calibration(cameras=(wrist,)), {"wrist": loopback.camera}
+    cell.viewpoints = wrist_viewpoints(wrist, asked, cell.safety)
+    try:
+        with pytest.raises(NotArmed):
+            cell.observe()
+        with cell.armed(CONFIRMATION):
+            views = cell.observe()
+    finally:
+        cell.broken = "its cameras were changed by a test"
+    assert np.allclose(views.Ts_world_cam[:, :3, 3], asked[:, :3, 3], atol=2e-3)
+    assert np.allclose(views.Ts_world_cam[:, :3, 2], asked[:, :3, 2], atol=5e-3)
+    assert np.allclose(loopback.state()["q"], HOME, atol=1e-3)
+    assert loopback.state()["events"] == ["moveJ", "moveJ", "moveJ"]
+
+
+# --- arming, refusal, dry run: nothing moves
+
+
+def test_nothing_moves_before_arming(loopback):
+    with pytest.raises(NotArmed, match="emergency stop"):
+        loopback.cell.execute(GRASP)
+    with pytest.raises(NotArmed, match="confirm with the words"), loopback.cell.armed("yes"):
+        pass
+    with loopback.cell.armed(CONFIRMATION):
+        pass
+    with pytest.raises(NotArmed):  # arming ends with its block
+        loopback.cell.execute(GRASP)
+    assert loopback.state()["events"] == []
+    assert loopback.gripper.tell()["sets"] == []
+
+
+def test_an_unsafe_pose_reaches_no_driver(loopback):
+    with loopback.cell.armed(CONFIRMATION), pytest.raises(UnsafePose, match="outside the workspace"):
+        loopback.cell.execute(top_down(0.6, 0.0, 0.05))
+    assert loopback.state()["events"] == []
+    assert loopback.gripper.tell()["sets"] == []
+
+
+def test_a_dry_run_checks_and_moves_nothing(loopback):
+    loopback.cell.dry_run = True
+    assert not loopback.cell.execute(GRASP).moved
+    with pytest.raises(UnsafePose):
+        loopback.cell.execute(top_down(0.6, 0.0, 0.05))
+    assert loopback.state()["events"] == []
+
+
+# --- failures in mid-trial: the arm stands, the cell is disarmed, one message
+
+
+def fails(loopback, fault, match):
+    """Execute, expect the fault, and check that the arm stands and stays so."""
+    with loopback.cell.armed(CONFIRMATION):
+        with pytest.raises(fault, match=match) as raised:
+            loopback.cell.execute(GRASP)
+        with pytest.raises((NotArmed, ConnectionLost)):
+            loopback.cell.execute(GRASP)  # no second try, even in the block
+    with pytest.raises(NotArmed, match="open it anew"), loopback.cell.armed(CONFIRMATION):
+        pass
+    time.sleep(0.6)  # the controller's watchdog needs 0.5 s
+    state = loopback.state()
+    assert not state["moving"]
+    assert "\n" not in str(raised.value)
+    return state, raised.value
+
+
+def test_protective_stop(loopback):
+    loopback.controller.tell(do="protective", at="moveL")
+    state, stop = fails(loopback, ProtectiveStop, "unlock it at the pendant")
+    assert stop.phase == "approach" and not state["running"]
+
+
+def test_too_much_force(loopback):
+    loopback.controller.tell(do="force", value=[30, 40, 50], at="moveL")
+    state, stop = fails(loopback, ProtectiveStop, r"stopped at 71 N on the tool .* cap is 60 N")
+    assert stop.phase == "approach" and "stop" in state["events"]
+
+
+def test_force_below_the_cap_is_borne(loopback):
+    loopback.controller.tell(do="force", value=[0, 0, 55], at="moveL")
+    with loopback.cell.armed(CONFIRMATION):
+        assert loopback.cell.execute(GRASP).moved
+
+
+def test_lost_connection(loopback):
+    """The client cannot stop the arm any more: the controller's watchdog does."""
+    loopback.controller.tell(do="drop", at="moveL")
+    state, _ = fails(loopback, ConnectionLost, "connection to 127.0.0.1 lost")
+    assert "watchdog" in state["events"]
+    loopback.controller.tell(do="unlock")  # the network is back, and the library may have reconnected by itself
+    with pytest.raises(ConnectionLost, match="restart the cell"):
+        loopback.cell.arm.move_joints(HOME, speed=0.1, acceleration=0.1)
+
+
+def test_emergency_stop(loopback):
+    loopback.controller.tell(do="emergency", at="moveL")
+    fails(loopback, CellFault, "arm: emergency stop; release it")
+
+
+def test_silent_gripper(loopback):
+    loopback.gripper.tell(mute=True)
+    state, fault = fails(loopback, SilentGripper, "no answer from 127.0.0.1:63352")
+    assert fault.phase == "open" and "stop" in state["events"]
+
+
+def test_gripper_fault(loopback):
+    loopback.gripper.tell(fault=14)
+    fails(loopback, SilentGripper, "fault 14, overcurrent")
+
+
+def test_gripper_that_never_arrives(loopback):
+    loopback.cell.gripper.move_seconds = 0.3
+    loopback.gripper.tell(travel=60)
+    fails(loopback, SilentGripper, r"did not reach \d+ counts within 0.3 s")
+
+
+def test_frozen_camera(loopback):
+    loopback.cell.observe()
+    loopback.device.freeze()
+    with pytest.raises(FrozenCamera, match="the same frame again"):
+        loopback.cell.observe()
+    assert loopback.state()["events"] == ["stop"]
+
+
+def test_camera_without_frames(loopback):
+    loopback.device.mode = "dead"
+    with pytest.raises(FrozenCamera, match=r"no frame within 0\.5 s"):
+        loopback.cell.observe()
+
+
+# --- whole trials: the log is whole after each failure, and the series goes on with a cell opened anew
+
+
+def the_log_is_whole(loopback, path, fault, outcome):
+    protocol = TrialProtocol(policies=("dgrasp_6d_seq",), objects=("tennis ball",), presentations=2)
+    policies, operator = {"dgrasp_6d_seq": FakePolicy(GRASP)}, Judge()
+    with pytest.raises(fault), loopback.cell.armed(CONFIRMATION):
+        run_trials(loopback.cell, policies, operator, protocol, path)
+    log = read_log(path)
+    assert [r["outcome"] for r in log.records] == [outcome] and not log.cut
+    assert log.backend == "loopback" and log.header["devices"]["arm"] == "127.0.0.1"
+    time.sleep(0.6)
+    assert not loopback.state()["moving"]
+    loopback.gripper.tell(reset=True)
+    loopback.refresh()
+    with loopback.cell.armed(CONFIRMATION):
+        log = run_trials(loopback.cell, policies, operator, protocol, path)
+    assert log.done == {1, 2} and len(log.records) == (2 if outcome == "collision" else 3)
+
+
+class Judge:
+    """Finds every grasp that was executed a success."""
+
+    def present(self, presentation):
+        pass
+
+    def verdict(self, presentation, execution):
+        assert execution.moved
+        return Verdict(Outcome.SUCCESS)
+
+
+def test_trials_after_a_lost_connection(loopback, tmp_path):
+    loopback.controller.tell(do="drop", at="moveL")
+    the_log_is_whole(loopback, tmp_path / "log.jsonl", ConnectionLost, "fault")
+
+
+def test_trials_after_a_protective_stop(loopback, tmp_path):
+    loopback.controller.tell(do="protective", at="moveL")
+    the_log_is_whole(loopback, tmp_path / "log.jsonl", ProtectiveStop, "collision")
+
+
+def test_trials_after_a_silent_gripper(loopback, tmp_path):
+    loopback.gripper.tell(mute=True)
+    the_log_is_whole(loopback, tmp_path / "log.jsonl", SilentGripper, "fault")
+
+
+def test_trials_after_a_frozen_camera(loopback, tmp_path):
+    loopback.cell.observe()
+    loopback.device.freeze()
+    the_log_is_whole(loopback, tmp_path / "log.jsonl", FrozenCamera, "fault")
+
+
+# --- opening
+
+
+def test_without_the_vendors_libraries_the_error_says_what_to_install(monkeypatch):
+    for module in ("rtde_receive", "pyrealsense2"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"pip install dgrasp\[robot\]"):
+        UrArm("192.0.2.7")
+    with pytest.raises(ImportError, match=r"libusb-1\.0-0"):
+        RealSenseCamera()
+
+
+@pytest.mark.parametrize(
+    ("devices", "backend"),
+    [
+        ({"arm": "127.0.0.1", "gripper": "localhost"}, "loopback"),
+        ({"arm": "192.0.2.7", "gripper": "192.0.2.7"}, "hardware"),
+    ],
+)
+def test_addresses_tell_hardware_from_stand_ins(devices, backend):
+    assert backend_of(devices) == backend
+
+
+def test_a_mixture_of_robot_and_stand_ins_is_refused():
+    with pytest.raises(ValueError, match="some are stand-ins"):
+        backend_of({"arm": "192.0.2.7", "gripper": "127.0.0.1"})
+    with pytest.raises(ValueError, match="at least the arm"):
+        backend_of({})
+
+
+def test_a_lab_writes_one_file(tmp_path):
+    file = tmp_path / "cell.yaml"
+    config = HardwareConfig(
+        arm="192.0.2.7",
+        cameras={"left": "1", "right": "2"},
+        viewpoints=(Viewpoint(camera="left"), Viewpoint(camera="right")),
+        calibration=standing_calibration(),
+    )
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    assert HardwareConfig.read(file) == config
+    file.write_text(file.read_text().replace("linear_speed: 0.25", "linear_speed: 2.5"))
+    with pytest.raises(ValueError, match="linear_speed"):
+        HardwareConfig.read(file)
+
+
+def test_nobody_at_the_arms_address():
+    need("rtde_control", "rtde_receive", "dashboard_client")
+    with pytest.raises(ConnectionLost, match=r"nothing answers at 127\.0\.0\.2:29999"):
+        UrArm("127.0.0.2")
+
+
+def test_an_arm_in_protective_stop_is_not_opened(loopback):
+    loopback.cell.close()
+    loopback.controller.tell(do="protective")
+    with pytest.raises(ConnectionLost, match=r"^arm: not ready \(robot mode 7, safety mode 3\)"):
+        loopback.open()
+
+
+def test_another_model_of_arm_is_found_before_it_moves(loopback):
+    loopback.cell.close()
+    loopback.controller.tell(do="swap")
+    with pytest.raises(CellFault, match=r"TCP is 50 mm and 0 degrees from where a UR10 \(CB3\) has it"):
+        loopback.open()
+    assert not {"moveJ", "moveL"} & set(loopback.state()["events"])
+
+
+def test_nobody_at_the_grippers_address():
+    with pytest.raises(SilentGripper, match="is the URCap installed"):
+        RobotiqGripper("127.0.0.1", 9)
+
+
+def test_a_gripper_is_not_moved_before_its_activation(gripper):
+    hand = RobotiqGripper("127.0.0.1")
+    with pytest.raises(SilentGripper, match=r"call activate\(\)"):
+        hand.move(0.1, speed=0.1, force=40)
+    hand.activate()
+    assert hand.calibrate() == (3, 228)
+    assert hand.move(0.07, speed=0.03, force=125) == pytest.approx(0.07, abs=0.0005)  # half a count
+    assert [hand.counts_of(w) for w in (0.14, 0.0)] == [3, 228]
+    assert [hand.width_of(c) for c in (0, 3, 228, 255)] == pytest.approx([0.14, 0.14, 0.0, 0.0], abs=1e-9)
+    assert gripper.tell()["sets"][-1] | {"POS": 0} == {"SPE": 0, "FOR": 255, "POS": 0, "GTO": 1}
+    assert not hand.holds()
+    hand.close()
