@@ -35,7 +35,7 @@ def off(cell: SyntheticCell, calibration) -> tuple[float, float]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_truth_is_found_with_noise_in_the_pixels(seed: int) -> None:
-    """0.2 px of noise: seen 0.1 to 0.6 mm and up to 0.22 degrees (principal point and tilt trade), 0.15 mm with known K."""
+    """0.2 px of noise: seen 0.1 to 0.6 mm and up to 0.22 degrees (principal point and tilt trade)."""
     rng = np.random.default_rng(seed)
     cell = SyntheticCell.draw(rng)
     seen = sightings(cell, rng)
