@@ -43,8 +43,8 @@ class TwinConfig(Config):
         0.003, ge=0, le=0.2, description="Of the principal point, in image widths: 2 px of 640, as estimates scatter"
     )
     arm_shift: float = Field(
-        0.0005, ge=0, le=0.05, description="Of each axis of each view's arm pose, m: an arm's absolute accuracy (UR: "
-        "0.1 mm is its repeatability, accuracy is not published)",
+        0.0005, ge=0, le=0.05, description="Of each axis of each view's arm pose, m: an arm's accuracy is worse than its "
+        "repeatability (UR10: 0.1 mm), and not published",
     )  # fmt: skip
 
     # --- light and camera
@@ -52,7 +52,11 @@ class TwinConfig(Config):
     ambient: tuple[float, float] = Field((0.40, 0.65), description="Share of ambient light, uniform: lamps or windows")
     diffuse: tuple[float, float] = Field((0.35, 0.60), description="Share of directed light, uniform")
     specular: float = Field(0.10, ge=0, le=1, description="Largest share of highlights, uniform from 0: glossy things")
-    shadow: bool = Field(True, description="Objects cast shadows, as in every lab and in no training image")
+    shadow: bool = Field(
+        True,
+        description="Objects cast shadows, as in every lab and in no training image (where the renderer's shadow map "
+        "ends, a faint edge crosses the table)",
+    )
     exposure_stops: float = Field(0.25, ge=0, le=3, description="Of auto-exposure, in stops, the same for both views")
     white_balance: float = Field(0.04, ge=0, le=0.5, description="Of the red and blue gains")
     read_noise: float = Field(1.5, ge=0, le=50, description="Of a pixel in the dark, in 8-bit counts, at indoor gain")
@@ -70,7 +74,7 @@ class TwinConfig(Config):
         lt=1,
         description="Friction of objects, pads and board likewise: tables of coefficients differ by that",
     )
-    grip_spread: float = Field(0.2, ge=0, lt=1, description="Grip force likewise: the 2F-140's force is not regulated")
+    grip_spread: float = Field(0.2, ge=0, lt=1, description="Grip force likewise: the 2F-140 does not measure it")
     execution_shift: float = Field(
         0.0001, ge=0, le=0.05, description="Of each axis of the executed pose, m (UR10: 0.1 mm)"
     )
@@ -118,22 +122,29 @@ class Reality:
         E_cam[:, :3, 3] += config.arm_shift * rng.standard_normal((views, 3))
         rng = streams.rng(seed, "twin", "looks", *path)
         turn = Rotation.from_rotvec(np.radians(config.light_turn) * rng.uniform() * _direction(rng))
-        light = Light(
-            rng.uniform(*config.ambient), rng.uniform(*config.diffuse), config.specular * rng.uniform(), config.shadow
-        )
+        ambient, diffuse = rng.uniform(*config.ambient), rng.uniform(*config.diffuse)
+        light = Light(ambient, diffuse, config.specular * rng.uniform(), config.shadow)
         towards = turn.apply(CellConfig().light_direction)
-        gains = 2.0 ** (config.exposure_stops * rng.standard_normal()) * (
-            1 + config.white_balance * rng.standard_normal(3) * [1, 0, 1]
-        )
-        surfaces = tuple(int(k) for k in rng.integers(0, SURFACES, 2))
+        exposure = 2.0 ** (config.exposure_stops * rng.standard_normal())
+        gains = exposure * (1 + config.white_balance * rng.standard_normal(3) * [1, 0, 1])
+        surfaces = rng.integers(0, SURFACES, 2)
         rng = streams.rng(seed, "twin", "physics", *path)
-        mass, friction, pads, board, grip = 1 + rng.uniform(-1, 1, 5) * (
-            [config.mass_spread] + 3 * [config.friction_spread] + [config.grip_spread]
-        )
-        shift = config.execution_shift * rng.standard_normal(3)
+        spreads = [config.mass_spread] + 3 * [config.friction_spread] + [config.grip_spread]
+        mass, friction, pads, board, grip = 1 + spreads * rng.uniform(-1, 1, 5)
         return cls(
-            E_cam, K_share, light, tuple(map(float, towards)), surfaces, gains, mass, friction, pads, board, grip, shift
-        )  # type: ignore[arg-type]
+            E_cam,
+            K_share,
+            light,
+            light_direction=(float(towards[0]), float(towards[1]), float(towards[2])),
+            surfaces=(int(surfaces[0]), int(surfaces[1])),
+            gains=gains,
+            mass=float(mass),
+            friction=float(friction),
+            pads=float(pads),
+            board=float(board),
+            grip=float(grip),
+            execution_shift=config.execution_shift * rng.standard_normal(3),
+        )
 
     def cell(self, config: CellConfig) -> CellConfig:
         """The simulated cell's settings in this reality."""

@@ -1,9 +1,8 @@
 """The ten everyday objects of the real-robot trials (Sec. 4), or the closest models there are, each substitution named.
 
-The paper gives names only: no sizes, masses or pictures of all ten. Tennis ball, drill and can are YCB models (as light
-as `dgrasp.sim.ycb` has them); the duck is the one that comes with PyBullet; tires, boot, bottle and crochet ball are made
-here of convex parts, since no YCB model is closer. Sizes and masses in metres and kilograms: not in the paper, of common
-products of that name.
+The paper gives names only: no sizes, no masses. Tennis ball, drill and can are YCB models (as `dgrasp.sim.ycb` has
+them); the duck is the one that comes with PyBullet; tires, boot, bottle and crochet ball are made here of convex parts,
+since no YCB model is closer. Sizes and masses, in metres and kilograms, are those of common products of that name.
 """
 
 from __future__ import annotations

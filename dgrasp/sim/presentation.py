@@ -24,7 +24,7 @@ SURFACES_VERSION = 1  # raise when `_draw_surface` changes: it names the cache f
 
 
 def present(rng: np.random.Generator, name: str, mass: float = 1.0, friction: float = 1.0) -> Scene:
-    """The object (by the paper's name) dropped somewhere on the board, with its mass and friction times these factors."""
+    """The object (by the paper's name) dropped somewhere on the board, mass and friction times these factors."""
     o, corners = _object(name)
     o = replace(o, mass=mass * o.mass, friction=friction * o.friction)
     return Scene((drop(rng, o, corners),), task="everyday", split="trial")
@@ -67,16 +67,13 @@ def _draw_surfaces(folder: Path) -> None:
 def _draw_surface(rng: np.random.Generator, size: int = 256) -> np.ndarray:
     """A laminate: nearly grey or muted colour with smooth stains, grain along one direction, and fine speckles."""
     colour = rng.uniform(0.25, 0.75) * (1 + 0.12 * rng.uniform(-1, 1, 3))
-    coarse = Image.fromarray(rng.uniform(0, 255, (8, 8)).astype(np.uint8)).resize(
-        (size, size), Image.Resampling.BICUBIC
-    )
-    grain = Image.fromarray(rng.uniform(0, 255, (48, 4)).astype(np.uint8)).resize(
-        (size, size), Image.Resampling.BICUBIC
-    )
-    shade = (
-        1
-        + 0.35 * rng.uniform() * (np.asarray(coarse) / 127.5 - 1)
-        + 0.35 * rng.uniform() * (np.asarray(grain) / 127.5 - 1)
-    )
+    stains, grain = _smooth(rng, (8, 8), size), _smooth(rng, (48, 4), size)
+    shade = 1 + 0.35 * rng.uniform() * stains + 0.35 * rng.uniform() * grain
     shade = shade + 0.03 * rng.standard_normal((size, size))
     return (255 * np.clip(shade[..., None] * colour, 0, 1)).astype(np.uint8)
+
+
+def _smooth(rng: np.random.Generator, knots: tuple[int, int], size: int) -> np.ndarray:
+    """Random numbers in [-1, 1] at (rows, columns) knots, interpolated to a square of `size`."""
+    image = Image.fromarray(rng.uniform(0, 255, knots).astype(np.uint8))
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)) / 127.5 - 1
