@@ -24,7 +24,12 @@ def success_rates(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFram
     table = groups.agg(successes="sum").astype(int).reset_index()
     budgets = {name: b.scenes * b.attempts * config.repetitions for name, b in config.tasks.items()}
     table["n"] = table["task"].map(budgets)
-    low, high = proportion_confint(table["successes"], table["n"], alpha=1 - config.confidence, method="wilson")
+    return with_rates(table, config.confidence)
+
+
+def with_rates(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """`successes` of `n` with their rate and Wilson interval (columns rate, low, high)."""
+    low, high = proportion_confint(table["successes"], table["n"], alpha=1 - confidence, method="wilson")
     return table.assign(rate=table["successes"] / table["n"], low=np.asarray(low), high=np.asarray(high))
 
 

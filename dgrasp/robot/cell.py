@@ -37,7 +37,12 @@ class NotArmed(RuntimeError):
 
 
 class CellFault(RuntimeError):
-    """A device failed. The arm has been told to stop; the message says what happened and what the operator does."""
+    """A device failed. The arm has been told to stop; the message says what happened and what the operator does.
+
+    phase: of the execution, where it happened in one ("home", "approach", ...).
+    """
+
+    phase = ""
 
 
 class ConnectionLost(CellFault):
@@ -45,7 +50,7 @@ class ConnectionLost(CellFault):
 
 
 class ProtectiveStop(CellFault):
-    """The arm's controller stopped the arm: it pressed on something, or somebody pressed the button."""
+    """The arm pressed on something and was stopped, by its controller or by our force cap."""
 
 
 class FrozenCamera(CellFault):
@@ -176,6 +181,11 @@ class RobotCell(Protocol):
     @property
     def backend(self) -> Backend:
         """Who acts."""
+        ...
+
+    @property
+    def devices(self) -> Mapping[str, str]:
+        """Addresses or serial numbers of the devices that act, by part; empty where there are none (twin, replay)."""
         ...
 
     @property

@@ -1,0 +1,253 @@
+"""A cell made of an arm, a gripper and cameras: the paper's with drivers, or the same drivers against stand-ins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from dgrasp.cameras import Views
+from dgrasp.config import Config
+from dgrasp.robot.cell import (
+    Arm,
+    Backend,
+    Calibration,
+    Camera,
+    CellFault,
+    Execution,
+    Gripper,
+    NotArmed,
+    UnsafePose,
+)
+from dgrasp.robot.drivers.sockets import is_loopback
+from dgrasp.robot.safety import HOME, MotionConfig, SafeGrasp, SafetyCheck, SafetyLimits, check_joints
+from dgrasp.sim import ur10
+from dgrasp.sim.workspace import BASE_POSITION
+
+CONFIRMATION = "I stand at the emergency stop"
+AT_POSTURE = 0.01  # rad: nearer than this, the arm is there
+
+
+class Viewpoint(Config):
+    """One fixed view. A camera on the flange needs the posture from which it looks; a standing one has none."""
+
+    camera: str = Field(description="name of a calibrated camera")
+    posture: tuple[float, float, float, float, float, float] | None = Field(
+        default=None, description="joint angles of the arm, rad; None: the camera stands, the arm waits at home"
+    )
+
+
+class DeviceCell:
+    """A `RobotCell`. Moves only between `with cell.armed(CONFIRMATION):` and the end of that block, or the first fault.
+
+    devices: address of each part; all of them on this machine makes the backend "loopback", none of them "hardware".
+    dry_run: everything is checked and nothing moves.
+    """
+
+    def __init__(
+        self,
+        arm: Arm,
+        gripper: Gripper,
+        cameras: Mapping[str, Camera],
+        viewpoints: tuple[Viewpoint, ...],
+        calibration: Calibration,
+        *,
+        devices: Mapping[str, str],
+        limits: SafetyLimits | None = None,
+        motion: MotionConfig | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        self.arm, self.gripper, self.cameras = arm, gripper, dict(cameras)
+        self.viewpoints, self.calibration, self.dry_run = tuple(viewpoints), calibration, dry_run
+        self.devices: Mapping[str, str] = dict(devices)
+        self._backend = backend_of(self.devices)
+        self._check_viewpoints()
+        self.safety = SafetyCheck(limits, motion)
+        self._armed = False
+
+    def __enter__(self) -> DeviceCell:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def backend(self) -> Backend:
+        return self._backend
+
+    @property
+    def calibration_id(self) -> str:
+        return self.calibration.id
+
+    @contextmanager
+    def armed(self, confirm: str) -> Iterator[DeviceCell]:
+        """Allow motions inside the block. `confirm` must be CONFIRMATION, word for word; raises NotArmed."""
+        if confirm != CONFIRMATION:
+            raise NotArmed(f"the cell stays disarmed: confirm with the words {CONFIRMATION!r}, if they are true")
+        self._armed = True
+        try:
+            yield self
+        finally:
+            self._armed = False
+
+    def close(self) -> None:
+        """Let go of all devices; safe to call twice."""
+        self._armed = False
+        parts: list[Arm | Gripper | Camera | SafetyCheck] = [
+            self.arm,
+            self.gripper,
+            *self.cameras.values(),
+            self.safety,
+        ]
+        for part in parts:
+            part.close()
+
+    # --- RobotCell
+
+    def observe(self) -> Views:
+        """Views from the fixed viewpoints, the arm home or at each view's posture. Raises CellFault, NotArmed."""
+        images, Ks, Ts = [], [], []
+        with self._guarded():
+            for view in self.viewpoints:
+                calibrated = self.calibration.of(view.camera)
+                self._go(HOME if view.posture is None else np.array(view.posture))
+                image = self.cameras[view.camera].capture()
+                if image.shape != (calibrated.height, calibrated.width, 3):
+                    raise CellFault(
+                        f"camera {view.camera}: image of shape {image.shape}, but it was calibrated at "
+                        f"{calibrated.width}x{calibrated.height}; calibrate anew or set its resolution"
+                    )
+                images.append(image)
+                Ks.append(calibrated.intrinsics.matrix)
+                Ts.append(self._mount_pose(calibrated.mount) @ np.array(calibrated.T_mount_cam))
+            if any(view.posture is not None for view in self.viewpoints):
+                self._go(HOME)
+        return Views(np.stack(images), np.stack(Ks), np.stack(Ts))
+
+    def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
+        """See `RobotCell.rehearse`; calls no driver."""
+        self.safety.grasp(T_world_tcp)
+
+    def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
+        """See `RobotCell.execute`; release puts the object back where it was."""
+        grasp = self.safety.grasp(T_world_tcp)
+        if self.dry_run:
+            return Execution(grasp.T_world_grasp, moved=False)
+        with self._guarded():
+            return self._execute(grasp)
+
+    # --- motion
+
+    def _execute(self, grasp: SafeGrasp) -> Execution:
+        seconds: dict[str, float] = {}
+        self._timed(seconds, "home", lambda: self._go(HOME))
+        self._timed(seconds, "open", lambda: self._grip(self.safety.motion.open_width))
+        self._timed(seconds, "travel", lambda: self._joints(grasp.q_before))
+        self._timed(seconds, "approach", lambda: self._line(grasp.T_world_grasp))
+        width = self._timed(seconds, "close", lambda: self._grip(0.0))
+        self._timed(seconds, "lift", lambda: self._line(grasp.T_world_lifted))
+        self._timed(seconds, "hold", lambda: time.sleep(self.safety.motion.hold_seconds))
+        holds = self.gripper.holds()
+        self._timed(seconds, "release", lambda: self._release(grasp))
+        return Execution(grasp.T_world_grasp, moved=True, holds=holds, width=width, seconds=seconds)
+
+    def _release(self, grasp: SafeGrasp) -> None:
+        """The checked way backwards: down, open, back along the approach, home."""
+        self._line(grasp.T_world_grasp)
+        self._grip(self.safety.motion.open_width)
+        self._line(grasp.T_world_before)
+        self._joints(HOME)
+
+    def _go(self, q: np.ndarray) -> None:
+        """A joint motion from wherever the arm is, checked first; none where it is already there."""
+        now = self.arm.joints()
+        if np.abs(now - q).max() < AT_POSTURE:
+            return
+        if self.dry_run:
+            raise UnsafePose("a dry run moves nothing: bring the arm to its place by hand, or use standing cameras")
+        self.safety.joint_motion(now, q)
+        self._joints(q)
+
+    def _joints(self, q: np.ndarray) -> None:
+        self._check_armed()
+        motion = self.safety.motion
+        self.arm.move_joints(q, speed=motion.joint_speed, acceleration=motion.acceleration)
+
+    def _line(self, T_world_tcp: np.ndarray) -> None:
+        self._check_armed()
+        motion = self.safety.motion
+        self.arm.move_line(T_world_tcp, speed=motion.linear_speed, acceleration=motion.acceleration)
+
+    def _grip(self, width: float) -> float:
+        self._check_armed()
+        motion = self.safety.motion
+        return self.gripper.move(width, speed=motion.grip_speed, force=motion.grip_force)
+
+    def _check_armed(self) -> None:
+        if not self._armed:
+            raise NotArmed(
+                f"the cell is disarmed: motions need `with cell.armed({CONFIRMATION!r}):`, and arming ends with a fault"
+            )
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Whatever goes wrong inside: stop the arm, disarm, and let the error through."""
+        try:
+            yield
+        except (UnsafePose, NotArmed):  # refused before anything moved
+            raise
+        except BaseException:
+            self._armed = False
+            self.arm.stop()
+            raise
+
+    def _timed(self, seconds: dict[str, float], phase: str, act: Callable[[], float | None]) -> float | None:
+        begun = time.monotonic()
+        try:
+            result = act()
+        except CellFault as fault:
+            fault.phase = phase
+            raise
+        seconds[phase] = round(time.monotonic() - begun, 3)
+        return result
+
+    # --- views
+
+    def _mount_pose(self, mount: str) -> np.ndarray:
+        if mount == "world":
+            return np.eye(4)
+        T = ur10.forward(self.arm.joints()).copy()
+        T[:3, 3] += BASE_POSITION
+        return T
+
+    def _check_viewpoints(self) -> None:
+        if not self.viewpoints:
+            raise ValueError("viewpoints: expected one at least")
+        for view in self.viewpoints:
+            calibrated = self.calibration.of(view.camera)
+            if view.camera not in self.cameras:
+                raise KeyError(f"viewpoint of camera {view.camera!r}, connected are: {', '.join(self.cameras)}")
+            if (view.posture is None) != (calibrated.mount == "world"):
+                raise ValueError(
+                    f"viewpoint of camera {view.camera!r}, mounted on {calibrated.mount!r}: a camera on tool0 needs a "
+                    "posture, a standing one has none"
+                )
+            if view.posture is not None:
+                check_joints(np.array([view.posture]), SafetyLimits())
+
+
+def backend_of(devices: Mapping[str, str]) -> Backend:
+    """Which backend the addresses of the devices make; raises ValueError for a mixture, or without an arm."""
+    if "arm" not in devices:
+        raise ValueError(f"devices: expected at least the arm's address, got {', '.join(devices) or 'nothing'}")
+    here = {part: is_loopback(address) for part, address in devices.items() if part != "cameras"}
+    if len(set(here.values())) > 1:
+        raise ValueError(f"devices: some are stand-ins on this machine and some are not: {dict(devices)}")
+    return "loopback" if here["arm"] else "hardware"

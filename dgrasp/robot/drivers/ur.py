@@ -1,0 +1,234 @@
+"""The UR10 (CB3) through ur_rtde: asynchronous motions that are watched, and a watchdog on the controller's side.
+
+Two things guard a motion. We poll the controller's own report at 50 Hz: safety state, force on the TCP, progress, and
+whether reports still arrive. And the controller stops the arm by itself when our sign of life stays out, so a pulled
+plug or a dead process does not leave a moving arm behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from dgrasp.robot.cell import CellFault, ConnectionLost, ProtectiveStop
+from dgrasp.robot.drivers.sockets import answers, vendor_library
+from dgrasp.robot.safety import SafetyLimits
+from dgrasp.sim import gripper, ur10
+from dgrasp.sim.robot import tcp_pose
+from dgrasp.sim.workspace import BASE_POSITION
+
+RTDE_PORT, DASHBOARD_PORT = 30004, 29999
+POLL = 0.02  # s between looks at a motion
+SILENCE = 0.4  # s without a new report before the connection counts as lost (the CB3 reports at 125 Hz)
+WATCHDOG = 5.0  # Hz at which the controller wants signs of life, or it stops the arm: 0.2 s are 2 cm at 0.1 m/s
+SIGN_OF_LIFE = 0.05  # s between ours
+START_SECONDS = 1.0  # a motion that the controller has not begun by then was not accepted
+ARRIVED = (0.002, 0.01)  # m and rad, from the target
+REPORTED = (
+    "timestamp",
+    "actual_q",
+    "actual_TCP_force",
+    "robot_mode",
+    "safety_mode",
+    "safety_status_bits",
+    "robot_status_bits",
+    "runtime_state",
+)
+ROBOT_MODE_RUNNING = 7
+SAFETY_MODES = {1: "normal", 2: "reduced"}  # in which the arm may move
+BASE_FROM_WORLD = ur10.HALF_TURN @ np.block([[np.eye(3), -np.array(BASE_POSITION)[:, None]], [0, 0, 0, 1]])
+
+
+class UrArm:
+    """An `Arm`. Opening it uploads ur_rtde's control program; nothing moves before a motion is asked for."""
+
+    def __init__(self, host: str, limits: SafetyLimits | None = None) -> None:
+        """Raises ConnectionLost where nobody answers or the arm is not ready, ImportError without ur_rtde."""
+        receive, control, self._dashboard = map(vendor_library, ("rtde_receive", "rtde_control", "dashboard_client"))
+        self.host, self.limits = host, limits or SafetyLimits()
+        for port in (DASHBOARD_PORT, RTDE_PORT):  # the library itself would wait for ever
+            if reason := answers(host, port):
+                raise ConnectionLost(f"arm: {reason}; is the controller on, and is this its address?")
+        self._calls = threading.Lock()
+        self._lost = ""  # why, once lost: the library reconnects by itself, without the watchdog
+        self._closed = threading.Event()
+        try:
+            self._report = receive.RTDEReceiveInterface(host, -1.0, list(REPORTED))
+            self._check_ready()
+            self._control = control.RTDEControlInterface(host)
+            self._control.setTcp([0.0, 0.0, gripper.TOOL0_TCP, 0.0, 0.0, 0.0])
+            self._control.setWatchdog(WATCHDOG)
+        except RuntimeError as error:
+            raise ConnectionLost(f"arm: the controller at {host} refuses to work with us ({error})") from error
+        self._life = threading.Thread(target=self._give_signs_of_life, daemon=True, name="signs of life")
+        self._life.start()
+
+    # --- Arm
+
+    def joints(self) -> Float[np.ndarray, "6"]:
+        """Measured joint angles, radians."""
+        self._check_reports()
+        return np.array(self._report.getActualQ())
+
+    def move_joints(self, q: Float[np.ndarray, "6"], *, speed: float, acceleration: float) -> None:
+        """See `Arm.move_joints`. Raises ConnectionLost, ProtectiveStop."""
+        target = np.asarray(q, dtype=np.float64)
+        with self._watched(tcp_pose(target), "joint motion"):
+            self._start("moveJ", target.tolist(), speed, acceleration)
+
+    def move_line(self, T_world_tcp: Float[np.ndarray, "4 4"], *, speed: float, acceleration: float) -> None:
+        """See `Arm.move_line`. Raises ConnectionLost, ProtectiveStop."""
+        with self._watched(T_world_tcp, "straight motion"):
+            self._start("moveL", controller_pose(T_world_tcp), speed, acceleration)
+
+    def stop(self) -> None:
+        """Stop through the control program; if that does not answer, through the dashboard. Never raises."""
+        stopped = False
+        with contextlib.suppress(Exception), self._calls:
+            if self._alive() and self._control.isProgramRunning():
+                self._control.stopJ(self.limits.acceleration)
+                stopped = True
+        if not stopped and answers(self.host, DASHBOARD_PORT, timeout=0.5) is None:
+            with contextlib.suppress(Exception):
+                dashboard = self._dashboard.DashboardClient(self.host)
+                dashboard.connect()
+                dashboard.stop()
+                dashboard.disconnect()
+
+    def close(self) -> None:
+        """End the control program and disconnect."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._life.join()
+        with contextlib.suppress(Exception):
+            if self._alive() and self._control.isProgramRunning():
+                self._control.stopScript()
+        for name in ("_control", "_report"):
+            with contextlib.suppress(Exception):
+                getattr(self, name).disconnect()
+            setattr(
+                self, name, None
+            )  # the library's destructors block all threads for a second: now, not in some motion
+
+    # --- watching
+
+    @contextlib.contextmanager
+    def _watched(self, T_world_tcp: np.ndarray, name: str) -> Iterator[None]:
+        """Begin a motion in the body, then watch it to its end; whatever goes wrong, the arm is told to stop."""
+        try:
+            self._check_safety()
+            rest = self._force()
+            before = self._progress().operationId()
+            yield
+            begun = time.monotonic()
+            while True:
+                self._check_safety()
+                self._check_force(rest, name)
+                progress = self._progress()
+                if progress.operationId() != before:
+                    if not progress.isAsyncOperationRunning():
+                        break
+                elif time.monotonic() - begun > START_SECONDS:
+                    raise CellFault(f"arm: the controller did not begin the {name} within {START_SECONDS} s")
+                time.sleep(POLL)
+            self._check_arrival(T_world_tcp, name)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, method: str, target: list[float], speed: float, acceleration: float) -> None:
+        with self._calls:
+            accepted = getattr(self._control, method)(target, speed, acceleration, True)
+        if not accepted:
+            self._check_safety()
+            raise ConnectionLost(f"arm: the controller did not accept {method}; restart the cell to load its program")
+
+    def _check_reports(self) -> None:
+        """Raise unless a report younger than SILENCE is there."""
+        if self._lost:
+            raise ConnectionLost(self._lost)
+        stamp, deadline = self._report.getTimestamp(), time.monotonic() + SILENCE
+        while self._report.isConnected() and self._report.getTimestamp() == stamp:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.002)
+        else:
+            if self._report.isConnected():
+                return
+        self._lost = (
+            f"arm: connection to {self.host} lost; the controller's watchdog stops the arm. "
+            "Look at the arm, press the emergency stop if it moves, check the cable, restart the cell"
+        )
+        raise ConnectionLost(self._lost)
+
+    def _check_safety(self) -> None:
+        self._check_reports()
+        if self._report.isEmergencyStopped():
+            raise CellFault("arm: emergency stop; release it, power the arm on at the pendant, restart the cell")
+        if self._report.isProtectiveStopped():
+            raise ProtectiveStop(
+                "arm: protective stop, it met something; clear the way, unlock it at the pendant, restart the cell"
+            )
+        if not self._control.isProgramRunning():
+            raise ConnectionLost(
+                "arm: the control program has ended on the controller; the arm stands. Restart the cell"
+            )
+
+    def _check_ready(self) -> None:
+        self._check_reports()
+        mode, safety = self._report.getRobotMode(), self._report.getSafetyMode()
+        if mode != ROBOT_MODE_RUNNING or safety not in SAFETY_MODES:
+            raise ConnectionLost(
+                f"arm: not ready (robot mode {mode}, safety mode {safety}); power it on and release the brakes at the "
+                f"pendant (robot mode {ROBOT_MODE_RUNNING}, safety mode {' or '.join(SAFETY_MODES.values())})"
+            )
+
+    def _force(self) -> np.ndarray:
+        return np.array(self._report.getActualTCPForce()[:3])
+
+    def _check_force(self, rest: np.ndarray, name: str) -> None:
+        """The CB3 estimates the force from motor currents, with a bias by payload: the change since rest counts."""
+        force = float(np.linalg.norm(self._force() - rest))
+        if force > self.limits.contact_force:
+            raise ProtectiveStop(
+                f"arm: stopped at {force:.0f} N on the tool in the {name}, the cap is {self.limits.contact_force:.0f} N"
+            )
+
+    def _check_arrival(self, T_world_tcp: np.ndarray, name: str) -> None:
+        T = tcp_pose(self.joints())
+        away = float(np.linalg.norm(T[:3, 3] - T_world_tcp[:3, 3]))
+        turned = float(Rotation.from_matrix(T[:3, :3].T @ T_world_tcp[:3, :3]).magnitude())
+        if away > ARRIVED[0] or turned > ARRIVED[1]:
+            raise CellFault(
+                f"arm: the {name} ended {1000 * away:.1f} mm and {np.degrees(turned):.1f} degrees from its target; "
+                "is it a UR10 (CB3) with the base where the cell expects it?"
+            )
+
+    def _progress(self) -> Any:
+        return self._control.getAsyncOperationProgressEx()
+
+    def _alive(self) -> bool:
+        with contextlib.suppress(CellFault):
+            self._check_reports()
+            return True
+        return False
+
+    def _give_signs_of_life(self) -> None:
+        while not self._closed.wait(SIGN_OF_LIFE):
+            with contextlib.suppress(Exception), self._calls:
+                if self._report.isConnected() and self._control.isProgramRunning():
+                    self._control.kickWatchdog()
+
+
+def controller_pose(T_world_tcp: Float[np.ndarray, "4 4"]) -> list[float]:
+    """x, y, z (m) and rotation vector (rad) in the controller's base, which is `base_link` turned half a turn."""
+    T = BASE_FROM_WORLD @ T_world_tcp
+    return [*T[:3, 3].tolist(), *Rotation.from_matrix(T[:3, :3]).as_rotvec().tolist()]

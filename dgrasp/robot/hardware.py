@@ -1,0 +1,82 @@
+"""Open the paper's devices as one cell, from one file that a lab writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import yaml
+from pydantic import Field
+
+from dgrasp.config import Config
+from dgrasp.robot.cell import Calibration, Camera
+from dgrasp.robot.devices import DeviceCell, Viewpoint
+from dgrasp.robot.drivers.realsense import RealSenseCamera
+from dgrasp.robot.drivers.robotiq import CLOSED_COUNTS, OPEN_COUNTS, RobotiqGripper
+from dgrasp.robot.drivers.robotiq import PORT as GRIPPER_PORT
+from dgrasp.robot.drivers.ur import UrArm
+from dgrasp.robot.safety import MotionConfig, SafetyLimits
+
+
+class HardwareConfig(Config):
+    """A lab's cell: addresses, calibration, views, limits."""
+
+    arm: str = Field(description="address of the UR10's controller")
+    gripper: str = Field(default="", description="address of the URCap's socket; empty: the arm's controller")
+    gripper_port: int = Field(default=GRIPPER_PORT, ge=1, le=65535, description="of the URCap's socket")
+    gripper_counts: tuple[int, int] = Field(
+        default=(OPEN_COUNTS, CLOSED_COUNTS), description="at 140 mm and at 0 mm, see `RobotiqGripper.calibrate`"
+    )
+    cameras: dict[str, str] = Field(min_length=1, description="name in the calibration -> serial number of a D415")
+    viewpoints: tuple[Viewpoint, ...] = Field(min_length=1, description="fixed views, in the policies' order")
+    calibration: Calibration
+    limits: SafetyLimits = SafetyLimits()
+    motion: MotionConfig = MotionConfig()
+
+    @classmethod
+    def read(cls, path: Path) -> HardwareConfig:
+        """From YAML; raises FileNotFoundError or pydantic's ValidationError naming what is wrong."""
+        return cls.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+
+
+def open_cell(
+    config: HardwareConfig, *, cameras: Mapping[str, Camera] | None = None, dry_run: bool = False
+) -> DeviceCell:
+    """Connect to all devices; nothing moves. Whatever fails, those already open are closed again.
+
+    cameras: opened ones by name, instead of those that `config` names. The backend is "hardware", or "loopback" if the
+    addresses are this machine's. Raises ConnectionLost, SilentGripper, FrozenCamera, ImportError, UnsafePose.
+    """
+    gripper_host = config.gripper or config.arm
+    with ExitStack() as opened:
+        arm = UrArm(config.arm, config.limits)
+        opened.callback(arm.close)
+        gripper = RobotiqGripper(gripper_host, config.gripper_port, counts=config.gripper_counts)
+        opened.callback(gripper.close)
+        if cameras is None:
+            cameras = _open_cameras(config, opened)
+        cell = DeviceCell(
+            arm,
+            gripper,
+            cameras,
+            config.viewpoints,
+            config.calibration,
+            devices={"arm": config.arm, "gripper": gripper_host, "cameras": ", ".join(config.cameras.values())},
+            limits=config.limits,
+            motion=config.motion,
+            dry_run=dry_run,
+        )
+        opened.pop_all()
+    return cell
+
+
+def _open_cameras(config: HardwareConfig, opened: ExitStack) -> dict[str, Camera]:
+    cameras: dict[str, Camera] = {}
+    for name, serial in config.cameras.items():
+        calibrated = config.calibration.of(name)
+        camera = RealSenseCamera(serial, width=calibrated.width, height=calibrated.height)
+        opened.callback(camera.close)
+        camera.warm_up()
+        cameras[name] = camera
+    return cameras

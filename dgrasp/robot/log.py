@@ -1,0 +1,186 @@
+"""The log of real-robot trials: JSON Lines, append-only, on disk before the next trial begins.
+
+The first line is the header: format, backend, devices, protocol, versions. Every line carries `chain`, the SHA-256 of the
+line before it and its own content, so that a line that was changed, taken out or put in afterwards is found on reading;
+with the header at the start of the chain, a log cannot change its backend. (This guards against accidents and edits of
+single lines. It is no signature: who rewrites the whole file can write what he likes.)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+
+from dgrasp.robot.cell import BACKENDS, Backend, banner
+from dgrasp.robot.drivers.sockets import is_loopback
+
+FORMAT = "dgrasp-trials 1"
+Line = dict[str, Any]
+
+
+class LogError(RuntimeError):
+    """A trial log cannot be trusted or continued; the message says which line and why."""
+
+
+@dataclass(frozen=True)
+class TrialLog:
+    """A log that was read and found whole. `cut` says in words what a crash left unfinished at its end, else empty."""
+
+    path: Path
+    header: Line
+    records: tuple[Line, ...]
+    notes: tuple[Line, ...] = ()
+    cut: str = ""
+
+    @property
+    def backend(self) -> Backend:
+        return self.header["backend"]
+
+    @property
+    def banner(self) -> str:
+        return banner(self.backend)
+
+    @property
+    def judged(self) -> pd.DataFrame:
+        """Trials with a verdict, one row each; faults and dry runs are left out."""
+        return pd.DataFrame([r for r in self.records if r["success"] is not None])
+
+    @property
+    def done(self) -> set[int]:
+        """Numbers of the trials with a verdict."""
+        return {r["number"] for r in self.records if r["success"] is not None}
+
+
+def read_log(path: Path) -> TrialLog:
+    """Read and check a log. A last line without its end (a crash) is left out and reported in `cut`.
+
+    Raises FileNotFoundError, LogError.
+    """
+    path = Path(path)
+    data = path.read_bytes()
+    whole, _, rest = data.rpartition(b"\n")
+    lines = [_parse(path, i, text) for i, text in enumerate(whole.split(b"\n"), start=1)] if whole else []
+    if not lines:
+        raise LogError(f"{path}: no header line, so this is no trial log")
+    chain = ""
+    for i, line in enumerate(lines, start=1):
+        if line.get("chain") != _chain(chain, line):
+            raise LogError(f"{path}, line {i}: changed after it was written, or lines before it are missing")
+        chain = line["chain"]
+    header, *rows = lines
+    _check_header(path, header)
+    records = tuple(row for row in rows if row["kind"] == "trial")
+    for record in records:
+        if record["backend"] != header["backend"]:
+            raise LogError(
+                f"{path}: trial {record['number']} is of backend {record['backend']!r}, the header of another"
+            )
+    notes = tuple(row for row in rows if row["kind"] == "note")
+    cut = f"{path.name}: the last {len(rest)} bytes are a line cut short by a crash; left out" if rest else ""
+    return TrialLog(path, header, records, notes, cut)
+
+
+class LogWriter:
+    """Opens a log for appending; one writer at a time. Use as a context manager."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+        """Create the log with this header, or go on with the one that is there.
+
+        A line cut by a crash is taken off, and a note says so. Raises LogError if the log there is of another backend
+        or protocol, or is being written by another process.
+        """
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = open(self.path, "ab")  # noqa: SIM115 (closed by `close`)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._handle.close()
+            raise LogError(f"{self.path}: another process is writing this log") from error
+        try:
+            self._begin(dict(header))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> LogWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def append(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Write one line and wait until it is on disk."""
+        line = {"kind": kind, **content}
+        self._last = line["chain"] = _chain(self._last, line)
+        self._handle.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        self._handle.flush()
+        os.fsync(self._handle.fileno())
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._handle.close()
+
+    def _begin(self, header: Line) -> None:
+        self._last = ""
+        content = self.path.read_bytes()
+        if b"\n" not in content:  # new, or its header was cut short
+            os.truncate(self.path, 0)
+            header = {"format": FORMAT, "banner": banner(header["backend"]), "started": now(), **header}
+            _check_header(self.path, header)
+            self.append("header", header)
+            return
+        there = read_log(self.path)
+        for name in ("backend", "devices", "protocol"):
+            if there.header[name] != header[name]:
+                raise LogError(
+                    f"{self.path}: begun with {name} {there.header[name]!r}, asked to go on with {header[name]!r}; "
+                    "give this series a log of its own"
+                )
+        self._last = json.loads(content[: content.rindex(b"\n")].rsplit(b"\n", 1)[-1])["chain"]
+        if there.cut:
+            os.truncate(self.path, content.rindex(b"\n") + 1)
+            self.append("note", {"time": now(), "text": there.cut})
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _chain(before: str, line: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in line.items() if key != "chain"}
+    return hashlib.sha256((before + json.dumps(content, sort_keys=True)).encode()).hexdigest()
+
+
+def _parse(path: Path, number: int, text: bytes) -> Line:
+    try:
+        line = json.loads(text)
+    except ValueError as error:
+        raise LogError(f"{path}, line {number}: not JSON ({error})") from error
+    if not isinstance(line, dict) or "kind" not in line:
+        raise LogError(f"{path}, line {number}: not a line of a trial log")
+    return line
+
+
+def _check_header(path: Path, header: Line) -> None:
+    missing = {"format", "backend", "devices", "protocol"} - header.keys()
+    if missing or header["format"] != FORMAT:
+        raise LogError(f"{path}: the first line is not the header of a {FORMAT!r} log (lacks {sorted(missing)})")
+    backend, devices = header["backend"], header["devices"]
+    if backend not in BACKENDS:
+        raise LogError(f"{path}: unknown backend {backend!r}; backends: {', '.join(BACKENDS)}")
+    if backend == "hardware" and ("arm" not in devices or any(is_loopback(address) for address in devices.values())):
+        raise LogError(f"{path}: says backend 'hardware', but its devices {devices} are no robot")

@@ -1,0 +1,94 @@
+"""A recorded series as a cell: it shows what was seen, and answers with what happened. Nothing moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from dgrasp.cameras import Views
+from dgrasp.robot.cell import Backend, Execution, UnsafePose
+from dgrasp.robot.log import Line, TrialLog
+from dgrasp.robot.trials import Presentation, image_hash, pose_vector
+
+SAME = 2e-3  # largest difference of pose entries (m, quaternion) that passes for the recorded pose
+
+
+class ReplayCell:
+    """A `RobotCell` of backend "replay". Use with `CellJudges(cell.select)`, or step by step: select, observe, execute.
+
+    images: the folder that `run_trials` wrote the views to; without it, `observe` raises FileNotFoundError.
+    """
+
+    def __init__(self, log: TrialLog, images: Path | None = None) -> None:
+        self.log, self.images = log, images
+        self._record: Line | None = None
+
+    @property
+    def backend(self) -> Backend:
+        return "replay"
+
+    @property
+    def devices(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def calibration_id(self) -> str:
+        return self.log.header["calibration"]
+
+    def select(self, presentation: Presentation | int) -> None:
+        """Turn to the trial with this number; raises KeyError if it has no verdict in the log."""
+        number = presentation if isinstance(presentation, int) else presentation.number
+        for record in self.log.records:
+            if record["number"] == number and record["success"] is not None:
+                self._record = record
+                return
+        raise KeyError(f"trial {number} has no verdict in {self.log.path.name}; verdicts: {len(self.log.done)}")
+
+    @property
+    def record(self) -> Line:
+        """The selected trial, as logged."""
+        if self._record is None:
+            raise RuntimeError("no trial is selected: call select(number) first")
+        return self._record
+
+    def observe(self) -> Views:
+        """The views of the selected trial, checked against their hashes."""
+        views = self.record["views"]
+        if self.images is None:
+            raise FileNotFoundError("this replay has no images: the log keeps their hashes only; give their folder")
+        images = [np.asarray(Image.open(Path(self.images) / f"{view['image']}.png")) for view in views]
+        for image, view in zip(images, views, strict=True):
+            if image_hash(image) != view["image"]:
+                raise ValueError(f"{view['image']}.png: not the image that was logged under this hash")
+        return Views(np.stack(images), np.array([v["K"] for v in views]), np.array([v["T_world_cam"] for v in views]))
+
+    def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
+        """A replay knows one pose per trial; raises UnsafePose for any other, and where it was refused."""
+        recorded = self.record["pose"]
+        if recorded is None or np.abs(np.subtract(pose_vector(np.asarray(T_world_tcp)), recorded)).max() > SAME:
+            raise UnsafePose(
+                f"refused: trial {self.record['number']} of the log has another pose; a replay moves nothing"
+            )
+        if self.record["execution"] is None:
+            raise UnsafePose(self.record["reason"])
+
+    def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
+        """What the log says happened to this pose."""
+        self.rehearse(T_world_tcp)
+        did = self.record["execution"]
+        return Execution(
+            np.asarray(T_world_tcp),
+            moved=False,
+            holds=did["holds"],
+            width=did["width"],
+            seconds=did["seconds"],
+            outcome=self.record["outcome"],
+            reason=self.record["reason"],
+        )
+
+    def close(self) -> None:
+        """Nothing to let go of."""

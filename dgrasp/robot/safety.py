@@ -1,0 +1,223 @@
+"""What is checked before any driver is called: the pose, the arm's way to it, speeds and forces.
+
+Every check either passes or raises UnsafePose with what was asked and what is allowed. The arm's way is planned with
+the simulator's kinematics and checked against the model of arm, table and board; objects are not known to it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field, model_validator
+
+from dgrasp.config import Config
+from dgrasp.robot.cell import UnsafePose
+from dgrasp.sim import Cell, CellConfig, Scene, gripper, ur10
+from dgrasp.sim.planning import HOME, Infeasible, Plan, collision_at, plan_motion
+from dgrasp.sim.rigid import orthonormal, pose_problem
+from dgrasp.sim.robot import tcp_pose
+from dgrasp.sim.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
+
+Corner = tuple[float, float, float]
+PATH_STEP = 0.03  # rad of the fastest joint between postures checked for collisions
+
+
+class SafetyLimits(Config):
+    """What a cell may do at most. A lab narrows these; none of them is in the paper."""
+
+    low: Corner = Field(
+        default=(float(BOUNDS_LOW[0]), float(BOUNDS_LOW[1]), BOARD_TOP),
+        description="lowest corner of the box the TCP may grasp in, world, metres (the policies' workspace)",
+    )
+    high: Corner = Field(
+        default=(float(BOUNDS_HIGH[0]), float(BOUNDS_HIGH[1]), float(BOUNDS_HIGH[2])), description="highest corner"
+    )
+    minimum_height: float = Field(
+        default=BOARD_TOP + gripper.TIP_BEHIND + 0.002,
+        description="lowest z of the TCP, world, m: fingertips close 15 mm ahead of it, 2 mm are left",
+    )
+    reach: float = Field(default=1.25, gt=0, le=1.3, description="of the flange from the shoulder, m (UR10: 1.3)")
+    joint_margin: float = Field(default=0.09, ge=0, lt=1, description="kept from the joints' limits, rad (5 degrees)")
+    tilt: float = Field(
+        default=math.radians(75), gt=0, lt=math.pi / 2, description="of the approach axis from straight down, rad"
+    )
+    joint_speed: float = Field(default=0.8, gt=0, le=2.0, description="of the fastest joint, rad/s")
+    linear_speed: float = Field(default=0.25, gt=0, le=0.25, description="m/s; reduced speed of ISO 10218-1")
+    acceleration: float = Field(default=1.5, gt=0, le=3.0, description="m/s^2 and rad/s^2")
+    contact_force: float = Field(default=60.0, gt=0, le=150, description="N on the TCP in free motion and approach")
+    grip_force: float = Field(default=80.0, ge=10, le=125, description="N per pad (2F-140: 10 to 125)")
+
+    @model_validator(mode="after")
+    def _box(self) -> SafetyLimits:
+        if not all(a < b for a, b in zip(self.low, self.high, strict=True)):
+            raise ValueError(f"low: every coordinate must be below high, got {self.low} and {self.high}")
+        return self
+
+
+class MotionConfig(Config):
+    """How a grasp is executed. Not in the paper, slower than the simulated cell."""
+
+    joint_speed: float = Field(default=0.5, gt=0, description="of the fastest joint in free motion, rad/s")
+    linear_speed: float = Field(default=0.10, gt=0, description="of approach and lift, m/s")
+    acceleration: float = Field(default=0.5, gt=0, description="m/s^2 and rad/s^2")
+    approach_distance: float = Field(default=0.10, gt=0, description="pre-grasp behind the grasp, metres")
+    lift_height: float = Field(default=0.15, gt=0, description="straight up after closing, metres")
+    hold_seconds: float = Field(default=3.0, ge=0, description="still after lifting, for the operator to look")
+    grip_force: float = Field(default=40.0, gt=0, description="N per pad")
+    grip_speed: float = Field(default=0.10, gt=0, description="of the gap, m/s")
+    open_width: float = Field(default=gripper.OPENING, description="gap before the grasp, metres")
+
+
+@dataclass(frozen=True, eq=False)
+class SafeGrasp:
+    """A grasp that passed all checks: joint angles (6,) and TCP poses (4, 4) at the ends of its straight lines."""
+
+    q_before: np.ndarray
+    T_world_before: np.ndarray
+    T_world_grasp: np.ndarray
+    T_world_lifted: np.ndarray
+
+
+class SafetyCheck:
+    """The gate in front of the drivers. Holds a simulated arm for reach and collisions; use as a context manager."""
+
+    def __init__(self, limits: SafetyLimits | None = None, motion: MotionConfig | None = None) -> None:
+        self.limits, self.motion = limits or SafetyLimits(), motion or MotionConfig()
+        check_motion(self.motion, self.limits)
+        config = CellConfig(
+            approach_distance=self.motion.approach_distance,
+            lift_height=self.motion.lift_height,
+            linear_speed=self.motion.linear_speed,
+        )
+        self._model = Cell(config)
+        self._model.reset(Scene(()))
+
+    def __enter__(self) -> SafetyCheck:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the simulated arm; safe to call twice."""
+        self._model.close()
+
+    def grasp(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> SafeGrasp:
+        """Check a grasp and the way to it, and plan that way from HOME; raises UnsafePose."""
+        T = check_pose(T_world_tcp, self.limits)
+        plan = plan_motion(self._model.world, T)
+        if isinstance(plan, Infeasible):
+            raise UnsafePose(f"refused: {plan.reason}")
+        self._check_joints(plan)
+        ends = tcp_pose(np.stack([plan.approach[0], plan.approach[-1], plan.lift[-1]]))
+        return SafeGrasp(plan.approach[0], *ends)
+
+    def joint_motion(self, q_from: Float[np.ndarray, "6"], q_to: Float[np.ndarray, "6"]) -> None:
+        """Check a joint motion between two postures against limits, arm and workbench; raises UnsafePose."""
+        steps = max(2, math.ceil(float(np.abs(np.subtract(q_to, q_from)).max()) / PATH_STEP))
+        path = np.linspace(q_from, q_to, steps)
+        check_joints(path[-1:], self.limits)
+        for q in path[1:]:
+            if hit := collision_at(self._model.world, q):
+                raise UnsafePose(
+                    f"refused: {hit} on the way from joint angles {_degrees(q_from)} to {_degrees(q_to)} (degrees); "
+                    "move the arm by hand to a place with a free way"
+                )
+
+    def _check_joints(self, plan: Plan) -> None:
+        for path in (plan.travel, plan.approach, plan.lift):
+            check_joints(path, self.limits)
+
+
+def check_pose(T_world_tcp: Float[np.ndarray, "4 4"], limits: SafetyLimits) -> Float[np.ndarray, "4 4"]:
+    """The pose in float64, if it is rigid, inside the box, high enough and points down; raises UnsafePose."""
+    problem = pose_problem(T_world_tcp)
+    if problem:
+        raise UnsafePose(f"refused: {problem}")
+    T = orthonormal(T_world_tcp)
+    for axis, value, low, high in zip("xyz", T[:3, 3], limits.low, limits.high, strict=True):
+        if not low <= value <= high:
+            raise UnsafePose(
+                f"refused: {axis} = {value:.3f} m is outside the workspace box, allowed are {low:.3f} to {high:.3f} m"
+            )
+    if T[2, 3] < limits.minimum_height:
+        raise UnsafePose(
+            f"refused: z = {T[2, 3]:.4f} m is below the minimum height of {limits.minimum_height:.4f} m, "
+            "the fingertips would meet the board"
+        )
+    tilt = math.acos(float(np.clip(-T[2, 2], -1, 1)))
+    if tilt > limits.tilt:
+        raise UnsafePose(
+            f"refused: the tool points {math.degrees(tilt):.0f} degrees away from straight down, "
+            f"allowed are {math.degrees(limits.tilt):.0f}"
+        )
+    return T
+
+
+def check_joints(path: Float[np.ndarray, "n 6"], limits: SafetyLimits) -> None:
+    """Joint limits and reach along a path of joint angles; raises UnsafePose."""
+    excess = np.abs(path).max(0) - (ur10.POSITION_LIMITS - limits.joint_margin)
+    joint = int(excess.argmax())
+    if excess[joint] > 0:
+        worst = float(np.abs(path[:, joint]).max())
+        allowed = float(ur10.POSITION_LIMITS[joint] - limits.joint_margin)
+        raise UnsafePose(
+            f"refused: {ur10.JOINTS[joint]} would turn to {math.degrees(worst):.0f} degrees, "
+            f"allowed are {math.degrees(allowed):.0f} either way"
+        )
+    shoulder = np.array([0.0, 0.0, ur10.D1])
+    reach = float(np.linalg.norm(ur10.forward(path)[:, :3, 3] - shoulder, axis=-1).max())
+    if reach > limits.reach:
+        raise UnsafePose(
+            f"refused: the flange would be {reach:.2f} m from the shoulder, allowed are {limits.reach:.2f} m"
+        )
+
+
+def check_width(width: float) -> float:
+    """A gap that the gripper has; raises UnsafePose."""
+    if not 0 <= width <= gripper.OPENING:
+        raise UnsafePose(f"refused: gripper width {width} m, allowed are 0 to {gripper.OPENING} m")
+    return width
+
+
+def check_motion(motion: MotionConfig, limits: SafetyLimits) -> None:
+    """Speeds, accelerations, forces and width within their caps; raises UnsafePose naming the first that is not."""
+    for name, unit in (
+        ("joint_speed", "rad/s"),
+        ("linear_speed", "m/s"),
+        ("acceleration", "m/s^2"),
+        ("grip_force", "N"),
+    ):
+        asked, allowed = getattr(motion, name), getattr(limits, name)
+        if asked > allowed:
+            raise UnsafePose(f"refused: {name} of {asked:g} {unit}, the cap is {allowed:g} {unit}")
+    slowest, fastest = gripper.SPEED_RANGE
+    if not slowest <= motion.grip_speed <= fastest:
+        raise UnsafePose(f"refused: grip_speed of {motion.grip_speed:g} m/s, the 2F-140 has {slowest:g} to {fastest:g}")
+    weakest, _ = gripper.FORCE_RANGE
+    if motion.grip_force < weakest:
+        raise UnsafePose(f"refused: grip_force of {motion.grip_force:g} N, the 2F-140 has no less than {weakest:g} N")
+    check_width(motion.open_width)
+
+
+def _degrees(q: np.ndarray) -> list[int]:
+    return np.degrees(q).round().astype(int).tolist()
+
+
+__all__ = [
+    "HOME",
+    "MotionConfig",
+    "SafeGrasp",
+    "SafetyCheck",
+    "SafetyLimits",
+    "check_joints",
+    "check_motion",
+    "check_pose",
+    "check_width",
+]
