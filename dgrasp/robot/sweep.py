@@ -20,20 +20,21 @@ from tqdm import tqdm
 from dgrasp import streams
 from dgrasp.config import Config
 from dgrasp.evaluation import Observer, PolicySource
-from dgrasp.evaluation.attempts import NO_GRASP
 from dgrasp.evaluation.stage import CODE as EVALUATION_CODE
 from dgrasp.evaluation.workers import worker_policy
 from dgrasp.files import read_json, write_json, write_text
 from dgrasp.policy import GraspPolicy, NoGraspError, policy_spec
-from dgrasp.robot.cell import RobotCell, UnsafePose
+from dgrasp.robot.cell import UnsafePose
+from dgrasp.robot.trials import NO_GRASP, REFUSED, for_real_robot
 from dgrasp.robot.twin import TwinCell
 from dgrasp.robot.twin_config import MAX_SHIFT, MAX_TURN, TwinConfig
 from dgrasp.runs import Run, open_run
 from dgrasp.sim import CellConfig, Outcome
 from dgrasp.sim.everyday import EVERYDAY, everyday
 
-REFUSED = "refused"  # beside the simulator's outcomes: the dry run found no safe way
-CODE = (*EVALUATION_CODE, "dgrasp.robot.sweep", "dgrasp.robot.twin", "dgrasp.robot.twin_config", "dgrasp.streams")
+TWIN_MODULES = ("dgrasp.robot.twin", "dgrasp.robot.twin_config", "dgrasp.robot.trials", "dgrasp.robot.safety")
+TWIN_CODE = (*EVALUATION_CODE, *TWIN_MODULES, "dgrasp.streams")
+CODE = (*TWIN_CODE, "dgrasp.robot.sweep")
 TRANSLATION, ROTATION = "translation (mm)", "rotation (degrees)"
 
 
@@ -131,8 +132,8 @@ def sweep(
 ) -> Run:
     """Attempt all presentations under all errors; returns the complete run, with `attempts.csv` in it.
 
-    `sources` maps policies to their recorded parts; they need the real robot's rule (`approach="downwards"`,
-    `advance=0.01`) in their optimizer settings. `inputs` are the runs behind them. Resumes policy by error.
+    `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
+    behind them. Resumes policy by error.
     """
     run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=CODE)
     if run.complete:
@@ -173,26 +174,32 @@ def attempt(
 ) -> TwinAttempt:
     """Present, observe, plan, dry run, execute. A refused pose or an absent one is a recorded failure."""
     scene = cell.present(name, presentation)
-    known = {**asdict(unit), "object": name, "presentation": presentation}
-    known["models"] = ", ".join(scene.model_sources) or "prism"
     generator = streams.torch_generator(seed, "twin", "starts", name, presentation)
-    failed = {"success": False, "value": None, **dict.fromkeys("xyz")}
+    value: float | None = None
+    x = y = z = None
     try:
         plan = policy.plan(cell.observe(), generator)
+        T = plan.T_world_tcp.double().cpu().numpy()
+        value, (x, y, z) = plan.value, map(float, T[:3, 3])
+        done = cell.execute(T)
+        outcome, reason = done.outcome, done.reason
     except NoGraspError as error:
-        return TwinAttempt(**known, **failed, outcome=NO_GRASP, reason=str(error))
-    T = plan.T_world_tcp.double().cpu().numpy()
-    planned = {"value": plan.value, **dict(zip("xyz", map(float, T[:3, 3]), strict=True))}
-    outcome, reason = _execute(cell, T)
-    return TwinAttempt(**known, **planned, outcome=outcome, success=outcome == Outcome.SUCCESS, reason=reason)
-
-
-def _execute(cell: RobotCell, T_world_tcp) -> tuple[str, str]:  # type: ignore[no-untyped-def]
-    try:
-        done = cell.execute(T_world_tcp)
+        outcome, reason = NO_GRASP, str(error)
     except UnsafePose as error:
-        return REFUSED, str(error)
-    return done.outcome, done.reason
+        outcome, reason = REFUSED, str(error)
+    return TwinAttempt(
+        **asdict(unit),
+        object=name,
+        presentation=presentation,
+        value=value,
+        outcome=outcome,
+        success=outcome == Outcome.SUCCESS,
+        reason=reason,
+        x=x,
+        y=y,
+        z=z,
+        models=", ".join(scene.model_sources) or "prism",
+    )
 
 
 def _cells(config: SweepConfig) -> Iterator[SweepCell]:
@@ -206,7 +213,7 @@ def _path(run: Run, unit: SweepCell) -> Path:
 
 
 def _to_disk(recipe: SweepRecipe, source: PolicySource, unit: SweepCell, seed: int, path: Path) -> None:
-    policy = worker_policy(source)
+    policy = for_real_robot(worker_policy(source))
     with TwinCell(unit.twin(recipe.twin), recipe.cell, recipe.observer, seed) as cell:
         rows = [
             asdict(attempt(cell, policy, unit, name, k, seed))

@@ -6,6 +6,8 @@ pictures, executes grasps in physics, and judges by physics. No robot moves.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from types import TracebackType
 
 import numpy as np
@@ -16,12 +18,14 @@ from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.evaluation import Observer
 from dgrasp.robot.cell import Backend, Execution, UnsafePose
+from dgrasp.robot.safety import SafetyLimits, check_joints, check_pose
+from dgrasp.robot.trials import Presentation
 from dgrasp.robot.twin_config import Reality, TwinConfig
-from dgrasp.sim import Cell, CellConfig, Outcome, Scene, Trial, evaluation_viewpoints
+from dgrasp.sim import Cell, CellConfig, Outcome, Scene, Trial, evaluation_viewpoints, ycb
 from dgrasp.sim.everyday import EVERYDAY, everyday
 from dgrasp.sim.planning import Infeasible, plan_motion
 from dgrasp.sim.presentation import dress_workbench, present
-from dgrasp.sim.rigid import inverse, orthonormal, pose_problem
+from dgrasp.sim.rigid import inverse
 
 MOTIONS = 5  # commands of an execution: travel, approach, close, lift, release
 _NOT_MOVED = (Outcome.UNREACHABLE, Outcome.COLLISION)
@@ -42,6 +46,7 @@ class TwinCell:
         seed: int = 0,
     ) -> None:
         self.config, self.observer, self.seed = config or TwinConfig(), observer or Observer(), seed
+        self.limits = SafetyLimits()  # what a real cell refuses, the twin refuses
         self._settings = cell or CellConfig()
         self._cell = Cell(self._settings)
         self._scene: Scene | None = None
@@ -63,6 +68,13 @@ class TwinCell:
     @property
     def backend(self) -> Backend:
         return "twin"
+
+    @property
+    def devices(self) -> Mapping[str, str]:
+        """What stands in for arm, camera and each of the paper's objects: it heads every log."""
+        looks = ycb.TEXTURED if os.environ.get(ycb.ENVIRONMENT) else ycb.FLAT
+        cell = {"arm": "PyBullet UR10 with 2F-140", "camera": "PyBullet D415", "YCB models": looks}
+        return cell | {o.name: o.note for o in EVERYDAY}
 
     @property
     def calibration_id(self) -> str:
@@ -101,6 +113,10 @@ class TwinCell:
         self._reset()
         return self._scene
 
+    def place(self, presentation: Presentation) -> None:
+        """`present`, as the runner of trials asks for it."""
+        self.present(presentation.object, presentation.presentation)
+
     def observe(self) -> Views:
         """Views with their stated calibration: the nominal viewpoints, and a D415's nominal intrinsics.
 
@@ -114,14 +130,13 @@ class TwinCell:
         return Views(images, np.repeat(stated.matrix[None], len(images), axis=0), Ts_stated)
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
-        """Dry run by the planner of the simulated arm. Raises UnsafePose."""
-        problem = pose_problem(T_world_tcp)
-        if problem:
-            raise UnsafePose(f"refused: {problem}")
-        plan = plan_motion(self._cell.world, orthonormal(T_world_tcp))
+        """Dry run: the checks of the real cell, and the planner of the simulated arm. Raises UnsafePose."""
+        plan = plan_motion(self._cell.world, check_pose(T_world_tcp, self.limits))
         self._reset()  # the planner moves the simulated arm about
         if isinstance(plan, Infeasible):
             raise UnsafePose(f"refused: {plan.reason}")
+        for path in (plan.travel, plan.approach, plan.lift):
+            check_joints(path, self.limits)
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
         """Rehearse, then the whole grasp in physics, with the verdict. Raises UnsafePose."""
@@ -164,8 +179,3 @@ def as_photographed(
     x = gaussian_filter(image.astype(np.float64), sigma=(config.blur, config.blur, 0)) * reality.gains
     spread = np.sqrt(config.read_noise**2 + config.shot_noise**2 * np.clip(x, 0, 255) / 255)
     return np.clip(x + spread * rng.standard_normal(x.shape), 0, 255).round().astype(np.uint8)
-
-
-def substitutions() -> dict[str, str]:
-    """The paper's ten objects and what stands for each in the twin."""
-    return {o.name: o.note for o in EVERYDAY}

@@ -43,8 +43,9 @@ class TwinConfig(Config):
         0.003, ge=0, le=0.2, description="Of the principal point, in image widths: 2 px of 640, as estimates scatter"
     )
     arm_shift: float = Field(
-        0.0005, ge=0, le=0.05, description="Of each axis of each view's arm pose, m: an arm's accuracy is worse than its "
-        "repeatability (UR10: 0.1 mm), and not published",
+        0.0005, ge=0, le=0.05,
+        description="Of each axis of each view's arm pose, m: an arm's accuracy is worse than its repeatability (UR10: "
+        "0.1 mm), and not published",
     )  # fmt: skip
 
     # --- light and camera
@@ -130,7 +131,7 @@ class Reality:
         surfaces = rng.integers(0, SURFACES, 2)
         rng = streams.rng(seed, "twin", "physics", *path)
         spreads = [config.mass_spread] + 3 * [config.friction_spread] + [config.grip_spread]
-        mass, friction, pads, board, grip = 1 + spreads * rng.uniform(-1, 1, 5)
+        mass, friction, pads, board, grip = (1 + np.array(spreads) * rng.uniform(-1, 1, 5)).tolist()
         return cls(
             E_cam,
             K_share,
@@ -138,11 +139,11 @@ class Reality:
             light_direction=(float(towards[0]), float(towards[1]), float(towards[2])),
             surfaces=(int(surfaces[0]), int(surfaces[1])),
             gains=gains,
-            mass=float(mass),
-            friction=float(friction),
-            pads=float(pads),
-            board=float(board),
-            grip=float(grip),
+            mass=mass,
+            friction=friction,
+            pads=pads,
+            board=board,
+            grip=grip,
             execution_shift=config.execution_shift * rng.standard_normal(3),
         )
 
