@@ -72,10 +72,8 @@ def test_examples_are_the_highest_valued_of_their_kind() -> None:
 
 
 def test_a_kind_that_did_not_happen_says_so() -> None:
-    examples = [
-        Example("slippage", None),
-        Example("success", records().iloc[4].to_dict(), (("home", np.zeros((4, 4, 3), np.uint8)),)),
-    ]
+    frames = (("home", np.zeros((4, 4, 3), np.uint8)),)
+    examples = [Example("slippage", None), Example("success", records().iloc[4].to_dict(), frames)]
     figure, axes = plt.subplots(2, 2)
     plot_examples(axes, examples, trials=7)
     assert "none among 7 trials" in axes[0][0].texts[1].get_text() and axes[1][0].get_title() == "home"

@@ -124,7 +124,8 @@ def test_stated_cameras_are_off_by_the_calibration_error() -> None:
         green = views.images[i].astype(int)
         mask = (green[..., 1] - green[..., 2] > 60) & (green[..., 1] > 100)
         seen = np.argwhere(mask).mean(axis=0)[::-1]
-        stated, _ = project(K[i], Ts[i], torch.from_numpy(ball)[None])        T_true = torch.from_numpy(views.Ts_world_cam[i] @ inverse(reality.E_cam[i]))
+        stated, _ = project(K[i], Ts[i], torch.from_numpy(ball)[None])
+        T_true = torch.from_numpy(views.Ts_world_cam[i] @ inverse(reality.E_cam[i]))
         true, _ = project(K[i], T_true, torch.from_numpy(ball)[None])
 assert np.linalg.norm(seen - true[0].numpy()) < 1.5
         assert np.linalg.norm(true[0].numpy() - stated[0].numpy()) > 2.0
@@ -150,9 +151,8 @@ def test_draws_have_the_sizes_that_the_settings_say() -> None:
 
 def test_directions_do_not_depend_on_sizes() -> None:
     """A sweep compares the same presentations: only the error's size changes."""
-    small, large = (        Reality.draw(TwinConfig(hand_eye_shift=s, hand_eye_turn=0.0, arm_shift=0.0), 2, 5, "duck", 1)
-        for s in (0.002, 0.02)
-)
+    configs = (TwinConfig(hand_eye_shift=s, hand_eye_turn=0.0, arm_shift=0.0) for s in (0.002, 0.02))
+    small, large = (Reality.draw(config, 2, 5, "duck", 1) for config in configs)
     np.testing.assert_allclose(10 * small.E_cam[0, :3, 3], large.E_cam[0, :3, 3])
     assert small.gains.tolist() == large.gains.tolist() and small.mass == large.mass
 
