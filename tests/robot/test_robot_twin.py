@@ -127,7 +127,7 @@ def test_stated_cameras_are_off_by_the_calibration_error() -> None:
         stated, _ = project(K[i], Ts[i], torch.from_numpy(ball)[None])
         T_true = torch.from_numpy(views.Ts_world_cam[i] @ inverse(reality.E_cam[i]))
         true, _ = project(K[i], T_true, torch.from_numpy(ball)[None])
-assert np.linalg.norm(seen - true[0].numpy()) < 1.5
+        assert np.linalg.norm(seen - true[0].numpy()) < 1.5
         assert np.linalg.norm(true[0].numpy() - stated[0].numpy()) > 2.0
         assert np.linalg.norm(seen - stated[0].numpy()) > 1.0
 
