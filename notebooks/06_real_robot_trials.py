@@ -35,7 +35,7 @@ from dgrasp.experiment import Experiment
 from dgrasp.report.notebook import versions
 from dgrasp.report.outputs import not_run, save_output
 from dgrasp.report.plots import plot_table
-from dgrasp.report.tables import printable, table_2
+from dgrasp.report.tables import printable_2, table_2
 
 experiment = Experiment.at(profile, build, seed)
 
@@ -44,7 +44,7 @@ experiment = Experiment.at(profile, build, seed)
 
 # %%
 rows = table_2()
-table = printable(rows, ["real"]).rename(columns={"real": "ours", "real (paper)": "paper"})
+table = printable_2(rows)
 figure, ax = plt.subplots(figsize=(6, 3))
 plot_table(ax, table, "Table 2: real-world grasp success; ours: not run")
 save_output("tab02", figure, rows, experiment.figures, profile=experiment.profile.name, runs={}, seed=seed)
@@ -93,7 +93,7 @@ not_run(
 # policy with three views.
 
 # %%
-paper = rows.set_index("policy")["paper"]
+paper = rows.drop_duplicates("policy").set_index("policy")["paper"]
 best = {
     kind: paper[[p for p in paper.index if p.startswith(kind)]].drop("base_reported", errors="ignore").max()
     for kind in ("base", "dgrasp")

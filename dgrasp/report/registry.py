@@ -43,7 +43,7 @@ OUTPUTS: tuple[Output, ...] = (
         paper_place="Table 2",
         title="Grasp success rates on the real robot",
         notebook="06_real_robot_trials",
-        alt_text="The paper's success rates on its real robot; our columns stay empty until trials are on record.",
+        alt_text="The paper's success rates on its real robot; ours in the twin; the hardware's empty until on record.",
     ),
     Output(
         id="fig01",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import pandas as pd
 
+from dgrasp.evaluation.statistics import with_rates
 from dgrasp.report.paper import paper_rate, paper_values
+from dgrasp.robot import read_log
 
 COLUMNS = ["policy", "task", "successes", "n", "rate", "low", "high", "paper", "difference"]
 
@@ -23,14 +28,52 @@ def table_1(rates: pd.DataFrame) -> pd.DataFrame:
     return rows[COLUMNS]
 
 
-def table_2() -> pd.DataFrame:
-    """The paper's real-robot rates; our columns are empty: they can only come from a log of real trials."""
-    policies = ["base_reported", *paper_values()["tab02"]["rates"]]
-    rows = pd.DataFrame({"policy": policies, "task": "real"})
-    rows["paper"] = [paper_rate("tab02", policy, "real") for policy in policies]
-    for column in ("successes", "n", "rate", "low", "high", "difference"):
-        rows[column] = float("nan")
-    return rows[COLUMNS]
+TABLE_2_BACKENDS = ("twin", "hardware")  # those that have rows of their own; a replay or loopback is no result
+
+
+def table_2(logs: Iterable[Path] = (), confidence: float = 0.95) -> pd.DataFrame:
+    """Rows (policy, task, backend, successes, n, rate, low, high, paper, difference) from trial logs.
+
+    Rows of backend "hardware" are filled from logs whose header says so, and from nothing else; without one they stay
+    empty. `n` counts the trials with a verdict. The difference is the hardware's, which alone compares with the paper.
+    Raises ValueError for a log of another backend or one given twice, LogError for one that was changed.
+    """
+    ours = _trial_rates(logs, confidence)
+    policies = dict.fromkeys(["base_reported", *paper_values()["tab02"]["rates"], *ours["policy"]])
+    pairs = [(policy, "real", backend) for backend in TABLE_2_BACKENDS for policy in policies]
+    rows = pd.DataFrame(pairs, columns=["policy", "task", "backend"])
+    rows = rows.merge(ours, how="left", on=["policy", "backend"])
+    rows["paper"] = [paper_rate("tab02", policy, "real") for policy in rows["policy"]]
+    rows["paper"] = rows["paper"].astype(float)
+    rows["difference"] = (rows["rate"] - rows["paper"]).where(rows["backend"] == "hardware")
+    return rows[[*COLUMNS[:2], "backend", *COLUMNS[2:]]]
+
+
+def _trial_rates(logs: Iterable[Path], confidence: float) -> pd.DataFrame:
+    """Successes of trials with a verdict, per policy and backend."""
+    judged: dict[Path, pd.DataFrame] = {}
+    for path in logs:
+        log = read_log(path)
+        if log.backend not in TABLE_2_BACKENDS:
+            raise ValueError(f"{path}: a log of backend {log.backend!r} has no place in Table 2; {log.banner}")
+        if log.path.resolve() in judged:
+            raise ValueError(f"{path}: given twice, its trials would count twice")
+        judged[log.path.resolve()] = log.judged.assign(backend=log.backend)
+    columns = ["policy", "backend", "successes", "n", "rate", "low", "high"]
+    if not any(map(len, judged.values())):
+        return pd.DataFrame({name: pd.Series(dtype=str if i < 2 else float) for i, name in enumerate(columns)})
+    trials = pd.concat([frame for frame in judged.values() if len(frame)])
+    groups = trials.astype({"success": bool}).groupby(["policy", "backend"])["success"]
+    return with_rates(groups.agg(successes="sum", n="size").astype(int).reset_index(), confidence)[columns]
+
+
+def printable_2(rows: pd.DataFrame) -> pd.DataFrame:
+    """Table 2 as it is printed: one line per policy, a column per backend, and the paper's rate."""
+    lines = []
+    for policy, group in rows.groupby("policy", sort=False):
+        ours = {row["backend"]: _ours(row) for _, row in group.iterrows()}
+        lines.append({"policy": policy, **ours, "paper": _number(group["paper"].iloc[0])})
+    return pd.DataFrame(lines)
 
 
 def printable(rows: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from dgrasp.robot.cell import (
     UnsafePose,
 )
 from dgrasp.robot.drivers.sockets import is_loopback
-from dgrasp.robot.safety import HOME, MotionConfig, SafeGrasp, SafetyCheck, SafetyLimits, check_joints
+from dgrasp.robot.safety import HOME, SafeGrasp, SafetyCheck, check_joints
 from dgrasp.sim import ur10
 from dgrasp.sim.workspace import BASE_POSITION
 
@@ -46,7 +46,7 @@ class DeviceCell:
     """A `RobotCell`. Moves only between `with cell.armed(CONFIRMATION):` and the end of that block, or the first fault.
 
     devices: address of each part; all of them on this machine makes the backend "loopback", none of them "hardware".
-    dry_run: everything is checked and nothing moves.
+    dry_run: everything is checked and nothing moves. Closing the cell closes all that it was given.
     """
 
     def __init__(
@@ -58,16 +58,16 @@ class DeviceCell:
         calibration: Calibration,
         *,
         devices: Mapping[str, str],
-        limits: SafetyLimits | None = None,
-        motion: MotionConfig | None = None,
+        safety: SafetyCheck,
         dry_run: bool = False,
     ) -> None:
         self.arm, self.gripper, self.cameras = arm, gripper, dict(cameras)
         self.viewpoints, self.calibration, self.dry_run = tuple(viewpoints), calibration, dry_run
         self.devices: Mapping[str, str] = dict(devices)
         self._backend = backend_of(self.devices)
+        self.safety = safety
         self._check_viewpoints()
-        self.safety = SafetyCheck(limits, motion)
+        self.broken = ""  # the fault that ended this cell's work, in words
         self._armed = False
 
     def __enter__(self) -> DeviceCell:
@@ -88,7 +88,12 @@ class DeviceCell:
 
     @contextmanager
     def armed(self, confirm: str) -> Iterator[DeviceCell]:
-        """Allow motions inside the block. `confirm` must be CONFIRMATION, word for word; raises NotArmed."""
+        """Allow motions inside the block. `confirm` must be CONFIRMATION, word for word.
+
+        Raises NotArmed for other words, and after a fault: then this cell is to be closed and opened anew.
+        """
+        if self.broken:
+            raise NotArmed(f"the cell stays disarmed after a fault, close it and open it anew ({self.broken})")
         if confirm != CONFIRMATION:
             raise NotArmed(f"the cell stays disarmed: confirm with the words {CONFIRMATION!r}, if they are true")
         self._armed = True
@@ -203,8 +208,10 @@ class DeviceCell:
             yield
         except (UnsafePose, NotArmed):  # refused before anything moved
             raise
-        except BaseException:
+        except BaseException as error:
             self._armed = False
+            if isinstance(error, CellFault):
+                self.broken = str(error)
             self.arm.stop()
             raise
 
@@ -240,7 +247,7 @@ class DeviceCell:
                     "posture, a standing one has none"
                 )
             if view.posture is not None:
-                check_joints(np.array([view.posture]), SafetyLimits())
+                check_joints(np.array([view.posture]), self.safety.limits)
 
 
 def backend_of(devices: Mapping[str, str]) -> Backend:

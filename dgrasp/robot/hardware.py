@@ -16,7 +16,7 @@ from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import CLOSED_COUNTS, OPEN_COUNTS, RobotiqGripper
 from dgrasp.robot.drivers.robotiq import PORT as GRIPPER_PORT
 from dgrasp.robot.drivers.ur import UrArm
-from dgrasp.robot.safety import MotionConfig, SafetyLimits
+from dgrasp.robot.safety import MotionConfig, SafetyCheck, SafetyLimits
 
 
 class HardwareConfig(Config):
@@ -50,6 +50,8 @@ def open_cell(
     """
     gripper_host = config.gripper or config.arm
     with ExitStack() as opened:
+        # first, since loading its model blocks all threads for a while, and the arm's watchdog waits for nobody
+        safety = opened.enter_context(SafetyCheck(config.limits, config.motion))
         arm = UrArm(config.arm, config.limits)
         opened.callback(arm.close)
         gripper = RobotiqGripper(gripper_host, config.gripper_port, counts=config.gripper_counts)
@@ -63,8 +65,7 @@ def open_cell(
             config.viewpoints,
             config.calibration,
             devices={"arm": config.arm, "gripper": gripper_host, "cameras": ", ".join(config.cameras.values())},
-            limits=config.limits,
-            motion=config.motion,
+            safety=safety,
             dry_run=dry_run,
         )
         opened.pop_all()

@@ -1,9 +1,9 @@
 """The log of real-robot trials: JSON Lines, append-only, on disk before the next trial begins.
 
-The first line is the header: format, backend, devices, protocol, versions. Every line carries `chain`, the SHA-256 of the
-line before it and its own content, so that a line that was changed, taken out or put in afterwards is found on reading;
-with the header at the start of the chain, a log cannot change its backend. (This guards against accidents and edits of
-single lines. It is no signature: who rewrites the whole file can write what he likes.)
+The first line is the header: format, backend, devices, protocol, versions. Every line carries `chain`, the SHA-256 of
+the line before it and its own content, so that a line that was changed, taken out or put in afterwards is found on
+reading; with the header at the start of the chain, a log cannot change its backend. (This guards against accidents and
+edits of single lines. It is no signature: whoever writes a whole new file can write anything.)
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class TrialLog:
     header: Line
     records: tuple[Line, ...]
     notes: tuple[Line, ...] = ()
+    last: str = ""  # chain of the last whole line
     cut: str = ""
 
     @property
@@ -82,12 +83,10 @@ def read_log(path: Path) -> TrialLog:
     records = tuple(row for row in rows if row["kind"] == "trial")
     for record in records:
         if record["backend"] != header["backend"]:
-            raise LogError(
-                f"{path}: trial {record['number']} is of backend {record['backend']!r}, the header of another"
-            )
+            raise LogError(f"{path}: trial {record['number']} is of backend {record['backend']!r}, the header not")
     notes = tuple(row for row in rows if row["kind"] == "note")
     cut = f"{path.name}: the last {len(rest)} bytes are a line cut short by a crash; left out" if rest else ""
-    return TrialLog(path, header, records, notes, cut)
+    return TrialLog(path, header, records, notes, chain, cut)
 
 
 class LogWriter:
@@ -101,6 +100,7 @@ class LogWriter:
         """
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._last = ""  # chain of the last line
         self._handle = open(self.path, "ab")  # noqa: SIM115 (closed by `close`)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,7 +134,6 @@ class LogWriter:
         self._handle.close()
 
     def _begin(self, header: Line) -> None:
-        self._last = ""
         content = self.path.read_bytes()
         if b"\n" not in content:  # new, or its header was cut short
             os.truncate(self.path, 0)
@@ -149,7 +148,7 @@ class LogWriter:
                     f"{self.path}: begun with {name} {there.header[name]!r}, asked to go on with {header[name]!r}; "
                     "give this series a log of its own"
                 )
-        self._last = json.loads(content[: content.rindex(b"\n")].rsplit(b"\n", 1)[-1])["chain"]
+        self._last = there.last
         if there.cut:
             os.truncate(self.path, content.rindex(b"\n") + 1)
             self.append("note", {"time": now(), "text": there.cut})

@@ -12,7 +12,7 @@ from PIL import Image
 from dgrasp.cameras import Views
 from dgrasp.robot.cell import Backend, Execution, UnsafePose
 from dgrasp.robot.log import Line, TrialLog
-from dgrasp.robot.trials import Presentation, image_hash, pose_vector
+from dgrasp.robot.trials import REFUSED, Presentation, image_hash, pose_vector
 
 SAME = 2e-3  # largest difference of pose entries (m, quaternion) that passes for the recorded pose
 
@@ -71,15 +71,15 @@ class ReplayCell:
         recorded = self.record["pose"]
         if recorded is None or np.abs(np.subtract(pose_vector(np.asarray(T_world_tcp)), recorded)).max() > SAME:
             raise UnsafePose(
-                f"refused: trial {self.record['number']} of the log has another pose; a replay moves nothing"
+                f"refused: trial {self.record['number']} was made with another pose; a replay moves nothing"
             )
-        if self.record["execution"] is None:
+        if self.record["outcome"] == REFUSED:
             raise UnsafePose(self.record["reason"])
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
         """What the log says happened to this pose."""
         self.rehearse(T_world_tcp)
-        did = self.record["execution"]
+        did = self.record["execution"] or {"holds": None, "width": None, "seconds": {}}  # none after a protective stop
         return Execution(
             np.asarray(T_world_tcp),
             moved=False,

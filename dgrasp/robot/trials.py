@@ -125,11 +125,10 @@ class AskingOperator:
 
     def verdict(self, presentation: Presentation, execution: Execution) -> Verdict:
         choices = ", ".join(f"{key} = {outcome}" for key, outcome in self.ANSWERS.items())
-        while (answer := self.ask(f"{presentation}: {choices}; then a remark: ").strip())[
-            :1
-        ].lower() not in self.ANSWERS:
-            pass
-        return Verdict(self.ANSWERS[answer[0].lower()], answer[1:].strip())
+        while True:
+            answer = self.ask(f"{presentation}: {choices}; then a remark: ").strip()
+            if outcome := self.ANSWERS.get(answer[:1].lower()):
+                return Verdict(outcome, answer[1:].strip())
 
 
 class CellJudges:

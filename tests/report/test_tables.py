@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from dgrasp.report.tables import COLUMNS, printable, table_1, table_2
+from dgrasp.report.tables import COLUMNS, printable, table_1
 
 
 def rates():
@@ -23,13 +23,6 @@ def test_the_reported_baseline_has_no_columns_of_ours():
     row = table_1(rates()).set_index("policy").loc["base_reported"]
     assert row["paper"] == 0.58
     assert row[["successes", "n", "rate", "difference"]].isna().all()
-
-
-def test_table_2_holds_no_number_of_ours():
-    rows = table_2()
-    assert len(rows) == 9
-    assert rows[["successes", "n", "rate", "low", "high", "difference"]].isna().all(axis=None)
-    assert rows["paper"].notna().all()
 
 
 def test_printable_says_not_run_instead_of_a_number():

@@ -9,6 +9,7 @@ is not kicked. Lines of JSON on stdin change it, each answered by a line on stdo
     {"do": "force", "value": [x, y, z]}     newtons on the tool until the motion ends
     {"do": "drop"}                          close all connections and answer no more
     {"do": "unlock"}                        after a protective stop or a drop: as before
+    {"do": "reset"}                         unlocked, at home, nothing planned, nothing received
 
 With "at": "moveL" (or "moveJ") it happens 0.1 s into the next such motion. The answer tells the joint angles, whether
 the arm moves, whether the program runs, and what was received so far.
@@ -78,12 +79,17 @@ class Controller:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.q, self.tool = HOME.copy(), np.eye(4)
+        self.tool = np.eye(4)
         self.registers: dict[str, float] = {}
-        self.running = self.protective = self.dropped = False
-        self.motion: Motion | None = None
+        self.running = False
         self.state, self.operation = READY, 0
         self.watchdog, self.kicked = 0.0, 0.0
+        self.reset()
+
+    def reset(self) -> None:
+        self.q = HOME.copy()
+        self.motion: Motion | None = None
+        self.protective = self.dropped = False
         self.force = [0.0, 0.0, 0.0]
         self.events: list[str] = []
         self.plans: dict[str, dict] = {}  # by kind of motion: what happens in the next one
@@ -107,6 +113,8 @@ class Controller:
                 self.end_program("protective stop")
             elif request["do"] == "unlock":
                 self.protective = self.dropped = False
+            elif request["do"] == "reset":
+                self.reset()
             elif request["do"] == "force":
                 self.force = request["value"]
             elif request["do"] == "drop":

@@ -1,7 +1,8 @@
 """A stand-in of the Robotiq URCap's socket, as a program. `python gripper_stand_in.py PORT`.
 
 Lines of JSON on stdin change it, each answered with its registers: {"object": counts} puts something between the
-fingers (null takes it away), {"fault": code}, {"mute": true} stops answering, {"travel": seconds} a full stroke takes.
+fingers (null takes it away), {"fault": code}, {"mute": true} stops answering, {"travel": seconds} a full stroke takes,
+{"reset": true} is as if switched on anew.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ ENDS = (3, 228)  # where the fingers of this one stop
 
 class Fingers:
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
         self.registers = {"ACT": 0, "GTO": 0, "STA": 0, "FLT": 0, "POS": 3, "PRE": 3, "SPE": 0, "FOR": 0, "OBJ": 3}
         self.mute, self.object, self.travel = False, None, 0.2
         self.start, self.begun, self.sets = 3, 0.0, []
@@ -70,6 +74,8 @@ def main() -> None:
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
+        if "reset" in request:
+            fingers.reset()
         for name in ("mute", "object", "travel"):
             if name in request:
                 setattr(fingers, name, request[name])

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.robot import Calibration, CameraCalibration
+from dgrasp.robot import Calibration, CameraCalibration, DeviceCell, HardwareConfig, MotionConfig, Viewpoint, open_cell
+from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.sim import evaluation_viewpoints
 
 HERE = Path(__file__).parent
@@ -97,6 +98,12 @@ class SoftwareCamera:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def freeze(self) -> None:
+        """A new picture, and from now on no other."""
+        self.mode = "frozen"
+        time.sleep(0.1)  # whatever picture was being made is out
+        self.last = 255 - self.last
+
     def _run(self) -> None:
         rng, number = np.random.default_rng(0), 0
         while not self._ended.wait(0.01):
@@ -137,3 +144,46 @@ def standing_calibration() -> Calibration:
             for name, T in zip(("left", "right"), views, strict=True)
         )
     )
+
+
+class Loopback:
+    """All stand-ins, and the cell that the drivers make of them."""
+
+    def __init__(self, controller: StandIn, gripper: StandIn) -> None:
+        self.controller, self.gripper, self.device = controller, gripper, SoftwareCamera()
+        self.config = HardwareConfig(
+            arm="127.0.0.1",
+            cameras={"left": "stand-in", "right": "stand-in"},
+            viewpoints=(Viewpoint(camera="left"), Viewpoint(camera="right")),
+            calibration=standing_calibration(),
+            motion=MotionConfig(joint_speed=0.8, linear_speed=0.25, acceleration=1.5, hold_seconds=0.1),
+        )
+        self.cell = self.open()
+
+    def refresh(self) -> None:
+        """All stand-ins as if just switched on; the cell is opened anew where a fault broke it."""
+        running = self.controller.tell(do="reset")["running"]
+        self.device.mode = "live"
+        self.cell.dry_run = False
+        if not running or self.cell.broken:
+            self.cell.close()
+            self.cell = self.open()
+        self.cell.gripper.activate()
+
+    def open(self, **options: Any) -> DeviceCell:
+        """A cell against the stand-ins; there can be one at a time."""
+        self.camera = RealSenseCamera(device=self.device.device, width=WIDTH, height=HEIGHT, timeout=0.5)
+        self.camera.warm_up()
+        return open_cell(self.config, cameras={"left": self.camera, "right": self.camera}, **options)
+
+    def state(self) -> dict[str, Any]:
+        """Of the controller."""
+        return self.controller.tell(do="state")
+
+    def __enter__(self) -> Loopback:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.cell.close()
+        self.device.close()
+        self.controller.close()

@@ -1,8 +1,8 @@
 """The UR10 (CB3) through ur_rtde: asynchronous motions that are watched, and a watchdog on the controller's side.
 
 Two things guard a motion. We poll the controller's own report at 50 Hz: safety state, force on the TCP, progress, and
-whether reports still arrive. And the controller stops the arm by itself when our sign of life stays out, so a pulled
-plug or a dead process does not leave a moving arm behind.
+whether reports still arrive. And the controller stops the arm by itself when our sign of life stays out for 0.2 s, so
+a pulled plug or a dead process does not leave a moving arm behind; nor does a call that blocks all of Python's threads.
 """
 
 from __future__ import annotations
@@ -114,9 +114,7 @@ class UrArm:
         for name in ("_control", "_report"):
             with contextlib.suppress(Exception):
                 getattr(self, name).disconnect()
-            setattr(
-                self, name, None
-            )  # the library's destructors block all threads for a second: now, not in some motion
+            setattr(self, name, None)  # its destructor blocks all threads for a second: now, not in a motion
 
     # --- watching
 

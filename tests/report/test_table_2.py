@@ -1,0 +1,103 @@
+"""Table 2: whose numbers stand in which column, and that the hardware's has one source only."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from dgrasp.report.tables import printable_2, table_2
+from dgrasp.robot.cell import BACKENDS
+from dgrasp.robot.log import LogError, LogWriter
+
+OURS = ["successes", "n", "rate", "low", "high", "difference"]
+ROBOT = {"arm": "192.0.2.7", "gripper": "192.0.2.7", "cameras": "825312070123"}  # an address for documentation
+
+
+def write_log(path, backend, successes=(True, False, False, True), policy="dgrasp_6d_seq", devices=None):
+    devices = devices if devices is not None else (ROBOT if backend == "hardware" else {})
+    with LogWriter(path, {"backend": backend, "devices": devices, "protocol": {}}) as log:
+        for number, success in enumerate(successes, start=1):
+            record = {"number": number, "backend": backend, "policy": policy, "outcome": "-", "success": success}
+            log.append("trial", record)
+    return path
+
+
+def test_without_logs_there_is_no_number_of_ours():
+    rows = table_2()
+    assert len(rows) == 18 and set(rows["backend"]) == {"twin", "hardware"}
+    assert rows[OURS].isna().all(axis=None)
+    assert rows["paper"].notna().all()
+    assert set(printable_2(rows)["hardware"]) == {"not run"}
+
+
+def test_a_hardware_log_fills_the_hardware_rows_of_its_policies(tmp_path):
+    rows = table_2([write_log(tmp_path / "a.jsonl", "hardware")]).set_index(["backend", "policy"])
+    row = rows.loc[("hardware", "dgrasp_6d_seq")]
+    assert (row["successes"], row["n"], row["rate"], row["paper"]) == (2, 4, 0.5, 0.26)
+    assert row["difference"] == pytest.approx(0.24)
+    assert row["low"] == pytest.approx(0.1500, abs=1e-3)  # Wilson, 2 of 4
+    assert rows.drop(("hardware", "dgrasp_6d_seq"))[OURS].isna().all(axis=None)
+
+
+def test_the_twin_fills_its_own_rows_only(tmp_path):
+    rows = table_2([write_log(tmp_path / "a.jsonl", "twin")])
+    assert rows.loc[rows["backend"] == "hardware", OURS].isna().all(axis=None)
+    twin = rows[(rows["backend"] == "twin") & (rows["policy"] == "dgrasp_6d_seq")].iloc[0]
+    assert (twin["n"], twin["rate"]) == (4, 0.5)
+    assert pd.isna(twin["difference"])  # a simulation is not compared with the paper's robot
+
+
+@pytest.mark.parametrize("backend", sorted(set(BACKENDS) - {"hardware"}))
+def test_no_other_backend_can_fill_the_hardware_rows(tmp_path, backend):
+    """By its honest header, by a header changed afterwards, and by a header that lies about its devices."""
+    path = write_log(tmp_path / "a.jsonl", backend)
+    try:
+        rows = table_2([path])
+        assert rows.loc[rows["backend"] == "hardware", OURS].isna().all(axis=None)
+    except ValueError as refusal:
+        assert f"backend '{backend}' has no place" in str(refusal)
+
+    path.write_text(path.read_text().replace(f'"backend": "{backend}"', '"backend": "hardware"'))
+    with pytest.raises(LogError, match=r"line 1: changed after it was written|are no robot"):
+        table_2([path])
+
+    for devices in ({}, {"arm": "127.0.0.1"}, {"arm": "localhost", "gripper": "localhost"}):
+        with pytest.raises(LogError, match="no robot"):
+            write_log(tmp_path / "b.jsonl", "hardware", devices=devices)
+        (tmp_path / "b.jsonl").unlink()
+
+
+def test_a_record_of_another_backend_in_a_hardware_log_is_found(tmp_path):
+    path = write_log(tmp_path / "a.jsonl", "hardware", [])
+    with LogWriter(path, {"backend": "hardware", "devices": ROBOT, "protocol": {}}) as log:
+        log.append("trial", {"number": 1, "backend": "twin", "policy": "dgrasp_6d_seq", "success": True})
+    with pytest.raises(LogError, match="trial 1 is of backend 'twin'"):
+        table_2([path])
+
+
+def test_a_changed_verdict_is_found(tmp_path):
+    path = write_log(tmp_path / "a.jsonl", "hardware")
+    lines = path.read_text().splitlines()
+    changed = {**json.loads(lines[2]), "success": True}
+    path.write_text("\n".join([*lines[:2], json.dumps(changed), *lines[3:], ""]))
+    with pytest.raises(LogError, match="line 3: changed"):
+        table_2([path])
+
+
+def test_trials_without_a_verdict_do_not_count(tmp_path):
+    rows = table_2([write_log(tmp_path / "a.jsonl", "hardware", [True, None, None])]).set_index(["backend", "policy"])
+    assert rows.loc[("hardware", "dgrasp_6d_seq"), "n"] == 1
+
+
+def test_one_log_counts_once_and_two_add_up(tmp_path):
+    a, b = write_log(tmp_path / "a.jsonl", "hardware"), write_log(tmp_path / "b.jsonl", "hardware", [True] * 4)
+    rows = table_2([a, b]).set_index(["backend", "policy"])
+    assert tuple(rows.loc[("hardware", "dgrasp_6d_seq"), ["successes", "n"]]) == (6, 8)
+    with pytest.raises(ValueError, match="twice"):
+        table_2([a, a])
+
+
+def test_a_policy_that_the_paper_does_not_have_is_not_lost(tmp_path):
+    rows = table_2([write_log(tmp_path / "a.jsonl", "twin", policy="control_quat_seq")])
+    row = rows[(rows["backend"] == "twin") & (rows["policy"] == "control_quat_seq")].iloc[0]
+    assert row["n"] == 4 and pd.isna(row["paper"])

@@ -1,0 +1,117 @@
+"""Each rule refuses what it is there for, names it, and lets the rest pass. No driver is involved."""
+
+import math
+
+import numpy as np
+import pytest
+from robot_poses import tilted, top_down
+
+from dgrasp.robot import MotionConfig, SafetyLimits, UnsafePose
+from dgrasp.robot.safety import HOME, SafetyCheck, check_joints, check_pose, check_width
+from dgrasp.sim import ur10
+from dgrasp.sim.workspace import BOARD_TOP
+
+
+@pytest.fixture(scope="module")
+def safety():
+    with SafetyCheck() as check:
+        yield check
+
+
+def test_a_grasp_that_passes_comes_with_its_straight_lines(safety):
+    T = top_down(0.25, 0.1, 0.05, yaw=0.4)
+    grasp = safety.grasp(T.astype(np.float32))
+    turned = grasp.T_world_grasp @ np.diag([-1.0, -1.0, 1.0, 1.0])  # the same grasp to two fingers
+    assert min(np.abs(grasp.T_world_grasp - T).max(), np.abs(turned - T).max()) < 1e-6
+    assert np.allclose(grasp.T_world_before[:3, 3] - T[:3, 3], [0, 0, safety.motion.approach_distance])
+    assert np.allclose(grasp.T_world_lifted[:3, 3] - T[:3, 3], [0, 0, safety.motion.lift_height])
+
+
+@pytest.mark.parametrize(
+    ("T", "why"),
+    [
+        (top_down(0.54, 0.0, 0.05), r"x = 0\.540 m is outside the workspace box, allowed are -0\.127 to 0\.527"),
+        (top_down(0.2, -0.31, 0.05), r"y = -0\.310 m is outside"),
+        (top_down(0.2, 0.0, 0.1195), r"z = 1\.080 m is outside"),
+        (top_down(0.2, 0.0, 0.0165), r"below the minimum height of 0\.9775 m"),
+        (tilted(0.2, 0.0, 0.08, math.radians(80)), r"points 80 degrees away from straight down, allowed are 75"),
+        (tilted(0.2, 0.0, 0.08, math.pi), "180 degrees"),
+        (np.eye(3), r"shape \(3, 3\)"),
+        (np.full((4, 4), np.nan), "NaN"),
+        (np.diag([2.0, 1.0, 1.0, 1.0]), "not a rotation"),
+    ],
+)
+def test_unsafe_poses_are_refused_with_the_reason(safety, T, why):
+    with pytest.raises(UnsafePose, match="^refused: .*" + why):
+        safety.grasp(T)
+
+
+def test_the_minimum_height_keeps_closed_fingertips_off_the_board():
+    assert SafetyLimits().minimum_height == pytest.approx(BOARD_TOP + 0.015 + 0.002)
+    check_pose(top_down(0.2, 0.0, 0.0171), SafetyLimits())
+
+
+def test_poses_beyond_the_arm_are_refused():
+    wide = SafetyLimits(low=(-2.0, -2.0, 0.9), high=(2.0, 2.0, 2.0))
+    with SafetyCheck(wide) as safety, pytest.raises(UnsafePose, match="no joint angles of the UR10"):
+        safety.grasp(top_down(1.5, 0.0, 0.05))
+
+
+def test_the_hand_does_not_pass_through_the_board():
+    low = SafetyLimits(low=(-0.127, -0.305, 0.9), minimum_height=0.9)
+    with SafetyCheck(low) as safety, pytest.raises(UnsafePose, match=r"hits the (board|table)"):
+        safety.grasp(top_down(0.2, 0.0, -0.04))
+
+
+def test_joint_limits_keep_their_margin():
+    q = HOME.copy()
+    check_joints(q[None], SafetyLimits())
+    q[2] = math.radians(176)
+    with pytest.raises(UnsafePose, match="elbow_joint would turn to 176 degrees, allowed are 175"):
+        check_joints(np.stack([HOME, q]), SafetyLimits())
+
+
+def test_reach_is_limited():
+    stretched = np.radians([0.0, -60.0, 30.0, -90.0, -90.0, 0.0])
+    far = float(np.linalg.norm(ur10.forward(stretched)[:3, 3] - [0, 0, ur10.D1]))
+    with pytest.raises(UnsafePose, match=f"flange would be {far:.2f} m from the shoulder"):
+        check_joints(stretched[None], SafetyLimits(reach=far - 0.05))
+    check_joints(stretched[None], SafetyLimits(reach=far + 0.01))
+
+
+def test_a_joint_motion_into_the_table_is_refused(safety):
+    into_table = HOME.copy()
+    into_table[1] = math.radians(-20)
+    with pytest.raises(UnsafePose, match=r"hits the .* on the way from joint angles"):
+        safety.joint_motion(HOME, into_table)
+    safety.joint_motion(HOME, HOME + 0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"joint_speed": 0.9}, "joint_speed of 0.9 rad/s, the cap is 0.8 rad/s"),
+        ({"linear_speed": 0.3}, "linear_speed of 0.3 m/s, the cap is 0.25"),
+        ({"acceleration": 2.0}, "acceleration of 2"),
+        ({"grip_force": 100.0}, "grip_force of 100 N, the cap is 80 N"),
+        ({"grip_force": 5.0}, "no less than 10 N"),
+        ({"grip_speed": 0.5}, "the 2F-140 has 0.03 to 0.25"),
+        ({"open_width": 0.15}, "gripper width 0.15 m, allowed are 0 to 0.14 m"),
+    ],
+)
+def test_speeds_forces_and_widths_beyond_the_caps_are_refused(change, why):
+    with pytest.raises(UnsafePose, match=why):
+        SafetyCheck(motion=MotionConfig(**change))
+
+
+def test_widths_that_the_gripper_has_pass():
+    assert check_width(0.0) == 0.0 and check_width(0.14) == 0.14
+    with pytest.raises(UnsafePose):
+        check_width(-0.001)
+
+
+def test_limits_themselves_are_checked():
+    with pytest.raises(ValueError, match="below high"):
+        SafetyLimits(low=(0.6, 0.0, 0.9))
+    with pytest.raises(ValueError, match="linear_speed"):
+        SafetyLimits(linear_speed=1.0)

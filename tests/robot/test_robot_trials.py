@@ -1,0 +1,315 @@
+"""The trial protocol: order, blindness, resumption, what counts, and what a failure leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from robot_fakes import SHORT, FakeCell, FakeOperator, FakePolicy
+from robot_poses import tilted, top_down
+
+from dgrasp.policy import POLICIES
+from dgrasp.robot import (
+    PAPER_OBJECTS,
+    AskingOperator,
+    CellFault,
+    CellJudges,
+    ConnectionLost,
+    Execution,
+    LogError,
+    Presentation,
+    ProtectiveStop,
+    ReplayCell,
+    TrialProtocol,
+    for_real_robot,
+    read_log,
+    run_trials,
+)
+from dgrasp.robot.log import LogWriter
+
+
+def policies(**rule):
+    return {name: FakePolicy(**rule) for name in SHORT.policies}
+
+
+def run(path, cell=None, given=None, operator=None, **options):
+    return run_trials(cell or FakeCell(), given or policies(), operator or FakeOperator(), SHORT, path, **options)
+
+
+# --- the protocol
+
+
+def test_the_papers_protocol_is_fifty_trials_per_policy():
+    trials = TrialProtocol(policies=tuple(POLICIES)).trials()
+    assert len(trials) == 400 and [t.number for t in trials] == list(range(1, 401))
+    assert set(Counter(t.policy for t in trials).values()) == {50}
+    assert set(Counter((t.policy, t.object) for t in trials).values()) == {5}
+    assert len(PAPER_OBJECTS) == 10 and len({(t.policy, t.object, t.presentation) for t in trials}) == 400
+
+
+def test_the_order_is_random_but_the_seeds():
+    protocol = TrialProtocol(policies=tuple(POLICIES), seed=3)
+    assert protocol.trials() == protocol.trials()
+    assert protocol.trials() != TrialProtocol(policies=tuple(POLICIES), seed=4).trials()
+    first_half = Counter(t.policy for t in protocol.trials()[:200])
+    assert len(first_half) == 8 and max(first_half.values()) < 40  # 25 expected; in blocks it would be 50
+
+
+def test_the_operator_is_not_told_the_policy(tmp_path):
+    operator = FakeOperator()
+    run(tmp_path / "log.jsonl", operator=operator)
+    told = " ".join(operator.told)
+    assert len(operator.told) == 16 and "tennis ball" in told and "trial 1 of 8" in told
+    assert not any(word in told for word in ("base", "dgrasp", "6d", "seq", "policy"))
+
+
+def test_the_same_presentation_starts_all_policies_alike(tmp_path):
+    given = policies()
+    log = run(tmp_path / "log.jsonl", given=given)
+    starts = {name: iter(policy.starts) for name, policy in given.items()}
+    by_presentation = {}
+    for record in log.records:
+        by_presentation.setdefault((record["object"], record["presentation"]), []).append(
+            next(starts[record["policy"]])
+        )
+    assert len(by_presentation) == 4
+    assert all(a == b for a, b in by_presentation.values())
+    assert len({a for a, _ in by_presentation.values()}) == 4
+
+
+def test_policies_without_the_real_robots_rule_are_refused(tmp_path):
+    for rule in ({"approach": "any"}, {"advance": 0.0}):
+        with pytest.raises(ValueError, match="for_real_robot"):
+            run(tmp_path / "log.jsonl", given=policies(**rule))
+    with pytest.raises(ValueError, match=r"names dgrasp_6d_seq; given: base_6d_seq"):
+        run(tmp_path / "log.jsonl", given={"base_6d_seq": FakePolicy()})
+    assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_for_real_robot_changes_the_rule_and_nothing_else():
+    from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
+
+    before = GraspPolicy(policy_spec("dgrasp_6d_seq"), None, OptimizerConfig(steps=7), ((0, 0, 0), (1, 1, 1)))
+    after = for_real_robot(before)
+    assert (after.config.approach, after.config.advance, after.config.steps) == ("downwards", 0.01, 7)
+    assert before.config.approach == "any" and after.spec is before.spec and after.bounds is before.bounds
+
+
+# --- the record
+
+
+def test_a_record_tells_the_trial(tmp_path):
+    log = run(tmp_path / "log.jsonl", limit=1, images=tmp_path / "images")
+    (record,) = log.records
+    assert record["backend"] == log.backend == "twin" and log.banner.startswith("TWIN: no robot moved")
+    assert record["calibration"] == "c0ffee" and record["value"] == 1.5
+    assert record["pose"][:3] == pytest.approx([0.2, 0.0, 0.9605 + 0.05])
+    assert np.linalg.norm(record["pose"][3:]) == pytest.approx(1.0)
+    assert (record["outcome"], record["success"], record["reason"]) == ("success", True, "seen")
+    assert set(record["seconds"]) == {"observe", "plan", "rehearse", "execute"}
+    assert record["time"].endswith("+00:00")
+    for view in record["views"]:
+        assert (tmp_path / "images" / f"{view['image']}.png").is_file() and len(view["image"]) == 64
+    assert log.header["made_by"]["versions"]["numpy"] == np.__version__
+
+
+def test_what_the_policy_cannot_do_counts_as_failed(tmp_path):
+    given = {"base_6d_seq": FakePolicy(tilted(0.2, 0, 0.05, 1.5)), "dgrasp_6d_seq": FakePolicy()}
+    given["dgrasp_6d_seq"].none = True
+    cell = FakeCell()
+    log = run(tmp_path / "log.jsonl", cell, given)
+    assert cell.executed == 0
+    outcomes = {(r["policy"], r["outcome"]) for r in log.records}
+    assert outcomes == {("base_6d_seq", "refused"), ("dgrasp_6d_seq", "no grasp")}
+    assert len(log.judged) == 8 and not log.judged["success"].any()
+    assert any("away from straight down" in r["reason"] for r in log.records)
+
+
+def test_a_dry_run_is_recorded_and_counts_for_nothing(tmp_path):
+    log = run(tmp_path / "log.jsonl", FakeCell(act=lambda n: ""), limit=3)
+    assert [r["outcome"] for r in log.records] == ["dry run"] * 3
+    assert log.done == set() and log.judged.empty
+
+
+# --- stopping and going on
+
+
+def test_a_series_goes_on_where_it_stopped(tmp_path):
+    path = tmp_path / "log.jsonl"
+    assert len(run(path, limit=3).done) == 3
+    log = run(path)
+    assert [r["number"] for r in log.records] == list(range(1, 9))
+    before = path.read_bytes()
+    run(path)
+    assert path.read_bytes() == before
+
+
+def test_another_series_does_not_enter_the_log(tmp_path):
+    path = tmp_path / "log.jsonl"
+    run(path, limit=1)
+    with pytest.raises(LogError, match="begun with backend 'twin', asked to go on with 'hardware'"):
+        run(path, FakeCell("hardware"))
+    other = SHORT.model_copy(update={"seed": 1})
+    with pytest.raises(LogError, match="begun with protocol"):
+        run_trials(FakeCell(), policies(), FakeOperator(), other, path)
+
+
+def raising(error, at=3):
+    def act(n):
+        if n == at:
+            raise error
+        return "success"
+
+    return act
+
+
+def phased(error, phase):
+    error.phase = phase
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ConnectionLost("arm: connection lost"), "fault"),
+        (phased(ProtectiveStop("arm: protective stop"), "travel"), "fault"),
+        (phased(ProtectiveStop("arm: protective stop"), "approach"), "collision"),
+        (phased(CellFault("arm: emergency stop"), "approach"), "fault"),
+        (KeyboardInterrupt(), "fault"),
+    ],
+)
+def test_a_failure_ends_the_session_with_the_log_whole(tmp_path, error, outcome):
+    path = tmp_path / "log.jsonl"
+    with pytest.raises(type(error)):
+        run(path, FakeCell(act=raising(error)))
+    log = read_log(path)
+    last = log.records[-1]
+    assert len(log.records) == 3 and last["outcome"] == outcome and str(error) in last["reason"]
+    assert log.done == ({1, 2} if outcome == "fault" else {1, 2, 3})  # a fault is repeated, a collision is not
+    log = run(path)
+    assert log.done == set(range(1, 9)) and len(log.judged) == 8
+
+
+def test_a_line_cut_by_a_crash_is_reported_and_the_trial_repeated(tmp_path):
+    path = tmp_path / "log.jsonl"
+    run(path, limit=3)
+    path.write_bytes(path.read_bytes()[:-40])
+    log = read_log(path)
+    assert len(log.records) == 2 and "cut short by a crash" in log.cut
+    log = run(path)
+    assert log.done == set(range(1, 9)) and log.cut == ""
+    assert len(log.notes) == 1 and "cut short by a crash" in log.notes[0]["text"]
+
+
+def test_kill_9_leaves_every_finished_trial(tmp_path):
+    """A process is killed inside its fourth trial: three are on disk, and the series goes on."""
+    path, script = tmp_path / "log.jsonl", tmp_path / "killed.py"
+    script.write_text(
+        f"import os, signal, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from pathlib import Path\n"
+        "from test_robot_trials import run, FakeCell\n"
+        "act = lambda n: 'success' if n < 4 else os.kill(os.getpid(), signal.SIGKILL)\n"
+        "run(Path(sys.argv[1]), FakeCell(act=act))\n"
+    )
+    root = str(Path(__file__).parents[2])
+    result = subprocess.run([sys.executable, str(script), str(path)], env={**os.environ, "PYTHONPATH": root})
+    assert result.returncode == -signal.SIGKILL
+    assert read_log(path).done == {1, 2, 3}
+    assert run(path).done == set(range(1, 9))
+
+
+def test_only_one_process_writes_a_log(tmp_path):
+    header = {"backend": "twin", "devices": {}, "protocol": {}}
+    with (
+        LogWriter(tmp_path / "log.jsonl", header),
+        pytest.raises(LogError, match="another process is writing"),
+        LogWriter(tmp_path / "log.jsonl", header),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda lines: lines[1:], "line 1: changed"),  # no header
+        (lambda lines: lines[:2] + lines[3:], "line 3: changed after it was written, or lines before it are missing"),
+        (lambda lines: [*lines[:2], "{", *lines[3:]], "line 3: not JSON"),
+        (lambda lines: [*lines[:2], "[]", *lines[3:]], "line 3: not a line of a trial log"),
+        (lambda lines: [], "no trial log"),
+    ],
+)
+def test_damage_before_the_end_is_not_tolerated(tmp_path, damage, why):
+    path = tmp_path / "log.jsonl"
+    run(path, limit=3)
+    path.write_text("".join(line + "\n" for line in damage(path.read_text().splitlines())))
+    with pytest.raises(LogError, match=why):
+        read_log(path)
+
+
+# --- operators and replay
+
+
+def test_a_person_is_asked_until_the_answer_is_one():
+    answers = iter(["", "x", "S held well"])
+    asked = []
+    operator = AskingOperator(lambda question: asked.append(question) or next(answers))
+    presentation = Presentation(7, 50, "rubber duck", 2)
+    operator.present(presentation)
+    verdict = operator.verdict(presentation, Execution(top_down(0.2, 0, 0.05), moved=True))
+    assert (verdict.outcome, verdict.reason) == ("success", "held well")
+    assert "trial 7 of 50: rubber duck, presentation 3" in asked[0] and "s = success" in asked[1]
+
+
+def test_a_replay_repeats_its_log_and_moves_nothing(tmp_path):
+    recorded = run(tmp_path / "log.jsonl", FakeCell(act=lambda n: "slipped" if n % 2 else "success"), images=tmp_path)
+    cell = ReplayCell(recorded, images=tmp_path)
+    replayed = run(tmp_path / "again.jsonl", cell, operator=CellJudges(cell.select))
+    assert replayed.backend == "replay" and "no robot moved" in replayed.banner
+    for a, b in zip(recorded.records, replayed.records, strict=True):
+        assert all(a[key] == b[key] for key in ("number", "policy", "object", "pose", "outcome", "views"))
+        assert b["execution"]["moved"] is False
+
+
+def test_a_replay_refuses_what_was_not_recorded(tmp_path):
+    cell = ReplayCell(run(tmp_path / "log.jsonl", limit=2, images=tmp_path / "images"), images=tmp_path / "images")
+    with pytest.raises(RuntimeError, match="select"):
+        cell.observe()
+    with pytest.raises(KeyError, match="trial 5 has no verdict"):
+        cell.select(5)
+    cell.select(1)
+    with pytest.raises(ValueError, match="made with another pose"):
+        cell.execute(top_down(0.2, 0.05, 0.05))
+    with pytest.raises(FileNotFoundError, match="no images"):
+        _selected(ReplayCell(cell.log)).observe()
+    name = cell.record["views"][0]["image"]
+    other = next((tmp_path / "images").glob("*.png")).read_bytes()
+    Path(tmp_path / "images" / f"{name}.png").write_bytes(_changed(other))
+    with pytest.raises(ValueError, match="not the image that was logged"):
+        cell.observe()
+
+
+def _selected(cell):
+    cell.select(1)
+    return cell
+
+
+def _changed(png):
+    import io
+
+    from PIL import Image
+
+    image = np.asarray(Image.open(io.BytesIO(png))) + 1
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def test_log_lines_are_plain_json(tmp_path):
+    run(tmp_path / "log.jsonl", limit=2)
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert kinds == ["header", "trial", "trial"]
