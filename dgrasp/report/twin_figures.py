@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -58,9 +57,11 @@ def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
 def film_trial(record: dict, twin: TwinConfig, cell: CellConfig, observer: Observer, seed: int) -> tuple[Frame, ...]:
     """The frames `SHOWN` of a recorded twin trial, executed again; fewer where it ended before."""
     x, y, z, *q = record["pose"]
+    T_world_tcp = transform(Rotation.from_quat(q), (x, y, z))
     with TwinCell(twin, cell, observer, seed) as again:
         again.present(record["object"], record["presentation"])
-        frames, _ = film(again.simulated, transform(Rotation.from_quat(q), (x, y, z)))
+        T_world_tcp[:3, 3] += again.reality.execution_shift
+        frames, _ = film(again.simulated, T_world_tcp)
     return tuple(frame for frame in frames if frame[0] in SHOWN)
 
 
@@ -102,10 +103,3 @@ def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
 
 def _numbers(n: pd.Series) -> str:
     return str(n.min()) if n.min() == n.max() else f"{n.min()} to {n.max()}"
-
-
-def write_printable_board(folder: Path) -> Path:
-    """The calibration board as a PDF that prints at its size; needs OpenCV."""
-    from dgrasp.robot.board import Board, write_board
-
-    return write_board(Board(), folder / "calibration_board.pdf")

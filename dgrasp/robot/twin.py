@@ -52,6 +52,8 @@ class TwinCell:
         self._scene: Scene | None = None
         self._reality: Reality | None = None
         self._path: tuple[str | int, ...] = ()
+        self._fresh = False  # whether the simulated cell shows the presentation as it was drawn
+        self._rehearsed = b""  # the pose that passed the dry run
 
     def __enter__(self) -> TwinCell:
         return self
@@ -110,7 +112,7 @@ class TwinCell:
             rng = streams.rng(self.seed, "twin", "scenes", *self._path)
             _SCENES[key] = present(rng, name, self._reality.mass, self._reality.friction)
         self._scene = _SCENES[key]
-        self._reset()
+        self._fresh, self._rehearsed = False, b""
         return self._scene
 
     def place(self, presentation: Presentation) -> None:
@@ -122,6 +124,7 @@ class TwinCell:
 
         The camera that takes the pictures stands off by the calibration error.
         """
+        self._restore()
         stated = Intrinsics.d415(self.observer.width, self.observer.height)
         Ts_stated = evaluation_viewpoints(self.observer.views)
         views = self._cell.observe(Ts_stated @ inverse(self.reality.E_cam), self.reality.intrinsics(stated))
@@ -131,25 +134,33 @@ class TwinCell:
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
         """Dry run: the checks of the real cell, and the planner of the simulated arm. Raises UnsafePose."""
-        plan = plan_motion(self._cell.world, check_pose(T_world_tcp, self.limits))
-        self._reset()  # the planner moves the simulated arm about
+        T = check_pose(T_world_tcp, self.limits)
+        if T.tobytes() == self._rehearsed:
+            return
+        self._restore()
+        self._fresh = False  # the planner moves the simulated arm about
+        plan = plan_motion(self._cell.world, T)
         if isinstance(plan, Infeasible):
             raise UnsafePose(f"refused: {plan.reason}")
         for path in (plan.travel, plan.approach, plan.lift):
             check_joints(path, self.limits)
+        self._rehearsed = T.tobytes()
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
         """Rehearse, then the whole grasp in physics, with the verdict. Raises UnsafePose."""
         self.rehearse(T_world_tcp)
         T = np.array(T_world_tcp, dtype=np.float64)
         T[:3, 3] += self.reality.execution_shift
+        self._restore()
+        self._fresh = False
         trial = self._cell.execute(T)
-        self._reset()
         return self._execution(np.asarray(T_world_tcp), trial)
 
     @property
     def simulated(self) -> Cell:
-        """The cell behind the twin, for figures and tests; never for a policy."""
+        """The cell behind the twin, as presented; for figures and tests, never for a policy."""
+        self._restore()
+        self._fresh = False
         return self._cell
 
     def _execution(self, T_world_tcp: np.ndarray, trial: Trial) -> Execution:
@@ -163,13 +174,16 @@ class TwinCell:
             reason=trial.reason,
         )
 
-    def _reset(self) -> None:
+    def _restore(self) -> None:
         """The presentation as it was drawn: same object, same place, same light."""
         reality = self.reality
+        if self._fresh:
+            return
         self._cell.config, self._cell.light = reality.cell(self._settings), reality.light
         self._cell.reset(self.scene)
         if self.config.textured_bench:
             dress_workbench(self._cell.world, *reality.surfaces)
+        self._fresh = True
 
 
 def as_photographed(
