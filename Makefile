@@ -11,7 +11,7 @@ NOTEBOOKS := 00_start_here 01_data_generation 02_nerf_transfer 03_training 04_po
 # our own, but the one that is active (conda, Binder).
 PYTHON ?=
 PIP_ARGS ?=
-EXTRAS := notebooks,dev,export,distributed
+EXTRAS := notebooks,dev,export,distributed,robot
 LOCK := requirements.lock
 VENV := .venv
 ENV := own

@@ -19,7 +19,7 @@ from dgrasp.robot.cell import (
     UnsafePose,
     banner,
 )
-from dgrasp.robot.devices import CONFIRMATION, DeviceCell, Viewpoint
+from dgrasp.robot.devices import CONFIRMATION, DeviceCell
 from dgrasp.robot.hardware import HardwareConfig, open_cell
 from dgrasp.robot.log import LogError, TrialLog, read_log
 from dgrasp.robot.replay import ReplayCell
@@ -35,6 +35,7 @@ from dgrasp.robot.trials import (
     for_real_robot,
     run_trials,
 )
+from dgrasp.robot.viewpoints import Viewpoint, wrist_viewpoints
 
 __all__ = [
     "BACKENDS",
@@ -74,4 +75,5 @@ __all__ = [
     "open_cell",
     "read_log",
     "run_trials",
+    "wrist_viewpoints",
 ]

@@ -88,6 +88,10 @@ class Arm(Protocol):
 class Gripper(Protocol):
     """Two parallel fingers. Raises SilentGripper."""
 
+    def activate(self) -> None:
+        """Make it ready; it may open and close fully. Nothing happens if it is ready."""
+        ...
+
     def move(self, width: float, *, speed: float, force: float) -> float:
         """Open or close to `width` (m between the pads) at `speed` (m/s) and `force` (N per pad); blocks.
 

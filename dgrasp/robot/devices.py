@@ -9,10 +9,8 @@ from types import TracebackType
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
 
 from dgrasp.cameras import Views
-from dgrasp.config import Config
 from dgrasp.robot.cell import (
     Arm,
     Backend,
@@ -26,20 +24,12 @@ from dgrasp.robot.cell import (
 )
 from dgrasp.robot.drivers.sockets import is_loopback
 from dgrasp.robot.safety import HOME, SafeGrasp, SafetyCheck, check_joints
+from dgrasp.robot.viewpoints import Viewpoint
 from dgrasp.sim import ur10
 from dgrasp.sim.workspace import BASE_POSITION
 
 CONFIRMATION = "I stand at the emergency stop"
 AT_POSTURE = 0.01  # rad: nearer than this, the arm is there
-
-
-class Viewpoint(Config):
-    """One fixed view. A camera on the flange needs the posture from which it looks; a standing one has none."""
-
-    camera: str = Field(description="name of a calibrated camera")
-    posture: tuple[float, float, float, float, float, float] | None = Field(
-        default=None, description="joint angles of the arm, rad; None: the camera stands, the arm waits at home"
-    )
 
 
 class DeviceCell:
@@ -153,7 +143,7 @@ class DeviceCell:
     def _execute(self, grasp: SafeGrasp) -> Execution:
         seconds: dict[str, float] = {}
         self._timed(seconds, "home", lambda: self._go(HOME))
-        self._timed(seconds, "open", lambda: self._grip(self.safety.motion.open_width))
+        self._timed(seconds, "open", self._open)
         self._timed(seconds, "travel", lambda: self._joints(grasp.q_before))
         self._timed(seconds, "approach", lambda: self._line(grasp.T_world_grasp))
         width = self._timed(seconds, "close", lambda: self._grip(0.0))
@@ -194,6 +184,11 @@ class DeviceCell:
         self._check_armed()
         motion = self.safety.motion
         return self.gripper.move(width, speed=motion.grip_speed, force=motion.grip_force)
+
+    def _open(self) -> None:
+        self._check_armed()
+        self.gripper.activate()
+        self._grip(self.safety.motion.open_width)
 
     def _check_armed(self) -> None:
         if not self._armed:

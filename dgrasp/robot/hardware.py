@@ -11,12 +11,13 @@ from pydantic import Field
 
 from dgrasp.config import Config
 from dgrasp.robot.cell import Calibration, Camera
-from dgrasp.robot.devices import DeviceCell, Viewpoint
+from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import CLOSED_COUNTS, OPEN_COUNTS, RobotiqGripper
 from dgrasp.robot.drivers.robotiq import PORT as GRIPPER_PORT
 from dgrasp.robot.drivers.ur import UrArm
 from dgrasp.robot.safety import MotionConfig, SafetyCheck, SafetyLimits
+from dgrasp.robot.viewpoints import Viewpoint
 
 
 class HardwareConfig(Config):

@@ -95,8 +95,8 @@ class LogWriter:
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         """Create the log with this header, or go on with the one that is there.
 
-        A line cut by a crash is taken off, and a note says so. Raises LogError if the log there is of another backend
-        or protocol, or is being written by another process.
+        A line cut by a crash is taken off, and a note says so. Raises LogError if the log there is of other devices, of
+        another protocol or other trained policies, or is being written by another process.
         """
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,10 +142,11 @@ class LogWriter:
             self.append("header", header)
             return
         there = read_log(self.path)
-        for name in ("backend", "devices", "protocol"):
-            if there.header[name] != header[name]:
+        for name in ("backend", "devices", "protocol", "runs"):
+            begun, asked = there.header.get(name), header.get(name)
+            if begun != asked:
                 raise LogError(
-                    f"{self.path}: begun with {name} {there.header[name]!r}, asked to go on with {header[name]!r}; "
+                    f"{self.path}: begun with {name} {begun!r}, asked to go on with {asked!r}; "
                     "give this series a log of its own"
                 )
         self._last = there.last

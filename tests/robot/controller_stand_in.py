@@ -6,6 +6,7 @@ is not kicked. Lines of JSON on stdin change it, each answered by a line on stdo
 
     {"do": "state"}                         nothing but the answer
     {"do": "protective"}                    protective stop, as if it had hit something
+    {"do": "emergency"}                     emergency stop
     {"do": "force", "value": [x, y, z]}     newtons on the tool until the motion ends
     {"do": "drop"}                          close all connections and answer no more
     {"do": "unlock"}                        after a protective stop or a drop: as before
@@ -89,7 +90,7 @@ class Controller:
     def reset(self) -> None:
         self.q = HOME.copy()
         self.motion: Motion | None = None
-        self.protective = self.dropped = False
+        self.protective = self.emergency = self.dropped = False
         self.force = [0.0, 0.0, 0.0]
         self.events: list[str] = []
         self.plans: dict[str, dict] = {}  # by kind of motion: what happens in the next one
@@ -111,8 +112,11 @@ class Controller:
             elif request["do"] == "protective":
                 self.protective = True
                 self.end_program("protective stop")
+            elif request["do"] == "emergency":
+                self.emergency = True
+                self.end_program("emergency stop")
             elif request["do"] == "unlock":
-                self.protective = self.dropped = False
+                self.protective = self.emergency = self.dropped = False
             elif request["do"] == "reset":
                 self.reset()
             elif request["do"] == "force":
@@ -168,8 +172,8 @@ class Controller:
             "actual_q": self.q,
             "actual_TCP_force": [*self.force, 0.0, 0.0, 0.0],
             "robot_mode": 7,
-            "safety_mode": 3 if self.protective else 1,
-            "safety_status_bits": 1 << 2 | 1 << 10 if self.protective else 1,
+            "safety_mode": 3 if self.protective else 7 if self.emergency else 1,
+            "safety_status_bits": 1 << 2 if self.protective else 1 << 7 if self.emergency else 1,
             "robot_status_bits": 1 | int(self.running) << 1,
             "runtime_state": 2 if self.running else 1,
             "output_int_register_0": self.state,

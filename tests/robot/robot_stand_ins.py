@@ -168,7 +168,7 @@ class Loopback:
         if not running or self.cell.broken:
             self.cell.close()
             self.cell = self.open()
-        self.cell.gripper.activate()
+            self.controller.tell(do="reset")
 
     def open(self, **options: Any) -> DeviceCell:
         """A cell against the stand-ins; there can be one at a time."""

@@ -157,6 +157,8 @@ def test_another_series_does_not_enter_the_log(tmp_path):
     other = SHORT.model_copy(update={"seed": 1})
     with pytest.raises(LogError, match="begun with protocol"):
         run_trials(FakeCell(), policies(), FakeOperator(), other, path)
+    with pytest.raises(LogError, match="begun with runs"):
+        run(path, runs={"base_6d_seq": "trained anew"})
 
 
 def raising(error, at=3):

@@ -56,7 +56,7 @@ class RobotiqGripper:
         self._check_faults()
 
     def activate(self) -> None:
-        """Switch the gripper on if it is not. It opens and closes fully: keep away, and arm the cell first."""
+        """See `Gripper.activate`."""
         if self._get("STA") == ACTIVE:
             return
         self._set(ACT=1, GTO=1)

@@ -1,7 +1,7 @@
 """The UR10 (CB3) through ur_rtde: asynchronous motions that are watched, and a watchdog on the controller's side.
 
 Two things guard a motion. We poll the controller's own report at 50 Hz: safety state, force on the TCP, progress, and
-whether reports still arrive. And the controller stops the arm by itself when our sign of life stays out for 0.2 s, so
+whether reports still arrive. And the controller stops the arm by itself when our sign of life stays out for 0.5 s, so
 a pulled plug or a dead process does not leave a moving arm behind; nor does a call that blocks all of Python's threads.
 """
 
@@ -26,8 +26,8 @@ from dgrasp.sim.workspace import BASE_POSITION
 
 RTDE_PORT, DASHBOARD_PORT = 30004, 29999
 POLL = 0.02  # s between looks at a motion
-SILENCE = 0.4  # s without a new report before the connection counts as lost (the CB3 reports at 125 Hz)
-WATCHDOG = 5.0  # Hz at which the controller wants signs of life, or it stops the arm: 0.2 s are 2 cm at 0.1 m/s
+SILENCE = 0.6  # s without a new report before the connection counts as lost (the CB3 reports at 125 Hz)
+WATCHDOG = 2.0  # Hz at which the controller wants signs of life, or it stops the arm: 0.5 s are 5 cm at 0.1 m/s
 SIGN_OF_LIFE = 0.05  # s between ours
 START_SECONDS = 1.0  # a motion that the controller has not begun by then was not accepted
 ARRIVED = (0.002, 0.01)  # m and rad, from the target
