@@ -106,6 +106,7 @@ objects
 # %%
 from dgrasp.robot.twin import TwinCell
 from dgrasp.robot.twin_config import TwinConfig
+from dgrasp.sim import Cell
 
 shown = list(settings.twin.trials.objects)[:3]
 figure, axes = plt.subplots(2, len(shown), figsize=(3 * len(shown), 4.4))
@@ -116,9 +117,9 @@ with TwinCell(settings.twin.reality, settings.cell, large, seed) as cell:
         metres, degrees = cell.reality.off
         top.imshow(cell.observe().images[0])
         top.set_title(f"{name}\ncamera off by {1e3 * metres:.0f} mm, {degrees:.1f}°")
-        with TwinCell(observer=cell.observer, cell=settings.cell) as plain:
-            plain.simulated.reset(cell.scene)
-            bottom.imshow(cell.observer.observe(plain.simulated).images[0])
+        with Cell(settings.cell) as plain:
+            plain.reset(cell.scene)
+            bottom.imshow(cell.observer.observe(plain).images[0])
 for ax in axes.flat:
     ax.set_axis_off()
 
