@@ -99,7 +99,7 @@ objects
 # ## What reality adds
 #
 # Each presentation draws a calibration error, light, exposure, camera noise, textures of bench and board, masses and
-# frictions. All policies meet the same draws. The training images had none of it: the right picture of each pair
+# frictions. All policies meet the same draws. The training images had none of it: the lower picture of each pair
 # is what
 # the simulated cell would show.
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from scipy.spatial.transform import Rotation
 
+from dgrasp.cameras import view_from_sphere
 from dgrasp.evaluation import Observer
 from dgrasp.report.film import Frame, film
 from dgrasp.report.plots import policy_colour
@@ -61,7 +63,9 @@ def film_trial(record: dict, twin: TwinConfig, cell: CellConfig, observer: Obser
     with TwinCell(twin, cell, observer, seed) as again:
         again.present(record["object"], record["presentation"])
         T_world_tcp[:3, 3] += again.reality.execution_shift
-        frames, _ = film(again.simulated, T_world_tcp)
+        aim = torch.from_numpy(T_world_tcp[:3, 3] + [0.0, 0.0, 0.06])
+        camera = view_from_sphere(aim, 0.7, np.radians(60), np.radians(72)).numpy()
+        frames, _ = film(again.simulated, T_world_tcp, T_world_cam=camera)
     return tuple(frame for frame in frames if frame[0] in SHOWN)
 
 
@@ -88,15 +92,18 @@ def examples_table(examples: Sequence[Example]) -> pd.DataFrame:
 def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
     """Success with Wilson intervals against the hand-eye error: left its length (mm), right its angle (degrees).
 
-    rates: from `dgrasp.robot.sweep.sweep_rates`.
+    rates: from `dgrasp.robot.sweep.sweep_rates`. Curves stand 1 % of the axis apart, so that equal ones are both seen.
     """
     labels = {TRANSLATION: "error of the camera's position (mm)", ROTATION: "error of its orientation (degrees)"}
     for ax, (kind, label) in zip(axes, labels.items(), strict=True):
         here = rates[rates["kind"] == kind]
-        for policy, rows in here.groupby("policy", sort=False):
+        apart = 0.01 * here["error"].max()
+        for k, (policy, rows) in enumerate(here.groupby("policy", sort=False)):
             error = np.clip(np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]), 0, None)
             colour = policy_colour(str(policy))
-            ax.errorbar(rows["error"], rows["rate"], yerr=error, fmt="o-", ms=4, lw=1.2, color=colour, label=policy)
+            ax.errorbar(
+                rows["error"] + k * apart, rows["rate"], yerr=error, fmt="o-", ms=4, lw=1.2, color=colour, label=policy
+            )
         ax.set(xlabel=label, ylim=(-0.02, 1.02), ylabel="grasp success rate in the twin")
     axes[0].legend(loc="lower left", title=f"n = {_numbers(rates['n'])} per point")
 

@@ -37,6 +37,7 @@ def test_sweep_is_drawn_point_by_point(rates: pd.DataFrame) -> None:
     lines = {c.get_label(): c[0] for c in axes[0].containers}
     np.testing.assert_array_equal(lines["base_quat_sync"].get_xdata().astype(float), [0, 10])
     np.testing.assert_allclose(lines["dgrasp_quat_sync"].get_ydata().astype(float), [0.8, 0.8])
+    np.testing.assert_allclose(lines["dgrasp_quat_sync"].get_xdata().astype(float), [0.1, 10.1])
     assert lines["base_quat_sync"].get_color() == BASE_COLOUR and lines["dgrasp_quat_sync"].get_color() == DGRASP_COLOUR
     assert "mm" in axes[0].get_xlabel() and "degrees" in axes[1].get_xlabel()
     assert axes[0].get_legend().get_title().get_text() == "n = 5 per point"
