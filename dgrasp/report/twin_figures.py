@@ -92,7 +92,7 @@ def examples_table(examples: Sequence[Example]) -> pd.DataFrame:
 def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
     """Success with Wilson intervals against the hand-eye error: left its length (mm), right its angle (degrees).
 
-    rates: from `dgrasp.robot.sweep.sweep_rates`. Curves stand 1 % of the axis apart, so that equal ones are both seen.
+    rates: from `dgrasp.robot.sweep.sweep_rates`. Curves stand 1 % of the axis apart, so that equal ones show.
     """
     labels = {TRANSLATION: "error of the camera's position (mm)", ROTATION: "error of its orientation (degrees)"}
     for ax, (kind, label) in zip(axes, labels.items(), strict=True):

@@ -19,7 +19,7 @@ from dgrasp.config import Config
 from dgrasp.files import DamagedFileError, read_json, write_json
 from dgrasp.robot.board import Board, Sighting, opencv
 from dgrasp.robot.calibration_solve import NoSolution, refine, solve_camera, solve_hand
-from dgrasp.robot.cell import CameraCalibration
+from dgrasp.robot.cell import Calibration, CameraCalibration
 from dgrasp.sim.rigid import pose_problem
 
 Row = tuple[float, float, float, float]
@@ -70,6 +70,15 @@ class HandEyeCalibration(Config):
         """Digest of everything above: another calibration has another id."""
         return self.digest()[:12]
 
+    def for_cell(self) -> Calibration:
+        """What a `RobotCell` takes. Raises ValueError for a distorted lens: its views are pinhole images."""
+        if any(self.distortion):
+            raise ValueError("the lens is distorted: cells take pinhole images; let the camera rectify its stream")
+        r = self.residuals
+        left = f"{r.pixels:.2f} px, {r.millimetres:.2f} mm, {r.degrees:.2f} degrees"
+        note = f"hand-eye {self.id}, {self.views} views, residuals {left}"
+        return Calibration(cameras=(self.camera,), note=note)
+
     def undistort(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """The image that the pinhole camera of `camera.intrinsics` would have taken. Raises ValueError on its size."""
         if image.shape[:2] != (self.camera.height, self.camera.width):
@@ -102,6 +111,7 @@ def calibrate(
     *,
     camera: str = "wrist",
     intrinsics: Intrinsics | None = None,
+    distorted: bool = False,
     limits: Limits | None = None,
 ) -> HandEyeCalibration:
     """Solve for the camera on the wrist from sightings of a board that lay still.
@@ -111,12 +121,13 @@ def calibrate(
         sightings: the board seen from 10 or more postures that turn about two axes or more (see `find_board`).
         size: width and height of the images, pixels.
         camera: its name or serial number.
-        intrinsics: known ones (then only the hand-eye pose is solved for, without distortion); else estimated.
+        intrinsics: known ones (then only the hand-eye pose is solved for); else estimated.
+        distorted: whether the lens has distortion, to be estimated too. A RealSense's colour stream is a pinhole's.
         limits: what is refused.
 
     Raises:
         BadCalibration: too few views, views that leave the answer open, or residuals above the limits.
-        ValueError: sightings do not fit the board, the image or are no poses.
+        ValueError: sightings do not fit the board, the image or are no poses; known intrinsics with `distorted`.
     """
     limits = limits or Limits()
     used = _usable(board, sightings, size, limits)
@@ -124,11 +135,13 @@ def calibrate(
     if intrinsics is not None and (intrinsics.width, intrinsics.height) != tuple(size):
         given = f"{intrinsics.width}x{intrinsics.height}"
         raise ValueError(f"intrinsics: are for {given} pixels, the images have {size[0]}x{size[1]}")
-    lens = solve_camera(board, used, size, intrinsics)
+    if intrinsics is not None and distorted:
+        raise ValueError("distorted: known intrinsics are a pinhole's; give one or the other")
+    lens = solve_camera(board, used, size, intrinsics, distorted)
     if intrinsics is None:
         _check_tilt(lens.Ts_cam_board, limits)
     try:
-        solved = refine(board, used, solve_hand(used, lens), intrinsics is None)
+        solved = refine(board, used, solve_hand(used, lens), intrinsics is None, distorted)
     except NoSolution as error:
         raise BadCalibration(f"calibration refused: {error}") from error
     residuals = Residuals(**solved.residuals(board, used))

@@ -55,8 +55,10 @@ class Solved:
         return {"pixels": float(pixels), "millimetres": float(millimetres), "degrees": float(degrees)}
 
 
-def solve_camera(board: Board, used: Sequence[Sighting], size: tuple[int, int], known: Intrinsics | None) -> Lens:
-    """Intrinsics (unless known) and the board's pose in each view."""
+def solve_camera(
+    board: Board, used: Sequence[Sighting], size: tuple[int, int], known: Intrinsics | None, distorted: bool
+) -> Lens:
+    """Intrinsics (unless known), with distortion or without, and the board's pose in each view."""
     if known is not None:
         lens = Lens(known, np.zeros(5), np.empty((0, 4, 4)))
         return Lens(known, lens.distortion, _board_in_views(board, used, lens))
@@ -64,6 +66,8 @@ def solve_camera(board: Board, used: Sequence[Sighting], size: tuple[int, int], 
     points = [board.corners[s.ids].astype(np.float32) for s in used]
     pixels = [s.uv.astype(np.float32) for s in used]
     flags = cv2.CALIB_FIX_K3  # a printed page does not tell the sixth order of the radius
+    if not distorted:
+        flags |= cv2.CALIB_FIX_K1 | cv2.CALIB_FIX_K2 | cv2.CALIB_ZERO_TANGENT_DIST
     _, K, d, turns, shifts = cv2.calibrateCamera(points, pixels, size, None, None, flags=flags)
     intrinsics = Intrinsics(*size, *(float(v) for v in (K[0, 0], K[1, 1], K[0, 2], K[1, 2])))
     return Lens(intrinsics, d.ravel()[:5], _poses(turns, shifts))
@@ -95,20 +99,21 @@ def solve_hand(used: Sequence[Sighting], lens: Lens) -> Solved:
     return min(found, key=lambda f: f[0])[1]
 
 
-def refine(board: Board, used: Sequence[Sighting], begin: Solved, fit_lens: bool) -> Solved:
+def refine(board: Board, used: Sequence[Sighting], begin: Solved, fit_lens: bool, distorted: bool) -> Solved:
     """Least squares of all corners' pixels over hand-eye pose, place of the board and, if asked, the lens."""
     k = begin.lens.intrinsics
-    lens = [k.fx, k.fy, k.cx, k.cy, *begin.lens.distortion[:4]] if fit_lens else []
+    lens = [k.fx, k.fy, k.cx, k.cy] if fit_lens else []
+    lens += begin.lens.distortion[:4].tolist() if fit_lens and distorted else []
     x0 = np.concatenate([_vector(begin.T_tool0_cam), _vector(begin.T_world_board), lens])
 
     def unpack(x: np.ndarray) -> Solved:
         seen = begin.lens
         if fit_lens:
             intrinsics = Intrinsics(k.width, k.height, *(float(v) for v in x[12:16]))
-            seen = Lens(intrinsics, np.append(x[16:20], 0.0), seen.Ts_cam_board)
+            seen = Lens(intrinsics, np.append(x[16:20], 0.0) if distorted else np.zeros(5), seen.Ts_cam_board)
         return Solved(seen, _pose(x[:6]), _pose(x[6:12]), begin.method)
 
-    scale = np.concatenate([[0.01, 0.01, 0.01] * 4, [10.0] * 4 + [0.01] * 4 if fit_lens else []])
+    scale = np.array([0.01] * 12 + [10.0] * 4 + [0.01] * 4)[: len(x0)]  # rad and m, pixels, coefficients
     fitted = least_squares(lambda x: _errors(board, used, unpack(x)), x0, x_scale=scale)
     return unpack(fitted.x)
 
