@@ -217,7 +217,7 @@ class RobotCell(Protocol):
 def banner(backend: Backend, source: str = "") -> str:
     """The line that notebook, table and log carry: which backend moved, or that no robot moved."""
     lines = {
-        "hardware": "HARDWARE: a real robot moved.",
+        "hardware": "HARDWARE: a real robot moves in these trials.",
         "twin": "TWIN: no robot moved; the trials ran in simulation.",
         "replay": "REPLAY: no robot moved; the trials are read from a log{source}.",
         "loopback": "LOOPBACK: no robot moved; the drivers spoke to stand-ins on this machine.",

@@ -25,6 +25,7 @@ from dgrasp.robot.cell import BACKENDS, Backend, banner
 from dgrasp.robot.drivers.sockets import is_loopback
 
 FORMAT = "dgrasp-trials 1"
+MAY_HAVE_MOVED = ("collision", "fault")  # outcomes without a finished execution
 Line = dict[str, Any]
 
 
@@ -49,6 +50,11 @@ class TrialLog:
 
     @property
     def banner(self) -> str:
+        """Which backend moved, or that no robot did."""
+        # what a fault interrupted may have moved, so only the absence of both is silence
+        moved = any((r.get("execution") or {}).get("moved") or r["outcome"] in MAY_HAVE_MOVED for r in self.records)
+        if self.backend == "hardware" and not moved:
+            return "HARDWARE: connected, but no robot moved in these trials."
         return banner(self.backend)
 
     @property

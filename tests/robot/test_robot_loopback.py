@@ -37,7 +37,7 @@ from dgrasp.robot.drivers.robotiq import RobotiqGripper
 from dgrasp.robot.drivers.ur import UrArm, controller_pose
 from dgrasp.robot.safety import HOME
 from dgrasp.sim import Outcome, evaluation_viewpoints, ur10
-from dgrasp.sim.gripper import TOOL0_TCP
+from dgrasp.sim.gripper import Q_CLOSED, TOOL0_TCP, gap
 from dgrasp.sim.robot import tcp_pose
 from dgrasp.sim.robot_model import CAMERA_SENSOR
 
@@ -60,7 +60,7 @@ def test_a_whole_grasp(loopback):
     with cell.armed(CONFIRMATION):
         done = cell.execute(GRASP)
     assert done.moved and done.holds
-    assert done.width == pytest.approx(0.14 * (228 - 100) / (228 - 3))
+    assert done.width == pytest.approx(gap(Q_CLOSED * (100 - 3) / (228 - 3)))
     assert list(done.seconds) == ["home", "open", "travel", "approach", "close", "lift", "hold", "release"]
     state = loopback.state()
     assert state["events"] == ["moveJ", "moveL", "moveL", "moveL", "moveL", "moveJ"]
@@ -357,7 +357,9 @@ def test_a_gripper_is_not_moved_before_its_activation(gripper):
         hand.move(0.1, speed=0.1, force=40)
     hand.activate()
     assert hand.calibrate() == (3, 228)
-    assert hand.move(0.07, speed=0.03, force=125) == pytest.approx(0.07, abs=0.001)
+    assert hand.move(0.07, speed=0.03, force=125) == pytest.approx(0.07, abs=0.0005)  # half a count
+    assert [hand.counts_of(w) for w in (0.14, 0.0)] == [3, 228]
+    assert [hand.width_of(c) for c in (0, 3, 228, 255)] == pytest.approx([0.14, 0.14, 0.0, 0.0], abs=1e-9)
     assert gripper.tell()["sets"][-1] | {"POS": 0} == {"SPE": 0, "FOR": 255, "POS": 0, "GTO": 1}
     assert not hand.holds()
     hand.close()

@@ -26,6 +26,7 @@ from dgrasp.robot import (
     ProtectiveStop,
     ReplayCell,
     TrialProtocol,
+    banner,
     for_real_robot,
     read_log,
     run_trials,
@@ -128,6 +129,16 @@ def test_what_the_policy_cannot_do_counts_as_failed(tmp_path):
     assert outcomes == {("base_6d_seq", "refused"), ("dgrasp_6d_seq", "no grasp")}
     assert len(log.judged) == 8 and not log.judged["success"].any()
     assert any("away from straight down" in r["reason"] for r in log.records)
+
+
+def test_the_banner_says_who_moved(tmp_path):
+    dry = run(tmp_path / "dry.jsonl", FakeCell("hardware", act=lambda n: ""), limit=1)
+    assert dry.banner == "HARDWARE: connected, but no robot moved in these trials."
+    assert run(tmp_path / "log.jsonl", FakeCell("hardware"), limit=1).banner.startswith("HARDWARE: a real robot moves")
+    for backend in ("twin", "loopback", "replay"):
+        assert "no robot moved" in run(tmp_path / f"{backend}.jsonl", FakeCell(backend), limit=1).banner
+    with pytest.raises(ValueError, match="unknown backend 'robot'; backends: hardware, twin, replay, loopback"):
+        banner("robot")
 
 
 def test_a_dry_run_is_recorded_and_counts_for_nothing(tmp_path):

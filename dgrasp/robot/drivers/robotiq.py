@@ -31,7 +31,11 @@ POLL = 0.02  # s
 
 
 class RobotiqGripper:
-    """A `Gripper`. Widths map linearly to counts between the ends measured by `calibrate` (or typical ones)."""
+    """A `Gripper`. Counts are linear in the cranks' angle between the ends measured by `calibrate` (or typical ones).
+
+    The manual says that counts come from encoders; that these sit on the motor, which turns the cranks, is inferred.
+    Widths follow from angles by the linkage's closed form, up to 5 mm from a straight line between the ends.
+    """
 
     def __init__(
         self,
@@ -76,10 +80,7 @@ class RobotiqGripper:
 
     def move(self, width: float, *, speed: float, force: float) -> float:
         """See `Gripper.move`. Raises UnsafePose for a width that the gripper does not have."""
-        opened, closed = self.counts
-        share = 1 - check_width(width) / gripper.OPENING
-        reached = self._go(round(opened + share * (closed - opened)), speed=speed, force=force)
-        return self.width_of(reached)
+        return self.width_of(self._go(self.counts_of(check_width(width)), speed=speed, force=force))
 
     def holds(self) -> bool:
         """Whether the fingers stopped on something while closing, and still do."""
@@ -88,7 +89,13 @@ class RobotiqGripper:
     def width_of(self, counts: int) -> float:
         """Gap between the pads in metres."""
         opened, closed = self.counts
-        return float(np.clip(gripper.OPENING * (closed - counts) / (closed - opened), 0.0, gripper.OPENING))
+        share = float(np.clip((counts - opened) / (closed - opened), 0.0, 1.0))
+        return max(0.0, gripper.gap(share * gripper.Q_CLOSED))
+
+    def counts_of(self, width: float) -> int:
+        """Inverse of `width_of`, to the nearest count."""
+        opened, closed = self.counts
+        return round(opened + gripper.crank_angle(width) / gripper.Q_CLOSED * (closed - opened))
 
     def close(self) -> None:
         """Close the connection; the fingers stay as they are."""
