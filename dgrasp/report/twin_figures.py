@@ -16,6 +16,7 @@ from dgrasp.evaluation import Observer
 from dgrasp.report.film import Frame, film
 from dgrasp.report.plots import policy_colour
 from dgrasp.robot.sweep import ROTATION, TRANSLATION
+from dgrasp.robot.trials import REFUSED
 from dgrasp.robot.twin import TwinCell
 from dgrasp.robot.twin_config import TwinConfig
 from dgrasp.sim import CellConfig, Outcome
@@ -23,6 +24,7 @@ from dgrasp.sim.rigid import transform
 from dgrasp.sim.workspace import BOUNDS_HIGH, BOUNDS_LOW
 
 CORNER = 0.05  # m from two sides of the workspace: a pose that went to its corner (Sec. 5.2)
+EDGE = 0.01  # m from one side: a pose that the workspace alone stopped
 SHOWN = ("home", "approach", "close", "lift")  # frames of a trial in Figure 7
 
 
@@ -41,15 +43,25 @@ def is_in_corner(x: float, y: float) -> bool:
     return bool((sides < CORNER).all())
 
 
+def is_at_edge(x: float, y: float) -> bool:
+    """Whether a TCP position (world, m) lies within 1 cm of a side of the workspace."""
+    sides = np.minimum(np.array([x, y]) - BOUNDS_LOW[:2], BOUNDS_HIGH[:2] - np.array([x, y]))
+    return bool((sides < EDGE).any())
+
+
 def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
     """One trial each for failure to the corner, slippage and success; None where there is none.
 
-    trials: rows of `TrialLog.judged`. Of several, the one the policy valued highest.
+    trials: rows of `TrialLog.judged`. Of several, one that was executed, and of these the one the policy valued
+    highest. Where no pose went to a corner, one that went to an edge is taken, and called so.
     """
-    posed = trials[trials["pose"].notna()].sort_values("value", ascending=False, kind="stable")
-    corner = posed["pose"].map(lambda pose: is_in_corner(*pose[:2])).astype(bool) & ~posed["success"].astype(bool)
-    kinds = {
-        "failure to the corner": posed[corner],
+    posed = trials[trials["pose"].notna()].copy()
+    posed["refused"] = posed["outcome"] == REFUSED
+    posed = posed.sort_values(["refused", "value"], ascending=[True, False], kind="stable")
+    failed = posed[~posed["success"].astype(bool)]
+    corner, edge = (failed[[bool(near(*pose[:2])) for pose in failed["pose"]]] for near in (is_in_corner, is_at_edge))
+    outside = {"failure to the edge": edge} if len(edge) and not len(corner) else {"failure to the corner": corner}
+    kinds = outside | {
         "slippage": posed[posed["outcome"].isin([Outcome.SLIPPED, Outcome.DROPPED])],
         "success": posed[posed["success"].astype(bool)],
     }
@@ -57,7 +69,7 @@ def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
 
 
 def film_trial(record: dict, twin: TwinConfig, cell: CellConfig, observer: Observer, seed: int) -> tuple[Frame, ...]:
-    """The frames `SHOWN` of a recorded twin trial, executed again; fewer where it ended before."""
+    """The frames `SHOWN` of a recorded twin trial, executed again; fewer where it ended before, one if refused."""
     x, y, z, *q = record["pose"]
     T_world_tcp = transform(Rotation.from_quat(q), (x, y, z))
     with TwinCell(twin, cell, observer, seed) as again:
@@ -66,7 +78,8 @@ def film_trial(record: dict, twin: TwinConfig, cell: CellConfig, observer: Obser
         aim = torch.from_numpy(T_world_tcp[:3, 3] + [0.0, 0.0, 0.06])
         camera = view_from_sphere(aim, 0.7, np.radians(60), np.radians(72)).numpy()
         frames, _ = film(again.simulated, T_world_tcp, T_world_cam=camera)
-    return tuple(frame for frame in frames if frame[0] in SHOWN)
+    shown = SHOWN[:1] if record["outcome"] == REFUSED else SHOWN
+    return tuple(frame for frame in frames if frame[0] in shown)
 
 
 def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], trials: int) -> None:
@@ -77,8 +90,12 @@ def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], t
         for ax, (phase, image) in zip(row, example.frames, strict=False):
             ax.imshow(image)
             ax.set_title(phase)
-        text = example.title if example.record is None else f"{example.title}: {example.record['object']}"
-        row[0].text(0.0, 1.16, text, transform=row[0].transAxes, weight="bold", va="bottom")
+        text = (
+            example.title
+            if example.record is None
+            else f"{example.title}: {example.record['object']} ({example.record['outcome']})"
+        )
+        row[0].text(0.0, 1.2, text, transform=row[0].transAxes, weight="bold", va="bottom")
         if example.record is None:
             row[0].text(0.0, 0.5, f"none among {trials} trials at this profile", transform=row[0].transAxes)
 

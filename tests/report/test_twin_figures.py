@@ -12,6 +12,7 @@ from dgrasp.report.twin_figures import (
     Example,
     choose_examples,
     examples_table,
+    is_at_edge,
     is_in_corner,
     plot_calibration_sweep,
     plot_examples,
@@ -70,6 +71,18 @@ def test_examples_are_the_highest_valued_of_their_kind() -> None:
     assert success is not None and success["outcome"] == "success"
     only_success = choose_examples(records().iloc[[4]])
     assert only_success["slippage"] is None and only_success["failure to the corner"] is None
+
+
+def test_an_edge_is_called_an_edge_and_what_moved_comes_first() -> None:
+    at_edge = [float(BOUNDS_HIGH[0]), 0.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    trials = records().iloc[[0, 2]].copy()
+    trials["pose"] = [at_edge, at_edge]
+    trials["outcome"], trials["value"] = ["missed", "refused"], [1.0, 5.0]
+    chosen = choose_examples(trials)
+    assert "failure to the corner" not in chosen
+    edge = chosen["failure to the edge"]
+    assert edge is not None and edge["outcome"] == "missed", "a refused pose is shown only where nothing else is"
+    assert is_at_edge(*at_edge[:2]) and not is_at_edge(0.2, 0.0)
 
 
 def test_a_kind_that_did_not_happen_says_so() -> None:

@@ -114,14 +114,16 @@ def test_a_recorded_trial_is_filmed_as_it_happened() -> None:
         T = np.diag([1.0, -1.0, -1.0, 1.0])
         T[:3, 3] = place
         assert cell.execute(T).outcome == "success"
-    record = {"object": "crochet ball", "presentation": 0, "pose": [*place, 1.0, 0.0, 0.0, 0.0]}
+    record = {"object": "crochet ball", "presentation": 0, "outcome": "success", "pose": [*place, 1.0, 0.0, 0.0, 0.0]}
     frames = film_trial(record, TwinConfig(), CellConfig(), OBSERVER, seed=0)
     assert [phase for phase, _ in frames] == ["home", "approach", "close", "lift"]
     assert frames[0][1].shape == (240, 320, 3)
     with TwinCell(observer=OBSERVER) as cell:  # a grasp in the air never gets to lift anything
         cell.present("crochet ball", 0)
         assert cell.execute(_raised(T)).outcome == "missed"
-    missed = record | {"pose": [*_raised(T)[:3, 3], 1.0, 0.0, 0.0, 0.0]}
+    refused = film_trial(record | {"outcome": "refused"}, TwinConfig(), CellConfig(), OBSERVER, seed=0)
+    assert [phase for phase, _ in refused] == ["home"], "what was refused did not move"
+    missed = record | {"outcome": "missed", "pose": [*_raised(T)[:3, 3], 1.0, 0.0, 0.0, 0.0]}
     assert "lift" not in [phase for phase, _ in film_trial(missed, TwinConfig(), CellConfig(), OBSERVER, seed=0)]
 
 
