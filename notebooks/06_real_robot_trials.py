@@ -146,10 +146,9 @@ trials.pivot_table(index="policy", columns="outcome", values="number", aggfunc="
 # %% [markdown]
 # ### Figure 7: to the corner, slipped, lifted
 #
-# The paper's three pictures, as the twin has them: a pose that went to a corner of the workspace, an object that was
-# between the fingers and slipped, and a success. The trial shown is the one that the policy valued highest; where
-# none
-# ended that way, the row says so.
+# The paper's three pictures, as the twin has them: a pose that went to a corner of the workspace (or, where none did, to
+# an edge), an object that was between the fingers and slipped, and a success. The trial shown is the one that the
+# policy valued highest; where none ended that way, the row says so.
 
 # %%
 from dgrasp.report.twin_figures import Example, choose_examples, examples_table, film_trial, plot_examples

@@ -95,7 +95,8 @@ def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], t
             if example.record is None
             else f"{example.title}: {example.record['object']} ({example.record['outcome']})"
         )
-        row[0].text(0.0, 1.2, text, transform=row[0].transAxes, weight="bold", va="bottom")
+        heading = row[0].text(0.0, 1.2, text, transform=row[0].transAxes, weight="bold", va="bottom")
+        heading.set_in_layout(False)  # else the first column gives way to it
         if example.record is None:
             row[0].text(0.0, 0.5, f"none among {trials} trials at this profile", transform=row[0].transAxes)
 
