@@ -146,8 +146,8 @@ trials.pivot_table(index="policy", columns="outcome", values="number", aggfunc="
 # %% [markdown]
 # ### Figure 7: to the corner, slipped, lifted
 #
-# The paper's three pictures, as the twin has them: a pose that went to a corner of the workspace (or, where none did, to
-# an edge), an object that was between the fingers and slipped, and a success. The trial shown is the one that the
+# The paper's three pictures, as the twin has them: a pose that went to a corner of the workspace (or, where none did,
+# to an edge), an object that was between the fingers and slipped, and a success. The trial shown is the one that the
 # policy valued highest; where none ended that way, the row says so.
 
 # %%

@@ -68,6 +68,10 @@ class Arm(Protocol):
         """Measured joint angles, radians."""
         ...
 
+    def tcp(self) -> Float[np.ndarray, "4 4"]:
+        """Measured `T_world_tcp`, by the arm's own kinematics (calibrated at the factory, where it is real)."""
+        ...
+
     def move_joints(self, q: Float[np.ndarray, "6"], *, speed: float, acceleration: float) -> None:
         """Synchronised joint motion; speed of the fastest joint in rad/s, acceleration in rad/s^2."""
         ...

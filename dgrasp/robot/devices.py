@@ -25,8 +25,7 @@ from dgrasp.robot.cell import (
 from dgrasp.robot.drivers.sockets import is_loopback
 from dgrasp.robot.safety import HOME, SafeGrasp, SafetyCheck, check_joints
 from dgrasp.robot.viewpoints import Viewpoint
-from dgrasp.sim import ur10
-from dgrasp.sim.workspace import BASE_POSITION
+from dgrasp.sim.gripper import TOOL0_TCP
 
 CONFIRMATION = "I stand at the emergency stop"
 AT_POSTURE = 0.01  # rad: nearer than this, the arm is there
@@ -225,9 +224,9 @@ class DeviceCell:
     def _mount_pose(self, mount: str) -> np.ndarray:
         if mount == "world":
             return np.eye(4)
-        T = ur10.forward(self.arm.joints()).copy()
-        T[:3, 3] += BASE_POSITION
-        return T
+        T_world_tool0 = self.arm.tcp()
+        T_world_tool0[:3, 3] -= TOOL0_TCP * T_world_tool0[:3, 2]
+        return T_world_tool0
 
     def _check_viewpoints(self) -> None:
         if not self.viewpoints:

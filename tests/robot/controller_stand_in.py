@@ -10,6 +10,7 @@ is not kicked. Lines of JSON on stdin change it, each answered by a line on stdo
     {"do": "force", "value": [x, y, z]}     newtons on the tool until the motion ends
     {"do": "drop"}                          close all connections and answer no more
     {"do": "unlock"}                        after a protective stop or a drop: as before
+    {"do": "swap"}                          another model of arm: its flange is 5 cm longer
     {"do": "reset"}                         unlocked, at home, nothing planned, nothing received
 
 With "at": "moveL" (or "moveJ") it happens 0.1 s into the next such motion. The answer tells the joint angles, whether
@@ -46,7 +47,9 @@ def type_of(name: str) -> str:
         return "INT32"
     if name in ("runtime_state", "robot_status_bits", "safety_status_bits"):
         return "UINT32"
-    return "VECTOR6D" if name in ("actual_q", "actual_TCP_force", "external_force_torque") else "DOUBLE"
+    return (
+        "VECTOR6D" if name in ("actual_q", "actual_TCP_pose", "actual_TCP_force", "external_force_torque") else "DOUBLE"
+    )
 
 
 class Motion:
@@ -88,7 +91,7 @@ class Controller:
         self.reset()
 
     def reset(self) -> None:
-        self.q = HOME.copy()
+        self.q, self.longer = HOME.copy(), 0.0
         self.motion: Motion | None = None
         self.protective = self.emergency = self.dropped = False
         self.force = [0.0, 0.0, 0.0]
@@ -117,6 +120,8 @@ class Controller:
                 self.end_program("emergency stop")
             elif request["do"] == "unlock":
                 self.protective = self.emergency = self.dropped = False
+            elif request["do"] == "swap":
+                self.longer = 0.05
             elif request["do"] == "reset":
                 self.reset()
             elif request["do"] == "force":
@@ -165,11 +170,16 @@ class Controller:
         else:
             self.events.append(f"unknown command {command}")
 
+    def tcp_pose(self) -> list[float]:
+        T = ur10.HALF_TURN @ ur10.forward(self.q) @ self.tool
+        return [*(T[:3, 3] + self.longer * T[:3, 2]), *Rotation.from_matrix(T[:3, :3]).as_rotvec()]
+
     def report(self, name: str) -> bytes:
         moving = self.motion is not None
         values = {
             "timestamp": time.monotonic(),
             "actual_q": self.q,
+            "actual_TCP_pose": self.tcp_pose(),
             "actual_TCP_force": [*self.force, 0.0, 0.0, 0.0],
             "robot_mode": 7,
             "safety_mode": 3 if self.protective else 7 if self.emergency else 1,

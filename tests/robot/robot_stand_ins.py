@@ -174,7 +174,11 @@ class Loopback:
         """A cell against the stand-ins; there can be one at a time."""
         self.camera = RealSenseCamera(device=self.device.device, width=WIDTH, height=HEIGHT, timeout=0.5)
         self.camera.warm_up()
-        return open_cell(self.config, cameras={"left": self.camera, "right": self.camera}, **options)
+        try:
+            return open_cell(self.config, cameras={"left": self.camera, "right": self.camera}, **options)
+        except BaseException:
+            self.camera.close()
+            raise
 
     def state(self) -> dict[str, Any]:
         """Of the controller."""

@@ -34,7 +34,7 @@ from dgrasp.robot import (
 from dgrasp.robot.devices import backend_of
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import RobotiqGripper
-from dgrasp.robot.drivers.ur import UrArm, controller_pose
+from dgrasp.robot.drivers.ur import UrArm, controller_pose, world_pose
 from dgrasp.robot.safety import HOME
 from dgrasp.sim import Outcome, evaluation_viewpoints, ur10
 from dgrasp.sim.gripper import Q_CLOSED, TOOL0_TCP, gap
@@ -51,6 +51,7 @@ def test_the_controllers_poses_are_its_own_forward_kinematics():
     x, y, z, *_ = controller_pose(tcp_pose(q))
     expected = T[:3, 3] + T[:3, 2] * TOOL0_TCP
     assert np.allclose([x, y, z], expected)
+    assert np.allclose(world_pose(controller_pose(tcp_pose(q))), tcp_pose(q))
 
 
 def test_a_whole_grasp(loopback):
@@ -342,8 +343,16 @@ def test_nobody_at_the_arms_address():
 def test_an_arm_in_protective_stop_is_not_opened(loopback):
     loopback.cell.close()
     loopback.controller.tell(do="protective")
-    with pytest.raises(ConnectionLost, match="safety mode 3"):
+    with pytest.raises(ConnectionLost, match=r"^arm: not ready \(robot mode 7, safety mode 3\)"):
         loopback.open()
+
+
+def test_another_model_of_arm_is_found_before_it_moves(loopback):
+    loopback.cell.close()
+    loopback.controller.tell(do="swap")
+    with pytest.raises(CellFault, match=r"TCP is 50 mm and 0 degrees from where a UR10 \(CB3\) has it"):
+        loopback.open()
+    assert not {"moveJ", "moveL"} & set(loopback.state()["events"])
 
 
 def test_nobody_at_the_grippers_address():

@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from dgrasp.robot.cell import CellFault, ConnectionLost, ProtectiveStop
 from dgrasp.robot.drivers.sockets import answers, vendor_library
 from dgrasp.robot.safety import SafetyLimits
-from dgrasp.sim import gripper, ur10
+from dgrasp.sim import gripper, rigid, ur10
 from dgrasp.sim.robot import tcp_pose
 from dgrasp.sim.workspace import BASE_POSITION
 
@@ -30,10 +30,14 @@ SILENCE = 0.6  # s without a new report before the connection counts as lost (th
 WATCHDOG = 2.0  # Hz at which the controller wants signs of life, or it stops the arm: 0.5 s are 5 cm at 0.1 m/s
 SIGN_OF_LIFE = 0.05  # s between ours
 START_SECONDS = 1.0  # a motion that the controller has not begun by then was not accepted
-ARRIVED = (0.002, 0.01)  # m and rad, from the target
+ARRIVED = (0.002, 0.01)  # m and rad, from the target of a straight motion
+ARRIVED_JOINTS = 0.005  # rad
+MODEL_ERROR = (0.01, 0.05)  # m and rad between our model of the arm and the controller's own kinematics
+BRAKING = 4.0  # rad/s^2 of the fastest joint when stopped
 REPORTED = (
     "timestamp",
     "actual_q",
+    "actual_TCP_pose",
     "actual_TCP_force",
     "robot_mode",
     "safety_mode",
@@ -59,14 +63,21 @@ class UrArm:
         self._calls = threading.Lock()
         self._lost = ""  # why, once lost: the library reconnects by itself, without the watchdog
         self._closed = threading.Event()
+        self._report: Any = None
+        self._control: Any = None
         try:
             self._report = receive.RTDEReceiveInterface(host, -1.0, list(REPORTED))
             self._check_ready()
             self._control = control.RTDEControlInterface(host)
-            self._control.setTcp([0.0, 0.0, gripper.TOOL0_TCP, 0.0, 0.0, 0.0])
-            self._control.setWatchdog(WATCHDOG)
-        except RuntimeError as error:
-            raise ConnectionLost(f"arm: the controller at {host} refuses to work with us ({error})") from error
+            tool = [0.0, 0.0, gripper.TOOL0_TCP, 0.0, 0.0, 0.0]
+            if not (self._control.setTcp(tool) and self._control.setWatchdog(WATCHDOG)):
+                raise ConnectionLost("arm: the controller did not accept TCP or watchdog; restart the cell")
+            self._check_model()
+        except BaseException as error:
+            self._disconnect()
+            if isinstance(error, RuntimeError) and not isinstance(error, CellFault):
+                raise ConnectionLost(f"arm: the controller at {host} refuses to work with us ({error})") from error
+            raise
         self._life = threading.Thread(target=self._give_signs_of_life, daemon=True, name="signs of life")
         self._life.start()
 
@@ -77,23 +88,39 @@ class UrArm:
         self._check_reports()
         return np.array(self._report.getActualQ())
 
+    def tcp(self) -> Float[np.ndarray, "4 4"]:
+        """Measured `T_world_tcp`, by the controller's kinematics."""
+        self._check_reports()
+        return world_pose(self._report.getActualTCPPose())
+
     def move_joints(self, q: Float[np.ndarray, "6"], *, speed: float, acceleration: float) -> None:
         """See `Arm.move_joints`. Raises ConnectionLost, ProtectiveStop."""
         target = np.asarray(q, dtype=np.float64)
-        with self._watched(tcp_pose(target), "joint motion"):
+        with self._watched("joint motion"):
             self._start("moveJ", target.tolist(), speed, acceleration)
+        away = float(np.abs(self.joints() - target).max())
+        if away > ARRIVED_JOINTS:
+            raise CellFault(
+                f"arm: the joint motion ended {np.degrees(away):.1f} degrees from its target; restart the cell"
+            )
 
     def move_line(self, T_world_tcp: Float[np.ndarray, "4 4"], *, speed: float, acceleration: float) -> None:
         """See `Arm.move_line`. Raises ConnectionLost, ProtectiveStop."""
-        with self._watched(T_world_tcp, "straight motion"):
+        with self._watched("straight motion"):
             self._start("moveL", controller_pose(T_world_tcp), speed, acceleration)
+        away, turned = _distance(self.tcp(), T_world_tcp)
+        if away > ARRIVED[0] or turned > ARRIVED[1]:
+            raise CellFault(
+                f"arm: the straight motion ended {1000 * away:.1f} mm and {np.degrees(turned):.1f} degrees off its "
+                "target; restart the cell"
+            )
 
     def stop(self) -> None:
         """Stop through the control program; if that does not answer, through the dashboard. Never raises."""
         stopped = False
         with contextlib.suppress(Exception), self._calls:
             if self._alive() and self._control.isProgramRunning():
-                self._control.stopJ(self.limits.acceleration)
+                self._control.stopJ(BRAKING)
                 stopped = True
         if not stopped and answers(self.host, DASHBOARD_PORT, timeout=0.5) is None:
             with contextlib.suppress(Exception):
@@ -111,6 +138,9 @@ class UrArm:
         with contextlib.suppress(Exception):
             if self._alive() and self._control.isProgramRunning():
                 self._control.stopScript()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         for name in ("_control", "_report"):
             with contextlib.suppress(Exception):
                 getattr(self, name).disconnect()
@@ -119,7 +149,7 @@ class UrArm:
     # --- watching
 
     @contextlib.contextmanager
-    def _watched(self, T_world_tcp: np.ndarray, name: str) -> Iterator[None]:
+    def _watched(self, name: str) -> Iterator[None]:
         """Begin a motion in the body, then watch it to its end; whatever goes wrong, the arm is told to stop."""
         try:
             self._check_safety()
@@ -137,7 +167,6 @@ class UrArm:
                 elif time.monotonic() - begun > START_SECONDS:
                     raise CellFault(f"arm: the controller did not begin the {name} within {START_SECONDS} s")
                 time.sleep(POLL)
-            self._check_arrival(T_world_tcp, name)
         except BaseException:
             self.stop()
             raise
@@ -168,16 +197,21 @@ class UrArm:
         raise ConnectionLost(self._lost)
 
     def _check_safety(self) -> None:
+        self._check_stops()
+        if not self._control.isProgramRunning():
+            time.sleep(2 * POLL)  # a stop ends the program, too, and its report may be on its way
+            self._check_stops()
+            raise ConnectionLost(
+                "arm: the control program has ended on the controller; the arm stands. Restart the cell"
+            )
+
+    def _check_stops(self) -> None:
         self._check_reports()
         if self._report.isEmergencyStopped():
             raise CellFault("arm: emergency stop; release it, power the arm on at the pendant, restart the cell")
         if self._report.isProtectiveStopped():
             raise ProtectiveStop(
                 "arm: protective stop, it met something; clear the way, unlock it at the pendant, restart the cell"
-            )
-        if not self._control.isProgramRunning():
-            raise ConnectionLost(
-                "arm: the control program has ended on the controller; the arm stands. Restart the cell"
             )
 
     def _check_ready(self) -> None:
@@ -200,14 +234,14 @@ class UrArm:
                 f"arm: stopped at {force:.0f} N on the tool in the {name}, the cap is {self.limits.contact_force:.0f} N"
             )
 
-    def _check_arrival(self, T_world_tcp: np.ndarray, name: str) -> None:
-        T = tcp_pose(self.joints())
-        away = float(np.linalg.norm(T[:3, 3] - T_world_tcp[:3, 3]))
-        turned = float(Rotation.from_matrix(T[:3, :3].T @ T_world_tcp[:3, :3]).magnitude())
-        if away > ARRIVED[0] or turned > ARRIVED[1]:
+    def _check_model(self) -> None:
+        """Plans are made with our model of the arm: another arm, or another base or TCP, is found before it moves."""
+        time.sleep(2 * POLL)  # until reports know the new TCP
+        away, turned = _distance(self.tcp(), tcp_pose(self.joints()))
+        if away > MODEL_ERROR[0] or turned > MODEL_ERROR[1]:
             raise CellFault(
-                f"arm: the {name} ended {1000 * away:.1f} mm and {np.degrees(turned):.1f} degrees from its target; "
-                "is it a UR10 (CB3) with the base where the cell expects it?"
+                f"arm: its TCP is {1000 * away:.0f} mm and {np.degrees(turned):.0f} degrees from where a UR10 (CB3) "
+                "has it at these joint angles; is it another model?"
             )
 
     def _progress(self) -> Any:
@@ -226,7 +260,18 @@ class UrArm:
                     self._control.kickWatchdog()
 
 
+def _distance(T_1: np.ndarray, T_2: np.ndarray) -> tuple[float, float]:
+    """Metres and radians between two poses."""
+    turn = Rotation.from_matrix(T_1[:3, :3].T @ T_2[:3, :3])
+    return float(np.linalg.norm(T_1[:3, 3] - T_2[:3, 3])), float(turn.magnitude())
+
+
 def controller_pose(T_world_tcp: Float[np.ndarray, "4 4"]) -> list[float]:
     """x, y, z (m) and rotation vector (rad) in the controller's base, which is `base_link` turned half a turn."""
     T = BASE_FROM_WORLD @ T_world_tcp
     return [*T[:3, 3].tolist(), *Rotation.from_matrix(T[:3, :3]).as_rotvec().tolist()]
+
+
+def world_pose(pose: list[float]) -> Float[np.ndarray, "4 4"]:
+    """Inverse of `controller_pose`."""
+    return rigid.inverse(BASE_FROM_WORLD) @ rigid.transform(Rotation.from_rotvec(pose[3:]), pose[:3])
