@@ -17,6 +17,8 @@ from dgrasp.nerf import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf, pretrain
 from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
 from dgrasp.profiles import Profile, load_profile
+from dgrasp.robot.sweep import SweepRecipe, sweep
+from dgrasp.robot.twin_trials import TwinTrialsRecipe, twin_trials
 from dgrasp.runs import Run
 from dgrasp.value import GraspValue, ValueConfig, ValueRecipe, load_value, train_value, value_run
 
@@ -149,6 +151,21 @@ class Experiment:
         tuned = self.tuning()
         sources = {name: self.source(name, self.optimizer(name)) for name in p.evaluation.policies}
         return evaluate(recipe, sources, tuned, self.build, seed=self.seed, workers=p.runtime.workers)
+
+    def twin_trials(self) -> Run:
+        """The trials of Table 2 in the twin: every policy, every object, logged as real trials are."""
+        p = self.profile
+        recipe = TwinTrialsRecipe(trials=p.twin.trials, twin=p.twin.reality, cell=p.cell, observer=self.observer)
+        sources = {name: self.source(name, self.optimizer(name)) for name in p.evaluation.policies}
+        return twin_trials(recipe, sources, self.tuning(), self.build, seed=self.seed, workers=p.runtime.workers)
+
+    def calibration_sweep(self) -> Run:
+        """Success in the twin against calibration error."""
+        p = self.profile
+        recipe = SweepRecipe(sweep=p.twin.sweep, twin=p.twin.reality, cell=p.cell, observer=self.observer)
+        tuned = {name: self.tuned(name) for name in p.twin.sweep.policies}
+        sources = {name: self.source(name, self.optimizer(name)) for name in tuned}
+        return sweep(recipe, sources, tuned, self.build, seed=self.seed, workers=p.runtime.workers)
 
     @property
     def observer(self) -> Observer:

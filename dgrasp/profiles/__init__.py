@@ -21,6 +21,7 @@ from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation import EvaluationConfig, ValidationConfig
 from dgrasp.nerf import NerfConfig
 from dgrasp.policy import OptimizerConfig, TuningConfig
+from dgrasp.robot.twin_trials import TwinSettings
 from dgrasp.sim import CellConfig, task
 from dgrasp.value import ValueConfig
 
@@ -63,6 +64,7 @@ class Profile(Config):
     tuning: TuningConfig = TuningConfig()
     validation: ValidationConfig = ValidationConfig()
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+    twin: TwinSettings = TwinSettings()
 
     @field_validator("data")
     @classmethod

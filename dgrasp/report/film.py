@@ -20,9 +20,12 @@ def film(
     cell: Cell,
     T_world_tcp: Float[np.ndarray, "4 4"],
     phases: Sequence[str] = ("travel", "approach", "close", "lift", "hold"),
+    T_world_cam: Float[np.ndarray, "4 4"] | None = None,
 ) -> tuple[list[Frame], Trial]:
-    """Execute a grasp in the cell's scene and keep the last picture of each phase, seen from the side."""
-    camera = view_from_sphere(torch.from_numpy(MIDDLE), 1.4, np.radians(60), np.radians(72)).numpy()[None]
+    """Execute a grasp in the cell's scene and keep the last picture of each phase, seen from the side (or a camera)."""
+    if T_world_cam is None:
+        T_world_cam = view_from_sphere(torch.from_numpy(MIDDLE), 1.4, np.radians(60), np.radians(72)).numpy()
+    camera = T_world_cam[None]
     last: dict[str, np.ndarray] = {"home": cell.observe(camera, Intrinsics.d415(320, 240)).images[0]}
     seen: dict[str, int] = {}
 

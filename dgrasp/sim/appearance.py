@@ -45,7 +45,7 @@ def bake_texture(light: trimesh.Trimesh, centre: np.ndarray, textured: Path, tex
         atlas[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL] = cell
         uv[i] = (np.array([column, row]) * CELL + corner) / size
     Image.fromarray(atlas).save(folder / "texture.png")
-    _write_textured_obj(folder, light, uv)
+    write_textured_obj(folder, light, uv)
 
 
 def _coloured_points(textured: Path, texture: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +64,7 @@ def _coloured_points(textured: Path, texture: Path) -> tuple[np.ndarray, np.ndar
     return points[seen], colours[seen]
 
 
-def _write_textured_obj(folder: Path, mesh: trimesh.Trimesh, uv: np.ndarray) -> None:
+def write_textured_obj(folder: Path, mesh: trimesh.Trimesh, uv: np.ndarray) -> None:
     """OBJ with a texture coordinate per corner; v counts from the image's lower edge."""
     normals = mesh.vertex_normals
     lines = ["mtllib visual.mtl"]
@@ -76,3 +76,32 @@ def _write_textured_obj(folder: Path, mesh: trimesh.Trimesh, uv: np.ndarray) -> 
         lines.append("f " + " ".join(f"{vertex}/{3 * i + k + 1}/{vertex}" for k, vertex in enumerate(face)))
     (folder / "visual.obj").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "visual.mtl").write_text("newmtl texture\nKd 1 1 1\nmap_Kd texture.png\n", encoding="utf-8")
+
+
+def dress_in_pattern(mesh: trimesh.Trimesh, colour: tuple[float, float, float], pattern: str, folder: Path) -> None:
+    """Write `visual.obj`, `visual.mtl`, `texture.png`: a mesh in one colour with a pattern wrapped round its z axis.
+
+    pattern: "yarn" (slanting stripes), "tread" (bars), "label" (a lighter band), "plain" (slight stains only).
+    """
+    points = mesh.triangles - mesh.bounds.mean(axis=0)  # (n, 3, 3)
+    u = np.arctan2(points[..., 1], points[..., 0]) / (2 * np.pi) + 0.5
+    u = np.where(np.ptp(u, axis=1, keepdims=True) > 0.5, np.where(u < 0.5, 0.999, u), u)  # triangles across the seam
+    v = (points[..., 2] - points[..., 2].min()) / max(float(np.ptp(points[..., 2])), 1e-9)
+    texels = np.clip(pattern_image(colour, pattern), 0, 1)
+    Image.fromarray((255 * texels).round().astype(np.uint8)).save(folder / "texture.png")
+    write_textured_obj(folder, mesh, np.stack([u, v], axis=-1).clip(0.002, 0.998))
+
+
+def pattern_image(colour: tuple[float, float, float], pattern: str, size: int = 128) -> np.ndarray:
+    """RGB texture in [0, 1], (size, size, 3); always the same. Raises ValueError for an unknown pattern."""
+    v, u = np.mgrid[0:size, 0:size] / size
+    shades = {
+        "yarn": 1.0 + 0.35 * np.sign(np.sin(2 * np.pi * (8 * u + 6 * v))),
+        "tread": 1.0 + 0.8 * (np.sin(2 * np.pi * 24 * u) > 0.3),
+        "label": np.where((v > 0.35) & (v < 0.65), 1.6, 1.0),
+        "plain": np.ones((size, size)),
+    }
+    if pattern not in shades:
+        raise ValueError(f"unknown pattern {pattern!r}; patterns: {', '.join(shades)}")
+    stains = np.random.default_rng(0).normal(1.0, 0.06, (16, 16)).repeat(size // 16, 0).repeat(size // 16, 1)
+    return (shades[pattern] * stains)[..., None] * np.array(colour)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.sim.config import CellConfig
 from dgrasp.sim.planning import HOME
-from dgrasp.sim.render import Picture, render
+from dgrasp.sim.render import Light, Picture, render
 from dgrasp.sim.robot import Robot
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.trial import Trial, run_trial
@@ -37,6 +37,7 @@ class Cell:
 
     def __init__(self, config: CellConfig | None = None) -> None:
         self.config = config or CellConfig()
+        self.light = Light()  # of the pictures; physics does not see it
         self.client = bullet.connect(bullet.DIRECT)
         self._world: World | None = None
         self._touched = False
@@ -132,4 +133,4 @@ class Cell:
         world = self.world
         if world.robot is not None:  # it is gone after a trial
             world.robot.draw_inner_knuckles()
-        return [render(world.client, self.config, T, intrinsics) for T in Ts], intrinsics.matrix
+        return [render(world.client, self.config, T, intrinsics, self.light) for T in Ts], intrinsics.matrix

@@ -15,7 +15,9 @@ import trimesh
 
 from dgrasp.files import read_json, write_json
 from dgrasp.sim import ycb
-from dgrasp.sim.appearance import bake_texture, write_obj
+from dgrasp.sim.appearance import bake_texture, dress_in_pattern, write_obj
+from dgrasp.sim.everyday import STAND_INS, StandIn
+from dgrasp.sim.everyday import VERSION as STAND_IN_VERSION
 from dgrasp.sim.robot_model import build_once
 from dgrasp.sim.shapes import Model
 
@@ -59,6 +61,8 @@ class MeshModel:
 @lru_cache(maxsize=64)
 def load_model(name: str) -> MeshModel:
     """Model by name; derives it on first use (seconds, once). Raises ValueError naming what exists."""
+    if name in STAND_INS:
+        return _stand_in(STAND_INS[name])
     facts = ycb.facts(name)
     geometry = build_once(f"{name}-{_key(facts.faces, facts.convex)}", lambda folder: _derive(facts, folder))
     about = read_json(geometry / "about.json")
@@ -76,6 +80,30 @@ def load_model(name: str) -> MeshModel:
     )
 
 
+def _stand_in(s: StandIn) -> MeshModel:
+    """One of our own stand-ins: nothing to decimate, and a texture of its own."""
+    folder = build_once(f"{s.name}-{_key(STAND_IN_VERSION)}", lambda draft: _make(s, draft))
+    corners = np.array([v for part in _read_parts(folder / "parts.obj") for v in part])
+    extents = tuple(float(e) for e in np.ptp(corners, axis=0))
+    visual, texture = folder / "visual.obj", folder / "texture.png"
+    source = f"{s.name}: {s.source}"
+    return MeshModel(s.name, folder / "parts.obj", corners, visual, texture, s.mass, s.friction, extents, source)  # type: ignore[arg-type]
+
+
+def _make(s: StandIn, folder: Path) -> None:
+    hulls = s.parts()
+    centre = _centre_of_mass(hulls)
+    drawn = s.drawn() if s.drawn else trimesh.util.concatenate(hulls)
+    drawn.apply_translation(-centre)
+    _write_parts(folder / "parts.obj", hulls, centre)
+    dress_in_pattern(trimesh.graph.smooth_shade(drawn, angle=0.7), s.colour, s.pattern, folder)
+
+
+def _centre_of_mass(hulls: list[trimesh.Trimesh]) -> np.ndarray:
+    volumes = np.array([h.volume for h in hulls])
+    return (volumes[:, None] * np.array([h.center_mass for h in hulls])).sum(0) / volumes.sum()
+
+
 def _key(*values: object) -> str:
     return hashlib.sha256(repr((VERSION, *values)).encode()).hexdigest()[:12]
 
@@ -85,8 +113,7 @@ def _derive(facts: ycb.Facts, folder: Path) -> None:
     mesh = trimesh.load_mesh(ycb.mesh_path(facts.name))
     parts = [_extreme_points(mesh.vertices)] if facts.convex else _decompose(mesh, folder)
     hulls = [trimesh.convex.convex_hull(p) for p in parts]
-    volumes = np.array([h.volume for h in hulls])
-    centre = (volumes[:, None] * np.array([h.center_mass for h in hulls])).sum(0) / volumes.sum()
+    centre = _centre_of_mass(hulls)
     light = mesh.simplify_quadric_decimation(face_count=facts.faces)
     light.apply_translation(-centre)
     write_obj(folder / "visual.obj", light)

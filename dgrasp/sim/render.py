@@ -24,6 +24,16 @@ class Picture:
     bodies: np.ndarray
 
 
+@dataclass(frozen=True)
+class Light:
+    """Shares of light; the default is what all training images have. Shadows double the time of a picture."""
+
+    ambient: float = 0.55
+    diffuse: float = 0.45
+    specular: float = 0.0
+    shadow: bool = False
+
+
 def projection(intrinsics: Intrinsics) -> np.ndarray:
     """OpenGL projection with pixel centres at integer coordinates, where TinyRenderer samples (rows from below)."""
     k = intrinsics
@@ -35,7 +45,7 @@ def projection(intrinsics: Intrinsics) -> np.ndarray:
     return P
 
 
-def render(client: int, config: CellConfig, T_world_cam: np.ndarray, intrinsics: Intrinsics) -> Picture:
+def render(client: int, config: CellConfig, T_world_cam: np.ndarray, intrinsics: Intrinsics, light: Light) -> Picture:
     """One picture of the world as it stands."""
     view = CV_TO_GL @ inverse(T_world_cam)
     _, _, rgba, z, bodies = bullet.getCameraImage(
@@ -45,10 +55,10 @@ def render(client: int, config: CellConfig, T_world_cam: np.ndarray, intrinsics:
         projectionMatrix=projection(intrinsics).T.ravel().tolist(),
         lightDirection=config.light_direction,
         lightColor=[1.0, 1.0, 1.0],
-        lightAmbientCoeff=0.55,
-        lightDiffuseCoeff=0.45,
-        lightSpecularCoeff=0.0,
-        shadow=0,
+        lightAmbientCoeff=light.ambient,
+        lightDiffuseCoeff=light.diffuse,
+        lightSpecularCoeff=light.specular,
+        shadow=int(light.shadow),
         renderer=bullet.ER_TINY_RENDERER,
         physicsClientId=client,
     )

@@ -132,15 +132,23 @@ class NovelTask(Task):
 def place_model(rng: np.random.Generator, name: str) -> SceneObject:
     """A YCB object dropped from just above the board in a random orientation, at rest inside the workspace."""
     model = load_model(name)
+    o = SceneObject(name, model.shape, ycb.facts(name).colour, model.mass, model.friction, np.eye(4))
+    return drop(rng, o, model.corners)
+
+
+def drop(rng: np.random.Generator, o: SceneObject, corners: np.ndarray) -> SceneObject:
+    """An object dropped from just above the board in a random orientation, at rest inside the workspace.
+
+    corners: (n, 3) of its convex hull, object frame, metres. Raises RuntimeError if it never comes to rest there.
+    """
     for _ in range(REDRAWS):
         R = Rotation.random(rng=rng)
         position = np.append(rng.uniform(BOUNDS_LOW[:2] + 0.05, BOUNDS_HIGH[:2] - 0.05), BOARD_TOP)
-        position[2] += 0.005 - float(R.apply(model.corners)[:, 2].min())
-        o = SceneObject(name, model.shape, ycb.facts(name).colour, model.mass, model.friction, transform(R, position))
-        rested = physics_rest([o])
+        position[2] += 0.005 - float(R.apply(corners)[:, 2].min())
+        rested = physics_rest([o.moved(transform(R, position))])
         if rested and _in_bounds(rested) and stays(rested):
             return rested[0]
-    raise RuntimeError(f"{name} did not come to rest inside the workspace in {REDRAWS} draws")
+    raise RuntimeError(f"{o.name} did not come to rest inside the workspace in {REDRAWS} draws")
 
 
 def random_prism(rng: np.random.Generator) -> Prism:

@@ -1,0 +1,130 @@
+"""Figures of the real-robot chapter: outcomes of trials (Figure 7), success against calibration error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from scipy.spatial.transform import Rotation
+
+from dgrasp.cameras import view_from_sphere
+from dgrasp.evaluation import Observer
+from dgrasp.report.film import Frame, film
+from dgrasp.report.plots import policy_colour
+from dgrasp.robot.sweep import ROTATION, TRANSLATION
+from dgrasp.robot.trials import REFUSED
+from dgrasp.robot.twin import TwinCell
+from dgrasp.robot.twin_config import TwinConfig
+from dgrasp.sim import CellConfig, Outcome
+from dgrasp.sim.rigid import transform
+from dgrasp.sim.workspace import BOUNDS_HIGH, BOUNDS_LOW
+
+CORNER = 0.05  # m from two sides of the workspace: a pose that went to its corner (Sec. 5.2)
+EDGE = 0.01  # m from one side: a pose that the workspace alone stopped
+SHOWN = ("home", "approach", "close", "lift")  # frames of a trial in Figure 7
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One trial shown in Figure 7. `record` is None where no trial ended that way."""
+
+    title: str
+    record: dict | None
+    frames: tuple[Frame, ...] = ()
+
+
+def is_in_corner(x: float, y: float) -> bool:
+    """Whether a TCP position (world, m) lies within 5 cm of two sides of the workspace."""
+    sides = np.minimum(np.array([x, y]) - BOUNDS_LOW[:2], BOUNDS_HIGH[:2] - np.array([x, y]))
+    return bool((sides < CORNER).all())
+
+
+def is_at_edge(x: float, y: float) -> bool:
+    """Whether a TCP position (world, m) lies within 1 cm of a side of the workspace."""
+    sides = np.minimum(np.array([x, y]) - BOUNDS_LOW[:2], BOUNDS_HIGH[:2] - np.array([x, y]))
+    return bool((sides < EDGE).any())
+
+
+def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
+    """One trial each for failure to the corner, slippage and success; None where there is none.
+
+    trials: rows of `TrialLog.judged`. Of several, one that was executed, and of these the one the policy valued
+    highest. Where no pose went to a corner, one that went to an edge is taken, and called so.
+    """
+    posed = trials[trials["pose"].notna()].copy()
+    posed["refused"] = posed["outcome"] == REFUSED
+    posed = posed.sort_values(["refused", "value"], ascending=[True, False], kind="stable")
+    failed = posed[~posed["success"].astype(bool)]
+    corner, edge = (failed[[bool(near(*pose[:2])) for pose in failed["pose"]]] for near in (is_in_corner, is_at_edge))
+    outside = {"failure to the edge": edge} if len(edge) and not len(corner) else {"failure to the corner": corner}
+    kinds = outside | {
+        "slippage": posed[posed["outcome"].isin([Outcome.SLIPPED, Outcome.DROPPED])],
+        "success": posed[posed["success"].astype(bool)],
+    }
+    return {title: rows.iloc[0].to_dict() if len(rows) else None for title, rows in kinds.items()}
+
+
+def film_trial(record: dict, twin: TwinConfig, cell: CellConfig, observer: Observer, seed: int) -> tuple[Frame, ...]:
+    """The frames `SHOWN` of a recorded twin trial, executed again; fewer where it ended before, one if refused."""
+    x, y, z, *q = record["pose"]
+    T_world_tcp = transform(Rotation.from_quat(q), (x, y, z))
+    with TwinCell(twin, cell, observer, seed) as again:
+        again.present(record["object"], record["presentation"])
+        T_world_tcp[:3, 3] += again.reality.execution_shift
+        aim = torch.from_numpy(T_world_tcp[:3, 3] + [0.0, 0.0, 0.06])
+        camera = view_from_sphere(aim, 0.7, np.radians(60), np.radians(72)).numpy()
+        frames, _ = film(again.simulated, T_world_tcp, T_world_cam=camera)
+    shown = SHOWN[:1] if record["outcome"] == REFUSED else SHOWN
+    return tuple(frame for frame in frames if frame[0] in shown)
+
+
+def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], trials: int) -> None:
+    """One row per example, one column per frame; a row without a trial says so. trials: of how many."""
+    for row, example in zip(axes, examples, strict=True):
+        for ax in row:
+            ax.set_axis_off()
+        for ax, (phase, image) in zip(row, example.frames, strict=False):
+            ax.imshow(image)
+            ax.set_title(phase)
+        text = (
+            example.title
+            if example.record is None
+            else f"{example.title}: {example.record['object']} ({example.record['outcome']})"
+        )
+        heading = row[0].text(0.0, 1.2, text, transform=row[0].transAxes, weight="bold", va="bottom")
+        heading.set_in_layout(False)  # else the first column gives way to it
+        if example.record is None:
+            row[0].text(0.0, 0.5, f"none among {trials} trials at this profile", transform=row[0].transAxes)
+
+
+def examples_table(examples: Sequence[Example]) -> pd.DataFrame:
+    """What Figure 7 shows, as data."""
+    keys = ("policy", "object", "presentation", "outcome", "reason", "value")
+    return pd.DataFrame([{"shown": e.title, **{k: (e.record or {}).get(k) for k in keys}} for e in examples])
+
+
+def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
+    """Success with Wilson intervals against the hand-eye error: left its length (mm), right its angle (degrees).
+
+    rates: from `dgrasp.robot.sweep.sweep_rates`. Curves stand 1 % of the axis apart, so that equal ones show.
+    """
+    labels = {TRANSLATION: "error of the camera's position (mm)", ROTATION: "error of its orientation (degrees)"}
+    for ax, (kind, label) in zip(axes, labels.items(), strict=True):
+        here = rates[rates["kind"] == kind]
+        apart = 0.01 * here["error"].max()
+        for k, (policy, rows) in enumerate(here.groupby("policy", sort=False)):
+            error = np.clip(np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]), 0, None)
+            colour = policy_colour(str(policy))
+            ax.errorbar(
+                rows["error"] + k * apart, rows["rate"], yerr=error, fmt="o-", ms=4, lw=1.2, color=colour, label=policy
+            )
+        ax.set(xlabel=label, ylim=(-0.02, 1.02), ylabel="grasp success rate in the twin")
+    axes[0].legend(loc="lower left", title=f"n = {_numbers(rates['n'])} per point")
+
+
+def _numbers(n: pd.Series) -> str:
+    return str(n.min()) if n.min() == n.max() else f"{n.min()} to {n.max()}"

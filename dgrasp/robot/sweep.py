@@ -1,0 +1,223 @@
+"""Success against calibration error in the twin: how far may a camera be off before Base and dGrasp miss?
+
+The paper blames calibration for much of what its policies lose on the real robot (Sec. 5.2) without measuring it. Here
+the error of the hand-eye pose is set, in a random direction, and everything else is the twin's. All policies and
+all errors meet the same presentations, with the same directions, noise and starting poses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import joblib
+import pandas as pd
+from pydantic import Field, field_validator
+from statsmodels.stats.proportion import proportion_confint
+from tqdm import tqdm
+
+from dgrasp import streams
+from dgrasp.config import Config
+from dgrasp.evaluation import Observer, PolicySource
+from dgrasp.evaluation.stage import CODE as EVALUATION_CODE
+from dgrasp.evaluation.workers import worker_policy
+from dgrasp.files import read_json, write_json, write_text
+from dgrasp.policy import GraspPolicy, NoGraspError, policy_spec
+from dgrasp.robot.cell import UnsafePose
+from dgrasp.robot.trials import NO_GRASP, REFUSED, for_real_robot
+from dgrasp.robot.twin import TwinCell
+from dgrasp.robot.twin_config import MAX_SHIFT, MAX_TURN, TwinConfig
+from dgrasp.runs import Run, open_run
+from dgrasp.sim import CellConfig, Outcome
+from dgrasp.sim.everyday import EVERYDAY, everyday
+
+TWIN_MODULES = ("dgrasp.robot.twin", "dgrasp.robot.twin_config", "dgrasp.robot.trials", "dgrasp.robot.safety")
+TWIN_CODE = (*EVALUATION_CODE, *TWIN_MODULES, "dgrasp.streams")
+CODE = (*TWIN_CODE, "dgrasp.robot.sweep")
+TRANSLATION, ROTATION = "translation (mm)", "rotation (degrees)"
+
+
+class SweepConfig(Config):
+    """Which errors, which policies, how many presentations."""
+
+    policies: tuple[str, ...] = Field(
+        default=("base_quat_sync", "dgrasp_quat_sync"), min_length=1, description="one Base and one dGrasp"
+    )
+    millimetres: tuple[float, ...] = Field(
+        default=(0.0, 2.0, 5.0, 10.0, 15.0, 20.0), description="lengths of the hand-eye error, mm, without a turn"
+    )
+    degrees: tuple[float, ...] = Field(
+        default=(0.5, 1.0, 2.0, 3.0, 5.0), description="angles of the hand-eye error, degrees, without a shift"
+    )
+    objects: tuple[str, ...] = Field(default=tuple(o.name for o in EVERYDAY), min_length=1, description="paper's names")
+    presentations: int = Field(default=1, ge=1, description="of each object, per policy and error (Sec. 5.2: 5)")
+
+    @field_validator("policies")
+    @classmethod
+    def _policies(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            policy_spec(name)
+        return names
+
+    @field_validator("objects")
+    @classmethod
+    def _objects(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            everyday(name)
+        return names
+
+    @field_validator("millimetres", "degrees")
+    @classmethod
+    def _errors(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 <= v <= max(1e3 * MAX_SHIFT, MAX_TURN) for v in values):
+            raise ValueError(f"errors must be 0 to {1e3 * MAX_SHIFT:g} mm and 0 to {MAX_TURN:g} degrees, got {values}")
+        return values
+
+
+class SweepRecipe(Config):
+    """Everything the attempts depend on besides the trained models and tuned parameters (which are input runs)."""
+
+    sweep: SweepConfig
+    twin: TwinConfig
+    cell: CellConfig
+    observer: Observer
+
+
+@dataclass(frozen=True)
+class SweepCell:
+    """The unit of parallel work: one policy under one calibration error."""
+
+    policy: str
+    kind: str
+    error: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.policy}-{self.kind.split()[0]}-{self.error:g}"
+
+    def twin(self, config: TwinConfig) -> TwinConfig:
+        """The twin with this error and no other of the hand-eye pose."""
+        shift, turn = (self.error / 1e3, 0.0) if self.kind == TRANSLATION else (0.0, self.error)
+        return config.model_copy(update={"hand_eye_shift": shift, "hand_eye_turn": turn})
+
+
+@dataclass(frozen=True)
+class TwinAttempt:
+    """One row of the records: one presentation, planned and executed once."""
+
+    policy: str
+    kind: str
+    error: float
+    object: str
+    presentation: int
+    value: float | None
+    outcome: str
+    success: bool
+    reason: str
+    x: float | None
+    y: float | None
+    z: float | None
+    models: str
+
+
+def sweep(
+    recipe: SweepRecipe,
+    sources: Mapping[str, PolicySource],
+    inputs: Mapping[str, Run],
+    root: Path,
+    *,
+    seed: int,
+    workers: int,
+) -> Run:
+    """Attempt all presentations under all errors; returns the complete run, with `attempts.csv` in it.
+
+    `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
+    behind them. Resumes policy by error.
+    """
+    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=CODE)
+    if run.complete:
+        return run
+    cells = list(_cells(recipe.sweep))
+    todo = [c for c in cells if not _path(run, c).is_file()]
+    jobs = (joblib.delayed(_to_disk)(recipe, sources[c.policy], c, seed, _path(run, c)) for c in todo)
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    with tqdm(total=len(cells), initial=len(cells) - len(todo), desc="twin", unit="error", mininterval=5) as progress:
+        for _ in parallel(jobs):
+            progress.update()
+    rows = [row for c in cells for row in read_json(_path(run, c))]
+    write_text(run.path / "attempts.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    return run.finish(attempts=len(rows), successes=sum(bool(row["success"]) for row in rows))
+
+
+def read_sweep(run: Run) -> pd.DataFrame:
+    """The records of a complete sweep, one row per attempt; raises RunError if it is not complete."""
+    run.summary  # noqa: B018 (raises if the run is not complete)
+    return pd.read_csv(run.path / "attempts.csv", keep_default_na=False, na_values={c: [""] for c in ("value", *"xyz")})
+
+
+def sweep_rates(attempts: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """Rows (policy, kind, error, successes, n, rate, low, high) with Wilson intervals.
+
+    The point without any error belongs to both curves.
+    """
+    zero = attempts[(attempts["kind"] == TRANSLATION) & (attempts["error"] == 0)]
+    rows = pd.concat([attempts, zero.assign(kind=ROTATION)]).groupby(["policy", "kind", "error"], sort=False)["success"]
+    table = rows.agg(successes="sum", n="count").reset_index().astype({"successes": int})
+    low, high = proportion_confint(table["successes"], table["n"], alpha=1 - confidence, method="wilson")
+    table = table.assign(rate=table["successes"] / table["n"], low=low, high=high)
+    return table.sort_values(["kind", "policy", "error"], ascending=[False, True, True], ignore_index=True)
+
+
+def attempt(
+    cell: TwinCell, policy: GraspPolicy, unit: SweepCell, name: str, presentation: int, seed: int
+) -> TwinAttempt:
+    """Present, observe, plan, dry run, execute. A refused pose or an absent one is a recorded failure."""
+    scene = cell.present(name, presentation)
+    generator = streams.torch_generator(seed, "twin", "starts", name, presentation)
+    value: float | None = None
+    x = y = z = None
+    try:
+        plan = policy.plan(cell.observe(), generator)
+        T = plan.T_world_tcp.double().cpu().numpy()
+        value, (x, y, z) = plan.value, map(float, T[:3, 3])
+        done = cell.execute(T)
+        outcome, reason = done.outcome, done.reason
+    except NoGraspError as error:
+        outcome, reason = NO_GRASP, str(error)
+    except UnsafePose as error:
+        outcome, reason = REFUSED, str(error)
+    return TwinAttempt(
+        **asdict(unit),
+        object=name,
+        presentation=presentation,
+        value=value,
+        outcome=outcome,
+        success=outcome == Outcome.SUCCESS,
+        reason=reason,
+        x=x,
+        y=y,
+        z=z,
+        models=", ".join(scene.model_sources) or "prism",
+    )
+
+
+def _cells(config: SweepConfig) -> Iterator[SweepCell]:
+    for policy in config.policies:
+        yield from (SweepCell(policy, TRANSLATION, e) for e in config.millimetres)
+        yield from (SweepCell(policy, ROTATION, e) for e in config.degrees)
+
+
+def _path(run: Run, unit: SweepCell) -> Path:
+    return run.path / "errors" / f"{unit.name}.json"
+
+
+def _to_disk(recipe: SweepRecipe, source: PolicySource, unit: SweepCell, seed: int, path: Path) -> None:
+    policy = for_real_robot(worker_policy(source))
+    with TwinCell(unit.twin(recipe.twin), recipe.cell, recipe.observer, seed) as cell:
+        rows = [
+            asdict(attempt(cell, policy, unit, name, k, seed))
+            for name in recipe.sweep.objects
+            for k in range(recipe.sweep.presentations)
+        ]
+    write_json(path, rows)

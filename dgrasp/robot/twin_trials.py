@@ -1,0 +1,98 @@
+"""The trials of Table 2 in the twin: the real robot's protocol, runner and log, with physics as the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import joblib
+from pydantic import Field, field_validator
+
+from dgrasp.config import Config
+from dgrasp.evaluation import Observer, PolicySource
+from dgrasp.evaluation.workers import worker_policy
+from dgrasp.robot.log import TrialLog, read_log
+from dgrasp.robot.sweep import TWIN_CODE, SweepConfig
+from dgrasp.robot.trials import PAPER_OBJECTS, CellJudges, TrialProtocol, for_real_robot, run_trials
+from dgrasp.robot.twin import TwinCell
+from dgrasp.robot.twin_config import TwinConfig
+from dgrasp.runs import Run, open_run
+from dgrasp.sim import CellConfig
+from dgrasp.sim.everyday import everyday
+
+CODE = (*TWIN_CODE, "dgrasp.robot.twin_trials", "dgrasp.robot.log")
+
+
+class TwinTrialsConfig(Config):
+    """How many trials each policy makes."""
+
+    presentations: int = Field(default=5, ge=1, description="of each object to each policy (Sec. 5.2: 5)")
+    objects: tuple[str, ...] = Field(default=PAPER_OBJECTS, min_length=1, description="paper's names")
+
+    @field_validator("objects")
+    @classmethod
+    def _objects(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            everyday(name)
+        return names
+
+
+class TwinSettings(Config):
+    """The twin in a profile: what reality adds, the trials of Table 2, the sweep over calibration errors."""
+
+    reality: TwinConfig = TwinConfig()
+    trials: TwinTrialsConfig = TwinTrialsConfig()
+    sweep: SweepConfig = SweepConfig()
+
+
+class TwinTrialsRecipe(Config):
+    """Everything the trials depend on besides the trained models and tuned parameters (which are input runs)."""
+
+    trials: TwinTrialsConfig
+    twin: TwinConfig
+    cell: CellConfig
+    observer: Observer
+
+
+def twin_trials(
+    recipe: TwinTrialsRecipe,
+    sources: Mapping[str, PolicySource],
+    inputs: Mapping[str, Run],
+    root: Path,
+    *,
+    seed: int,
+    workers: int,
+) -> Run:
+    """Make all trials, policies side by side with a log each; returns the complete run. Resumes trial by trial.
+
+    All policies meet the same presentations with the same starting poses.
+    """
+    run = open_run(root, "twin-trials", recipe, inputs=inputs, seed=seed, code=CODE)
+    if run.complete:
+        return run
+    fingerprints = {name: r.fingerprint for name, r in inputs.items()}
+    jobs = (joblib.delayed(_series)(recipe, s, fingerprints, seed, _path(run, s.name)) for s in sources.values())
+    joblib.Parallel(n_jobs=workers)(jobs)
+    logs = [read_log(_path(run, name)) for name in sources]
+    trials, successes = sum(len(log.judged) for log in logs), sum(int(log.judged["success"].sum()) for log in logs)
+    return run.finish(trials=trials, successes=successes)
+
+
+def read_twin_trials(run: Run) -> dict[str, TrialLog]:
+    """The logs of a complete run by policy, checked; raises RunError if it is not complete."""
+    run.summary  # noqa: B018 (raises if the run is not complete)
+    return {path.stem: read_log(path) for path in sorted((run.path / "logs").glob("*.jsonl"))}
+
+
+def _path(run: Run, policy: str) -> Path:
+    return run.path / "logs" / f"{policy}.jsonl"
+
+
+def _series(recipe: TwinTrialsRecipe, source: PolicySource, runs: Mapping[str, str], seed: int, path: Path) -> None:
+    protocol = TrialProtocol(
+        policies=(source.name,), objects=recipe.trials.objects, presentations=recipe.trials.presentations, seed=seed
+    )
+    policy = for_real_robot(worker_policy(source))
+    with TwinCell(recipe.twin, recipe.cell, recipe.observer, seed) as cell:
+        operator = CellJudges(cell.place)
+        run_trials(cell, {source.name: policy}, operator, protocol, path, runs=runs)

@@ -1,0 +1,133 @@
+"""The twin's stages: every attempt is on record once, and interrupted ones go on where they stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from dgrasp.evaluation import Observer
+from dgrasp.policy import OptimizerConfig
+from dgrasp.report.twin_figures import film_trial
+from dgrasp.robot import sweep as sweep_module
+from dgrasp.robot import twin_trials as trials_module
+from dgrasp.robot.sweep import SweepConfig, SweepRecipe, read_sweep, sweep
+from dgrasp.robot.trials import ADVANCE
+from dgrasp.robot.twin import TwinCell
+from dgrasp.robot.twin_config import TwinConfig
+from dgrasp.robot.twin_trials import TwinTrialsConfig, TwinTrialsRecipe, read_twin_trials, twin_trials
+from dgrasp.runs import RunError
+from dgrasp.sim import CellConfig
+from dgrasp.sim.workspace import BOARD_TOP
+
+OBSERVER = Observer(views=2, width=64, height=48)
+POLICIES = ("base_quat_sync", "dgrasp_quat_sync")
+SOURCES = {name: SimpleNamespace(name=name) for name in POLICIES}
+OBJECTS = ("crochet ball", "3-D printed block")
+
+
+class Fixed:
+    """Plans the same grasp always, and counts."""
+
+    config = OptimizerConfig(approach="downwards", advance=ADVANCE)
+
+    def __init__(self, stop_after: int = 10**6) -> None:
+        self.plans, self.stop_after = 0, stop_after
+
+    def plan(self, views, generator):
+        self.plans += 1
+        if self.plans > self.stop_after:
+            raise KeyboardInterrupt
+        T = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))
+        T[:3, 3] = torch.tensor([0.2, 0.0, BOARD_TOP + 0.03])
+        return SimpleNamespace(T_world_tcp=T, value=float(views.images.mean()))
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fixed], Fixed]:
+    def use(policy: Fixed) -> Fixed:
+        for module in (sweep_module, trials_module):
+            monkeypatch.setattr(module, "worker_policy", lambda source: policy)
+            monkeypatch.setattr(module, "for_real_robot", lambda policy: policy)
+        return policy
+
+    return use
+
+
+def sweep_recipe() -> SweepRecipe:
+    config = SweepConfig(policies=POLICIES, millimetres=(0.0, 20.0), degrees=(5.0,), objects=OBJECTS)
+    return SweepRecipe(sweep=config, twin=TwinConfig(), cell=CellConfig(), observer=OBSERVER)
+
+
+def trials_recipe() -> TwinTrialsRecipe:
+    config = TwinTrialsConfig(presentations=2, objects=OBJECTS)
+    return TwinTrialsRecipe(trials=config, twin=TwinConfig(), cell=CellConfig(), observer=OBSERVER)
+
+
+def test_sweep_goes_on_where_it_stopped(plans, tmp_path: Path) -> None:
+    whole = sweep(sweep_recipe(), SOURCES, {}, tmp_path / "a", seed=0, workers=1) if plans(Fixed()) else None
+    rows = read_sweep(whole)
+    assert len(rows) == 2 * 3 * 2 and rows.groupby(["policy", "kind", "error"]).ngroups == 6
+    same = rows.pivot_table(index=["kind", "error", "object"], columns="policy", values="value")
+    np.testing.assert_array_equal(same[POLICIES[0]], same[POLICIES[1]], "all policies see the same pictures")
+
+    plans(Fixed(stop_after=5))
+    with pytest.raises(KeyboardInterrupt):
+        sweep(sweep_recipe(), SOURCES, {}, tmp_path / "b", seed=0, workers=1)
+    rest = plans(Fixed())
+    again = sweep(sweep_recipe(), SOURCES, {}, tmp_path / "b", seed=0, workers=1)
+    assert rest.plans == 12 - 4, "two errors of two attempts were on record"
+    assert (again.path / "attempts.csv").read_bytes() == (whole.path / "attempts.csv").read_bytes()
+    plans(Fixed(stop_after=0))
+    assert sweep(sweep_recipe(), SOURCES, {}, tmp_path / "b", seed=0, workers=1).summary == again.summary
+
+
+def test_trials_are_logged_as_of_the_twin_and_go_on(plans, tmp_path: Path) -> None:
+    plans(Fixed(stop_after=3))
+    with pytest.raises(KeyboardInterrupt):
+        twin_trials(trials_recipe(), SOURCES, {}, tmp_path, seed=0, workers=1)
+    rest = plans(Fixed())
+    run = twin_trials(trials_recipe(), SOURCES, {}, tmp_path, seed=0, workers=1)
+    assert rest.plans == 8 - 3
+    logs = read_twin_trials(run)
+    assert sorted(logs) == sorted(POLICIES) and run.summary["trials"] == 8
+    for log in logs.values():
+        assert log.backend == "twin" and len(log.judged) == 4 and len(log.done) == 4
+    values = {name: log.judged.set_index(["object", "presentation"])["value"] for name, log in logs.items()}
+    np.testing.assert_array_equal(values[POLICIES[0]].sort_index(), values[POLICIES[1]].sort_index())
+
+
+def test_an_incomplete_run_is_not_read(tmp_path: Path) -> None:
+    from dgrasp.runs import open_run
+
+    with pytest.raises(RunError, match="not complete"):
+        read_twin_trials(open_run(tmp_path, "twin-trials", trials_recipe()))
+
+
+def test_a_recorded_trial_is_filmed_as_it_happened() -> None:
+    with TwinCell(observer=OBSERVER) as cell:
+        place = cell.present("crochet ball", 0).objects[0].T_world_object[:3, 3]
+        T = np.diag([1.0, -1.0, -1.0, 1.0])
+        T[:3, 3] = place
+        assert cell.execute(T).outcome == "success"
+    record = {"object": "crochet ball", "presentation": 0, "outcome": "success", "pose": [*place, 1.0, 0.0, 0.0, 0.0]}
+    frames = film_trial(record, TwinConfig(), CellConfig(), OBSERVER, seed=0)
+    assert [phase for phase, _ in frames] == ["home", "approach", "close", "lift"]
+    assert frames[0][1].shape == (240, 320, 3)
+    with TwinCell(observer=OBSERVER) as cell:  # a grasp in the air never gets to lift anything
+        cell.present("crochet ball", 0)
+        assert cell.execute(_raised(T)).outcome == "missed"
+    refused = film_trial(record | {"outcome": "refused"}, TwinConfig(), CellConfig(), OBSERVER, seed=0)
+    assert [phase for phase, _ in refused] == ["home"], "what was refused did not move"
+    missed = record | {"outcome": "missed", "pose": [*_raised(T)[:3, 3], 1.0, 0.0, 0.0, 0.0]}
+    assert "lift" not in [phase for phase, _ in film_trial(missed, TwinConfig(), CellConfig(), OBSERVER, seed=0)]
+
+
+def _raised(T: np.ndarray) -> np.ndarray:
+    higher = T.copy()
+    higher[2, 3] = 1.065
+    return higher
