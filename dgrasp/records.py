@@ -6,6 +6,8 @@
         value-<model>-<fingerprint>/
         tuning-<policy>-<fingerprint>/
         evaluation-<fingerprint>/    trials.csv: one row per attempt
+        twin-trials-<fingerprint>/   logs of the trials in the digital twin
+        calibration-sweep-<fingerprint>/
 
 A build's runs are found by the code that would make them again; recorded runs are found by their stage, and say in
 their `run.json` which commit made them. Demonstrations are not kept: those that figures need are made again.
@@ -30,13 +32,15 @@ from dgrasp.files import atomic_path, read_json, write_json
 from dgrasp.nerf import NerfConfig
 from dgrasp.policy import policy_spec
 from dgrasp.profiles import Profile
+from dgrasp.robot.sweep import SweepRecipe
+from dgrasp.robot.twin_trials import TwinTrialsRecipe
 from dgrasp.runs import Run, RunError, read_run
 from dgrasp.value import ValueRecipe
 
 FOLDER = Path(__file__).resolve().parent.parent / "figures" / "runs"
 NAME = "recorded"  # in the place of a profile's name
 KEPT = ("run.json", "done.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors", "readout.safetensors",
-        "trials.csv", "study.journal")  # fmt: skip
+        "trials.csv", "attempts.csv", "study.journal", "logs/*.jsonl")  # fmt: skip
 LARGEST_MIB = 25.0  # our choice: what a clone may cost
 TRAIN_SCENES = 24  # demonstrations made again for figures: enough for examples and probes
 
@@ -87,6 +91,12 @@ class RecordedExperiment(Experiment):
     def evaluation(self) -> Run:
         return read_run(self._place("evaluation"), EvaluationRecipe)
 
+    def twin_trials(self) -> Run:
+        return read_run(self._place("twin-trials"), TwinTrialsRecipe)
+
+    def calibration_sweep(self) -> Run:
+        return read_run(self._place("calibration-sweep"), SweepRecipe)
+
     @cached_property
     def _places(self) -> Mapping[str, Path]:
         """Stage -> run folder."""
@@ -106,21 +116,26 @@ def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:
     """
     runs = {"nerf": experiment.nerf(), **_stages("value", experiment.values())}
     runs |= {**_stages("tuning", experiment.tuning()), "evaluation": experiment.evaluation()}
+    runs |= {"twin-trials": experiment.twin_trials(), "calibration-sweep": experiment.calibration_sweep()}
     unfinished = [name for name, run in runs.items() if not run.complete]
     if unfinished:
         raise RecordError(f"{experiment.build}: not complete: {', '.join(unfinished)}; nothing was recorded")
-    files = [(run.path.name, run.path / name) for run in runs.values() for name in KEPT if (run.path / name).is_file()]
-    size = sum(path.stat().st_size for _, path in files) / 2**20
+    files = {path: folder / path.relative_to(run.path.parent) for run in runs.values() for path in _kept(run)}
+    size = sum(path.stat().st_size for path in files) / 2**20
     if size > LARGEST_MIB:
         raise RecordError(f"{experiment.build}: {size:.1f} MiB to record, at most {LARGEST_MIB:g} are allowed")
     for old in folder.glob("*-*/"):
         shutil.rmtree(old)
-    for name, path in files:
-        with atomic_path(folder / name / path.name) as temporary:
+    for path, target in files.items():
+        with atomic_path(target) as temporary:
             shutil.copyfile(path, temporary)
     stated = {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
     write_json(folder / "profile.json", stated)
     return [folder / run.path.name for run in runs.values()]
+
+
+def _kept(run: Run) -> list[Path]:
+    return [path for pattern in KEPT for path in sorted(run.path.glob(pattern))]
 
 
 def _stages(kind: str, runs: Mapping[str, Run]) -> dict[str, Run]:

@@ -135,6 +135,9 @@ class SafetyCheck:
             check_joints(path, self.limits)
 
 
+BOX_ROUNDING = 1e-4  # m; the optimizer clips candidates to the box's very faces, in float32
+
+
 def check_pose(T_world_tcp: Float[np.ndarray, "4 4"], limits: SafetyLimits) -> Float[np.ndarray, "4 4"]:
     """The pose in float64, if it is rigid, inside the box, high enough and points down; raises UnsafePose."""
     problem = pose_problem(T_world_tcp)
@@ -142,9 +145,9 @@ def check_pose(T_world_tcp: Float[np.ndarray, "4 4"], limits: SafetyLimits) -> F
         raise UnsafePose(f"refused: {problem}")
     T = orthonormal(T_world_tcp)
     for axis, value, low, high in zip("xyz", T[:3, 3], limits.low, limits.high, strict=True):
-        if not low <= value <= high:
+        if not low - BOX_ROUNDING <= value <= high + BOX_ROUNDING:
             raise UnsafePose(
-                f"refused: {axis} = {value:.3f} m is outside the workspace box, allowed are {low:.3f} to {high:.3f} m"
+                f"refused: {axis} = {value:.4f} m is outside the workspace box, allowed are {low:.4f} to {high:.4f} m"
             )
     if T[2, 3] < limits.minimum_height:
         raise UnsafePose(

@@ -30,9 +30,9 @@ def test_a_grasp_that_passes_comes_with_its_straight_lines(safety):
 @pytest.mark.parametrize(
     ("T", "why"),
     [
-        (top_down(0.54, 0.0, 0.05), r"x = 0\.540 m is outside the workspace box, allowed are -0\.127 to 0\.527"),
-        (top_down(0.2, -0.31, 0.05), r"y = -0\.310 m is outside"),
-        (top_down(0.2, 0.0, 0.1195), r"z = 1\.080 m is outside"),
+        (top_down(0.54, 0.0, 0.05), r"x = 0\.5400 m is outside the workspace box, allowed are -0\.1270 to 0\.5270"),
+        (top_down(0.2, -0.31, 0.05), r"y = -0\.3100 m is outside"),
+        (top_down(0.2, 0.0, 0.1195), r"z = 1\.0800 m is outside"),
         (top_down(0.2, 0.0, 0.0165), r"below the minimum height of 0\.9775 m"),
         (tilted(0.2, 0.0, 0.08, math.radians(80)), r"points 80 degrees away from straight down, allowed are 75"),
         (tilted(0.2, 0.0, 0.08, math.pi), "180 degrees"),
@@ -49,6 +49,12 @@ def test_unsafe_poses_are_refused_with_the_reason(safety, T, why):
 def test_the_minimum_height_keeps_closed_fingertips_off_the_board():
     assert SafetyLimits().minimum_height == pytest.approx(BOARD_TOP + 0.015 + 0.002)
     check_pose(top_down(0.2, 0.0, 0.0171), SafetyLimits())
+
+
+def test_rounding_does_not_put_a_pose_on_the_box_s_face_outside():
+    check_pose(top_down(np.float32(0.527) + 1e-5, 0.0, 0.05), SafetyLimits())
+    with pytest.raises(UnsafePose, match="x = 0"):
+        check_pose(top_down(0.5272, 0.0, 0.05), SafetyLimits())
 
 
 def test_poses_beyond_the_arm_are_refused():
