@@ -18,6 +18,17 @@ def test_one_device_works_here_and_has_the_whole_batch():
     assert marks == [("cpu", 0, 1, True, slice(0, 6))]
 
 
+def halve_a_tiny_number(worker: Worker, results: list) -> None:
+    results.append(float(torch.tensor([1.5e-38]) / 2))
+
+
+def test_training_does_not_wait_for_numbers_too_small_to_matter():
+    results: list = []
+    run_on(halve_a_tiny_number, results)
+    assert results == [0.0]
+    assert float(torch.tensor([1.5e-38]) / 2) > 0  # as before
+
+
 def test_shares_are_disjoint_and_leave_nothing_out():
     rows = [Worker(torch.device("cpu"), rank, 3).rows(6) for rank in range(3)]
     assert [list(range(6))[r] for r in rows] == [[0, 1], [2, 3], [4, 5]]
