@@ -74,5 +74,9 @@ def test_smoke_beats_chance_on_simple_scenes(smoke_build):
     assert simple["successes"].sum() / simple["n"].sum() > 0.5
 
 
-def test_table_2_has_no_number_of_ours(smoke_build):
-    assert rows(smoke_build, "tab02")[["successes", "n", "rate", "low", "high"]].isna().all(axis=None)
+def test_table_2_has_the_twin_s_numbers_and_none_of_hardware(smoke_build):
+    table, ours = rows(smoke_build, "tab02"), ["successes", "n", "rate", "low", "high"]
+    backend = table["backend"]
+    assert table.loc[backend == "hardware", ours].isna().all(axis=None) and (backend == "hardware").any()
+    twin = table[(backend == "twin") & (table["policy"] != "base_reported")]
+    assert (twin["n"] > 0).all() and twin["rate"].between(0, 1).all()
