@@ -107,7 +107,10 @@ class Experiment:
     def tuned(self, policy: str) -> Run:
         """The tuning study of one policy (Sec. 3.3, 4.2); raises ValueError, at once, for an unknown one."""
         policy_spec(policy)
-        return tune_policy(*self._tuning_inputs(policy), seed=self.seed)
+        runtime = self.profile.runtime
+        return tune_policy(
+            *self._tuning_inputs(policy), seed=self.seed, storage=runtime.studies, workers=runtime.study_workers
+        )
 
     def tuning(self) -> dict[str, Run]:
         """The studies of all policies, side by side."""

@@ -62,8 +62,8 @@ for ax, value, title in zip(axes, (base, dgrasp), ("main loss only", "main + aux
     plot_landscape(ax, value, climb(value, seed=seed), title)
 
 # %% [markdown]
-# Colour is the score, grey arrows are its slopes, lines are 40 walkers climbing with Adam from random places. The
-# networks read a positional code of
+# Colour is the score (dark is high), grey arrows are its slopes, lines are 40 walkers climbing with Adam from random
+# places. The networks read a positional code of
 # the action, as Ψ reads a NeRF's: it makes landscapes rough, and the main loss has no reason to smooth them where it
 # was never asked. The auxiliary loss
 # has. In numbers, over 200 walkers:

@@ -50,7 +50,8 @@ train, held_out = (DemonstrationSet(experiment.demonstrations(), split=split) fo
 # ## The result first: views that nobody took
 #
 # Scenes that training never saw. Φ gets the source images and renders what another camera would see, and how far away
-# it is. Before you look: which will be sharper, the table or the objects' edges?
+# it is. (Where nothing stops a ray, beyond the table, depth means nothing: dark there is not near.) Before you look:
+# which will be sharper, the table or the objects' edges?
 
 # %%
 sources = experiment.profile.nerf.training.source_views
@@ -78,10 +79,10 @@ _ = ax.set(xlabel="step", ylabel="coarse + fine MSE", yscale="log", title="train
 # ## How it is built
 #
 # Per source view: a feature sampled at the point's projection, the coded position and direction in that camera's
-# frame, three residual blocks; then the mean
-# over views and more blocks. The *scene activations* are the mean and the outputs of the blocks behind it. Directions
-# are rotated into the camera frame, not
-# translated.
+# frame, residual blocks; then the mean over views and more blocks. The *scene activations* are the mean and the outputs
+# of the blocks behind it. Directions are rotated into the camera's frame, not translated. The paper has three blocks
+# before the mean and three behind it; `smoke` and `laptop` have two and three, and code position and direction in the
+# world's frame (REPRODUCING.md says why).
 
 # %%
 show_source(MVNeRF.activations)

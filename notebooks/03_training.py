@@ -32,7 +32,6 @@ seed = 0
 # %%
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 
 from dgrasp.data import DemonstrationSet
 from dgrasp.experiment import Experiment
@@ -63,9 +62,12 @@ cosines.groupby("model", sort=False)[["translation", "rotation"]].agg(["median",
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharey=True)
 for ax, part in zip(axes, ("translation", "rotation"), strict=True):
-    sns.ecdfplot(cosines, x=part, hue="model", palette=sns.color_palette("colorblind", len(runs)), ax=ax)
+    for name, rows in cosines.groupby("model", sort=False):
+        ax.ecdf(rows[part], label=name, color=policy_colour(name), ls="--" if "6d" in name else "-")
     ax.axvline(0, color="0.7", lw=0.8)
-    ax.set(title=part, xlabel="cosine of slope and displacement", ylabel="share of poses below")
+    ax.set(title=part, xlabel="cosine of slope and displacement", xticks=(-1, -0.5, 0, 0.5, 1))
+axes[0].set_ylabel("share of poses below")
+_ = axes[0].legend()
 
 # %% [markdown]
 # The further right a curve, the better: a curve through zero at one half is chance. Each model is judged in the
@@ -130,8 +132,9 @@ save_output("fig02", figure, arrows.table(), experiment.figures, profile=experim
 # ## Second order, without the price
 #
 # Training on slopes means differentiating a derivative: $\mathcal{L}_{aux}$ is a function of $\nabla_p\Psi$, and its
-# gradient in the weights $\theta$ is wanted (Eq. 5). Done plainly (`create_graph=True`), autograd records the backward
-# pass through Φ and goes through it again. This is why the paper cut its poses from 512 to 64.
+# gradient in the weights $\theta$ is wanted (Eq. 5). Done plainly (`create_graph=True`, then `backward()`), autograd
+# records the backward pass through Φ and goes through it again, down to the poses. This is why the paper cut its poses
+# from 512 to 64.
 #
 # But Φ is frozen. With activations $a=\Phi(p)$, their Jacobian $J=\partial a/\partial p$ and the readout's gradient
 # $g(\theta)=\partial\Psi/\partial a$, the slope is $\nabla_p\Psi = J^\top g(\theta)$, and **the weights enter through
@@ -147,12 +150,13 @@ show_source(exact_slope_loss)
 # %% [markdown]
 # What that is worth on this machine, now, for one observation, forward and backward (seconds; the ratios depend less
 # on the machine). `main` is the main loss at as many poses, `plain` and `exact` are the auxiliary loss by the two
-# schemes, `difference` the relative distance of their gradients, which is rounding. The smaller a profile's networks,
-# the less there is to save: at the paper's sizes see `make bench` (`aux_over_plain`).
+# schemes, `difference` the relative distance of their gradients: none, or rounding. Here `plain` runs on the same fast
+# Φ as `exact`, which leaves little to save but Φ's second derivative; beside ordinary operations throughout, at the
+# paper's sizes, see `make bench` (`aux_over_plain`).
 
 # %%
 price = second_order_table(next(iter(values.values())), held_out[0], experiment.profile.value, seed)
-price.set_index("poses").T
+price.set_index("poses").T.style.format("{:.3g}")
 
 # %% [markdown]
 # The poses of the two losses need not be the same. The paper used one set of 64 for both; keeping 512 for the main loss

@@ -89,7 +89,7 @@ study_table(tuned).round(4)
 # %%
 figure, ax = plt.subplots(figsize=(7, 3))
 plots.plot_studies(ax, study_trials(tuned))
-_ = ax.legend(ncols=2, loc="center left", bbox_to_anchor=(1, 0.5))
+_ = ax.legend(ncols=2, loc="center left", bbox_to_anchor=(1, 0.5), handlelength=4)
 
 # %% [markdown]
 # Dots are complete trials, hollow ones were pruned, a line is the best so far. The success of a trial is a mean over
@@ -201,10 +201,10 @@ table.round(3)
 # %% [markdown]
 # ## The slope explorer
 #
-# The landscapes of two models round a demonstrated grasp, cut along two axes of the pose. The star is the grasp;
-# green, the demonstrator's way to it with its displacements; beside each, in the model's colour, the slope at the same
-# pose. Grey arrows are slopes of the cut. One candidate climbs in each landscape (orange; square: start, dot: now),
-# and its gripper is drawn into the views. First the picture without controls:
+# The landscapes of two models round a demonstrated grasp, cut along two axes of the pose: the darker, the higher. The
+# star is the grasp; green, the demonstrator's way to it with its displacements; beside each, in the model's colour, the
+# slope at the same pose. Grey arrows are slopes of the cut. One candidate climbs in each landscape (orange; square:
+# start, dot: now), and its gripper is drawn into the views. First the picture without controls:
 
 # %%
 # One thread: the networks are small, and two that wait for each other stall as soon as the machine has other work.

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
 from dgrasp.config import Config
 from dgrasp.evaluation.attempts import Episode, Observer, attempts_in
 from dgrasp.evaluation.config import ValidationConfig
@@ -32,18 +36,29 @@ def tuning_run(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: 
     return open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=CODE)
 
 
-def tune_policy(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int) -> Run:
+def tune_policy(
+    source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int, storage: str | None = None, workers: int = 1
+) -> Run:
     """One study; returns the complete run, whose summary holds the best optimizer settings and their success.
 
-    Resumes from Optuna's journal in the run folder; test scenes are never seen.
+    Resumes from Optuna's journal in the run folder, or from `storage`, the URL of a database where machines that make
+    the same run share its study (named as the run); the journal is then a copy. Test scenes are never seen.
+    workers: processes that share the trials.
     """
     run = tuning_run(source, recipe, root, seed=seed)
     if run.complete:
         return run
+    journal, name = run.path / "study.journal", run.path.name if storage else source.name
     attempts = ValidationAttempts(source, recipe, seed)
     tuned = tune(
-        attempts, recipe.optimizer, recipe.tuning, storage=run.path / "study.journal", name=source.name, seed=seed
+        attempts, recipe.optimizer, recipe.tuning, storage=storage or journal, name=name, seed=seed, workers=workers
     )
+    if storage:
+        journal.unlink(missing_ok=True)  # of a copy that was interrupted
+        optuna.copy_study(
+            from_study_name=name, from_storage=storage, to_study_name=source.name,
+            to_storage=JournalStorage(JournalFileBackend(str(journal))),
+        )  # fmt: skip
     settings = tuned.config.model_dump(mode="json")
     return run.finish(success=tuned.success, trials=tuned.trials, pruned=tuned.pruned, optimizer=settings)
 

@@ -31,7 +31,8 @@ PROFILES = ("smoke", "laptop", "paper")
 class Runtime(Config):
     """Where and how wide to compute, which is no part of what is computed: runs are found again on other machines.
 
-    Results do not depend on `workers`; the last bits do on `device`, `devices` and `threads`, which runs record.
+    Results do not depend on `workers`; the last bits do on `device`, `devices` and `threads`, which runs record, and
+    which trials a study makes depends on how many processes or machines share it.
     (Precision is part of what is computed: `nerf.precision`.)
     """
 
@@ -49,6 +50,17 @@ class Runtime(Config):
 
     threads: int = Field(default=2, ge=1, description="threads of NeRF pre-training on the CPU")
     workers: int = Field(default=2, ge=1, description="processes for data, value training, tuning and trials")
+    studies: str | None = Field(
+        default=None,
+        pattern="://",
+        description="URL of a database of Optuna's where tuning keeps its studies, so that many machines can share "
+        "their trials: sqlite:///studies.db, postgresql://...; null: a journal file in each study's run",
+    )
+    study_workers: int = Field(
+        default=1,
+        ge=1,
+        description="processes that share the trials of one study; above 1 their order is not repeatable",
+    )
 
 
 class Profile(Config):

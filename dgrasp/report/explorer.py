@@ -140,7 +140,7 @@ class Explorer:
         ]
         models = [ModelPanel(name, *s, path) for name, s, path in zip(names, shown, climb.result(), strict=True)]
         step = min(choice.step, self.steps(choice))
-        note = f"each landscape: {choice.grid} x {choice.grid} poses, images: {self.views}"
+        note = f"dark: high value; each landscape {choice.grid} x {choice.grid} poses, images: {self.views}"
         views = self.demonstrations[choice.scene].views[: self.views]
         return explorer_panels(models, choice.pose_slice, views, self._grasp(choice.scene).numpy(), step, note)
 

@@ -132,10 +132,10 @@ def check_callable(value: object) -> None:
         raise ValueError(f"value: expected a function from poses to one score per pose, got {described(value)}")
 
 
-def check_scores(scores: object, n: int) -> None:
-    """Raise ValueError unless `scores` are one per pose."""
+def check_scores(scores: object, n: int, name: str = "value") -> None:
+    """Raise ValueError unless `scores` are one per pose; name: the function that returned them."""
     if not isinstance(scores, Tensor) or scores.shape != (n,):
-        raise ValueError(f"value: expected one score per pose, shape ({n},), got {described(scores)}")
+        raise ValueError(f"{name}: expected one score per pose, shape ({n},), got {described(scores)}")
 
 
 def part_cosines(

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dgrasp.checks import check_finite
 from dgrasp.poses import Representation
 from dgrasp.poses import representation as _named
 from dgrasp.value.losses import check_pairs, check_scores, cosine_loss
@@ -41,8 +42,9 @@ def exact_slope_loss(
     equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too.
 
     Raises ValueError for poses and targets that do not go together, that are not finite or no rotations; for features
-    that are not differentiable in the poses; and for another number of scores. Activations in bfloat16 or float16
-    are refused, too: second-order gradients would be mostly rounding.
+    that are not differentiable in the poses, a readout that is not in the activations, slopes that are not finite; and
+    for another number of scores. Activations in bfloat16 or float16 are refused, too: second-order gradients would be
+    mostly rounding.
     """
     representation = None if representation is None else _named(representation)
     poses, targets = check_pairs(poses, targets, representation, eps)
@@ -55,10 +57,15 @@ def exact_slope_loss(
             raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
         a_leaf = a.detach().requires_grad_()
         scores = readout(a_leaf)
-        check_scores(scores, len(p))
-        (g,) = torch.autograd.grad(scores.sum(), a_leaf, create_graph=True)
+        check_scores(scores, len(p), "readout")
+        g = None
+        if scores.requires_grad:
+            g = torch.autograd.grad(scores.sum(), a_leaf, create_graph=True, allow_unused=True)[0]
+        if g is None:
+            raise ValueError("readout: not differentiable in the activations (no autograd path from scores to them)")
         w = g.detach().requires_grad_()
         (slope,) = torch.autograd.grad(a, p, grad_outputs=w, create_graph=True)
+    check_finite(slope, "slopes of readout(features)")
     loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)
     (u,) = torch.autograd.grad(slope, w, grad_outputs=v)  # J v
     surrogate = (u * g).sum()

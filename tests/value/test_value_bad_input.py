@@ -205,7 +205,7 @@ def test_the_exact_slope_loss_takes_matrices_and_refuses_features_without_a_way_
     assert torch.equal(by_name, by_vector)
     with pytest.raises(ValueError, match="features: not differentiable in the poses"):
         exact_slope_loss(lambda T: T.detach(), height, T, T.flip(0), "quat")
-    with pytest.raises(ValueError, match="value: expected one score per pose"):
+    with pytest.raises(ValueError, match="readout: expected one score per pose"):
         exact_slope_loss(lambda T: T, lambda a: a[:, 0], T, T.flip(0), "quat")
 
 

@@ -64,4 +64,14 @@ def test_reduced_precision_is_refused():
     value.phi.with_precision("bf16")
     enc, p = value.encode(camera_views(1)), rep.from_matrix(workspace_poses(4, 0))
     with pytest.raises(ValueError, match=r"features: computed in torch\.bfloat16; .* need float32 or float64"):
-        exact_slope_loss(lambda T: value.activations(enc, T[None])[0], value.readout, p, p + 0.1, rep)
+        exact_slope_loss(lambda T: value.activations(enc, T[None])[0], value.readout, p, p.flip(0), rep)
+
+
+def test_a_readout_without_a_way_back_or_with_nan_is_refused():
+    T = workspace_poses(4, 0)
+    with pytest.raises(ValueError, match="readout: not differentiable in the activations"):
+        exact_slope_loss(lambda T: T, lambda a: a.new_zeros(len(a)), T, T.flip(0), "quat")
+    with pytest.raises(ValueError, match=r"readout: expected one score per pose, shape \(4,\)"):
+        exact_slope_loss(lambda T: T, lambda a: a[:, 0], T, T.flip(0), "quat")
+    with pytest.raises(ValueError, match=r"slopes of readout\(features\): contains NaN"):
+        exact_slope_loss(lambda T: T, lambda a: a.sum((1, 2)) * float("nan"), T, T.flip(0), "quat")

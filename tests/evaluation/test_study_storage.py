@@ -1,0 +1,55 @@
+"""Where a policy's study is kept: a journal in its run, or a database that machines share."""
+
+from types import SimpleNamespace
+
+import optuna
+import pytest
+
+from dgrasp.evaluation import tuning
+from dgrasp.policy import OptimizerConfig, TuningConfig
+from dgrasp.profiles import Profile
+from dgrasp.report.studies import study_trials
+
+
+class Attempts:
+    """Succeeds with the higher rates."""
+
+    def __init__(self, source, recipe, seed):
+        pass
+
+    def __call__(self, config):
+        yield from (config.translation_rate > 0.01 * k for k in range(3))
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Makes one study of three trials in a run of its own; returns the finished run."""
+
+    def make(machine: str, **where) -> SimpleNamespace:
+        run = SimpleNamespace(path=tmp_path / machine / "tuning-base_6d_seq-0123", complete=False)
+        run.path.mkdir(parents=True)
+        run.finish = lambda **summary: SimpleNamespace(path=run.path, summary=summary)
+        monkeypatch.setattr(tuning, "tuning_run", lambda *_, **__: run)
+        monkeypatch.setattr(tuning, "ValidationAttempts", Attempts)
+        recipe = SimpleNamespace(optimizer=OptimizerConfig(), tuning=TuningConfig(trials=3, startup_trials=2))
+        return tuning.tune_policy(SimpleNamespace(name="base_6d_seq"), recipe, tmp_path, seed=0, **where)
+
+    return make
+
+
+def test_machines_share_a_study_in_a_database_and_each_run_has_its_journal(study, tmp_path):
+    url = f"sqlite:///{tmp_path}/studies.db"
+    first, second = study("one", storage=url), study("two", storage=url)
+    assert optuna.get_all_study_names(storage=url) == ["tuning-base_6d_seq-0123"]
+    assert first.summary == second.summary and first.summary["trials"] == 3  # the second found all trials made
+    for run in (first, second, study("three")):
+        assert len(study_trials({"base_6d_seq": run})) == 3
+
+
+def test_a_profile_names_the_database():
+    runtime = Profile.model_validate(
+        {"name": "mine", "runtime": {"studies": "sqlite:///s.db", "study_workers": 2}}
+    ).runtime
+    assert (runtime.studies, runtime.study_workers) == ("sqlite:///s.db", 2)
+    with pytest.raises(ValueError, match="studies"):
+        Profile.model_validate({"name": "mine", "runtime": {"studies": "studies.db"}})
