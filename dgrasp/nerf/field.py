@@ -64,10 +64,11 @@ class RadianceField(nn.Module):
         direction = positional_code(d, self.config.direction_frequencies)
         if p.shape[1] == rgb.shape[1]:
             position, on_position = torch.cat([position, rgb], dim=-1), torch.cat([on_position, on_rgb], dim=1)
+            x = torch.addmm(projected.flatten(0, -2), position.flatten(0, -2), on_position.t()).view_as(projected)
         else:
-            projected = projected + F.linear(rgb, on_rgb)
-        x = projected + F.linear(position, on_position, self.first.bias)
-        x = (x + F.linear(direction, on_direction)).to(dtype or x.dtype)
+            x = torch.addmm(projected.flatten(0, -2), rgb.flatten(0, -2), on_rgb.t()).view_as(projected)
+            x = x + F.linear(position, on_position)
+        x = (x + F.linear(direction, on_direction, self.first.bias)).to(dtype or x.dtype)
         return trunk(x.flatten(2, 3), self.per_view, self.shared, last).unflatten(1, p.shape[2:4])
 
     def radiance(

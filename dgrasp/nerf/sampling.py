@@ -70,11 +70,20 @@ class _DotRows(torch.autograd.Function):
 
 
 def _scatter_rows(rows: Tensor, index: Tensor, weights: Tensor, like: Tensor) -> Tensor:
-    """Transpose of `_MixRows` in the table: add `weights[i, k] * rows[i]` to row `index[i, k]`."""
-    out = torch.zeros_like(like)
-    for i, w in zip(index.unbind(1), weights.unbind(1), strict=True):
-        out.index_add_(0, i, rows * w[:, None])
-    return out
+    """Transpose of `_MixRows` in the table: add `weights[i, k] * rows[i]` to row `index[i, k]`.
+
+    Sorted by the row they go to, these are again weighted sums of rows: nothing of the size of `rows` is written.
+    """
+    target, order = index.flatten().sort()
+    ends = torch.arange(len(like) + 1, dtype=index.dtype, device=index.device)
+    return F.embedding_bag(
+        order // index.shape[1],
+        rows.contiguous(),
+        torch.searchsorted(target, ends),
+        mode="sum",
+        per_sample_weights=weights.flatten()[order],
+        include_last_offset=True,
+    )
 
 
 def bilinear_corners(
