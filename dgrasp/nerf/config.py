@@ -61,11 +61,22 @@ class FieldConfig(Config):
     frame: Literal["camera", "world"] = Field(
         "camera", description="frame of coded positions and directions: each source camera's (the predecessor), or one"
     )
+    directions: Literal["rotated", "moved"] = Field(
+        "rotated",
+        description="into a source camera's frame: view directions are rotated (vectors), or also moved by its "
+        "translation as if they were points: the authors' code, where the camera's place leaks into them",
+    )
     density_scale: float = Field(
         1.0, ge=1, description="1 / metre per unit of a large output; every scale starts from the same density"
     )
     position_frequencies: int = Field(10, ge=1, le=16, description="octaves of the positional code, from pi / metre")
     direction_frequencies: int = Field(10, ge=1, le=16, description="octaves of the code of view directions")
+
+    @model_validator(mode="after")
+    def _directions(self) -> FieldConfig:
+        if self.directions == "moved" and self.frame == "world":
+            raise ValueError("directions: 'moved' is about source cameras' frames; with frame 'world' use 'rotated'")
+        return self
 
 
 class RayConfig(Config):

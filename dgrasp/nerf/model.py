@@ -18,7 +18,7 @@ from dgrasp.nerf.field import RadianceField
 from dgrasp.nerf.precision import check_precision, resolve_precision
 from dgrasp.nerf.sampling import sample_bilinear
 from dgrasp.nerf.vit import VisionEncoder
-from dgrasp.poses import check_poses, invert, rotate_directions, transform_points
+from dgrasp.poses import check_poses, invert, transform_points
 from dgrasp.streams import torch_generator
 
 SMALLEST_IMAGE = 4  # pixels: its feature map at half resolution still has neighbours to interpolate
@@ -111,7 +111,7 @@ class MVNeRF(nn.Module):
         scale = uv.new_tensor(1.0 / self.encoder.stride)  # pixel (u, v) of a symmetric stride-2 map is at (u/2, v/2)
         features = sample_bilinear(projected.flatten(0, 1).to(points.dtype), uv * scale)
         in_camera = self.config.field.frame == "camera"
-        p, d = (p_cam, rotate_directions(Ts_cam_world, d_world)) if in_camera else (p_world, d_world)
+        p, d = (p_cam, field.directions_in(Ts_cam_world, d_world)) if in_camera else (p_world, d_world)
         return field(
             p.unflatten(2, (n, s)),
             d[..., None, :],

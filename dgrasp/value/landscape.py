@@ -23,7 +23,7 @@ from dgrasp.nerf import EncodedViews, MVNeRF
 from dgrasp.nerf.field import positional_code
 from dgrasp.nerf.sampling import bilinear_corners, bilinear_slopes
 from dgrasp.nerf.trunk import block_backward, block_in_place, weights_by_block
-from dgrasp.poses import check_poses, invert, rotate_directions, transform_points
+from dgrasp.poses import check_poses, invert, transform_points
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout, activation_with_slope
 
@@ -120,7 +120,7 @@ class _Geometry:
     """Pose -> places: query points, projection, positional codes."""
 
     def __init__(self, phi: MVNeRF, queries: QueryPoints, groups: EncodedViews) -> None:
-        self.queries, self.field = queries, phi.config.field
+        self.queries, self.field, self.directions_in = queries, phi.config.field, phi.fine.directions_in
         self.K = groups.K.flatten(0, 1)
         self.Ts_cam_world = invert(groups.Ts_world_cam.flatten(0, 1))
 
@@ -128,7 +128,7 @@ class _Geometry:
         points, directions = (x.reshape(1, -1, 3) for x in self.queries.lines_in_world(T_world_tcp))
         p_cam = transform_points(self.Ts_cam_world, points)
         if self.field.frame == "camera":
-            points, directions = p_cam, rotate_directions(self.Ts_cam_world, directions)
+            points, directions = p_cam, self.directions_in(self.Ts_cam_world, directions)
         return _Places(
             pixels_of(self.K, p_cam),
             positional_code(points, self.field.position_frequencies),

@@ -50,6 +50,11 @@ class ReadoutConfig(Config):
         description="C1 everywhere, the last layer included (Sec. 3.2; the authors' code leaves ReLU there); "
         "relu is for Base only, the slope loss refuses it",
     )
+    last_activation: Literal["same", "relu"] = Field(
+        default="same",
+        description='before the last layer: "same" as elsewhere (ours: slopes are continuous up to the score), or '
+        '"relu", which the authors\' code leaves there, also under the slope loss',
+    )
     activation_features: int = Field(default=64, ge=1, description="outputs of the layer on each scene activation")
     query_features: int = Field(default=64, ge=1, description="features that describe one query")
     trunk_hidden: int = Field(default=128, ge=1, description="hidden width of the first residual block")
@@ -57,7 +62,7 @@ class ReadoutConfig(Config):
 
     @property
     def smooth(self) -> bool:
-        """Whether slopes are continuous, which the slope loss needs."""
+        """Whether slopes are continuous below the last layer, which the slope loss needs."""
         return self.activation != "relu"
 
 
@@ -86,6 +91,7 @@ class GraspReadout(nn.Module):
             ResidualBlock(queries * c.query_features, c.trunk_hidden, c.trunk_features, act),
             ResidualBlock(c.trunk_features, act=act),
         )
+        self.last_activation = act if c.last_activation == "same" else ACTIVATIONS[c.last_activation]
         self.logit = nn.Linear(c.trunk_features, 1)
         self._initialise(generator)
 
@@ -109,4 +115,4 @@ class GraspReadout(nn.Module):
 
     def score(self, features: Float[Tensor, "*n queries_features"]) -> Float[Tensor, "*n"]:
         """Logits from the features of all queries of a pose, side by side."""
-        return self.logit(self.activation(self.trunk(features))).squeeze(-1)
+        return self.logit(self.last_activation(self.trunk(features))).squeeze(-1)

@@ -13,12 +13,24 @@ from dgrasp.value.landscape import Landscape
 from dgrasp.value.losses import scores_and_slopes
 
 
-def psi(activation: str = "elu", frame: str = "camera", fusion: str = "sum", frozen: bool = True) -> GraspValue:
+def psi(
+    activation: str = "elu", frame: str = "camera", fusion: str = "sum", frozen: bool = True, authors: bool = False
+) -> GraspValue:
+    """authors: with the two places where their code differs from ours."""
     field = {"hidden": 8, "blocks_per_view": 2, "blocks_shared": 2, "frame": frame, "position_frequencies": 3}
+    if authors:
+        field["directions"] = "moved"
     config = {"encoder": {"kind": "convolution", "channels": 6, "width": 4}, "field": field}
     phi = build_nerf(NerfConfig.model_validate(config)).double()
     queries = QueryPoints.from_config(QueryConfig(points_per_line=2))
-    widths = {"activation_features": 5, "query_features": 7, "trunk_hidden": 6, "trunk_features": 4}
+    last = "relu" if authors else "same"
+    widths = {
+        "last_activation": last,
+        "activation_features": 5,
+        "query_features": 7,
+        "trunk_hidden": 6,
+        "trunk_features": 4,
+    }
     readout = GraspReadout(
         ReadoutConfig.model_validate({"activation": activation, **widths}), queries=12, activations=3, hidden=8
     ).double()
@@ -51,6 +63,15 @@ def test_scores_and_slopes_equal_autograds(activation, frame, rep, fusion, monke
         torch.testing.assert_close(slopes, expected_slopes, rtol=1e-9, atol=1e-9)
         with torch.no_grad():
             torch.testing.assert_close(fast(coordinates.to_matrix(vectors)), expected.detach(), rtol=1e-10, atol=1e-10)
+
+
+def test_options_of_the_authors_code_are_heeded():
+    ours, theirs = psi(), psi(authors=True)
+    views, T = camera_views(2), poses()
+    score = theirs.bind(theirs.encode(views))
+    torch.testing.assert_close(score(T), plain(theirs, theirs.encode(views))(T), rtol=1e-10, atol=1e-10)
+    theirs.readout.load_state_dict(ours.readout.state_dict())
+    assert (score(T) - ours.bind(ours.encode(views))(T)).abs().max() > 1e-6
 
 
 def test_slopes_are_finite_differences():
