@@ -40,7 +40,7 @@ def second_order_table(
     """
     learning = build_value(config, value.phi, seed)  # the trained readout is frozen; this one has gradients
     learning.readout.load_state_dict(value.readout.state_dict())
-    enc = learning.encode(demo.views[[0]])
+    enc = learning.encode(demo.views[: config.views])
     rep = representation("quat")
     with in_precision(value.phi, "fp32"):  # second order is float32 whatever Phi's precision
         return pd.DataFrame([_row(learning, enc, _poses(demo, config, n, rep, seed), rep, repeats) for n in sizes])

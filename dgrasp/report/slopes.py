@@ -32,8 +32,8 @@ def slope_cosines(
     for i, demo in enumerate(demonstrations):
         generator = streams.torch_generator(seed, "slope cosines", i)
         T_r, T_target = around_trajectory(_tensor(demo.Ts_world_tcp), config.slope, generator)
-        view = int(torch.randint(config.policy_views, (), generator=generator))
-        rows.append(slope_agreement(value.bind(value.encode(demo.views[[view]])), T_r, T_target, rep))
+        views = torch.randperm(config.policy_views, generator=generator)[: config.views].tolist()  # as in training
+        rows.append(slope_agreement(value.bind(value.encode(demo.views[views])), T_r, T_target, rep))
     values = torch.cat(rows).numpy()
     return pd.DataFrame({"model": model, "translation": values[:, 0], "rotation": values[:, 1]})
 
@@ -82,7 +82,7 @@ def slope_arrows(
     directions = {}
     for name, value in values.items():
         rep = representation(MODELS[name] or EVALUATED_IN)
-        score = value.bind(value.encode(demo.views[[0]]))
+        score = value.bind(value.encode(demo.views[: config.views]))
         directions[name] = slopes(score, rep.from_matrix(T_r), rep)[:, :3].numpy()
     displacement = (T_target - T_r)[:, :3, 3].numpy()
     return SlopeArrows(grasp.numpy(), among[1:].numpy(), T_r[:, :3, 3].numpy(), displacement, directions)
