@@ -38,7 +38,7 @@ def value_on(phi, config: ValueConfig) -> GraspValue:  # type: ignore[no-untyped
     readout = GraspReadout(
         config.readout, queries=len(queries), activations=phi.activation_count, hidden=phi.config.field.hidden
     )
-    return GraspValue(phi, readout, queries)
+    return GraspValue(phi, readout, queries, config.fusion)
 
 
 def frozen(value: GraspValue) -> GraspValue:
