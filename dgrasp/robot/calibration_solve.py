@@ -109,6 +109,8 @@ def refine(board: Board, used: Sequence[Sighting], begin: Solved, fit_lens: bool
     def unpack(x: np.ndarray) -> Solved:
         seen = begin.lens
         if fit_lens:
+            if min(x[12:14]) <= 0:
+                raise NoSolution("the views and the arm's poses do not go together: the fit runs to an impossible lens")
             intrinsics = Intrinsics(k.width, k.height, *(float(v) for v in x[12:16]))
             seen = Lens(intrinsics, np.append(x[16:20], 0.0) if distorted else np.zeros(5), seen.Ts_cam_board)
         return Solved(seen, _pose(x[:6]), _pose(x[6:12]), begin.method)
