@@ -68,6 +68,8 @@ def train_again(experiment: Experiment, seeds: Sequence[int], repetitions: int =
     One row per seed and task: rate of both, and their paired comparison. Demonstrations are made again if only a
     record is there.
     """
+    if set(seeds) - {experiment.seed}:
+        _demonstrations(experiment)  # once, before processes that need them stand side by side
     models = [(seed, policy_spec(name).model) for seed in seeds for name in CONTRAST]
     workers = experiment.profile.runtime.workers
     joblib.Parallel(n_jobs=workers)(joblib.delayed(_value)(experiment, model, seed) for seed, model in models)
@@ -94,13 +96,18 @@ def _contrast(experiment: Experiment, seed: int, repetitions: int) -> Run:
 def _value(experiment: Experiment, model: str, seed: int) -> Run:
     if seed == experiment.seed:
         return experiment.value(model)
-    p = experiment.profile
-    demos = generate_demonstrations(p.data, p.cell, experiment.build, seed=experiment.seed, workers=p.runtime.workers)
+    p, demos = experiment.profile, _demonstrations(experiment)
     device = p.runtime.device
     # one thread: the models train side by side, as in the experiment
     return train_value(
         p.value, experiment.nerf(), demos, experiment.build, model=model, seed=seed, device=device, threads=1
     )
+
+
+def _demonstrations(experiment: Experiment) -> Run:
+    """All of them, as the models of the experiment were trained on: a record has only those that figures need."""
+    p = experiment.profile
+    return generate_demonstrations(p.data, p.cell, experiment.build, seed=experiment.seed, workers=p.runtime.workers)
 
 
 def _recipe(experiment: Experiment, **changes: object) -> EvaluationRecipe:

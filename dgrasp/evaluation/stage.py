@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -29,6 +30,8 @@ CODE = (
     "dgrasp.poses",
     "dgrasp.cameras",
 )
+
+Job = tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
 
 
 class EvaluationRecipe(Config):
@@ -58,17 +61,25 @@ def evaluate(
     if run.complete:
         return run
     episodes = list(_episodes(recipe.evaluation))
-    todo = [e for e in episodes if not _record_path(run, e).is_file()]
-    jobs = (joblib.delayed(_episode_to_disk)(recipe, sources[e.policy], e, seed, _record_path(run, e)) for e in todo)
+    jobs = {
+        _record_path(run, e): joblib.delayed(_episode_to_disk)(recipe, sources[e.policy], e, seed, _record_path(run, e))
+        for e in episodes
+    }
+    return finish_attempts(run, jobs, workers, "trials.csv", desc="grasping", unit="scene")
+
+
+def finish_attempts(run: Run, jobs: Mapping[Path, Job], workers: int, table: str, *, desc: str, unit: str) -> Run:
+    """Finish a run whose attempts are recorded unit by unit; returns it complete, with `table` in its folder.
+
+    jobs: the file of each unit's rows, and the call that writes it; units already on disk are not made again.
+    """
+    todo = [job for path, job in jobs.items() if not path.is_file()]
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    progress = tqdm(
-        total=len(episodes), initial=len(episodes) - len(todo), desc="grasping", unit="scene", mininterval=5
-    )
-    with progress:
-        for _ in parallel(jobs):
+    with tqdm(total=len(jobs), initial=len(jobs) - len(todo), desc=desc, unit=unit, mininterval=5) as progress:
+        for _ in parallel(todo):
             progress.update()
-    rows = [row for e in episodes for row in read_json(_record_path(run, e))]
-    write_text(run.path / "trials.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    rows = [row for path in jobs for row in read_json(path)]
+    write_text(run.path / table, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
     return run.finish(attempts=len(rows), successes=sum(bool(row["success"]) for row in rows))
 
 

@@ -14,15 +14,15 @@ from pathlib import Path
 import joblib
 import pandas as pd
 from pydantic import Field, field_validator
-from statsmodels.stats.proportion import proportion_confint
-from tqdm import tqdm
 
 from dgrasp import streams
 from dgrasp.config import Config
 from dgrasp.evaluation import Observer, PolicySource
 from dgrasp.evaluation.stage import CODE as EVALUATION_CODE
+from dgrasp.evaluation.stage import finish_attempts
+from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.workers import worker_policy
-from dgrasp.files import read_json, write_json, write_text
+from dgrasp.files import write_json
 from dgrasp.policy import GraspPolicy, NoGraspError, policy_spec
 from dgrasp.robot.cell import UnsafePose
 from dgrasp.robot.trials import NO_GRASP, REFUSED, for_real_robot
@@ -138,16 +138,9 @@ def sweep(
     run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=CODE)
     if run.complete:
         return run
-    cells = list(_cells(recipe.sweep))
-    todo = [c for c in cells if not _path(run, c).is_file()]
-    jobs = (joblib.delayed(_to_disk)(recipe, sources[c.policy], c, seed, _path(run, c)) for c in todo)
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    with tqdm(total=len(cells), initial=len(cells) - len(todo), desc="twin", unit="error", mininterval=5) as progress:
-        for _ in parallel(jobs):
-            progress.update()
-    rows = [row for c in cells for row in read_json(_path(run, c))]
-    write_text(run.path / "attempts.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
-    return run.finish(attempts=len(rows), successes=sum(bool(row["success"]) for row in rows))
+    cells = _cells(recipe.sweep)
+    jobs = {_path(run, c): joblib.delayed(_to_disk)(recipe, sources[c.policy], c, seed, _path(run, c)) for c in cells}
+    return finish_attempts(run, jobs, workers, "attempts.csv", desc="twin", unit="error")
 
 
 def read_sweep(run: Run) -> pd.DataFrame:
@@ -164,9 +157,9 @@ def sweep_rates(attempts: pd.DataFrame, confidence: float = 0.95) -> pd.DataFram
     zero = attempts[(attempts["kind"] == TRANSLATION) & (attempts["error"] == 0)]
     rows = pd.concat([attempts, zero.assign(kind=ROTATION)]).groupby(["policy", "kind", "error"], sort=False)["success"]
     table = rows.agg(successes="sum", n="count").reset_index().astype({"successes": int})
-    low, high = proportion_confint(table["successes"], table["n"], alpha=1 - confidence, method="wilson")
-    table = table.assign(rate=table["successes"] / table["n"], low=low, high=high)
-    return table.sort_values(["kind", "policy", "error"], ascending=[False, True, True], ignore_index=True)
+    return with_rates(table, confidence).sort_values(
+        ["kind", "policy", "error"], ascending=[False, True, True], ignore_index=True
+    )
 
 
 def attempt(
