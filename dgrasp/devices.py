@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -185,6 +186,13 @@ def _process(
     torch.set_num_threads(threads)  # Fabric sets its own number
     with without_denormals():
         job(Worker(fabric.device, rank, devices, bf16, fabric), *arguments)
+    fabric.barrier()
+    torch.distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(
+        0
+    )  # the work is done; an interpreter that shuts down under torch's threads can abort, which looks like failure
 
 
 def _end_with_the_parent() -> None:
