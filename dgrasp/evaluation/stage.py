@@ -95,7 +95,7 @@ def _episodes(config: EvaluationConfig) -> Iterable[Episode]:
     for name, budget in config.tasks.items():
         for policy in config.policies:
             for repetition in range(config.repetitions):
-                for scene in range(budget.scenes):
+                for scene in range(repetition * budget.scenes, (repetition + 1) * budget.scenes):
                     yield Episode(policy, name, "test", scene, repetition)
 
 

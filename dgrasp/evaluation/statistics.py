@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, permutation_test
 from statsmodels.stats.proportion import proportion_confint
 
 from dgrasp.evaluation.config import EvaluationConfig
@@ -34,10 +34,11 @@ def with_rates(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
 
 
 def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str) -> dict[str, float]:
-    """Exact McNemar test over the scenes, repetitions and attempts of either policy; an attempt not made has failed.
+    """Paired tests over the scenes, repetitions and attempts of either policy; an attempt not made has failed.
 
-    Returns the two discordant counts, the difference of the rates and the two-sided p-value. Attempts within one
-    scene depend on each other, so p is a guide and not a guarantee.
+    Returns the two discordant counts, the difference of the rates and two two-sided p-values: `p` of the exact McNemar
+    test, a guide only where a scene has several attempts, since these depend on each other; and `p_scenes`, which
+    swaps the policies' names scene by scene (permutation test of successes per scene) and holds for either.
     """
     wide = trials[trials["task"] == task].pivot_table(index=PAIR, columns="policy", values="success", aggfunc="first")
     for name in (policy, control):
@@ -45,13 +46,25 @@ def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str
             raise ValueError(f"no trials of policy {name!r} on task {task!r}; policies: {', '.join(wide.columns)}")
     both = wide[[policy, control]].dropna(how="all").fillna(False).astype(bool)  # not made: failed, see `success_rates`
     counts = mcnemar(both[policy], both[control])
+    scenes = both.groupby(level=["scene", "repetition"]).sum()
     return {
         "n": len(both),
         "only_policy": counts.only_first,
         "only_control": counts.only_second,
         "difference": (counts.only_first - counts.only_second) / max(len(both), 1),
         "p": counts.p,
+        "p_scenes": _swapped_scenes(scenes[policy], scenes[control]),
     }
+
+
+def _swapped_scenes(first: pd.Series, second: pd.Series) -> float:
+    """Two-sided p-value of equal successes per scene: exact for few scenes, else from 9,999 random swaps."""
+
+    def difference(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
+        return np.asarray(np.sum(a - b, axis=axis))
+
+    sides = (first.to_numpy(float), second.to_numpy(float))
+    return float(permutation_test(sides, difference, permutation_type="samples", rng=0).pvalue)
 
 
 class McNemar(NamedTuple):

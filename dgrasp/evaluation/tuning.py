@@ -1,9 +1,10 @@
-"""Tuning of a policy's optimizer by grasp success in simulation, on validation scenes of the simple task (Sec. 4.2)."""
+"""Tuning of a policy's optimizer by grasp success in simulation, on validation scenes (Sec. 4.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import optuna
@@ -18,6 +19,7 @@ from dgrasp.evaluation.workers import PolicySource, worker_cell
 from dgrasp.policy import OptimizerConfig, TuningConfig, tune
 from dgrasp.runs import Run, open_run
 from dgrasp.sim import CellConfig
+from dgrasp.sim.tasks import own_module
 
 
 class TuningRecipe(Config):
@@ -33,7 +35,8 @@ class TuningRecipe(Config):
 def tuning_run(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int) -> Run:
     """The run folder of a policy's study, complete or not; nothing is tried."""
     inputs = {"nerf": source.nerf, "value": source.value}
-    return open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=CODE)
+    code = {*CODE, *(module for task in recipe.validation.tasks for module in own_module(task))}
+    return open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=code)
 
 
 def tune_policy(
@@ -74,7 +77,7 @@ class ValidationAttempts:
     def __call__(self, optimizer: OptimizerConfig) -> Iterator[bool]:
         policy = replace(self.source, optimizer=optimizer).load()
         cell, budget = worker_cell(self.recipe.cell), self.recipe.validation
-        for scene in range(budget.scenes):
-            episode = Episode(self.source.name, "simple", "validation", scene, repetition=0)
+        for scene, task in product(range(budget.scenes), budget.tasks):
+            episode = Episode(self.source.name, task, "validation", scene, repetition=0)
             for attempt in attempts_in(cell, policy, episode, budget.attempts, self.recipe.observer, self.seed):
                 yield attempt.success

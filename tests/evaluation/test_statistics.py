@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from dgrasp.evaluation import EvaluationConfig, paired_comparison, success_rates
+from dgrasp.evaluation import EvaluationConfig, ValidationConfig, paired_comparison, stage, success_rates
 
 
 def trials(**outcomes):
@@ -40,7 +40,37 @@ def test_attempts_that_could_not_be_made_count_as_failed():
 def test_paired_comparison_is_the_exact_mcnemar_test():
     """Six discordant pairs, all in favour of a: p = 2 / 2^6."""
     result = paired_comparison(trials(a="ssssssss", b="ffffffss"), "a", "b", "simple")
-    assert result == {"n": 8, "only_policy": 6, "only_control": 0, "difference": 0.75, "p": pytest.approx(2 / 64)}
+    both_p = dict.fromkeys(("p", "p_scenes"), pytest.approx(2 / 64))  # one attempt per scene: the tests are one
+    assert result == {"n": 8, "only_policy": 6, "only_control": 0, "difference": 0.75, **both_p}
+
+
+def test_attempts_of_one_scene_are_no_independent_evidence():
+    """Five discordant attempts in each of two scenes: by attempts p = 2 / 2^10, by scenes only 2 / 2^2."""
+    both = pd.concat([trials(a="ss", b="ff").assign(attempt=attempt) for attempt in range(5)])
+    result = paired_comparison(both, "a", "b", "simple")
+    assert (result["p"], result["p_scenes"]) == (pytest.approx(2 / 1024), pytest.approx(2 / 4))
+
+
+def test_scene_level_p_is_the_same_at_every_call():
+    """So many scenes that swaps are drawn, and not counted out."""
+    both = trials(a="ssf" * 10, b="sff" * 10)
+    first, second = (paired_comparison(both, "a", "b", "simple")["p_scenes"] for _ in range(2))
+    assert first == second and 0 < first < 0.01
+
+
+def test_repetitions_have_scenes_of_their_own():
+    """The same scene twice would count one attempt twice: plans hardly depend on their starts."""
+    config = EvaluationConfig(
+        tasks={"simple": {"scenes": 3, "attempts": 5}}, repetitions=2, policies=("base_quat_seq", "base_quat_sync")
+    )
+    asked = [(e.policy, e.scene, e.repetition) for e in stage._episodes(config)]
+    first, second = ([place[1:] for place in asked if place[0] == policy] for policy in config.policies)
+    assert first == second == [(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 1)]
+
+
+def test_tuning_takes_known_tasks():
+    with pytest.raises(ValueError, match="cluter"):
+        ValidationConfig(tasks=("cluter",))
 
 
 def test_equal_policies_differ_by_nothing():
