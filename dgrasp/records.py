@@ -2,6 +2,7 @@
 
     figures/runs/
         profile.json                 the profile and seed of the experiment
+        model_card.md                what the models are, from what, how good, and for what
         nerf-<fingerprint>/          run.json, metrics, weights.safetensors, done.json
         value-<model>-<fingerprint>/
         tuning-<policy>-<fingerprint>/
@@ -28,10 +29,11 @@ from pathlib import Path
 from dgrasp.data import generate_demonstrations
 from dgrasp.evaluation import EvaluationRecipe, TuningRecipe
 from dgrasp.experiment import Experiment
-from dgrasp.files import atomic_path, read_json, write_json
+from dgrasp.files import atomic_path, read_json, write_json, write_text
 from dgrasp.nerf import NerfConfig
 from dgrasp.policy import policy_spec
 from dgrasp.profiles import Profile
+from dgrasp.report.model_card import model_card
 from dgrasp.robot.sweep import SweepRecipe
 from dgrasp.robot.twin_trials import TwinTrialsRecipe
 from dgrasp.runs import Run, RunError, read_run
@@ -129,6 +131,7 @@ def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:
     for path, target in files.items():
         with atomic_path(target) as temporary:
             shutil.copyfile(path, temporary)
+    write_text(folder / "model_card.md", model_card(experiment))
     stated = {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
     write_json(folder / "profile.json", stated)
     return [folder / run.path.name for run in runs.values()]

@@ -65,7 +65,7 @@ def _card(run: Run, summary: dict[str, Any], attempts: pd.DataFrame) -> str:
         f"Only grasps that lifted their object are demonstrations: "
         f"{summary['demonstrations']} of {summary['attempts']} attempts.\n"
     )
-    return head + "".join(f"\n## {title}\n\n{_table(frame)}" for title, frame in sections.items())
+    return head + "".join(f"\n## {title}\n\n{markdown_table(frame)}" for title, frame in sections.items())
 
 
 _STARTS = ("height", "tilt", "turn_to_grasp")
@@ -85,7 +85,7 @@ def _general(reason: str, kinds: Iterable[str]) -> str:
     return re.sub(r"\d+ (N|mm)", r"some \1", reason)
 
 
-def _table(frame: pd.DataFrame) -> str:
+def markdown_table(frame: pd.DataFrame) -> str:
     """A Markdown table."""
     rows = [list(map(str, frame.columns)), ["---"] * len(frame.columns), *frame.astype(str).to_numpy().tolist()]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -43,7 +43,8 @@ class Attempt:
     outcome: str
     success: bool
     reason: str
-    object: str
+    object: str  # the lifted one
+    objects: str  # all that stood on the table before the attempt
     models: str
     simulated_seconds: float
 
@@ -113,6 +114,7 @@ def _record(episode: Episode, attempt: int, seed: int, plan: Plan, trial: Trial,
         success=trial.outcome is Outcome.SUCCESS,
         reason=trial.reason,
         object=trial.object or "",
+        objects=_names(scene),
         models=_models(scene),
         simulated_seconds=trial.simulated_seconds,
     )
@@ -130,9 +132,14 @@ def _no_grasp(episode: Episode, attempt: int, seed: int, reason: str, scene: Sce
         success=False,
         reason=reason,
         object="",
+        objects=_names(scene),
         models=_models(scene),
         simulated_seconds=0.0,
     )
+
+
+def _names(scene: Scene) -> str:
+    return ", ".join(o.name for o in scene.objects)
 
 
 def _models(scene: Scene) -> str:

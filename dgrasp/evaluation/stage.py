@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from dgrasp.config import Config
-from dgrasp.evaluation.attempts import POSE, Episode, Observer, attempts_in
+from dgrasp.evaluation.attempts import POSE, Attempt, Episode, Observer, attempts_in
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.files import read_json, write_json, write_text
@@ -65,13 +65,16 @@ def evaluate(
         _record_path(run, e): joblib.delayed(_episode_to_disk)(recipe, sources[e.policy], e, seed, _record_path(run, e))
         for e in episodes
     }
-    return finish_attempts(run, jobs, workers, "trials.csv", desc="grasping", unit="scene")
+    return finish_attempts(run, jobs, workers, Attempt, "trials.csv", desc="grasping", unit="scene")
 
 
-def finish_attempts(run: Run, jobs: Mapping[Path, Job], workers: int, table: str, *, desc: str, unit: str) -> Run:
+def finish_attempts(
+    run: Run, jobs: Mapping[Path, Job], workers: int, row: type, table: str, *, desc: str, unit: str
+) -> Run:
     """Finish a run whose attempts are recorded unit by unit; returns it complete, with `table` in its folder.
 
     jobs: the file of each unit's rows, and the call that writes it; units already on disk are not made again.
+    row: the dataclass whose fields are the table's columns.
     """
     todo = [job for path, job in jobs.items() if not path.is_file()]
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
@@ -79,7 +82,8 @@ def finish_attempts(run: Run, jobs: Mapping[Path, Job], workers: int, table: str
         for _ in parallel(todo):
             progress.update()
     rows = [row for path in jobs for row in read_json(path)]
-    write_text(run.path / table, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    columns = [field.name for field in fields(row)]
+    write_text(run.path / table, pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n"))
     return run.finish(attempts=len(rows), successes=sum(bool(row["success"]) for row in rows))
 
 

@@ -140,7 +140,7 @@ def sweep(
         return run
     cells = _cells(recipe.sweep)
     jobs = {_path(run, c): joblib.delayed(_to_disk)(recipe, sources[c.policy], c, seed, _path(run, c)) for c in cells}
-    return finish_attempts(run, jobs, workers, "attempts.csv", desc="twin", unit="error")
+    return finish_attempts(run, jobs, workers, TwinAttempt, "attempts.csv", desc="twin", unit="error")
 
 
 def read_sweep(run: Run) -> pd.DataFrame:

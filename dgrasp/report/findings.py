@@ -1,0 +1,127 @@
+"""What the trial records say about the paper's statements (Sec. 5.1), worked out and not written down by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from statsmodels.stats.multitest import multipletests
+
+from dgrasp.evaluation import paired_comparison
+from dgrasp.evaluation.statistics import with_rates
+from dgrasp.policy import in_corner, policy_spec
+
+LEVEL = 0.05  # of a test; not in the paper, which tests nothing
+KINDS = ("quat_seq", "quat_sync", "6d_seq", "6d_sync")
+
+
+def compare(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], rates: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of policies on the same scenes and starts, task by task; pairs without trials are left out.
+
+    Columns: `first`, `second`, `task`, their rates, `difference`, `apart` (Wilson intervals do not overlap),
+    `only_first`, `only_second` (attempts that one of them alone lifted), `p` (scenes swapped, see
+    `paired_comparison`) and `p_holm` (the same for all rows of this table together, Holm 1979).
+    """
+    known = rates.set_index(["policy", "task"])
+    rows = []
+    for first, second in pairs:
+        for task in dict.fromkeys(rates["task"]):
+            if not {(first, task), (second, task)} <= set(known.index):
+                continue
+            a, b = known.loc[(first, task)], known.loc[(second, task)]
+            test = paired_comparison(trials, first, second, task)
+            rows.append(
+                {
+                    "first": first,
+                    "second": second,
+                    "task": task,
+                    "rate": a["rate"],
+                    "rate_second": b["rate"],
+                    "difference": a["rate"] - b["rate"],
+                    "apart": bool(a["low"] > b["high"] or b["low"] > a["high"]),
+                    "only_first": test["only_policy"],
+                    "only_second": test["only_control"],
+                    "p": test["p_scenes"],
+                }
+            )
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=multipletests(table["p"], method="holm")[1]) if len(table) else table
+
+
+def slope_pairs() -> list[tuple[str, str]]:
+    """dGrasp and Base with the same representation and schedule: only the loss differs."""
+    return [(f"dgrasp_{kind}", f"base_{kind}") for kind in KINDS]
+
+
+def schedule_pairs() -> list[tuple[str, str]]:
+    """Both at once, and translation before rotation: the same model."""
+    return [(f"{m}_{r}_sync", f"{m}_{r}_seq") for m in ("base", "dgrasp") for r in ("quat", "6d")]
+
+
+def representation_pairs() -> list[tuple[str, str]]:
+    """6D and quaternions; for dGrasp these are two models."""
+    return [(f"{m}_6d_{s}", f"{m}_quat_{s}") for m in ("base", "dgrasp") for s in ("seq", "sync")]
+
+
+def verdicts(table: pd.DataFrame) -> pd.Series:
+    """Task -> what a comparison shows in words: how many pairs differ beyond chance, and in which direction."""
+    words = {task: _verdict(group) for task, group in table.groupby("task", sort=False)}
+    return pd.Series(words, name="verdict", dtype=str)
+
+
+def _verdict(group: pd.DataFrame) -> str:
+    sure = group[group["p_holm"] < LEVEL]
+    up, down = int((sure["difference"] > 0).sum()), int((sure["difference"] < 0).sum())
+    low, high = group["difference"].min(), group["difference"].max()
+    found = "no pair differs beyond chance" if not len(sure) else f"higher in {up}, lower in {down}, of {len(group)}"
+    return f"{found} (differences {low:+.2f} to {high:+.2f}, intervals apart in {int(group['apart'].sum())})"
+
+
+def failures(trials: pd.DataFrame, bounds: Sequence[Sequence[float]]) -> pd.DataFrame:
+    """By method and task: attempts `n`, the share of each outcome, and of executed grasps in a workspace corner.
+
+    bounds: low and high corner of the workspace, metres.
+    """
+    named = trials.assign(method=[_method(p) for p in trials["policy"]])
+    outcomes = named.pivot_table(index=["method", "task"], columns="outcome", values="attempt", aggfunc="count")
+    counts = named.groupby(["method", "task"])["attempt"].count()
+    shares = outcomes.fillna(0).div(counts, axis=0)
+    executed = named.dropna(subset=["x", "y", "z"])
+    T = torch.eye(4, dtype=torch.float64).repeat(len(executed), 1, 1)
+    T[:, :3, 3] = torch.tensor(executed[["x", "y", "z"]].to_numpy(float))
+    low, high = (torch.as_tensor(b, dtype=T.dtype) for b in bounds)
+    corner = executed.assign(corner=in_corner(T, (low, high)).numpy()).groupby(["method", "task"])["corner"].mean()
+    order = pd.MultiIndex.from_product([list(dict.fromkeys(named["method"])), list(dict.fromkeys(named["task"]))])
+    table = pd.concat([counts.rename("n"), shares, corner.rename("in a corner")], axis=1)
+    return table.reindex([key for key in order if key in table.index]).rename_axis(["method", "task"])
+
+
+def by_object(trials: pd.DataFrame, confidence: float, task: str = "novel") -> pd.DataFrame:
+    """Rates per object and method with Wilson intervals, over all policies of the method; the hardest first.
+
+    Only scenes of one object are counted: elsewhere a failed attempt belongs to no object.
+    """
+    single = trials[(trials["task"] == task) & ~trials["objects"].str.contains(",")]
+    named = single.assign(method=[_method(p) for p in single["policy"]])
+    groups = named.groupby(["objects", "method"])["success"]
+    table = groups.agg(successes="sum", n="size").astype(int).reset_index()
+    if not len(table):
+        return table
+    order = named.groupby("objects")["success"].mean().rank(method="first")
+    ranked = table.assign(rank=table["objects"].map(order)).sort_values(["rank", "method"]).drop(columns="rank")
+    return with_rates(ranked.reset_index(drop=True), confidence)
+
+
+def forecasts(ranking: pd.DataFrame) -> str:
+    """One sentence on how well values of executed grasps forecast success (`policy.value_ranks_success`)."""
+    auc = ranking["auc"].to_numpy(float)
+    if np.isnan(auc).all():
+        return "no policy had both successes and failures to rank"
+    return f"AUC {np.nanmin(auc):.2f} to {np.nanmax(auc):.2f}, median {np.nanmedian(auc):.2f}"
+
+
+def _method(policy: str) -> str:
+    spec = policy_spec(policy)
+    return {"base": "Base", "base_control": "control"}.get(spec.model, "dGrasp")

@@ -1,0 +1,80 @@
+"""Statements of notebook 05 from records whose answers are known."""
+
+import math
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from dgrasp.evaluation import EvaluationConfig, success_rates
+from dgrasp.report import findings, plots
+
+LOW, HIGH = (-0.3, -0.3, 0.9), (0.3, 0.3, 1.3)
+CONFIG = EvaluationConfig(
+    tasks={"simple": {"scenes": 20, "attempts": 1}}, repetitions=1, policies=("dgrasp_quat_seq", "base_quat_seq")
+)
+
+
+def trials(**outcomes):
+    """One scene of one object per letter: s succeeded, m missed, c missed in a corner, n had no candidate."""
+    rows = []
+    for policy, letters in outcomes.items():
+        for i, letter in enumerate(letters):
+            outcome = {"s": "success", "n": "no grasp"}.get(letter, "missed")
+            p = {"c": (0.3, 0.299, 0.9), "n": (math.nan,) * 3}.get(letter, (0.1, 0.1, 1.0))
+            row = {"policy": policy, "task": "simple", "split": "test", "scene": i, "repetition": 0, "attempt": 0}
+            row |= dict(zip("xyz", p, strict=True))
+            rows.append(row | {"outcome": outcome, "success": letter == "s", "objects": ("pear", "drill")[i % 2]})
+    return pd.DataFrame(rows)
+
+
+def compared(**outcomes):
+    records = trials(**outcomes)
+    return findings.compare(records, findings.slope_pairs(), success_rates(records, CONFIG))
+
+
+def test_a_clear_difference_is_found_and_named():
+    table = compared(dgrasp_quat_seq="s" * 20, base_quat_seq="s" * 4 + "m" * 16)
+    assert len(table) == 1, "pairs without trials are left out"
+    row = table.iloc[0]
+    assert (row["first"], row["difference"], row["only_first"], row["only_second"]) == ("dgrasp_quat_seq", 0.8, 16, 0)
+    assert row["apart"] and row["p"] < 0.001
+    assert findings.verdicts(table)["simple"].startswith("higher in 1, lower in 0, of 1 (differences +0.80 to +0.80")
+
+
+def test_chance_is_not_called_a_difference():
+    table = compared(dgrasp_quat_seq="s" * 11 + "m" * 9, base_quat_seq="s" * 10 + "m" * 10)
+    assert not table.iloc[0]["apart"]
+    assert findings.verdicts(table)["simple"].startswith("no pair differs beyond chance")
+
+
+def test_a_worse_dgrasp_is_reported_as_plainly():
+    table = compared(dgrasp_quat_seq="s" * 4 + "m" * 16, base_quat_seq="s" * 20)
+    assert "higher in 0, lower in 1, of 1" in findings.verdicts(table)["simple"]
+
+
+def test_holm_corrects_for_all_rows_together():
+    records = trials(
+        dgrasp_quat_seq="s" * 6 + "m" * 14, base_quat_seq="m" * 20, dgrasp_quat_sync="m" * 20, base_quat_sync="m" * 20
+    )
+    table = findings.compare(records, findings.slope_pairs(), success_rates(records, CONFIG))
+    assert table["p_holm"].tolist() == [pytest.approx(2 * table["p"][0]), 1.0]
+
+
+def test_failures_have_shares_and_corners():
+    table = findings.failures(trials(base_quat_seq="ssmc", dgrasp_6d_sync="sssn"), (LOW, HIGH))
+    base, dgrasp = table.loc[("Base", "simple")], table.loc[("dGrasp", "simple")]
+    assert (base["n"], base["success"], base["missed"], base["in a corner"]) == (4, 0.5, 0.5, 0.25)
+    assert (dgrasp["no grasp"], dgrasp["in a corner"]) == (0.25, 0.0), "what was not executed lies nowhere"
+
+
+def test_the_hardest_object_comes_first_and_piles_are_no_objects():
+    records = trials(base_quat_seq="smsmsm", dgrasp_quat_seq="ssssss")
+    records.loc[len(records)] = {**records.iloc[0], "objects": "pear, drill"}
+    table = findings.by_object(records, 0.95, task="simple")
+    assert table["objects"].tolist() == ["drill", "drill", "pear", "pear"]
+    assert table["n"].tolist() == [3, 3, 3, 3] and table["rate"].tolist() == [0.0, 1.0, 1.0, 1.0]
+    ax = plt.figure().gca()
+    plots.plot_by_object(ax, table)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["drill (n = 3)", "pear (n = 3)"]
+    assert ax.get_legend_handles_labels()[1] == ["Base", "dGrasp"]
