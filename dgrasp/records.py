@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from dgrasp.data import generate_demonstrations
 from dgrasp.evaluation import EvaluationRecipe, TuningRecipe
@@ -60,9 +61,7 @@ class RecordedExperiment(Experiment):
     @classmethod
     def read(cls, build: str | Path, folder: Path = FOLDER, seed: int = 0) -> RecordedExperiment:
         """The experiment on record in `folder`; raises RecordError if there is none, or one of another seed."""
-        if not (folder / "profile.json").is_file():
-            raise RecordError(f"{folder}: no experiment is on record there; make one: make reproduce PROFILE=laptop")
-        stated = read_json(folder / "profile.json")
+        stated = _stated(folder)
         if seed != stated["seed"]:
             raise RecordError(f"seed: {seed} asked, the experiment on record in {folder} has seed {stated['seed']}")
         return cls(Profile.model_validate(stated["profile"]), Path(build), stated["seed"], folder)
@@ -108,6 +107,18 @@ class RecordedExperiment(Experiment):
         if stage not in self._places:
             raise RecordError(f"{self.folder}: no run of stage {stage!r} on record; stages: {', '.join(self._places)}")
         return self._places[stage]
+
+
+def recorded_profile(folder: Path = FOLDER) -> Profile:
+    """The profile of the experiment on record; raises RecordError if there is none."""
+    return Profile.model_validate(_stated(folder)["profile"])
+
+
+def _stated(folder: Path) -> dict[str, Any]:
+    if not (folder / "profile.json").is_file():
+        raise RecordError(f"{folder}: no experiment is on record there; make one: make reproduce PROFILE=laptop")
+    stated: dict[str, Any] = read_json(folder / "profile.json")
+    return stated
 
 
 def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:

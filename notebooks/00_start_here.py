@@ -13,18 +13,16 @@
 # %% [markdown]
 # # Start here: teach the slope, not only the summit
 #
-# **Question.** What changes when a value function is taught *how to get to* a good action, and not only which action
-# is good?
+# **Question.** What changes when a value function is taught *how to get to* a good action, and not only which action is
+# good?
 #
 # > **Box.** Reproduces no figure of the paper; it shows the paper's idea in a plane, where it can be seen whole, and
 # > then on another problem of yours or ours. Needs nothing but this package. Takes seconds at every profile.
 #
-# dGrasp (Sóti, Huang, Wurll, Hein) is a policy that never outputs a grasp. It outputs a *score* for any grasp pose,
-# and finds the grasp by
-# climbing that score from thousands of random poses. If the score has a sharp summit on a flat, bumpy plain, climbers
-# get stuck. So the
-# paper adds a second teacher: along a demonstrated trajectory, the uphill direction should be the direction the
-# demonstrator moved.
+# dGrasp (Sóti, Huang, Wurll, Hein) is a policy that never outputs a grasp. It outputs a *score* for any grasp pose, and
+# finds the grasp by climbing that score from thousands of random poses. If the score has a sharp summit on a flat,
+# bumpy plain, climbers get stuck. So the paper adds a second teacher: along a demonstrated trajectory, the uphill
+# direction should be the direction the demonstrator moved.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -49,8 +47,7 @@ settings = load_settings(profile)
 # ## The result first
 #
 # Two small networks see the same demonstrations: one good action (the star) and random bad ones. The right one also
-# sees the
-# demonstrated *paths*. Before looking: where will the walkers that start in the corners go?
+# sees the demonstrated *paths*. Before looking: where will the walkers that start in the corners go?
 
 # %%
 paths = demonstrations(n=24, seed=seed)
@@ -63,10 +60,8 @@ for ax, value, title in zip(axes, (base, dgrasp), ("main loss only", "main + aux
 
 # %% [markdown]
 # Colour is the score (dark is high), grey arrows are its slopes, lines are 40 walkers climbing with Adam from random
-# places. The networks read a positional code of
-# the action, as Ψ reads a NeRF's: it makes landscapes rough, and the main loss has no reason to smooth them where it
-# was never asked. The auxiliary loss
-# has. In numbers, over 200 walkers:
+# places. The networks read a positional code of the action, as Ψ reads a NeRF's: it makes landscapes rough, and the
+# main loss has no reason to smooth them where it was never asked. The auxiliary loss has. In numbers, over 200 walkers:
 
 # %%
 for name, value in (("main loss only", base), ("main + auxiliary loss", dgrasp)):
@@ -86,9 +81,8 @@ show_source(value_loss)
 # %% [markdown]
 # The *auxiliary loss* (Eq. 4) compares the slope with the displacement to a later pose of the demonstration,
 # $$\mathcal{L}_{aux} = -S_C\left(\Delta p_t, \nabla_p \Psi(p_t)\right).$$
-# Only the direction counts, since Adam chooses the step length later. Training it needs the derivative of a
-# derivative: the gradient, in the weights,
-# of a loss on the gradient in the pose.
+# Only the direction counts, since Adam chooses the step length later. Training it needs the derivative of a derivative:
+# the gradient, in the weights, of a loss on the gradient in the pose.
 
 # %%
 show_source(slope_loss)
@@ -104,13 +98,13 @@ show_source(slope_loss)
 #   scalar, −1 at best, whose `backward` reaches the network's weights.
 # - **`slope_loss(value, poses, targets, "quat")`** for poses. `value` takes matrices, (n, 4, 4) → (n,); `poses` and
 #   `targets` are (n, 4, 4) in metres. −2 at best, one for translation and one for rotation (`"6d"`: −3).
-# - **`optimize_poses(value, starts, config, bounds=(low, high))`** takes the same `value` and `starts` of (n, 4, 4),
-#   in metres. Out come poses and scores, the best first, and with `record=True` all paths.
+# - **`optimize_poses(value, starts, config, bounds=(low, high))`** takes the same `value` and `starts` of (n, 4, 4), in
+#   metres. Out come poses and scores, the best first, and with `record=True` all paths.
 #
-# The plane needed the first and the third: its walkers are poses of which the value reads two numbers. Here is the
-# same with real poses: **a plug that has to find its socket**, from twelve demonstrations which turn it on the way to
-# a place in front of the socket and then push straight in. The network is small and sees the pose alone. Both losses
-# and the training loop fit in a page:
+# The plane needed the first and the third: its walkers are poses of which the value reads two numbers. Here is the same
+# with real poses: **a plug that has to find its socket**, from twelve demonstrations which turn it on the way to a
+# place in front of the socket and then push straight in. The network is small and sees the pose alone. Both losses and
+# the training loop fit in a page:
 
 # %%
 show_source(docking.train_docking_value)
@@ -154,9 +148,8 @@ for name, found in plugs.items():
 # %% [markdown]
 # ## The real thing
 #
-# In the paper the plane becomes SE(3), the network Ψ reads the activations of a NeRF Φ at 42 points around the
-# gripper, and the walkers are
-# 4,096 grasp poses. The notebooks follow the data:
+# In the paper the plane becomes SE(3), the network Ψ reads the activations of a NeRF Φ at 42 points around the gripper,
+# and the walkers are 4,096 grasp poses. The notebooks follow the data:
 #
 # scene → views → Φ → queries → Ψ → slopes → pose → trial → table
 #

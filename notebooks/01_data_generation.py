@@ -15,15 +15,14 @@
 #
 # **Question.** What does the policy learn from?
 #
-# > **Box.** Makes Figure 3 and the demonstrations that all later notebooks train on. Needs no earlier notebook.
-# > Smoke about a minute on two cores, laptop about half an hour, most of it physics. Interrupt it and run it again:
-# > it goes on by scene.
+# > **Box.** Makes Figure 3 and the demonstrations that all later notebooks train on. Needs no earlier notebook. Smoke
+# > about a minute on two cores, laptop about half an hour, most of it physics. Interrupt it and run it again: it goes
+# > on by scene.
 #
 # A UR10 with a Robotiq 2F-140 gripper stands at a workbench with upright, single-coloured prisms (the *simple* task).
-# An oracle that
-# knows the simulator's state proposes a grasp, the arm executes it in physics, and only if the object ends up in the
-# air does the trial
-# become a demonstration. Then the object is gone, and the next of the five has its turn (Sec. 4.1).
+# An oracle that knows the simulator's state proposes a grasp, the arm executes it in physics, and only if the object
+# ends up in the air does the trial become a demonstration. Then the object is gone, and the next of the five has its
+# turn (Sec. 4.1).
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -56,9 +55,8 @@ print(f"{len(demos)} training demonstrations; the whole run:", run.summary)
 # ## The result first: one demonstration
 #
 # Left, what the policy may see. Right, what the demonstrator did: the gripper from blue (start) to green (grasp). The
-# paper does not say where
-# trajectories start or how densely they are recorded; ours start anywhere above the workspace, so that slopes can be
-# taught everywhere.
+# paper does not say where trajectories start or how densely they are recorded; ours start anywhere above the workspace,
+# so that slopes can be taught everywhere.
 
 # %%
 demo = demos[0]
@@ -70,9 +68,8 @@ plot_demonstration(axes[1], picture(experiment.profile.cell, demo.state), demo.T
 # %% [markdown]
 # ## The cell, and a trial as a filmstrip
 #
-# The trial reads like a protocol: home, approach, close, lift, hold, judge. Nothing is teleported; a pose that the
-# arm cannot reach, or reaches only
-# through the table, is a failed grasp with a reason.
+# The trial reads like a protocol: home, approach, close, lift, hold, judge. Nothing is teleported; a pose that the arm
+# cannot reach, or reaches only through the table, is a failed grasp with a reason.
 
 # %%
 scene = sim.task("simple").scene(split="train", index=0, seed=seed)
@@ -112,8 +109,8 @@ for i, ax in enumerate(np.atleast_1d(axes)):
 # %% [markdown]
 # ## What was generated
 #
-# The data card is made from the run itself: counts, object sizes, outcomes by reason. Failed attempts of the oracle
-# are counted too.
+# The data card is made from the run itself: counts, object sizes, outcomes by reason. Failed attempts of the oracle are
+# counted too.
 
 # %%
 display(Markdown((run.path / "data_card.md").read_text()))
@@ -124,8 +121,7 @@ attempts.groupby(["outcome", "reason"] if (attempts["outcome"] != "success").any
 
 # %% [markdown]
 # Sizes of the prisms (the gripper opens 140 mm), where grasps were demonstrated, and how high the recorded poses are:
-# slopes are taught
-# from all over the workspace, and not only from above the object.
+# slopes are taught from all over the workspace, and not only from above the object.
 
 # %%
 objects, poses = objects_table(run), poses_table(run)
@@ -143,8 +139,7 @@ _ = axes[2].set(xlabel="height above the board (mm)", ylabel="tilt (degrees)", t
 # ## Figure 3: observations of all tasks
 #
 # The policy will be tested on scenes unlike its training: *clutter* (five prisms packed together, not upright) and
-# *novel objects* (one YCB object).
-# The test scenes' seeds are disjoint from those of training and validation.
+# *novel objects* (one YCB object). The test scenes' seeds are disjoint from those of training and validation.
 
 # %%
 figure, axes = plt.subplots(3, 4, figsize=(9, 5.4))
@@ -173,9 +168,8 @@ save_output(
 # %% [markdown]
 # ## A task of your own
 #
-# A task is a recipe for scenes: subclass `Task`, and return objects at rest. Put the class into a module of yours,
-# and its name
-# `"module:Class"` works wherever a task is named, in profiles too. Here, a tower of two boxes, tried with the
+# A task is a recipe for scenes: subclass `Task`, and return objects at rest. Put the class into a module of yours, and
+# its name `"module:Class"` works wherever a task is named, in profiles too. Here, a tower of two boxes, tried with the
 # oracle's help:
 
 

@@ -15,14 +15,12 @@
 #
 # **Question.** Can a network that has only learned to render unseen views of a scene tell where things are?
 #
-# > **Box.** Makes no figure of the paper; trains Φ, on which everything later stands. Needs notebook 1.
-# > Smoke a few minutes on two cores, laptop about half an hour. Resumes from its last checkpoint.
+# > **Box.** Makes no figure of the paper; trains Φ, on which everything later stands. Needs notebook 1. Smoke a few
+# > minutes on two cores, laptop about half an hour. Resumes from its last checkpoint.
 #
 # Φ is an image-conditioned NeRF: unlike the classic NeRF it is not one network per scene. It reads the images, and
-# answers for *any* scene: at a point
-# seen from a direction, what colour and what density? It is trained for novel view synthesis on the simple task
-# alone, then frozen. Its inner activations are
-# what the grasp value function reads.
+# answers for *any* scene: at a point seen from a direction, what colour and what density? It is trained for novel view
+# synthesis on the simple task alone, then frozen. Its inner activations are what the grasp value function reads.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -78,11 +76,11 @@ _ = ax.set(xlabel="step", ylabel="coarse + fine MSE", yscale="log", title="train
 # %% [markdown]
 # ## How it is built
 #
-# Per source view: a feature sampled at the point's projection, the coded position and direction in that camera's
-# frame, residual blocks; then the mean over views and more blocks. The *scene activations* are the mean and the outputs
-# of the blocks behind it. Directions are rotated into the camera's frame, not translated. The paper has three blocks
-# before the mean and three behind it; `smoke` and `laptop` have two and three, and code position and direction in the
-# world's frame (REPRODUCING.md says why).
+# Per source view: a feature sampled at the point's projection, the coded position and direction in that camera's frame,
+# residual blocks; then the mean over views and more blocks. The *scene activations* are the mean and the outputs of the
+# blocks behind it. Directions are rotated into the camera's frame, not translated. The paper has three blocks before
+# the mean and three behind it; `smoke` and `laptop` have two and three, and code position and direction in the world's
+# frame (REPRODUCING.md says why).
 
 # %%
 show_source(MVNeRF.activations)

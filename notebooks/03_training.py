@@ -17,8 +17,8 @@
 # differ?
 #
 # > **Box.** Makes Figure 2, and trains Ψ three times: Base (main loss), dGrasp with quaternions and with 6D rotations
-# > (main + auxiliary loss).
-# > Needs notebooks 1 and 2. Smoke a few minutes on two cores. Resumes from its last checkpoint.
+# > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke a few minutes on two cores. Resumes from its last
+# > checkpoint.
 #
 # Ψ reads the frozen Φ at 42 points around the gripper (fewer at smoke) and returns one number. Only its small
 # *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses, in the same order, from
@@ -52,8 +52,7 @@ held_out = DemonstrationSet(experiment.demonstrations(), split="validation")
 # ## The result first: do the slopes point where the demonstrator went?
 #
 # On held-out trajectories, perturbed as in training: the cosine between the slope and the displacement to the next
-# pose. One is perfect, zero is
-# chance.
+# pose. One is perfect, zero is chance.
 
 # %%
 cosines = pd.concat([slope_cosines(values[name], name, held_out, experiment.profile.value, seed) for name in runs])
@@ -105,8 +104,8 @@ show_source(value_loss)
 # Poses $p_t$ around the trajectory, each with the displacement $\Delta p_t$ to a later pose, compared with the slope
 # (Eq. 4), where $S_C$ is the cosine:
 # $$\mathcal{L}_{aux} = -S_C\left(\Delta p_t, \nabla_p \Psi(p_t)\right).$$
-# The cosine is taken for translation and rotation apart, so that metres and radians need no exchange rate.
-# Quaternions $q$ and $-q$ are the same rotation, so the nearer one is the target.
+# The cosine is taken for translation and rotation apart, so that metres and radians need no exchange rate. Quaternions
+# $q$ and $-q$ are the same rotation, so the nearer one is the target.
 
 # %%
 show_source(slope_loss)
@@ -148,11 +147,11 @@ save_output("fig02", figure, arrows.table(), experiment.figures, profile=experim
 show_source(exact_slope_loss)
 
 # %% [markdown]
-# What that is worth on this machine, now, for one observation, forward and backward (seconds; the ratios depend less
-# on the machine). `main` is the main loss at as many poses, `plain` and `exact` are the auxiliary loss by the two
-# schemes, `difference` the relative distance of their gradients: none, or rounding. Here `plain` runs on the same fast
-# Φ as `exact`, which leaves little to save but Φ's second derivative; beside ordinary operations throughout, at the
-# paper's sizes, see `make bench` (`aux_over_plain`).
+# What that is worth on this machine, now, for one observation, forward and backward (seconds; the ratios depend less on
+# the machine). `main` is the main loss at as many poses, `plain` and `exact` are the auxiliary loss by the two schemes,
+# `difference` the relative distance of their gradients: none, or rounding. Here `plain` runs on the same fast Φ as
+# `exact`, which leaves little to save but Φ's second derivative; beside ordinary operations throughout, at the paper's
+# sizes, see `make bench` (`aux_over_plain`).
 
 # %%
 price = second_order_table(next(iter(values.values())), held_out[0], experiment.profile.value, seed)

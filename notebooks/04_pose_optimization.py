@@ -20,8 +20,8 @@
 # > not.
 #
 # A policy is a trained value, a rotation representation (quaternion or 6D) and a schedule (translation first and then
-# rotation, or both at once). That makes eight policies from three models. Learning rates, decays and steps of each
-# are tuned on validation scenes.
+# rotation, or both at once). That makes eight policies from three models. Learning rates, decays and steps of each are
+# tuned on validation scenes.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -56,8 +56,8 @@ how_made = {"profile": experiment.profile.name, "runs": experiment.used(), "seed
 # %% [markdown]
 # ## The result first: one plan
 #
-# Candidates start at random all over the workspace (blue), climb the landscape of dGrasp (to green), and the five
-# best are red.
+# Candidates start at random all over the workspace (blue), climb the landscape of dGrasp (to green), and the five best
+# are red.
 
 # %%
 (first,) = shown(["dgrasp_quat_sync"], policies)
@@ -79,9 +79,9 @@ show_source(optimize_poses)
 # ## Eight policies, tuned
 #
 # For each policy one study: initial learning rates, decay rates and number of steps; success is measured by executing
-# grasps in simulation on validation scenes, never on test scenes (Sec. 3.3, 4.2). `untuned` is the study's first
-# trial, the profile's own settings; `best` is what tuning found, and its settings stand beside it. Trials that fall
-# behind the median of the others are pruned.
+# grasps in simulation on validation scenes, never on test scenes (Sec. 3.3, 4.2). `untuned` is the study's first trial,
+# the profile's own settings; `best` is what tuning found, and its settings stand beside it. Trials that fall behind the
+# median of the others are pruned.
 
 # %%
 study_table(tuned).round(4)
@@ -93,8 +93,8 @@ _ = ax.legend(ncols=2, loc="center left", bbox_to_anchor=(1, 0.5), handlelength=
 
 # %% [markdown]
 # Dots are complete trials, hollow ones were pruned, a line is the best so far. The success of a trial is a mean over
-# few attempts, so that the best of many trials looks better than it is: what a policy is worth, only the test
-# scenes of notebook 5 say.
+# few attempts, so that the best of many trials looks better than it is: what a policy is worth, only the test scenes of
+# notebook 5 say.
 
 # %% [markdown]
 # ## Figure 1: a demonstration, and where candidates end

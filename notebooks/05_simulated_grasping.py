@@ -85,8 +85,8 @@ plots.plot_success_rates(ax, rows[rows["n"].notna()], tasks)
 # losses, Base and dGrasp have the same number of poses, steps, batches and views, and only the loss differs.
 #
 # `only_first` and `only_second` are attempts which only one of the two lifted. `p` swaps the two policies' names scene
-# by scene (a permutation test; attempts of one scene depend on each other, scenes do not), `p_holm` corrects for
-# the number of rows. `apart`: the Wilson intervals do not overlap.
+# by scene (a permutation test; attempts of one scene depend on each other, scenes do not), `p_holm` corrects for the
+# number of rows. `apart`: the Wilson intervals do not overlap.
 
 # %%
 slopes = findings.compare(trials, findings.slope_pairs(), rates)
@@ -114,8 +114,8 @@ for title, pairs in (
 #
 # Share of each outcome over all attempts of a method: unreachable (no joint angles, or none without a collision),
 # collision on the way (a protective stop), missed, slipped, dropped. `in a corner`: the executed grasp lay within 5 mm
-# of a corner of the workspace. What the *candidates* do on their way, and the claim of a "more stable convergence",
-# are numbers in notebook 4.
+# of a corner of the workspace. What the *candidates* do on their way, and the claim of a "more stable convergence", are
+# numbers in notebook 4.
 
 # %%
 failures = findings.failures(trials, experiment.profile.value.workspace)

@@ -15,14 +15,13 @@
 #
 # **Question.** Does the policy transfer to a real UR10 without ever having seen a real image?
 #
-# > **Box.** Makes Table 2, Figure 7 and a figure that the paper asks for: success against calibration error.
-# > **No robot moved for this notebook.** The paper's numbers are the paper's, ours come from a digital twin, and the
-# > hardware's column stays empty until a log of real trials fills it. Needs notebooks 1 to 4. Smoke about a minute on
-# > two cores.
+# > **Box.** Makes Table 2, Figure 7 and a figure that the paper asks for: success against calibration error. **No robot
+# > moved for this notebook.** The paper's numbers are the paper's, ours come from a digital twin, and the hardware's
+# > column stays empty until a log of real trials fills it. Needs notebooks 1 to 4. Smoke about a minute on two cores.
 #
 # The paper presents ten everyday objects five times each. Two choices make real grasps safer: only poses that point
-# downwards are considered, and the chosen pose is shifted 1 cm along its approach axis against calibration errors
-# (Sec. 5.2).
+# downwards are considered, and the chosen pose is shifted 1 cm along its approach axis against calibration errors (Sec.
+# 5.2).
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -50,9 +49,8 @@ trials = pd.concat([log.judged for log in logs.values()], ignore_index=True)
 # %% [markdown]
 # ## The result first: Table 2
 #
-# The twin's success rates with 95 % Wilson intervals, an empty column for real trials, and the paper's rates. Twin
-# and paper
-# are not to be compared number by number: other objects, another cell, and at `smoke` hardly trained networks.
+# The twin's success rates with 95 % Wilson intervals, an empty column for real trials, and the paper's rates. Twin and
+# paper are not to be compared number by number: other objects, another cell, and at `smoke` hardly trained networks.
 
 # %%
 rows = table_2([log.path for log in logs.values()])
@@ -67,13 +65,10 @@ table
 # %% [markdown]
 # ## One cell, four backends
 #
-# A policy gets calibrated views and gives a pose. It does not know whether `hardware` (ur-rtde, RealSense,
-# Robotiq), the
-# `twin` (PyBullet), a `replay` of a log or the `loopback` of the driver tests stands behind. Logs know: their
-# first line
-# names the backend, each line is chained to the one before, and only a log of backend `hardware` can fill the
-# hardware's
-# column.
+# A policy gets calibrated views and gives a pose. It does not know whether `hardware` (ur-rtde, RealSense, Robotiq),
+# the `twin` (PyBullet), a `replay` of a log or the `loopback` of the driver tests stands behind. Logs know: their first
+# line names the backend, each line is chained to the one before, and only a log of backend `hardware` can fill the
+# hardware's column.
 
 # %%
 from dgrasp.robot import BACKENDS, RobotCell, banner
@@ -99,9 +94,8 @@ objects
 # ## What reality adds
 #
 # Each presentation draws a calibration error, light, exposure, camera noise, textures of bench and board, masses and
-# frictions. All policies meet the same draws. The training images had none of it: the lower picture of each pair
-# is what
-# the simulated cell would show.
+# frictions. All policies meet the same draws. The training images had none of it: the lower picture of each pair is
+# what the simulated cell would show.
 
 # %%
 from dgrasp.robot.twin import TwinCell
@@ -136,9 +130,8 @@ display(Markdown("\n".join(["| setting | here | what, and why |", "|---|---|---|
 # %% [markdown]
 # ## What breaks
 #
-# Outcomes by policy. "Refused" is the dry run: the pose is too low, tilted too far, or the arm has no free way; a
-# real cell
-# refuses it as well, before anything moves.
+# Outcomes by policy. "Refused" is the dry run: the pose is too low, tilted too far, or the arm has no free way; a real
+# cell refuses it as well, before anything moves.
 
 # %%
 trials.pivot_table(index="policy", columns="outcome", values="number", aggfunc="count", fill_value=0, sort=False)
@@ -165,13 +158,11 @@ save_output("fig07", figure, examples_table(examples), experiment.figures, profi
 # %% [markdown]
 # ## How well must a camera be calibrated?
 #
-# The paper blames calibration for much of its loss on the real robot, and does not measure it. Predict before you
-# look: the
-# gripper opens 140 mm and most objects are 40 to 80 mm wide. Which hurts more, 20 mm or 5 degrees?
+# The paper blames calibration for much of its loss on the real robot, and does not measure it. Predict before you look:
+# the gripper opens 140 mm and most objects are 40 to 80 mm wide. Which hurts more, 20 mm or 5 degrees?
 #
-# Left, the camera's position is off in a random direction; right, its orientation. At a distance of 0.8 m, one
-# degree moves
-# the image of an object by 14 mm, in each view elsewhere.
+# Left, the camera's position is off in a random direction; right, its orientation. At a distance of 0.8 m, one degree
+# moves the image of an object by 14 mm, in each view elsewhere.
 
 # %%
 from dgrasp.report.twin_figures import plot_calibration_sweep
@@ -188,10 +179,8 @@ save_output("calibration", figure, rates, experiment.figures, profile=settings.n
 # ## Calibrating one's own camera
 #
 # A printed board lies still, the wrist camera looks at it from a dozen postures or more, and OpenCV solves for
-# `T_tool0_cam`;
-# then one least-squares fit of all corners refines it. Here the truth is known: the same code on synthetic
-# sightings, with
-# 0.2 pixels of noise. (OpenCV comes with `pip install dgrasp[robot]`.)
+# `T_tool0_cam`; then one least-squares fit of all corners refines it. Here the truth is known: the same code on
+# synthetic sightings, with 0.2 pixels of noise. (OpenCV comes with `pip install dgrasp[robot]`.)
 
 # %%
 import importlib.util
@@ -215,8 +204,8 @@ else:
     print("skipped: OpenCV is not installed")
 
 # %% [markdown]
-# What leaves the answer open is refused, with what to do: here the hand only turned about the vertical, and the
-# board moved.
+# What leaves the answer open is refused, with what to do: here the hand only turned about the vertical, and the board
+# moved.
 
 # %%
 if has_opencv:
@@ -253,9 +242,8 @@ if has_opencv:
 # ## Own images
 #
 # A folder of photographs with known cameras (`transforms.json`, nerfstudio's layout) is enough to get ranked grasps:
-# `rank_grasps(folder, policy, width=...)`, or `python -m dgrasp.robot.own_images FOLDER`. Here the exporter writes
-# two views of
-# the twin, and the function reads them like anybody's photographs.
+# `rank_grasps(folder, policy, width=...)`, or `python -m dgrasp.robot.own_images FOLDER`. Here the exporter writes two
+# views of the twin, and the function reads them like anybody's photographs.
 
 # %%
 from dgrasp.data import write_transforms
@@ -277,34 +265,29 @@ for view, ax in enumerate(axes):
 ranked.table.round(3)
 
 # %% [markdown]
-# Photographs of one's own need: two of them, from opposite sides, about 0.8 m away; lens distortion removed; poses
-# in the
-# cell's world frame (or `T_world_capture`, from a calibration board). A missing file, missing intrinsics, an image
-# of another
-# size than its intrinsics and a camera that looks elsewhere are each refused by name.
+# Photographs of one's own need: two of them, from opposite sides, about 0.8 m away; lens distortion removed; poses in
+# the cell's world frame (or `T_world_capture`, from a calibration board). A missing file, missing intrinsics, an image
+# of another size than its intrinsics and a camera that looks elsewhere are each refused by name.
 #
 # ## What a lab has to do on its own cell
 #
 # 1. [ ] `pip install dgrasp[robot]`, and the system library `libusb-1.0-0` for the camera.
-# 2. [ ] Mount the camera on the wrist; keep clear of it with the `SafetyLimits` (workspace box, minimum height,
-#    speeds,
+# 2. [ ] Mount the camera on the wrist; keep clear of it with the `SafetyLimits` (workspace box, minimum height, speeds,
 #    forces): read each of them.
 # 3. [ ] Print the board, measure its squares, glue it to something flat.
-# 4. [ ] 15 to 25 images from postures that tilt by 20 to 45 degrees to all sides, from 0.35 to 0.6 m, the board
-#    not always in
-#    the middle; the arm at rest for each. `calibrate`: below 1 px, 3 mm, 0.5 degrees, or it is refused.
-# 5. [ ] Check the calibration where it matters: touch a corner of the board with a pointed tool; it should be
-#    within 2 mm.
+# 4. [ ] 15 to 25 images from postures that tilt by 20 to 45 degrees to all sides, from 0.35 to 0.6 m, the board not
+#    always in the middle; the arm at rest for each. `calibrate`: below 1 px, 3 mm, 0.5 degrees, or it is refused.
+# 5. [ ] Check the calibration where it matters: touch a corner of the board with a pointed tool; it should be within 2
+#    mm.
 # 6. [ ] Choose the two viewpoints (the policies know ±80 degrees, 45 degrees high, 0.8 m from the board's centre).
 # 7. [ ] Rehearse: with the cell not armed, run a series; every pose is checked and nothing moves (`dry run` in the
 #    log).
-# 8. [ ] Somebody stands at the emergency stop. Arm the cell explicitly; first trials at the lowest speed, with
-#    foam blocks.
-# 9. [ ] `run_trials` with an `AskingOperator`: ten objects, five presentations, random order, the operator does
-#    not know the
-#    policy. Interrupt at will: it goes on with the first trial without a verdict.
+# 8. [ ] Somebody stands at the emergency stop. Arm the cell explicitly; first trials at the lowest speed, with foam
+#    blocks.
+# 9. [ ] `run_trials` with an `AskingOperator`: ten objects, five presentations, random order, the operator does not
+#    know the policy. Interrupt at will: it goes on with the first trial without a verdict.
 # 10. [ ] `table_2([log])` fills the hardware's column. Publish the log with it: it has images' hashes, poses,
-#    calibration.
+#     calibration.
 #
 # The protocol and the rule of Sec. 5.2, as code:
 
@@ -350,17 +333,16 @@ looks = next(iter(logs.values())).header["devices"]["YCB models"]
 print("YCB models:", looks, "; hardware: no log, no number")
 
 # %% [markdown]
-# In the paper, dGrasp triples the success of its Base policies on the real robot, and stays below the
-# predecessor's policy
-# with three views. The twin cannot confirm that: it shares the simulator with the training data, its objects are
+# In the paper, dGrasp triples the success of its Base policies on the real robot, and stays below the predecessor's
+# policy with three views. The twin cannot confirm that: it shares the simulator with the training data, its objects are
 # stand-ins, and its spreads are our guesses. What it can do is rank causes: set one error, keep the rest.
 #
 # ## Try it
 #
 # - Switch the causes off one by one (`twin: {reality: {shadow: false}}` in a profile of your own). Which one costs
-# most?
-# - The rule's 1 cm: run the sweep without it (`for_real_robot`). Where does it help, and where does it push into
-# the board?
+#   most?
+# - The rule's 1 cm: run the sweep without it (`for_real_robot`). Where does it help, and where does it push into the
+#   board?
 
 # %%
 versions()

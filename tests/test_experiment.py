@@ -143,6 +143,23 @@ def test_a_record_gives_back_what_was_computed(record, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_model_card_says_what_the_runs_say(record):
+    made, folder = record
+    card = (folder / "model_card.md").read_text(encoding="utf-8")
+    assert records.recorded_profile(folder) == made.profile
+    for run in (made.nerf(), *made.values().values()):
+        (weights,) = run.path.glob("*.safetensors")
+        assert f"{run.path.name}/{weights.name}" in card and (folder / run.path.name / weights.name).is_file()
+    trials = read_trials(made.evaluation())
+    policy = made.profile.evaluation.policies[0]
+    lifted = int(trials[(trials["policy"] == policy) & (trials["task"] == "simple")]["success"].sum())
+    budget = made.profile.evaluation.tasks["simple"]
+    (line,) = [line for line in card.splitlines() if line.startswith(f"| {policy} | {lifted} of ")]
+    assert f"{lifted} of {budget.scenes * budget.attempts} [" in line
+    assert f"{made.nerf().summary['psnr']:.2f}" in card
+
+
+@pytest.mark.slow
 def test_a_record_that_was_edited_or_is_missing_is_refused(record, tmp_path):
     _, original = record
     folder = tmp_path / "runs"
