@@ -17,6 +17,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
+from tqdm import tqdm
 
 from dgrasp.policy.config import OptimizerConfig, TuningConfig
 from dgrasp.streams import seed_sequence
@@ -90,6 +91,7 @@ def _work(
 ) -> None:
     """Make trials until the study has enough finished ones."""
     study = _study(storage, name, config)
+    progress = tqdm(total=config.trials, desc=f"tuning {name}", unit="trial", initial=_count(study, *FINISHED))
     while sum(counts := (_count(study, *FINISHED), _count(study, TrialState.RUNNING))) < config.trials:
         # A sampler of its own for every trial, addressed by the trials before it: a stop loses no state.
         stream = seed_sequence(seed, "tuning", name, *counts)
@@ -102,6 +104,8 @@ def _work(
         if sum(counts) == 0 and not _count(study, TrialState.WAITING):
             study.enqueue_trial(_parameters(base, config))
         _one_trial(study, attempts, base, config)
+        progress.update(_count(study, *FINISHED) - progress.n)
+    progress.close()
 
 
 def _one_trial(study: optuna.Study, attempts: Attempts, base: OptimizerConfig, config: TuningConfig) -> None:

@@ -89,6 +89,17 @@ def printable(rows: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def headline(rows: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 in short: one line per policy that was run, our rate and interval, and the paper's in brackets."""
+    lines = []
+    for policy in dict.fromkeys(rows.loc[rows["n"].notna(), "policy"]):
+        line = {"policy": str(policy)}
+        for row in rows[rows["policy"] == policy].to_dict("records"):
+            line[row["task"]] = f"{row['rate']:.3f} [{row['low']:.2f}, {row['high']:.2f}] ({_number(row['paper'])})"
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
 def _ours(row: pd.Series) -> str:
     if pd.isna(row["n"]):
         return "not run"
