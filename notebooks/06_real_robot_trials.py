@@ -24,8 +24,8 @@
 # 5.2).
 
 # %% tags=["parameters"]
-profile = "smoke"
-build = "../build/smoke"
+profile = "recorded"
+build = "../build/recorded"
 seed = 0
 
 # %%
