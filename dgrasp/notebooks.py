@@ -78,7 +78,7 @@ def run_notebook(
         executed = read_json(partial)
         _check_executed(source, executed)
         executed["metadata"]["papermill"] |= {"input_path": source.name, "output_path": output.name}
-        executed["metadata"]["dgrasp"] = {"inputs": inputs, "made_by": provenance(), "stderr": _stderr(executed)}
+        executed["metadata"]["dgrasp"] = {"inputs": inputs, "made_by": provenance(), "stderr": _take_stderr(executed)}
         write_json(partial, executed)
         os.replace(partial, output)
     finally:
@@ -235,14 +235,16 @@ def _plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def _stderr(executed: dict[str, Any]) -> list[dict[str, Any]]:
-    """What each cell wrote to stderr, shortened: allowed, but recorded."""
-    return [
-        {"cell": index, "text": _plain("".join(result["text"]))[-STDERR_KEPT:]}
-        for index, cell in enumerate(executed["cells"])
-        for result in cell.get("outputs", [])
-        if result.get("name") == "stderr"
-    ]
+def _take_stderr(executed: dict[str, Any]) -> list[dict[str, Any]]:
+    """Take what cells wrote to stderr (progress, warnings) out of the pages; returns it, shortened, for the record."""
+    taken = []
+    for index, cell in enumerate(executed["cells"]):
+        results = cell.get("outputs", [])
+        errors = [result for result in results if result.get("name") == "stderr"]
+        taken += [{"cell": index, "text": _plain("".join(result["text"]))[-STDERR_KEPT:]} for result in errors]
+        if errors:
+            cell["outputs"] = [result for result in results if result not in errors]
+    return taken
 
 
 def _literal(text: str) -> Any:
