@@ -11,7 +11,11 @@ from dgrasp.config import Config
 
 
 class Output(Config):
-    """A figure or table of the paper (or one of ours, where `paper_place` is None)."""
+    """A figure or table of the paper (or one of ours, where `paper_place` is None).
+
+    status: "reproduced", the same panels or rows from our runs; "direction only", numbers that may be compared with each
+    other but not with the paper's; "not attempted", what needs a robot; "ours", not in the paper.
+    """
 
     id: str
     kind: Literal["figure", "table"]
@@ -19,6 +23,7 @@ class Output(Config):
     title: str
     notebook: str
     alt_text: str
+    status: Literal["reproduced", "direction only", "not attempted", "ours"]
     made_at: tuple[str, ...] = ("smoke", "laptop", "paper")
 
     @property
@@ -36,6 +41,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="Grasp success rates in the simulated tasks",
         notebook="05_simulated_grasping",
         alt_text="Success rates of eight policies on simple, clutter and novel objects: ours beside the paper's.",
+        status="direction only",
     ),
     Output(
         id="tab02",
@@ -44,6 +50,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="Grasp success rates on the real robot",
         notebook="06_real_robot_trials",
         alt_text="The paper's success rates on its real robot; ours in the twin; the hardware's empty until on record.",
+        status="not attempted",
     ),
     Output(
         id="fig01",
@@ -52,6 +59,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="A grasp demonstration, and where the policies' candidates end",
         notebook="04_pose_optimization",
         alt_text="Left, gripper poses along a demonstration. Right, where candidates of Base (top) and dGrasp end.",
+        status="reproduced",
     ),
     Output(
         id="fig02",
@@ -60,6 +68,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="What the main loss and the auxiliary loss supervise",
         notebook="03_training",
         alt_text="Left, a demonstrated grasp in green among random poses in red. Right, slopes beside displacements.",
+        status="reproduced",
     ),
     Output(
         id="fig03",
@@ -68,6 +77,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="Observations from the test scenes",
         notebook="01_data_generation",
         alt_text="Example camera images of the tasks simple, clutter and novel objects.",
+        status="reproduced",
     ),
     Output(
         id="fig04",
@@ -76,6 +86,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="Optimization paths on the simple task",
         notebook="04_pose_optimization",
         alt_text="Paths of candidate grasps from blue to green over a scene of prisms, five best in red.",
+        status="reproduced",
     ),
     Output(
         id="fig05",
@@ -84,6 +95,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="Optimization paths on the clutter task",
         notebook="04_pose_optimization",
         alt_text="Paths of candidate grasps from blue to green over a pile of prisms, five best in red.",
+        status="reproduced",
     ),
     Output(
         id="fig06",
@@ -92,6 +104,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="Optimization paths on the novel objects task",
         notebook="04_pose_optimization",
         alt_text="Paths of candidate grasps from blue to green over a YCB object, five best in red.",
+        status="reproduced",
     ),
     Output(
         id="fig07",
@@ -100,6 +113,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="Outcomes of trials in the twin: corner, slippage, success",
         notebook="06_real_robot_trials",
         alt_text="Rows of frames of simulated trials: a failure to the workspace's corner, a slippage, a success.",
+        status="not attempted",
     ),
     Output(
         id="calibration",
@@ -108,6 +122,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="Success in the twin against calibration error",
         notebook="06_real_robot_trials",
         alt_text="Success of Base and dGrasp against the camera's error: left in millimetres, right in degrees.",
+        status="ours",
     ),
     Output(
         id="docking",
@@ -116,6 +131,7 @@ OUTPUTS: tuple[Output, ...] = (
         title="Another problem: plugs that find their socket, with and without slope teaching",
         notebook="00_start_here",
         alt_text="Sixty paths from the side: taught by the main loss alone they end all over; by both, in the socket.",
+        status="ours",
     ),
 )
 

@@ -23,6 +23,13 @@ def test_ids_are_unique_and_notebooks_exist():
         assert f'"{entry.id}"' in source.read_text(), f"{source.name} does not make {entry.id}"
 
 
+def test_what_needs_a_robot_is_not_called_reproduced():
+    """No robot moved, and the paper's rates are those of its own cell and objects."""
+    assert {o.id for o in OUTPUTS if o.status == "not attempted"} == {"tab02", "fig07"}
+    assert output("tab01").status == "direction only"
+    assert all((o.status == "ours") == (o.paper_place is None) for o in OUTPUTS)
+
+
 def test_readme_names_every_notebook_with_the_outputs_it_makes():
     readme = (NOTEBOOKS.parent / "README.md").read_text()
     for entry in OUTPUTS:
