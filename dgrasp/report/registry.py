@@ -13,8 +13,8 @@ from dgrasp.config import Config
 class Output(Config):
     """A figure or table of the paper (or one of ours, where `paper_place` is None).
 
-    status: "reproduced", the same panels or rows from our runs; "direction only", numbers that may be compared with each
-    other but not with the paper's; "not attempted", what needs a robot; "ours", not in the paper.
+    status: "reproduced", the same panels from our runs; "direction only", numbers that may be compared with each other
+    but not with the paper's; "not attempted", what needs a robot; "ours", not in the paper.
     """
 
     id: str
