@@ -59,6 +59,8 @@ def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str
 
 def _swapped_scenes(first: pd.Series, second: pd.Series) -> float:
     """Two-sided p-value of equal successes per scene: exact for few scenes, else from 9,999 random swaps."""
+    if len(first) < 2:
+        return 1.0  # one scene: swapped or not, the difference is as large
 
     def difference(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
         return np.asarray(np.sum(a - b, axis=axis))

@@ -177,7 +177,8 @@ def plot_by_object(axes: Axes, table: pd.DataFrame) -> None:
     axes.set(yticks=range(len(objects)), yticklabels=[f"{name} (n = {counts[name]})" for name in objects])
     axes.set(xlim=(-0.02, 1.02), xlabel="grasp success rate, all policies of the method")
     axes.invert_yaxis()
-    axes.legend(loc="lower left")
+    if methods:
+        axes.legend(loc="lower left")
 
 
 def plot_studies(axes: Axes, trials: pd.DataFrame) -> None:

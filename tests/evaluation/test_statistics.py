@@ -51,6 +51,10 @@ def test_attempts_of_one_scene_are_no_independent_evidence():
     assert (result["p"], result["p_scenes"]) == (pytest.approx(2 / 1024), pytest.approx(2 / 4))
 
 
+def test_one_scene_is_no_evidence():
+    assert paired_comparison(trials(a="s", b="f"), "a", "b", "simple")["p_scenes"] == 1
+
+
 def test_scene_level_p_is_the_same_at_every_call():
     """So many scenes that swaps are drawn, and not counted out."""
     both = trials(a="ssf" * 10, b="sff" * 10)
