@@ -98,9 +98,11 @@ distclean:  ## remove everything built, and the environment
 # --- what depends on what -------------------------------------------------------------------------------------------
 
 # Each notebook needs its source, the package, the locked versions and the notebook before it: the chain holds with -j.
+# Notebooks of the record are made again when another experiment is put on record.
+RECORD := $(if $(filter recorded,$(PROFILE)),$(wildcard figures/runs/profile.json))
 previous :=
 define notebook
-$(BUILD)/notebooks/$(1).ipynb: notebooks/$(1).py $(previous) $(PACKAGE) $(LOCK) | $(STAMP)
+$(BUILD)/notebooks/$(1).ipynb: notebooks/$(1).py $(previous) $(PACKAGE) $(LOCK) $(RECORD) | $(STAMP)
 	@$$(RUN) -m dgrasp.notebooks run $$< $$@ --profile $$(PROFILE)
 previous := $(BUILD)/notebooks/$(1).ipynb
 endef

@@ -13,6 +13,7 @@ import joblib
 
 from dgrasp.data import generate_demonstrations
 from dgrasp.evaluation import EvaluationRecipe, Observer, PolicySource, TuningRecipe, evaluate, tune_policy, tuning_run
+from dgrasp.evaluation.stage import ycb_models
 from dgrasp.nerf import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf, pretrain
 from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
@@ -150,7 +151,7 @@ class Experiment:
     def evaluation(self) -> Run:
         """All trials of Table 1."""
         p = self.profile
-        recipe = EvaluationRecipe(evaluation=p.evaluation, cell=p.cell, observer=self.observer)
+        recipe = EvaluationRecipe(ycb_models=ycb_models(), evaluation=p.evaluation, cell=p.cell, observer=self.observer)
         tuned = self.tuning()
         sources = {name: self.source(name, self.optimizer(name)) for name in p.evaluation.policies}
         return evaluate(recipe, sources, tuned, self.build, seed=self.seed, workers=p.runtime.workers)

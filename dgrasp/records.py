@@ -21,7 +21,8 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,14 +31,15 @@ from typing import Any
 from dgrasp.data import generate_demonstrations
 from dgrasp.evaluation import EvaluationRecipe, TuningRecipe
 from dgrasp.experiment import Experiment
-from dgrasp.files import atomic_path, read_json, write_json, write_text
+from dgrasp.files import read_json, write_json, write_text
 from dgrasp.nerf import NerfConfig
 from dgrasp.policy import policy_spec
 from dgrasp.profiles import Profile
 from dgrasp.report.model_card import model_card
+from dgrasp.report.outputs import PUBLISHABLE
 from dgrasp.robot.sweep import SweepRecipe
 from dgrasp.robot.twin_trials import TwinTrialsRecipe
-from dgrasp.runs import Run, RunError, read_run
+from dgrasp.runs import Run, RunError, only_complete, read_run
 from dgrasp.value import ValueRecipe
 
 FOLDER = Path(__file__).resolve().parent.parent / "figures" / "runs"
@@ -124,28 +126,47 @@ def _stated(folder: Path) -> dict[str, Any]:
 def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:
     """Copy what a finished experiment computed (but its demonstrations) to `folder`, in place of what was there.
 
-    Returns the run folders. Raises RecordError, before anything is replaced, if a stage is not complete or all of it
-    is larger than `LARGEST_MIB`.
+    Returns the run folders. Nothing is computed. Raises RecordError if the experiment is a record itself, has a profile
+    for trying out that has no place in the published folder, or all of it is larger than `LARGEST_MIB`; RunError if a
+    stage is not complete. The old record stays until the new one is whole.
     """
-    runs = {"nerf": experiment.nerf(), **_stages("value", experiment.values())}
-    runs |= {**_stages("tuning", experiment.tuning()), "evaluation": experiment.evaluation()}
-    runs |= {"twin-trials": experiment.twin_trials(), "calibration-sweep": experiment.calibration_sweep()}
-    unfinished = [name for name, run in runs.items() if not run.complete]
-    if unfinished:
-        raise RecordError(f"{experiment.build}: not complete: {', '.join(unfinished)}; nothing was recorded")
-    files = {path: folder / path.relative_to(run.path.parent) for run in runs.values() for path in _kept(run)}
+    if isinstance(experiment, RecordedExperiment):
+        raise RecordError(f"{experiment.folder}: is on record already; give the profile and build that made it")
+    name = experiment.profile.name
+    if folder == FOLDER and name not in PUBLISHABLE:
+        raise RecordError(f"profile {name!r} is for trying things out; on record go {', '.join(PUBLISHABLE)}")
+    with only_complete():
+        runs = {"nerf": experiment.nerf(), **_stages("value", experiment.values())}
+        runs |= {**_stages("tuning", experiment.tuning()), "evaluation": experiment.evaluation()}
+        runs |= {"twin-trials": experiment.twin_trials(), "calibration-sweep": experiment.calibration_sweep()}
+        card = model_card(experiment)
+    files = {path: path.relative_to(run.path.parent) for run in runs.values() for path in _kept(run)}
     size = sum(path.stat().st_size for path in files) / 2**20
     if size > LARGEST_MIB:
         raise RecordError(f"{experiment.build}: {size:.1f} MiB to record, at most {LARGEST_MIB:g} are allowed")
-    for old in folder.glob("*-*/"):
-        shutil.rmtree(old)
-    for path, target in files.items():
-        with atomic_path(target) as temporary:
-            shutil.copyfile(path, temporary)
-    write_text(folder / "model_card.md", model_card(experiment))
-    stated = {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
-    write_json(folder / "profile.json", stated)
+    with _replacing(folder) as new:
+        for path, place in files.items():
+            (new / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, new / place)
+        write_text(new / "model_card.md", card)
+        write_json(
+            new / "profile.json", {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
+        )
     return [folder / run.path.name for run in runs.values()]
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `folder` when it is whole."""
+    new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)  # of a process that was killed
+    new.mkdir(parents=True)
+    yield new
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _kept(run: Run) -> list[Path]:

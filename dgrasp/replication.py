@@ -18,12 +18,15 @@ from pathlib import Path
 import joblib
 import pandas as pd
 from scipy.stats import fisher_exact
+from statsmodels.stats.multitest import multipletests
 
 from dgrasp.data import generate_demonstrations
 from dgrasp.evaluation import EvaluationRecipe, evaluate, paired_comparison, read_trials, success_rates
+from dgrasp.evaluation.stage import ycb_models
 from dgrasp.experiment import Experiment
 from dgrasp.policy import policy_spec
 from dgrasp.runs import Run
+from dgrasp.sim import ycb
 from dgrasp.value import train_value
 
 CONTRAST = ("dgrasp_quat_sync", "base_quat_sync")  # the main contrast: one model of each kind, all else equal
@@ -32,7 +35,7 @@ CONTRAST = ("dgrasp_quat_sync", "base_quat_sync")  # the main contrast: one mode
 def evaluate_fresh(
     experiment: Experiment, scene_seed: int, policies: Sequence[str] = (), repetitions: int | None = None
 ) -> Run:
-    """The evaluation on scenes and starts of another seed; raises ValueError for a seed that was used before."""
+    """The evaluation on scenes and starts of another seed; raises ValueError for the experiment's own."""
     if scene_seed == experiment.seed:
         raise ValueError(f"scene_seed: {scene_seed} is the experiment's own; give another for fresh scenes")
     changes: dict[str, object] = {} if repetitions is None else {"repetitions": repetitions}
@@ -48,8 +51,8 @@ def evaluate_fresh(
 def agreement(experiment: Experiment, fresh: Run) -> pd.DataFrame:
     """Rates on the experiment's scenes beside those on fresh ones, policy by policy and task by task.
 
-    p: Fisher's exact test that both come from one rate; attempts within a scene depend on each other, so that it is a
-    guide.
+    agrees: the two Wilson intervals overlap. p: Fisher's exact test that both come from one rate (attempts within a
+    scene depend on each other, so that it is a guide); p_holm: the same, corrected for the number of rows.
     """
     assert isinstance(fresh.config, EvaluationRecipe)
     recorded = success_rates(read_trials(experiment.evaluation()), experiment.profile.evaluation)
@@ -59,7 +62,23 @@ def agreement(experiment: Experiment, fresh: Run) -> pd.DataFrame:
         fisher_exact([[r.successes, r.n - r.successes], [r.successes_fresh, r.n_fresh - r.successes_fresh]]).pvalue
         for r in rows.itertuples()
     ]
-    return rows
+    rows["p_holm"] = multipletests(rows["p"], method="holm")[1]
+    return rows.assign(agrees=(rows["low"] <= rows["high_fresh"]) & (rows["low_fresh"] <= rows["high"]))
+
+
+def verdict(rows: pd.DataFrame) -> str:
+    """What `agreement` found, in a sentence."""
+    lowest = rows["p_holm"].min()
+    return f"{rows['agrees'].sum()} of {len(rows)} rows agree within their intervals; smallest corrected p {lowest:.2g}"
+
+
+def over_seeds(rows: pd.DataFrame) -> str:
+    """What `train_again` found: per task the rates' mean over training seeds, and their range."""
+    lines = []
+    for task, group in rows.groupby("task", sort=False):
+        rates = (f"{n} {group[n].mean():.3f} ({group[n].min():.3f} to {group[n].max():.3f})" for n in CONTRAST)
+        lines.append(f"{task}, {len(group)} seeds: {', '.join(rates)}")
+    return "\n".join(lines)
 
 
 def train_again(experiment: Experiment, seeds: Sequence[int], repetitions: int = 1) -> pd.DataFrame:
@@ -75,8 +94,10 @@ def train_again(experiment: Experiment, seeds: Sequence[int], repetitions: int =
     joblib.Parallel(n_jobs=workers)(joblib.delayed(_value)(experiment, model, seed) for seed, model in models)
     rows = []
     for seed in seeds:
-        trials = read_trials(_contrast(experiment, seed, repetitions))
-        rates = trials.groupby(["policy", "task"])["success"].mean()
+        run = _contrast(experiment, seed, repetitions)
+        assert isinstance(run.config, EvaluationRecipe)
+        trials = read_trials(run)
+        rates = success_rates(trials, run.config.evaluation).set_index(["policy", "task"])["rate"]
         for task in experiment.profile.evaluation.tasks:
             both = {name: float(rates[name, task]) for name in CONTRAST}
             rows.append({"seed": seed, "task": task, **both, **paired_comparison(trials, *CONTRAST, task)})
@@ -113,7 +134,8 @@ def _demonstrations(experiment: Experiment) -> Run:
 def _recipe(experiment: Experiment, **changes: object) -> EvaluationRecipe:
     evaluation = experiment.profile.evaluation
     changed = type(evaluation).model_validate(evaluation.model_dump() | changes)
-    return EvaluationRecipe(evaluation=changed, cell=experiment.profile.cell, observer=experiment.observer)
+    cell, observer = experiment.profile.cell, experiment.observer
+    return EvaluationRecipe(ycb_models=ycb_models(), evaluation=changed, cell=cell, observer=observer)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,19 +143,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         experiment = Experiment.at(options.profile, options.build, options.seed)
+        _tell_looks(experiment)
         if options.command == "scenes":
             fresh = evaluate_fresh(experiment, options.scene_seed, options.policies, options.repetitions)
             table = agreement(experiment, fresh)
+            said = verdict(table)
         else:
             table = train_again(experiment, options.seeds, options.repetitions or 1)
+            said = over_seeds(table)
     except (ValueError, RuntimeError) as error:
         print(f"replication: {error}", file=sys.stderr)
         return 1
     target = Path(options.build) / f"replication_{options.command}.csv"
     table.to_csv(target, index=False, lineterminator="\n")
     print(table.round(3).to_string(index=False))
+    print(said)
     print(f"written: {target}")
     return 0
+
+
+def _tell_looks(experiment: Experiment) -> None:
+    """Novel objects in other looks are another task."""
+    recorded = set(read_trials(experiment.evaluation())["models"]) - {"prisms"}
+    if recorded and recorded != {ycb_models()}:
+        print(
+            f"replication: novel objects: {', '.join(sorted(recorded))} in the experiment, {ycb_models()} here; their "
+            f"rates do not compare (python -m dgrasp.sim.ycb_download FOLDER; export {ycb.ENVIRONMENT}=FOLDER)",
+            file=sys.stderr,
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

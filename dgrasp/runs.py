@@ -23,7 +23,9 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -123,6 +125,19 @@ class Run:
         return self
 
 
+_computing: ContextVar[bool] = ContextVar("computing", default=True)
+
+
+@contextmanager
+def only_complete() -> Iterator[None]:
+    """Within this context stages are read and never begun: `open_run` raises RunError for one that is not complete."""
+    token = _computing.set(False)
+    try:
+        yield
+    finally:
+        _computing.reset(token)
+
+
 def open_run(
     root: Path,
     stage: str,
@@ -135,7 +150,7 @@ def open_run(
     """Open (or create) the folder of a stage below `root`; the caller checks `run.complete` and resumes if not.
 
     `code` names the modules or packages whose syntax enters the fingerprint. Raises RunError when an input is
-    incomplete or the folder cannot be written.
+    incomplete, the folder cannot be written, or the run is not complete where it must be (`only_complete`).
     """
     inputs = dict(inputs or {})
     for name, run in inputs.items():
@@ -150,6 +165,8 @@ def open_run(
     }
     fingerprint = _fingerprint(recipe)
     path = Path(root) / "runs" / f"{stage}-{fingerprint[:12]}"
+    if not _computing.get() and not (path / "done.json").is_file():
+        raise RunError(f"{path}: this stage is not complete, as the code, settings and inputs stand now")
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not (path / "run.json").is_file():

@@ -25,8 +25,8 @@
 # turn (Sec. 4.1).
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "smoke"
+build = "../build/smoke"
 seed = 0
 
 # %%

@@ -23,8 +23,8 @@
 # synthesis on the simple task alone, then frozen. Its inner activations are what the grasp value function reads.
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "smoke"
+build = "../build/smoke"
 seed = 0
 
 # %%

@@ -25,8 +25,8 @@
 # the same initial weights: only the loss differs.
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "smoke"
+build = "../build/smoke"
 seed = 0
 
 # %%

@@ -24,8 +24,8 @@
 # tuned on validation scenes.
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "smoke"
+build = "../build/smoke"
 seed = 0
 
 # %%

@@ -24,8 +24,8 @@
 # 5.2).
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "smoke"
+build = "../build/smoke"
 seed = 0
 
 # %%

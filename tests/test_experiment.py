@@ -16,6 +16,7 @@ from dgrasp.data import DemonstrationSet
 from dgrasp.evaluation import read_trials
 from dgrasp.experiment import Experiment
 from dgrasp.files import DamagedFileError
+from dgrasp.runs import RunError
 
 MICRO = Path(__file__).parent / "data" / "micro.yaml"
 COMPARED = ("trials.csv", "weights.safetensors", "readout.safetensors", "metrics.jsonl", "done.json")
@@ -176,6 +177,30 @@ def test_a_record_that_was_edited_or_is_missing_is_refused(record, tmp_path):
         records.RecordedExperiment.read(tmp_path, folder, seed=1)
     with pytest.raises(records.RecordError, match="no experiment is on record there"):
         records.RecordedExperiment.read(tmp_path, tmp_path / "nowhere")
+
+
+@pytest.mark.slow
+def test_recording_computes_nothing_and_keeps_the_old_record(record, tmp_path):
+    """A stage that is missing, or a change of the code since, is told and not computed."""
+    made, original = record
+    folder = tmp_path / "runs"
+    shutil.copytree(original, folder)
+    build = tmp_path / "build"
+    shutil.copytree(made.build, build)
+    (done,) = build.glob("runs/evaluation-*/done.json")
+    done.unlink()
+    stages = sorted(path.name for path in (build / "runs").iterdir())
+    with pytest.raises(RunError, match=r"evaluation-\w+: this stage is not complete"):
+        records.save(Experiment(made.profile, build, made.seed), folder)
+    assert sorted(path.name for path in (build / "runs").iterdir()) == stages and not done.exists()
+    assert records.RecordedExperiment.read(tmp_path, folder).evaluation().complete
+    with pytest.raises(records.RecordError, match="is on record already"):
+        records.save(records.RecordedExperiment.read(tmp_path, folder), folder)
+    with pytest.raises(records.RecordError, match="'micro' is for trying things out"):
+        records.save(made)
+    records.save(made, folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in original.iterdir())
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".runs")] == []
 
 
 @pytest.mark.slow

@@ -95,6 +95,22 @@ def test_a_touched_notebook_is_run_again_with_what_follows(repository, names):
     assert calls(repository) == names[3:]
 
 
+def test_another_experiment_on_record_makes_its_notebooks_again(repository, names):
+    stated = repository / "figures" / "runs" / "profile.json"
+    stated.parent.mkdir(parents=True)
+    stated.touch()
+    for profile in ("recorded", "smoke"):
+        make(repository, "reproduce", f"PROFILE={profile}")
+    calls(repository)
+    age(repository, 50)
+    stated.touch()
+    (repository / ".venv" / ".installed").touch()
+    make(repository, "reproduce", "PROFILE=smoke")
+    assert calls(repository) == []
+    make(repository, "reproduce", "PROFILE=recorded")
+    assert calls(repository) == names
+
+
 @pytest.mark.parametrize("changed", ["dgrasp/__init__.py", "requirements.lock"])
 def test_a_changed_package_runs_everything_again(repository, names, changed):
     make(repository, "reproduce")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import joblib
 import pandas as pd
+from pydantic import Field
 from tqdm import tqdm
 
 from dgrasp.config import Config
@@ -18,7 +20,7 @@ from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.files import read_json, write_json, write_text
 from dgrasp.runs import Run, open_run
-from dgrasp.sim import CellConfig
+from dgrasp.sim import CellConfig, ycb
 from dgrasp.sim.tasks import own_module
 
 CODE = (
@@ -34,9 +36,15 @@ CODE = (
 Job = tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
 
 
+def ycb_models() -> str:
+    """How YCB objects look in this process: textured, or in flat colours (see `dgrasp.sim.ycb`)."""
+    return ycb.TEXTURED if os.environ.get(ycb.ENVIRONMENT) else ycb.FLAT
+
+
 class EvaluationRecipe(Config):
     """Everything the trials depend on besides the trained models and tuned parameters (which are input runs)."""
 
+    ycb_models: str = Field(default="not stated", description="looks of YCB objects: no evaluation mixes two of them")
     evaluation: EvaluationConfig
     cell: CellConfig
     observer: Observer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import product, repeat
 from pathlib import Path
 
 import optuna
@@ -68,7 +68,10 @@ def tune_policy(
 
 @dataclass(frozen=True)
 class ValidationAttempts:
-    """Successes of grasp attempts under given optimizer settings, one after the other, scene by scene."""
+    """Successes of grasp attempts under given optimizer settings, one after the other, scene by scene.
+
+    As in the table of results, an attempt that cannot be made, since objects were pushed off the table, has failed.
+    """
 
     source: PolicySource
     recipe: TuningRecipe
@@ -79,5 +82,8 @@ class ValidationAttempts:
         cell, budget = worker_cell(self.recipe.cell), self.recipe.validation
         for scene, task in product(range(budget.scenes), budget.tasks):
             episode = Episode(self.source.name, task, "validation", scene, repetition=0)
+            made = 0
             for attempt in attempts_in(cell, policy, episode, budget.attempts, self.recipe.observer, self.seed):
+                made += 1
                 yield attempt.success
+            yield from repeat(False, budget.attempts - made)

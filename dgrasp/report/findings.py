@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import bootstrap
 from statsmodels.stats.multitest import multipletests
 
-from dgrasp.evaluation import paired_comparison
+from dgrasp.evaluation import EvaluationConfig, paired_comparison
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.policy import in_corner, policy_spec
 
@@ -51,8 +52,12 @@ def compare(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], rates: pd.Da
 
 
 def slope_pairs() -> list[tuple[str, str]]:
-    """dGrasp and Base with the same representation and schedule: only the loss differs."""
-    return [(f"dgrasp_{kind}", f"base_{kind}") for kind in KINDS]
+    """dGrasp against Base, and against the control where it is a model of its own, with all else equal.
+
+    Where the two losses share their poses (profile `paper`), Base has more of them, and only the control differs from
+    dGrasp in nothing but the loss.
+    """
+    return [(f"dgrasp_{kind}", f"{other}_{kind}") for other in ("base", "control") for kind in KINDS]
 
 
 def schedule_pairs() -> list[tuple[str, str]]:
@@ -80,7 +85,7 @@ def _verdict(group: pd.DataFrame) -> str:
 
 
 def failures(trials: pd.DataFrame, bounds: Sequence[Sequence[float]]) -> pd.DataFrame:
-    """By method and task: attempts `n`, the share of each outcome, and of executed grasps in a workspace corner.
+    """By method and task: attempts `n`, the share of each outcome, and of planned grasps in a corner of the workspace.
 
     bounds: low and high corner of the workspace, metres.
     """
@@ -94,24 +99,43 @@ def failures(trials: pd.DataFrame, bounds: Sequence[Sequence[float]]) -> pd.Data
     low, high = (torch.as_tensor(b, dtype=T.dtype) for b in bounds)
     corner = executed.assign(corner=in_corner(T, (low, high)).numpy()).groupby(["method", "task"])["corner"].mean()
     order = pd.MultiIndex.from_product([list(dict.fromkeys(named["method"])), list(dict.fromkeys(named["task"]))])
-    table = pd.concat([counts.rename("n"), shares, corner.rename("in a corner")], axis=1)
+    table = pd.concat([counts.rename("n"), shares, corner.rename("planned in a corner")], axis=1)
     return table.reindex([key for key in order if key in table.index]).rename_axis(["method", "task"])
 
 
-def by_object(trials: pd.DataFrame, confidence: float, task: str = "novel") -> pd.DataFrame:
-    """Rates per object and method with Wilson intervals, over all policies of the method; the hardest first.
+def by_object(trials: pd.DataFrame, policies: Sequence[str], confidence: float, task: str = "novel") -> pd.DataFrame:
+    """Rates per object and policy with Wilson intervals; the hardest object first.
 
-    Only scenes of one object are counted: elsewhere a failed attempt belongs to no object.
+    Policies are not pooled: they meet the same scenes, and their attempts at one are no independent ones. Only scenes
+    of one object are counted: elsewhere a failed attempt belongs to no object.
     """
-    single = trials[(trials["task"] == task) & ~trials["objects"].str.contains(",")]
-    named = single.assign(method=[_method(p) for p in single["policy"]])
-    groups = named.groupby(["objects", "method"])["success"]
+    single = trials[(trials["task"] == task) & ~trials["objects"].str.contains(",") & trials["policy"].isin(policies)]
+    groups = single.groupby(["objects", "policy"])["success"]
     table = groups.agg(successes="sum", n="size").astype(int).reset_index()
     if not len(table):
         return table
-    order = named.groupby("objects")["success"].mean().rank(method="first")
-    ranked = table.assign(rank=table["objects"].map(order)).sort_values(["rank", "method"]).drop(columns="rank")
+    order = single.groupby("objects")["success"].mean().rank(method="first")
+    ranked = table.assign(rank=table["objects"].map(order)).sort_values(["rank", "policy"]).drop(columns="rank")
     return with_rates(ranked.reset_index(drop=True), confidence)
+
+
+def scene_intervals(trials: pd.DataFrame, config: EvaluationConfig, rates: pd.DataFrame) -> pd.DataFrame:
+    """The rates with a second interval, from resampled scenes (percentile bootstrap), in `low_scenes`, `high_scenes`.
+
+    Wilson's takes attempts as independent, which those of one scene are not. `wider`: how many times as wide.
+    """
+    made = trials.groupby(["policy", "task", "scene", "repetition"])["success"].sum()
+    rows = []
+    for row in rates.itertuples():
+        share = made[row.policy, row.task].to_numpy(float) / config.tasks[row.task].attempts
+        if len(share) < 2:
+            rows.append((np.nan, np.nan))
+            continue
+        found = bootstrap((share,), np.mean, method="percentile", confidence_level=config.confidence, rng=0)
+        rows.append(tuple(found.confidence_interval))
+    table = rates.assign(low_scenes=[low for low, _ in rows], high_scenes=[high for _, high in rows])
+    widths = (table["high_scenes"] - table["low_scenes"]) / (table["high"] - table["low"])
+    return table.assign(wider=widths)
 
 
 def forecasts(ranking: pd.DataFrame) -> str:

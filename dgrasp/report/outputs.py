@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from dgrasp.evaluation.stage import ycb_models
 from dgrasp.files import atomic_path, write_json, write_text
 from dgrasp.report.registry import output
 from dgrasp.runs import Run, provenance
@@ -46,11 +47,12 @@ def save_output(
     profile: str,
     runs: Mapping[str, Run],
     seed: int,
+    about: Mapping[str, object] | None = None,
 ) -> None:
     """Write `<id>.png`, `.pdf`, `.csv` and `.meta.json` (for tables `.json` rows as well) into `folder`.
 
     Outputs of other profiles than laptop and paper carry a watermark, and are refused in the published folder
-    `figures/`: raises OutputRefused.
+    `figures/`: raises OutputRefused. about: what else a reader must know, for the sidecar.
     """
     entry = output(id)
     folder = Path(folder)
@@ -69,7 +71,7 @@ def save_output(
     if entry.kind == "table":
         rows = json.loads(data.to_json(orient="records"))
         write_json(folder / f"{id}.json", rows)
-    write_json(folder / f"{id}.meta.json", _sidecar(id, profile, runs, seed))
+    write_json(folder / f"{id}.meta.json", _sidecar(id, profile, runs, seed) | {"about": dict(about or {})})
 
 
 def watermark(figure: Figure, text: str) -> None:
@@ -77,16 +79,6 @@ def watermark(figure: Figure, text: str) -> None:
     outline = [withStroke(linewidth=3, foreground="white", alpha=0.35)]
     mark = figure.text(0.5, 0.5, text, ha="center", va="center", rotation=25, fontsize=34, color="0.25", alpha=0.4)
     mark.set(path_effects=outline, zorder=100, gid="watermark")
-
-
-def not_run(id: str, folder: Path, *, profile: str, reason: str, seed: int) -> None:
-    """An output that was not made at this profile, and says so on its face."""
-    entry = output(id)
-    figure = plt.figure(figsize=(6, 2.2))
-    figure.text(0.5, 0.62, f"{entry.paper_place}: not run at this profile ({profile})", ha="center", weight="bold")
-    figure.text(0.5, 0.4, reason, ha="center", wrap=True)
-    data = pd.DataFrame({"output": [id], "status": ["not run at this profile"], "reason": [reason]})
-    save_output(id, figure, data, folder, profile=profile, runs={}, seed=seed)
 
 
 def _sidecar(id: str, profile: str, runs: Mapping[str, Run], seed: int) -> dict[str, object]:
@@ -98,6 +90,7 @@ def _sidecar(id: str, profile: str, runs: Mapping[str, Run], seed: int) -> dict[
         "alt_text": entry.alt_text,
         "profile": profile,
         "seed": seed,
+        "ycb_models": ycb_models(),
         "runs": {
             name: {"fingerprint": run.fingerprint, "config": run.config.digest(), "seconds": round(run.seconds, 1)}
             for name, run in runs.items()

@@ -164,20 +164,19 @@ def plot_success_by_value(axes: Axes, table: pd.DataFrame, ylabel: str = "succes
 
 
 def plot_by_object(axes: Axes, table: pd.DataFrame) -> None:
-    """`findings.by_object`: one line per object, the hardest on top, a dot with its Wilson interval per method."""
-    methods = list(dict.fromkeys(table["method"]))
+    """`findings.by_object`: one line per object, the hardest on top, a dot with its Wilson interval per policy."""
+    policies = list(dict.fromkeys(table["policy"]))
     objects = list(dict.fromkeys(table["objects"]))
-    for i, method in enumerate(methods):
-        rows = table[table["method"] == method].set_index("objects")
-        y = np.array([objects.index(name) for name in rows.index]) + 0.24 * (i - (len(methods) - 1) / 2)
+    for i, policy in enumerate(policies):
+        rows = table[table["policy"] == policy].set_index("objects")
+        y = np.array([objects.index(name) for name in rows.index]) + 0.24 * (i - (len(policies) - 1) / 2)
         error = np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]).clip(0)
-        colour = policy_colour(method.lower())
-        axes.errorbar(rows["rate"], y, xerr=error, fmt="o", ms=4, color=colour, lw=1.2, label=method)
+        axes.errorbar(rows["rate"], y, xerr=error, fmt="o", ms=4, color=policy_colour(policy), lw=1.2, label=policy)
     counts = table.groupby("objects")["n"].max()
     axes.set(yticks=range(len(objects)), yticklabels=[f"{name} (n = {counts[name]})" for name in objects])
-    axes.set(xlim=(-0.02, 1.02), xlabel="grasp success rate, all policies of the method")
+    axes.set(xlim=(-0.02, 1.02), xlabel="grasp success rate")
     axes.invert_yaxis()
-    if methods:
+    if policies:
         axes.legend(loc="lower left")
 
 

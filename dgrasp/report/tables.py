@@ -77,14 +77,14 @@ def printable_2(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def printable(rows: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
-    """One line per policy; per task our rate with interval and n, and the paper's rate."""
+    """One line per policy; per task our rate with interval and n, and the paper's rate (by how much ours is higher)."""
     lines = []
     for policy in dict.fromkeys(rows["policy"]):
         line = {"policy": policy}
         for task in tasks:
             match = rows[(rows["policy"] == policy) & (rows["task"] == task)]
             line[task] = _ours(match.iloc[0]) if len(match) else "-"
-            line[f"{task} (paper)"] = _number(match.iloc[0]["paper"]) if len(match) else "-"
+            line[f"{task} (paper)"] = _paper(match.iloc[0]) if len(match) else "-"
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -104,6 +104,11 @@ def _ours(row: pd.Series) -> str:
     if pd.isna(row["n"]):
         return "not run"
     return f"{row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}] of {int(row['n'])}"
+
+
+def _paper(row: pd.Series) -> str:
+    difference = "" if pd.isna(row["difference"]) else f" ({row['difference']:+.2f})"
+    return _number(row["paper"]) + difference
 
 
 def _number(value: float) -> str:

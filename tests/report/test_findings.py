@@ -64,17 +64,32 @@ def test_holm_corrects_for_all_rows_together():
 def test_failures_have_shares_and_corners():
     table = findings.failures(trials(base_quat_seq="ssmc", dgrasp_6d_sync="sssn"), (LOW, HIGH))
     base, dgrasp = table.loc[("Base", "simple")], table.loc[("dGrasp", "simple")]
-    assert (base["n"], base["success"], base["missed"], base["in a corner"]) == (4, 0.5, 0.5, 0.25)
-    assert (dgrasp["no grasp"], dgrasp["in a corner"]) == (0.25, 0.0), "what was not executed lies nowhere"
+    assert (base["n"], base["success"], base["missed"], base["planned in a corner"]) == (4, 0.5, 0.5, 0.25)
+    assert (dgrasp["no grasp"], dgrasp["planned in a corner"]) == (0.25, 0.0), "what was not executed lies nowhere"
 
 
 def test_the_hardest_object_comes_first_and_piles_are_no_objects():
     records = trials(base_quat_seq="smsmsm", dgrasp_quat_seq="ssssss")
     records.loc[len(records)] = {**records.iloc[0], "objects": "pear, drill"}
-    table = findings.by_object(records, 0.95, task="simple")
+    table = findings.by_object(records, ("base_quat_seq", "dgrasp_quat_seq"), 0.95, task="simple")
     assert table["objects"].tolist() == ["drill", "drill", "pear", "pear"]
     assert table["n"].tolist() == [3, 3, 3, 3] and table["rate"].tolist() == [0.0, 1.0, 1.0, 1.0]
     ax = plt.figure().gca()
     plots.plot_by_object(ax, table)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["drill (n = 3)", "pear (n = 3)"]
-    assert ax.get_legend_handles_labels()[1] == ["Base", "dGrasp"]
+    assert ax.get_legend_handles_labels()[1] == ["base_quat_seq", "dgrasp_quat_seq"]
+
+
+def test_intervals_over_scenes_are_wider_where_attempts_of_a_scene_end_alike():
+    """Five attempts in each of 20 scenes that all end alike are 20 observations: about sqrt(5) times as wide."""
+    config = EvaluationConfig(tasks={"simple": {"scenes": 20, "attempts": 5}}, repetitions=1)
+    records = pd.concat([trials(base_quat_seq="sm" * 10).assign(attempt=i) for i in range(5)])
+    (row,) = findings.scene_intervals(records, config, success_rates(records, config)).itertuples()
+    assert row.low_scenes < row.low < row.rate < row.high < row.high_scenes
+    assert row.wider == pytest.approx(5**0.5, rel=0.15)
+
+
+def test_the_control_is_compared_where_it_is_a_model_of_its_own():
+    records = trials(dgrasp_quat_seq="s" * 20, base_quat_seq="m" * 20, control_quat_seq="m" * 20)
+    table = findings.compare(records, findings.slope_pairs(), success_rates(records, CONFIG))
+    assert table["second"].tolist() == ["base_quat_seq", "control_quat_seq"]

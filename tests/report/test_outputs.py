@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from dgrasp.report.outputs import OutputRefused, not_run, save_output, use_style, watermark
+from dgrasp.report.outputs import OutputRefused, save_output, use_style, watermark
 from dgrasp.report.registry import output
 
 
@@ -58,9 +58,3 @@ def test_smoke_is_refused_in_the_published_folder(tmp_path):
         save(tmp_path / "figures", "smoke")
     assert not (tmp_path / "figures").exists()
     save(tmp_path / "figures", "laptop")
-
-
-def test_an_output_that_was_not_run_says_so_on_its_face(tmp_path):
-    not_run("fig07", tmp_path, profile="smoke", reason="no robot", seed=0)
-    assert "not run at this profile" in (tmp_path / "fig07.csv").read_text()
-    assert (tmp_path / "fig07.png").stat().st_size > 0
