@@ -107,7 +107,11 @@ class Operator(Protocol):
 
 
 class AskingOperator:
-    """Asks a person, through `ask(question) -> answer` (default: `input`, which notebooks show as a text field)."""
+    """Asks a person, through `ask(question) -> answer` (default: `input`, which notebooks show as a text field).
+
+    An answer is a key or an outcome's whole word, then a remark if one likes. Anything else is asked again: the log
+    cannot take a verdict back, and "slipped" begins with the key of a success.
+    """
 
     ANSWERS: Mapping[str, Outcome] = {
         "s": Outcome.SUCCESS,
@@ -125,10 +129,12 @@ class AskingOperator:
 
     def verdict(self, presentation: Presentation, execution: Execution) -> Verdict:
         choices = ", ".join(f"{key} = {outcome}" for key, outcome in self.ANSWERS.items())
+        answers = {**self.ANSWERS, **{str(outcome): outcome for outcome in self.ANSWERS.values()}}
         while True:
-            answer = self.ask(f"{presentation}: {choices}; then a remark: ").strip()
-            if outcome := self.ANSWERS.get(answer[:1].lower()):
-                return Verdict(outcome, answer[1:].strip())
+            answer = self.ask(f"{presentation}: {choices} (key or word), then a space and a remark: ")
+            word, _, remark = answer.strip().partition(" ")
+            if outcome := answers.get(word.lower()):
+                return Verdict(outcome, remark.strip())
 
 
 class CellJudges:
