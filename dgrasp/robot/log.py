@@ -107,7 +107,8 @@ class LogWriter:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._last = ""  # chain of the last line
-        self._handle = open(self.path, "ab")  # noqa: SIM115 (closed by `close`)
+        # unbuffered, so that a line that failed is not written later
+        self._handle = open(self.path, "ab", buffering=0)  # noqa: SIM115 (closed by `close`)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -128,12 +129,23 @@ class LogWriter:
         self.close()
 
     def append(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Write one line and wait until it is on disk."""
+        """Write one line and wait until it is on disk.
+
+        Raises ValueError for NaN or infinity, which JSON does not have, and OSError where the disk refuses. The file is
+        then as before, and the next line is chained to what is there.
+        """
         line = {"kind": kind, **content}
-        self._last = line["chain"] = _chain(self._last, line)
-        self._handle.write(json.dumps(line, allow_nan=False).encode() + b"\n")
-        self._handle.flush()
-        os.fsync(self._handle.fileno())
+        chain = line["chain"] = _chain(self._last, line)
+        text = json.dumps(line, allow_nan=False).encode() + b"\n"
+        before = os.fstat(self._handle.fileno()).st_size
+        try:
+            if self._handle.write(text) != len(text):
+                raise OSError(f"{self.path}: the disk did not take the whole line; is it full?")
+            os.fsync(self._handle.fileno())
+        except BaseException:
+            os.truncate(self._handle.fileno(), before)  # half a line would swallow the next one
+            raise
+        self._last = chain
 
     def close(self) -> None:
         """Close the file; safe to call twice."""

@@ -248,6 +248,23 @@ def test_only_one_process_writes_a_log(tmp_path):
         pass
 
 
+def test_a_line_that_could_not_be_written_leaves_the_log_whole(tmp_path, monkeypatch):
+    """JSON has no NaN, and a disk may refuse: the next line is chained to the last one that is there."""
+    path = tmp_path / "log.jsonl"
+    with LogWriter(path, {"backend": "twin", "devices": {}, "protocol": {}}) as log:
+        with pytest.raises(ValueError, match="JSON"):
+            log.append("note", {"text": float("nan")})
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+            patch.setattr(os, "fsync", lambda handle: raise_(OSError("no space left on device")))
+            log.append("note", {"text": "lost"})
+        log.append("note", {"text": "kept"})
+    assert [note["text"] for note in read_log(path).notes] == ["kept"]
+
+
+def raise_(error):
+    raise error
+
+
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
@@ -278,6 +295,25 @@ def test_a_person_is_asked_until_the_answer_is_one():
     verdict = operator.verdict(presentation, Execution(top_down(0.2, 0, 0.05), moved=True))
     assert (verdict.outcome, verdict.reason) == ("success", "held well")
     assert "trial 7 of 50: rubber duck, presentation 3" in asked[0] and "s = success" in asked[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("slipped", ("slipped", "")),  # not a success that lipped
+        ("Dropped on the way", ("dropped", "on the way")),
+        ("l", ("slipped", "")),
+        ("m  beside it", ("missed", "beside it")),
+        ("lost", None),
+        ("succes", None),
+        ("s, held well", None),
+    ],
+)
+def test_only_a_key_or_a_whole_word_is_an_answer(answer, verdict):
+    answers = iter([answer, "c asked again"])
+    operator = AskingOperator(lambda question: next(answers))
+    given = operator.verdict(Presentation(7, 50, "rubber duck", 2), Execution(top_down(0.2, 0, 0.05), moved=True))
+    assert (given.outcome, given.reason) == (verdict or ("collision", "asked again"))
 
 
 def test_a_replay_repeats_its_log_and_moves_nothing(tmp_path):
