@@ -1,9 +1,11 @@
 """The log of real-robot trials: JSON Lines, append-only, on disk before the next trial begins.
 
 The first line is the header: format, backend, devices, protocol, versions. Every line carries `chain`, the SHA-256 of
-the line before it and its own content, so that a line that was changed, taken out or put in afterwards is found on
-reading; with the header at the start of the chain, a log cannot change its backend. (This guards against accidents and
-edits of single lines. It is no signature: whoever writes a whole new file can write anything.)
+the line before it and its own content, so that a line that was changed, put in, or taken out before others is found on
+reading; with the header at the start of the chain, a log cannot change its backend. Lines taken off the end are not
+found: what is left is whole, and tells of itself only that the protocol has more trials (`TrialLog.planned`). (This
+guards against accidents and edits of single lines. It is no signature: whoever writes a whole new file can write
+anything.)
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +70,16 @@ class TrialLog:
         """Numbers of the trials with a verdict."""
         return {r["number"] for r in self.records if r["success"] is not None}
 
+    @property
+    def planned(self) -> dict[str, int]:
+        """Trials that the protocol has for each of its policies. Raises LogError if the header's protocol is none."""
+        protocol = self.header["protocol"]
+        try:
+            each = len(protocol["objects"]) * protocol["presentations"]
+            return dict.fromkeys(protocol["policies"], each)
+        except (KeyError, TypeError) as error:
+            raise LogError(f"{self.path}: the header's protocol {protocol!r} does not say what was planned") from error
+
 
 def read_log(path: Path) -> TrialLog:
     """Read and check a log. A last line without its end (a crash) is left out and reported in `cut`.
@@ -90,6 +103,7 @@ def read_log(path: Path) -> TrialLog:
     for record in records:
         if record["backend"] != header["backend"]:
             raise LogError(f"{path}: trial {record['number']} is of backend {record['backend']!r}, the header not")
+    _check_verdicts(path, records)
     notes = tuple(row for row in rows if row["kind"] == "note")
     cut = f"{path.name}: the last {len(rest)} bytes are a line cut short by a crash; left out" if rest else ""
     return TrialLog(path, header, records, notes, chain, cut)
@@ -191,6 +205,12 @@ def _parse(path: Path, number: int, text: bytes) -> Line:
     if not isinstance(line, dict) or "kind" not in line:
         raise LogError(f"{path}, line {number}: not a line of a trial log")
     return line
+
+
+def _check_verdicts(path: Path, records: tuple[Line, ...]) -> None:
+    judged = Counter(record["number"] for record in records if record["success"] is not None)
+    if twice := [number for number, count in judged.items() if count > 1]:
+        raise LogError(f"{path}: more than one verdict on trial {', '.join(map(str, twice))}; each trial has one")
 
 
 def _check_header(path: Path, header: Line) -> None:
