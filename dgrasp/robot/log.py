@@ -25,7 +25,7 @@ from typing import Any
 import pandas as pd
 
 from dgrasp.robot.cell import BACKENDS, Backend, banner
-from dgrasp.robot.drivers.sockets import is_loopback
+from dgrasp.robot.drivers.sockets import is_local_literal
 
 FORMAT = "dgrasp-trials 1"
 MAY_HAVE_MOVED = ("collision", "fault")  # outcomes without a finished execution
@@ -220,5 +220,17 @@ def _check_header(path: Path, header: Line) -> None:
     backend, devices = header["backend"], header["devices"]
     if backend not in BACKENDS:
         raise LogError(f"{path}: unknown backend {backend!r}; backends: {', '.join(BACKENDS)}")
-    if backend == "hardware" and ("arm" not in devices or any(is_loopback(address) for address in devices.values())):
-        raise LogError(f"{path}: says backend 'hardware', but its devices {devices} are no robot")
+    if backend == "hardware" and not _may_be_a_robot(devices):
+        raise LogError(
+            f"{path}: says backend 'hardware', but its devices {devices} are no robot: expected addresses of arm and "
+            "gripper as they were reached, numbers instead of names, and none of the machine that wrote the log"
+        )
+
+
+def _may_be_a_robot(devices: Mapping[str, str]) -> bool:
+    """By what is on record alone: names mean something else to each machine that reads a log."""
+    addresses = [devices[part] for part in devices if part != "cameras"]
+    try:
+        return "arm" in devices and not any(map(is_local_literal, addresses))
+    except ValueError:
+        return False

@@ -1,6 +1,7 @@
 """Table 2: whose numbers stand in which column, and that the hardware's has one source only."""
 
 import json
+import socket
 
 import pandas as pd
 import pytest
@@ -62,10 +63,20 @@ def test_no_other_backend_can_fill_the_hardware_rows(tmp_path, backend):
     with pytest.raises(LogError, match=r"line 1: changed after it was written|are no robot"):
         table_2([path])
 
-    for devices in ({}, {"arm": "127.0.0.1"}, {"arm": "localhost", "gripper": "localhost"}):
+    stand_ins = [{"arm": address, "gripper": address} for address in ("127.0.0.1", "0.0.0.0", "::1", "::", "localhost")]
+    for devices in ({}, {"arm": ""}, {"arm": ROBOT["arm"], "gripper": "127.0.0.1"}, *stand_ins):
         with pytest.raises(LogError, match="no robot"):
             write_log(tmp_path / "b.jsonl", "hardware", devices=devices)
         (tmp_path / "b.jsonl").unlink()
+
+
+def test_whether_a_log_is_hardwares_does_not_depend_on_who_reads_it(tmp_path, monkeypatch):
+    """Names of devices are not resolved on reading: a name is no proof of a robot, and an address needs no network."""
+    path = write_log(tmp_path / "a.jsonl", "hardware")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a name was resolved"))
+    assert table_2([path])["n"].sum() == 4
+    with pytest.raises(LogError, match="numbers instead of names"):
+        write_log(tmp_path / "b.jsonl", "hardware", devices={"arm": "robot.example", "gripper": "robot.example"})
 
 
 def test_a_record_of_another_backend_in_a_hardware_log_is_found(tmp_path):

@@ -3,6 +3,9 @@
 Fixed ports (the controller's): these tests cannot run in parallel.
 """
 
+import contextlib
+import ipaddress
+import socket
 import sys
 import time
 
@@ -34,6 +37,7 @@ from dgrasp.robot import (
 from dgrasp.robot.devices import backend_of
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import RobotiqGripper
+from dgrasp.robot.drivers.sockets import Peer, peer_of, reach
 from dgrasp.robot.drivers.ur import UrArm, controller_pose, world_pose
 from dgrasp.robot.safety import HOME
 from dgrasp.sim import Outcome, evaluation_viewpoints, ur10
@@ -301,22 +305,56 @@ def test_without_the_vendors_libraries_the_error_says_what_to_install(monkeypatc
         RealSenseCamera()
 
 
-@pytest.mark.parametrize(
-    ("devices", "backend"),
-    [
-        ({"arm": "127.0.0.1", "gripper": "localhost"}, "loopback"),
-        ({"arm": "192.0.2.7", "gripper": "192.0.2.7"}, "hardware"),
-    ],
-)
-def test_addresses_tell_hardware_from_stand_ins(devices, backend):
-    assert backend_of(devices) == backend
+HERE, ELSEWHERE = Peer("127.0.0.1", here=True), Peer("192.0.2.7", here=False)
+
+
+def test_who_answers_tells_hardware_from_stand_ins():
+    assert backend_of({"arm": HERE, "gripper": HERE}) == "loopback"
+    assert backend_of({"arm": ELSEWHERE, "gripper": ELSEWHERE}) == "hardware"
 
 
 def test_a_mixture_of_robot_and_stand_ins_is_refused():
     with pytest.raises(ValueError, match="some are stand-ins"):
-        backend_of({"arm": "192.0.2.7", "gripper": "127.0.0.1"})
+        backend_of({"arm": ELSEWHERE, "gripper": HERE})
     with pytest.raises(ValueError, match="at least the arm"):
         backend_of({})
+
+
+def own_addresses():
+    """Of this machine's network cards; UDP's connect asks the routing table and sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.7", 9))
+        yield probe.getsockname()[0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.3", "localhost", "0.0.0.0", *own_addresses()])
+def test_this_machine_is_known_by_all_its_addresses(host):
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        peer = reach(host, server.getsockname()[1])
+    assert peer.here
+    assert ipaddress.ip_address(peer.address)  # a literal, whatever was asked for
+    assert backend_of({"arm": peer, "gripper": peer}) == "loopback"
+
+
+def test_another_machine_s_address_is_none_of_ours():
+    class Connection:
+        def getpeername(self):
+            return "192.0.2.7", 30004
+
+        def getsockname(self):
+            return "192.0.2.1", 50000
+
+    assert peer_of(Connection()) == Peer("192.0.2.7", here=False)
+
+
+def test_a_cell_called_by_another_name_is_still_a_loopback(loopback):
+    loopback.cell.close()
+    config, loopback.config = loopback.config, loopback.config.model_copy(update={"arm": "0.0.0.0"})
+    try:
+        loopback.cell = loopback.open()
+    finally:
+        loopback.config = config
+    assert loopback.cell.backend == "loopback" and loopback.cell.devices["arm"] == "127.0.0.1"
 
 
 def test_a_lab_writes_one_file(tmp_path):
