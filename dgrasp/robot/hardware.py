@@ -46,9 +46,9 @@ def open_cell(
 ) -> DeviceCell:
     """Connect to all devices; nothing moves. Whatever fails, those already open are closed again.
 
-    cameras: opened ones by name, instead of those that `config` names. The backend is "hardware", or "loopback" if
-    programs on this machine answer at the addresses. Raises ConnectionLost, SilentGripper, FrozenCamera, ImportError,
-    UnsafePose.
+    cameras: opened ones by name, instead of those that `config` names. dry_run: see `DeviceCell`. The backend is
+    "hardware", or "loopback" if programs on this machine answer at the addresses. Raises ConnectionLost,
+    SilentGripper, FrozenCamera, ImportError, UnsafePose.
     """
     with ExitStack() as opened:
         # first, since loading its model blocks all threads for a while, and the arm's watchdog waits for nobody

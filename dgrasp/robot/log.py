@@ -53,11 +53,11 @@ class TrialLog:
 
     @property
     def banner(self) -> str:
-        """Which backend moved, or that no robot did."""
+        """Which backend moved, or that none grasped."""
         # what a fault interrupted may have moved, so only the absence of both is silence
         moved = any((r.get("execution") or {}).get("moved") or r["outcome"] in MAY_HAVE_MOVED for r in self.records)
         if self.backend == "hardware" and not moved:
-            return "HARDWARE: connected, but no robot moved in these trials."
+            return "HARDWARE: connected, but no grasp was executed in these trials."
         return banner(self.backend)
 
     @property

@@ -262,7 +262,7 @@ class _Attempt:
             "seconds": dict(execution.seconds),
         }
         if not execution.moved and not execution.outcome:
-            return DRY_RUN, "checked, nothing moved"
+            return DRY_RUN, "checked, not executed"
         verdict = self.operator.verdict(self.blind, execution)
         return verdict.outcome, verdict.reason
 

@@ -102,25 +102,32 @@ def test_frames_arrive_bit_for_bit(loopback):
     assert np.array_equal(loopback.camera.capture(), loopback.device.last)
 
 
-def test_a_camera_on_the_wrist_is_carried_to_its_views(loopback):
-    """Each view's pose comes from the joints measured there: the poses asked for, up to a turn of the image."""
+@contextlib.contextmanager
+def on_the_wrist(loopback):
+    """The cell with its camera on the flange, to be carried to the fixed views; opened anew afterwards."""
     i = loopback.config.calibration.cameras[0]
     offset = np.eye(4)
     offset[:3, 3] = CAMERA_SENSOR
     wrist = i.model_copy(
         update={"camera": "wrist", "mount": "tool0", "T_mount_cam": tuple(map(tuple, offset.tolist()))}
     )
-    asked = evaluation_viewpoints(2)
     cell = loopback.cell
     cell.calibration, cell.cameras = Calibration(cameras=(wrist,)), {"wrist": loopback.camera}
-    cell.viewpoints = wrist_viewpoints(wrist, asked, cell.safety)
+    cell.viewpoints = wrist_viewpoints(wrist, evaluation_viewpoints(2), cell.safety)
     try:
+        yield cell
+    finally:
+        cell.broken = "its cameras were changed by a test"
+
+
+def test_a_camera_on_the_wrist_is_carried_to_its_views(loopback):
+    """Each view's pose comes from the joints measured there: the poses asked for, up to a turn of the image."""
+    asked = evaluation_viewpoints(2)
+    with on_the_wrist(loopback) as cell:
         with pytest.raises(NotArmed):
             cell.observe()
         with cell.armed(CONFIRMATION):
             views = cell.observe()
-    finally:
-        cell.broken = "its cameras were changed by a test"
     assert np.allclose(views.Ts_world_cam[:, :3, 3], asked[:, :3, 3], atol=2e-3)
     assert np.allclose(views.Ts_world_cam[:, :3, 2], asked[:, :3, 2], atol=5e-3)
     assert np.allclose(loopback.state()["q"], HOME, atol=1e-3)
@@ -156,6 +163,33 @@ def test_a_dry_run_checks_and_moves_nothing(loopback):
     with pytest.raises(UnsafePose):
         loopback.cell.execute(top_down(0.6, 0.0, 0.05))
     assert loopback.state()["events"] == []
+
+
+def rehearsed(loopback, path):
+    """A series of two dry trials, and what the log says of them."""
+    protocol = TrialProtocol(policies=("dgrasp_6d_seq",), objects=("tennis ball",), presentations=2)
+    log = run_trials(loopback.cell, {"dgrasp_6d_seq": FakePolicy(GRASP)}, Judge(), protocol, path)
+    assert "no robot moved" in log.banner and log.judged.empty
+    assert loopback.gripper.tell()["sets"] == []
+    return [r["outcome"] for r in log.records]
+
+
+def test_a_series_is_rehearsed_with_standing_cameras(loopback, tmp_path):
+    """Nothing moves, so nobody needs to arm the cell."""
+    loopback.cell.dry_run = True
+    assert rehearsed(loopback, tmp_path / "log.jsonl") == ["dry run"] * 2
+    assert loopback.state()["events"] == []
+
+
+def test_a_series_is_rehearsed_with_a_camera_on_the_wrist(loopback, tmp_path):
+    """The arm goes to its views and home, when armed; no grasp is executed."""
+    with on_the_wrist(loopback) as cell:
+        cell.dry_run = True
+        with pytest.raises(NotArmed):
+            cell.observe()
+        with cell.armed(CONFIRMATION):
+            assert rehearsed(loopback, tmp_path / "log.jsonl") == ["dry run"] * 2
+    assert loopback.state()["events"] == ["moveJ"] * 6
 
 
 # --- failures in mid-trial: the arm stands, the cell is disarmed, one message

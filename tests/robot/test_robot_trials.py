@@ -135,7 +135,7 @@ def test_what_the_policy_cannot_do_counts_as_failed(tmp_path):
 
 def test_the_banner_says_who_moved(tmp_path):
     dry = run(tmp_path / "dry.jsonl", FakeCell("hardware", act=lambda n: ""), limit=1)
-    assert dry.banner == "HARDWARE: connected, but no robot moved in these trials."
+    assert dry.banner == "HARDWARE: connected, but no grasp was executed in these trials."
     assert run(tmp_path / "log.jsonl", FakeCell("hardware"), limit=1).banner.startswith("HARDWARE: a real robot moves")
     for backend in ("twin", "loopback", "replay"):
         assert "no robot moved" in run(tmp_path / f"{backend}.jsonl", FakeCell(backend), limit=1).banner
