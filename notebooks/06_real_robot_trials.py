@@ -50,7 +50,8 @@ trials = pd.concat([log.judged for log in logs.values()], ignore_index=True)
 # ## The result first: Table 2
 #
 # The twin's success rates with 95 % Wilson intervals, an empty column for real trials, and the paper's rates. Twin and
-# paper are not to be compared number by number: other objects, another cell, and at `smoke` hardly trained networks.
+# paper are not to be compared number by number: other objects, another cell, and at `smoke` hardly trained networks. An
+# entry says how many trials were planned where fewer have a verdict, and how many grasps were begun and not judged.
 
 # %%
 rows = table_2([log.path for log in logs.values()])

@@ -32,11 +32,12 @@ TABLE_2_BACKENDS = ("twin", "hardware")  # those that have rows of their own; a 
 
 
 def table_2(logs: Iterable[Path] = (), confidence: float = 0.95) -> pd.DataFrame:
-    """Rows (policy, task, backend, planned, successes, n, rate, low, high, paper, difference) from trial logs.
+    """Rows (policy, task, backend, planned, unjudged, successes, n, rate, low, high, paper, difference) from logs.
 
     Rows of backend "hardware" are filled from logs whose header says so, and from nothing else; without one they stay
-    empty. `planned` counts the trials of the logs' protocols, `n` those with a verdict: a series cut short shows. The
-    difference is the hardware's, which alone compares with the paper. Raises ValueError for a log of another backend or
+    empty. `planned` counts the trials of the logs' protocols, `n` those with a verdict: a series cut short shows.
+    `unjudged` counts grasps that were begun and never got one, since their trials were repeated. The difference is the
+    hardware's, which alone compares with the paper. Raises ValueError for a log of another backend or
     one given twice, LogError for one that was changed or that judges a trial twice.
     """
     ours = _trial_rates(_read_logs(logs), confidence)
@@ -47,7 +48,7 @@ def table_2(logs: Iterable[Path] = (), confidence: float = 0.95) -> pd.DataFrame
     rows["paper"] = [paper_rate("tab02", policy, "real") for policy in rows["policy"]]
     rows["paper"] = rows["paper"].astype(float)
     rows["difference"] = (rows["rate"] - rows["paper"]).where(rows["backend"] == "hardware")
-    return rows[[*COLUMNS[:2], "backend", "planned", *COLUMNS[2:]]]
+    return rows[[*COLUMNS[:2], "backend", "planned", "unjudged", *COLUMNS[2:]]]
 
 
 def _read_logs(paths: Iterable[Path]) -> list[TrialLog]:
@@ -64,12 +65,12 @@ def _read_logs(paths: Iterable[Path]) -> list[TrialLog]:
 
 def _trial_rates(logs: list[TrialLog], confidence: float) -> pd.DataFrame:
     """Planned trials, and successes of those with a verdict, per policy and backend; no rate where none has one."""
-    keys = ["policy", "backend"]
+    keys, counted = ["policy", "backend"], ["planned", "unjudged"]
     planned = pd.DataFrame(
-        [(policy, log.backend, count) for log in logs for policy, count in log.planned.items()],
-        columns=[*keys, "planned"],
+        [(name, log.backend, count, log.unjudged[name]) for log in logs for name, count in log.planned.items()],
+        columns=[*keys, *counted],
     )
-    planned = planned.astype({"planned": float}).groupby(keys, sort=False, as_index=False)["planned"].sum()
+    planned = planned.astype(dict.fromkeys(counted, float)).groupby(keys, sort=False, as_index=False)[counted].sum()
     rates = ["successes", "n", "rate", "low", "high"]
     judged = [log.judged.assign(backend=log.backend) for log in logs if len(log.judged)]
     if not judged:
@@ -82,7 +83,8 @@ def _trial_rates(logs: list[TrialLog], confidence: float) -> pd.DataFrame:
 def printable_2(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 2 as it is printed: one line per policy, a column per backend, and the paper's rate.
 
-    Where fewer trials have a verdict than were planned, the number planned stands beside.
+    Where fewer trials have a verdict than were planned, the number planned stands beside; so does that of grasps begun
+    and never judged.
     """
     lines = []
     for policy, group in rows.groupby("policy", sort=False):
@@ -123,7 +125,8 @@ def _ours(row: pd.Series) -> str:
 
 def _ours_of_planned(row: pd.Series) -> str:
     incomplete = pd.notna(row["planned"]) and row["n"] != row["planned"]
-    return _ours(row) + (f", of {int(row['planned'])} planned" if incomplete else "")
+    planned = f", of {int(row['planned'])} planned" if incomplete else ""
+    return _ours(row) + planned + (f", {int(row['unjudged'])} not judged" if row["unjudged"] > 0 else "")
 
 
 def _number(value: float) -> str:

@@ -44,6 +44,7 @@ class TrialLog:
     header: Line
     records: tuple[Line, ...]
     notes: tuple[Line, ...] = ()
+    executed: tuple[Line, ...] = ()  # grasps executed, as they were on record before anybody judged them
     last: str = ""  # chain of the last whole line
     cut: str = ""
 
@@ -69,6 +70,18 @@ class TrialLog:
     def done(self) -> set[int]:
         """Numbers of the trials with a verdict."""
         return {r["number"] for r in self.records if r["success"] is not None}
+
+    @property
+    def pending(self) -> dict[int, Line]:
+        """Grasps that were executed and wait for their verdict, by number of the trial."""
+        return {line["number"]: line for line in self.executed if line["number"] not in self.done}
+
+    @property
+    def unjudged(self) -> Counter[str]:
+        """By policy: grasps begun that never got a verdict, since a fault or an interrupt had their trials repeated."""
+        judged = {(r["number"], r.get("time")) for r in self.records if r["success"] is not None}
+        begun = {(r["number"], r.get("time")): r["policy"] for r in (*self.executed, *self.records) if r.get("begun")}
+        return Counter(policy for attempt, policy in begun.items() if attempt not in judged)
 
     @property
     def planned(self) -> dict[str, int]:
@@ -100,13 +113,14 @@ def read_log(path: Path) -> TrialLog:
     header, *rows = lines
     _check_header(path, header)
     records = tuple(row for row in rows if row["kind"] == "trial")
-    for record in records:
+    executed = tuple(row for row in rows if row["kind"] == "executed")
+    for record in (*records, *executed):
         if record["backend"] != header["backend"]:
             raise LogError(f"{path}: trial {record['number']} is of backend {record['backend']!r}, the header not")
     _check_verdicts(path, records)
     notes = tuple(row for row in rows if row["kind"] == "note")
     cut = f"{path.name}: the last {len(rest)} bytes are a line cut short by a crash; left out" if rest else ""
-    return TrialLog(path, header, records, notes, chain, cut)
+    return TrialLog(path, header, records, notes, executed, chain, cut)
 
 
 class LogWriter:

@@ -118,6 +118,21 @@ def test_a_series_without_any_verdict_is_marked(tmp_path):
     assert printable_2(rows).set_index("policy").loc["dgrasp_6d_seq", "hardware"] == "not run, of 4 planned"
 
 
+def test_grasps_begun_and_never_judged_are_told(tmp_path):
+    path = tmp_path / "a.jsonl"
+    protocol = {"policies": ["base_6d_seq", "dgrasp_6d_seq"], "objects": ["tennis ball"], "presentations": 1}
+    with LogWriter(path, {"backend": "hardware", "devices": ROBOT, "protocol": protocol}) as log:
+        for time, success in (("1", None), ("2", None), ("3", True)):
+            record = {"number": 1, "backend": "hardware", "policy": "dgrasp_6d_seq", "outcome": "-", "begun": True}
+            log.append("trial", {**record, "time": time, "success": success})
+        record = {"number": 2, "backend": "hardware", "policy": "base_6d_seq", "outcome": "-", "begun": True}
+        log.append("trial", {**record, "time": "4", "success": False})
+    rows = table_2([path])
+    assert rows.dropna(subset=["n"]).set_index("policy")["unjudged"].to_dict() == {"base_6d_seq": 0, "dgrasp_6d_seq": 2}
+    printed = printable_2(rows).set_index("policy")["hardware"]
+    assert printed["dgrasp_6d_seq"].endswith("of 1, 2 not judged") and printed["base_6d_seq"].endswith("of 1")
+
+
 def test_a_trial_judged_twice_is_refused(tmp_path):
     path = write_log(tmp_path / "a.jsonl", "hardware")
     header = json.loads(path.read_text().splitlines()[0])

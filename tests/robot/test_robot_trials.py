@@ -23,16 +23,19 @@ from dgrasp.robot import (
     ConnectionLost,
     Execution,
     LogError,
+    NotArmed,
     Presentation,
     ProtectiveStop,
     ReplayCell,
     TrialProtocol,
+    Verdict,
     banner,
     for_real_robot,
     read_log,
     run_trials,
 )
 from dgrasp.robot.log import LogWriter
+from dgrasp.sim import Outcome
 
 
 def policies(**rule):
@@ -208,6 +211,69 @@ def test_a_failure_ends_the_session_with_the_log_whole(tmp_path, error, outcome)
     assert log.done == ({1, 2} if outcome == "fault" else {1, 2, 3})  # a fault is repeated, a collision is not
     log = run(path)
     assert log.done == set(range(1, 9)) and len(log.judged) == 8
+
+
+class MovingCell(FakeCell):
+    """Executes, and leaves the verdict to the operator."""
+
+    def execute(self, T_world_tcp):
+        self.executed += 1
+        if self.act(self.executed) == "unarmed":
+            raise NotArmed("the cell is disarmed")
+        return Execution(T_world_tcp, moved=True, holds=True, width=0.05, seconds={"lift": 1.5})
+
+
+class Person(FakeOperator):
+    """Interrupts the session where it is to give its second verdict, once."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def verdict(self, presentation, execution):
+        self.asked.append((presentation.number, execution))
+        if len(self.asked) == 2:
+            raise KeyboardInterrupt
+        return Verdict(Outcome.SLIPPED, "seen")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["interrupted", "killed"])
+def test_an_executed_grasp_is_judged_and_not_repeated(tmp_path, killed):
+    path, cell, person = tmp_path / "log.jsonl", MovingCell("hardware"), Person()
+    with pytest.raises(KeyboardInterrupt):
+        run(path, cell, operator=person)
+    if killed:  # the process ends without another word: the record of the interrupt is not there
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert set(read_log(path).pending) == {2}
+    log = run(path, cell, operator=person)
+    assert cell.executed == 8 and log.done == set(range(1, 9)) and not log.pending
+    (_, before), (number, again) = person.asked[1:3]
+    assert number == 2 and np.allclose(again.T_world_tcp, before.T_world_tcp)
+    assert (again.holds, again.width, again.seconds) == (True, 0.05, {"lift": 1.5})
+    assert "not judged then" in again.reason
+    assert sum("trial 2 of 8" in told for told in person.told) == 1  # not presented anew
+    assert log.judged.set_index("number").loc[2, "outcome"] == "slipped"
+    assert log.unjudged.total() == 0
+
+
+def test_grasps_that_were_begun_and_repeated_are_counted(tmp_path):
+    path = tmp_path / "log.jsonl"
+    lost = FakeCell("hardware", act=raising(ConnectionLost("arm: connection lost"), at=1))
+    with pytest.raises(ConnectionLost):
+        run(path, lost)
+    with pytest.raises(NotArmed):
+        run(path, MovingCell("hardware", act=lambda n: "unarmed"))  # nothing was begun
+    log = run(path, FakeCell("hardware"))
+    assert len(log.judged) == 8 and len(log.records) == 10
+    assert log.unjudged == {log.records[0]["policy"]: 1}
+
+
+def test_a_person_is_told_which_execution_to_judge():
+    asked = []
+    operator = AskingOperator(lambda question: asked.append(question) or "m")
+    executed = Execution(top_down(0.2, 0, 0.05), moved=True, reason="executed at noon, not judged then")
+    operator.verdict(Presentation(7, 50, "rubber duck", 2), executed)
+    assert "presentation 3 (executed at noon, not judged then): s = success" in asked[0]
 
 
 def test_a_line_cut_by_a_crash_is_reported_and_the_trial_repeated(tmp_path):
