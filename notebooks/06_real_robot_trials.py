@@ -50,7 +50,8 @@ trials = pd.concat([log.judged for log in logs.values()], ignore_index=True)
 # ## The result first: Table 2
 #
 # The twin's success rates with 95 % Wilson intervals, an empty column for real trials, and the paper's rates. Twin and
-# paper are not to be compared number by number: other objects, another cell, and at `smoke` hardly trained networks.
+# paper are not to be compared number by number: other objects, another cell, and at `smoke` hardly trained networks. An
+# entry says how many trials were planned where fewer have a verdict, and how many grasps were begun and not judged.
 
 # %%
 rows = table_2([log.path for log in logs.values()])
@@ -280,8 +281,10 @@ ranked.table.round(3)
 # 5. [ ] Check the calibration where it matters: touch a corner of the board with a pointed tool; it should be within 2
 #    mm.
 # 6. [ ] Choose the two viewpoints (the policies know ±80 degrees, 45 degrees high, 0.8 m from the board's centre).
-# 7. [ ] Rehearse: with the cell not armed, run a series; every pose is checked and nothing moves (`dry run` in the
-#    log).
+# 7. [ ] Rehearse: run a series, in a log of its own, with the cell of `open_cell(config, dry_run=True)`; every pose is
+#    checked and no grasp is executed (`dry run` in the log). With standing cameras and the arm at home nothing moves,
+#    and the cell need not be armed. A camera on the wrist is carried to its views: for that, somebody stands at the
+#    emergency stop and arms the cell.
 # 8. [ ] Somebody stands at the emergency stop. Arm the cell explicitly; first trials at the lowest speed, with foam
 #    blocks.
 # 9. [ ] `run_trials` with an `AskingOperator`: ten objects, five presentations, random order, the operator does not

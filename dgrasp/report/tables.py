@@ -9,7 +9,7 @@ import pandas as pd
 
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.report.paper import paper_rate, paper_values
-from dgrasp.robot import read_log
+from dgrasp.robot import TrialLog, read_log
 
 COLUMNS = ["policy", "task", "successes", "n", "rate", "low", "high", "paper", "difference"]
 
@@ -32,13 +32,15 @@ TABLE_2_BACKENDS = ("twin", "hardware")  # those that have rows of their own; a 
 
 
 def table_2(logs: Iterable[Path] = (), confidence: float = 0.95) -> pd.DataFrame:
-    """Rows (policy, task, backend, successes, n, rate, low, high, paper, difference) from trial logs.
+    """Rows (policy, task, backend, planned, unjudged, successes, n, rate, low, high, paper, difference) from logs.
 
     Rows of backend "hardware" are filled from logs whose header says so, and from nothing else; without one they stay
-    empty. `n` counts the trials with a verdict. The difference is the hardware's, which alone compares with the paper.
-    Raises ValueError for a log of another backend or one given twice, LogError for one that was changed.
+    empty. `planned` counts the trials of the logs' protocols, `n` those with a verdict: a series cut short shows.
+    `unjudged` counts grasps that were begun and never got one, since their trials were repeated. The difference is the
+    hardware's, which alone compares with the paper. Raises ValueError for a log of another backend or
+    one given twice, LogError for one that was changed or that judges a trial twice.
     """
-    ours = _trial_rates(logs, confidence)
+    ours = _trial_rates(_read_logs(logs), confidence)
     policies = dict.fromkeys(["base_reported", *paper_values()["tab02"]["rates"], *ours["policy"]])
     pairs = [(policy, "real", backend) for backend in TABLE_2_BACKENDS for policy in policies]
     rows = pd.DataFrame(pairs, columns=["policy", "task", "backend"])
@@ -46,32 +48,47 @@ def table_2(logs: Iterable[Path] = (), confidence: float = 0.95) -> pd.DataFrame
     rows["paper"] = [paper_rate("tab02", policy, "real") for policy in rows["policy"]]
     rows["paper"] = rows["paper"].astype(float)
     rows["difference"] = (rows["rate"] - rows["paper"]).where(rows["backend"] == "hardware")
-    return rows[[*COLUMNS[:2], "backend", *COLUMNS[2:]]]
+    return rows[[*COLUMNS[:2], "backend", "planned", "unjudged", *COLUMNS[2:]]]
 
 
-def _trial_rates(logs: Iterable[Path], confidence: float) -> pd.DataFrame:
-    """Successes of trials with a verdict, per policy and backend."""
-    judged: dict[Path, pd.DataFrame] = {}
-    for path in logs:
+def _read_logs(paths: Iterable[Path]) -> list[TrialLog]:
+    logs: dict[Path, TrialLog] = {}
+    for path in paths:
         log = read_log(path)
         if log.backend not in TABLE_2_BACKENDS:
             raise ValueError(f"{path}: a log of backend {log.backend!r} has no place in Table 2; {log.banner}")
-        if log.path.resolve() in judged:
+        if log.path.resolve() in logs:
             raise ValueError(f"{path}: given twice, its trials would count twice")
-        judged[log.path.resolve()] = log.judged.assign(backend=log.backend)
-    columns = ["policy", "backend", "successes", "n", "rate", "low", "high"]
-    if not any(map(len, judged.values())):
-        return pd.DataFrame({name: pd.Series(dtype=str if i < 2 else float) for i, name in enumerate(columns)})
-    trials = pd.concat([frame for frame in judged.values() if len(frame)])
-    groups = trials.astype({"success": bool}).groupby(["policy", "backend"])["success"]
-    return with_rates(groups.agg(successes="sum", n="size").astype(int).reset_index(), confidence)[columns]
+        logs[log.path.resolve()] = log
+    return list(logs.values())
+
+
+def _trial_rates(logs: list[TrialLog], confidence: float) -> pd.DataFrame:
+    """Planned trials, and successes of those with a verdict, per policy and backend; no rate where none has one."""
+    keys, counted = ["policy", "backend"], ["planned", "unjudged"]
+    planned = pd.DataFrame(
+        [(name, log.backend, count, log.unjudged[name]) for log in logs for name, count in log.planned.items()],
+        columns=[*keys, *counted],
+    )
+    planned = planned.astype(dict.fromkeys(counted, float)).groupby(keys, sort=False, as_index=False)[counted].sum()
+    rates = ["successes", "n", "rate", "low", "high"]
+    judged = [log.judged.assign(backend=log.backend) for log in logs if len(log.judged)]
+    if not judged:
+        return planned.assign(**dict.fromkeys(rates, float("nan")))
+    groups = pd.concat(judged).astype({"success": bool}).groupby(keys)["success"]
+    counts = with_rates(groups.agg(successes="sum", n="size").astype(int).reset_index(), confidence)
+    return planned.merge(counts[[*keys, *rates]], how="outer", on=keys)
 
 
 def printable_2(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 2 as it is printed: one line per policy, a column per backend, and the paper's rate."""
+    """Table 2 as it is printed: one line per policy, a column per backend, and the paper's rate.
+
+    Where fewer trials have a verdict than were planned, the number planned stands beside; so does that of grasps begun
+    and never judged.
+    """
     lines = []
     for policy, group in rows.groupby("policy", sort=False):
-        ours = {row["backend"]: _ours(row) for _, row in group.iterrows()}
+        ours = {row["backend"]: _ours_of_planned(row) for _, row in group.iterrows()}
         lines.append({"policy": policy, **ours, "paper": _number(group["paper"].iloc[0])})
     return pd.DataFrame(lines)
 
@@ -109,6 +126,12 @@ def _ours(row: pd.Series) -> str:
 def _paper(row: pd.Series) -> str:
     difference = "" if pd.isna(row["difference"]) else f" ({row['difference']:+.2f})"
     return _number(row["paper"]) + difference
+
+
+def _ours_of_planned(row: pd.Series) -> str:
+    incomplete = pd.notna(row["planned"]) and row["n"] != row["planned"]
+    planned = f", of {int(row['planned'])} planned" if incomplete else ""
+    return _ours(row) + planned + (f", {int(row['unjudged'])} not judged" if row["unjudged"] > 0 else "")
 
 
 def _number(value: float) -> str:

@@ -22,7 +22,7 @@ from dgrasp.robot.cell import (
     NotArmed,
     UnsafePose,
 )
-from dgrasp.robot.drivers.sockets import is_loopback
+from dgrasp.robot.drivers.sockets import Peer
 from dgrasp.robot.safety import HOME, SafeGrasp, SafetyCheck, check_joints
 from dgrasp.robot.viewpoints import Viewpoint
 from dgrasp.sim.gripper import TOOL0_TCP
@@ -34,8 +34,11 @@ AT_POSTURE = 0.01  # rad: nearer than this, the arm is there
 class DeviceCell:
     """A `RobotCell`. Moves only between `with cell.armed(CONFIRMATION):` and the end of that block, or the first fault.
 
-    devices: address of each part; all of them on this machine makes the backend "loopback", none of them "hardware".
-    dry_run: everything is checked and nothing moves. Closing the cell closes all that it was given.
+    peers: who answered, arm and gripper; all of them on this machine makes the backend "loopback", none "hardware".
+    serials: of the cameras, by name. `devices` names both for the log, peers by the address that was reached.
+    dry_run: grasps are checked and not executed. A camera on the arm is still carried to its views, which are motions
+    like any other, checked and only when armed; with standing cameras and the arm at home, nothing moves.
+    Closing the cell closes all that it was given.
     """
 
     def __init__(
@@ -46,14 +49,16 @@ class DeviceCell:
         viewpoints: tuple[Viewpoint, ...],
         calibration: Calibration,
         *,
-        devices: Mapping[str, str],
+        peers: Mapping[str, Peer],
+        serials: Mapping[str, str],
         safety: SafetyCheck,
         dry_run: bool = False,
     ) -> None:
         self.arm, self.gripper, self.cameras = arm, gripper, dict(cameras)
         self.viewpoints, self.calibration, self.dry_run = tuple(viewpoints), calibration, dry_run
-        self.devices: Mapping[str, str] = dict(devices)
-        self._backend = backend_of(self.devices)
+        addresses = {part: peer.address for part, peer in peers.items()}
+        self.devices: Mapping[str, str] = {**addresses, "cameras": ", ".join(serials.values())}
+        self._backend = backend_of(peers)
         self.safety = safety
         self._check_viewpoints()
         self.broken = ""  # the fault that ended this cell's work, in words
@@ -164,8 +169,6 @@ class DeviceCell:
         now = self.arm.joints()
         if np.abs(now - q).max() < AT_POSTURE:
             return
-        if self.dry_run:
-            raise UnsafePose("a dry run moves nothing: bring the arm to its place by hand, or use standing cameras")
         self.safety.joint_motion(now, q)
         self._joints(q)
 
@@ -244,11 +247,11 @@ class DeviceCell:
                 check_joints(np.array([view.posture]), self.safety.limits)
 
 
-def backend_of(devices: Mapping[str, str]) -> Backend:
-    """Which backend the addresses of the devices make; raises ValueError for a mixture, or without an arm."""
-    if "arm" not in devices:
-        raise ValueError(f"devices: expected at least the arm's address, got {', '.join(devices) or 'nothing'}")
-    here = {part: is_loopback(address) for part, address in devices.items() if part != "cameras"}
-    if len(set(here.values())) > 1:
-        raise ValueError(f"devices: some are stand-ins on this machine and some are not: {dict(devices)}")
-    return "loopback" if here["arm"] else "hardware"
+def backend_of(peers: Mapping[str, Peer]) -> Backend:
+    """Which backend those make who answered; raises ValueError for a mixture, or without an arm."""
+    if "arm" not in peers:
+        raise ValueError(f"devices: expected at least the arm, got {', '.join(peers) or 'nothing'}")
+    if len({peer.here for peer in peers.values()}) > 1:
+        addresses = {part: peer.address for part, peer in peers.items()}
+        raise ValueError(f"devices: some are stand-ins on this machine and some are not: {addresses}")
+    return "loopback" if peers["arm"].here else "hardware"

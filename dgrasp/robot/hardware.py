@@ -46,16 +46,16 @@ def open_cell(
 ) -> DeviceCell:
     """Connect to all devices; nothing moves. Whatever fails, those already open are closed again.
 
-    cameras: opened ones by name, instead of those that `config` names. The backend is "hardware", or "loopback" if the
-    addresses are this machine's. Raises ConnectionLost, SilentGripper, FrozenCamera, ImportError, UnsafePose.
+    cameras: opened ones by name, instead of those that `config` names. dry_run: see `DeviceCell`. The backend is
+    "hardware", or "loopback" if programs on this machine answer at the addresses. Raises ConnectionLost,
+    SilentGripper, FrozenCamera, ImportError, UnsafePose.
     """
-    gripper_host = config.gripper or config.arm
     with ExitStack() as opened:
         # first, since loading its model blocks all threads for a while, and the arm's watchdog waits for nobody
         safety = opened.enter_context(SafetyCheck(config.limits, config.motion))
         arm = UrArm(config.arm, config.limits)
         opened.callback(arm.close)
-        gripper = RobotiqGripper(gripper_host, config.gripper_port, counts=config.gripper_counts)
+        gripper = RobotiqGripper(config.gripper or config.arm, config.gripper_port, counts=config.gripper_counts)
         opened.callback(gripper.close)
         if cameras is None:
             cameras = _open_cameras(config, opened)
@@ -65,7 +65,8 @@ def open_cell(
             cameras,
             config.viewpoints,
             config.calibration,
-            devices={"arm": config.arm, "gripper": gripper_host, "cameras": ", ".join(config.cameras.values())},
+            peers={"arm": arm.peer, "gripper": gripper.peer},
+            serials=config.cameras,
             safety=safety,
             dry_run=dry_run,
         )

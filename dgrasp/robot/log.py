@@ -1,9 +1,11 @@
 """The log of real-robot trials: JSON Lines, append-only, on disk before the next trial begins.
 
 The first line is the header: format, backend, devices, protocol, versions. Every line carries `chain`, the SHA-256 of
-the line before it and its own content, so that a line that was changed, taken out or put in afterwards is found on
-reading; with the header at the start of the chain, a log cannot change its backend. (This guards against accidents and
-edits of single lines. It is no signature: whoever writes a whole new file can write anything.)
+the line before it and its own content, so that a line that was changed, put in, or taken out before others is found on
+reading; with the header at the start of the chain, a log cannot change its backend. Lines taken off the end are not
+found: what is left is whole, and tells of itself only that the protocol has more trials (`TrialLog.planned`). (This
+guards against accidents and edits of single lines. It is no signature: whoever writes a whole new file can write
+anything.)
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +25,7 @@ from typing import Any
 import pandas as pd
 
 from dgrasp.robot.cell import BACKENDS, Backend, banner
-from dgrasp.robot.drivers.sockets import is_loopback
+from dgrasp.robot.drivers.sockets import is_local_literal
 
 FORMAT = "dgrasp-trials 1"
 MAY_HAVE_MOVED = ("collision", "fault")  # outcomes without a finished execution
@@ -41,6 +44,7 @@ class TrialLog:
     header: Line
     records: tuple[Line, ...]
     notes: tuple[Line, ...] = ()
+    executed: tuple[Line, ...] = ()  # grasps executed, as they were on record before anybody judged them
     last: str = ""  # chain of the last whole line
     cut: str = ""
 
@@ -50,11 +54,11 @@ class TrialLog:
 
     @property
     def banner(self) -> str:
-        """Which backend moved, or that no robot did."""
+        """Which backend moved, or that none grasped."""
         # what a fault interrupted may have moved, so only the absence of both is silence
         moved = any((r.get("execution") or {}).get("moved") or r["outcome"] in MAY_HAVE_MOVED for r in self.records)
         if self.backend == "hardware" and not moved:
-            return "HARDWARE: connected, but no robot moved in these trials."
+            return "HARDWARE: connected, but no grasp was executed in these trials."
         return banner(self.backend)
 
     @property
@@ -66,6 +70,28 @@ class TrialLog:
     def done(self) -> set[int]:
         """Numbers of the trials with a verdict."""
         return {r["number"] for r in self.records if r["success"] is not None}
+
+    @property
+    def pending(self) -> dict[int, Line]:
+        """Grasps that were executed and wait for their verdict, by number of the trial."""
+        return {line["number"]: line for line in self.executed if line["number"] not in self.done}
+
+    @property
+    def unjudged(self) -> Counter[str]:
+        """By policy: grasps begun that never got a verdict, since a fault or an interrupt had their trials repeated."""
+        judged = {(r["number"], r.get("time")) for r in self.records if r["success"] is not None}
+        begun = {(r["number"], r.get("time")): r["policy"] for r in (*self.executed, *self.records) if r.get("begun")}
+        return Counter(policy for attempt, policy in begun.items() if attempt not in judged)
+
+    @property
+    def planned(self) -> dict[str, int]:
+        """Trials that the protocol has for each of its policies. Raises LogError if the header's protocol is none."""
+        protocol = self.header["protocol"]
+        try:
+            each = len(protocol["objects"]) * protocol["presentations"]
+            return dict.fromkeys(protocol["policies"], each)
+        except (KeyError, TypeError) as error:
+            raise LogError(f"{self.path}: the header's protocol {protocol!r} does not say what was planned") from error
 
 
 def read_log(path: Path) -> TrialLog:
@@ -87,12 +113,14 @@ def read_log(path: Path) -> TrialLog:
     header, *rows = lines
     _check_header(path, header)
     records = tuple(row for row in rows if row["kind"] == "trial")
-    for record in records:
+    executed = tuple(row for row in rows if row["kind"] == "executed")
+    for record in (*records, *executed):
         if record["backend"] != header["backend"]:
             raise LogError(f"{path}: trial {record['number']} is of backend {record['backend']!r}, the header not")
+    _check_verdicts(path, records)
     notes = tuple(row for row in rows if row["kind"] == "note")
     cut = f"{path.name}: the last {len(rest)} bytes are a line cut short by a crash; left out" if rest else ""
-    return TrialLog(path, header, records, notes, chain, cut)
+    return TrialLog(path, header, records, notes, executed, chain, cut)
 
 
 class LogWriter:
@@ -107,7 +135,8 @@ class LogWriter:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._last = ""  # chain of the last line
-        self._handle = open(self.path, "ab")  # noqa: SIM115 (closed by `close`)
+        # unbuffered, so that a line that failed is not written later
+        self._handle = open(self.path, "ab", buffering=0)  # noqa: SIM115 (closed by `close`)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -128,12 +157,23 @@ class LogWriter:
         self.close()
 
     def append(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Write one line and wait until it is on disk."""
+        """Write one line and wait until it is on disk.
+
+        Raises ValueError for NaN or infinity, which JSON does not have, and OSError where the disk refuses. The file is
+        then as before, and the next line is chained to what is there.
+        """
         line = {"kind": kind, **content}
-        self._last = line["chain"] = _chain(self._last, line)
-        self._handle.write(json.dumps(line, allow_nan=False).encode() + b"\n")
-        self._handle.flush()
-        os.fsync(self._handle.fileno())
+        chain = line["chain"] = _chain(self._last, line)
+        text = json.dumps(line, allow_nan=False).encode() + b"\n"
+        before = os.fstat(self._handle.fileno()).st_size
+        try:
+            if self._handle.write(text) != len(text):
+                raise OSError(f"{self.path}: the disk did not take the whole line; is it full?")
+            os.fsync(self._handle.fileno())
+        except BaseException:
+            os.truncate(self._handle.fileno(), before)  # half a line would swallow the next one
+            raise
+        self._last = chain
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
@@ -181,6 +221,12 @@ def _parse(path: Path, number: int, text: bytes) -> Line:
     return line
 
 
+def _check_verdicts(path: Path, records: tuple[Line, ...]) -> None:
+    judged = Counter(record["number"] for record in records if record["success"] is not None)
+    if twice := [number for number, count in judged.items() if count > 1]:
+        raise LogError(f"{path}: more than one verdict on trial {', '.join(map(str, twice))}; each trial has one")
+
+
 def _check_header(path: Path, header: Line) -> None:
     missing = {"format", "backend", "devices", "protocol"} - header.keys()
     if missing or header["format"] != FORMAT:
@@ -188,5 +234,17 @@ def _check_header(path: Path, header: Line) -> None:
     backend, devices = header["backend"], header["devices"]
     if backend not in BACKENDS:
         raise LogError(f"{path}: unknown backend {backend!r}; backends: {', '.join(BACKENDS)}")
-    if backend == "hardware" and ("arm" not in devices or any(is_loopback(address) for address in devices.values())):
-        raise LogError(f"{path}: says backend 'hardware', but its devices {devices} are no robot")
+    if backend == "hardware" and not _may_be_a_robot(devices):
+        raise LogError(
+            f"{path}: says backend 'hardware', but its devices {devices} are no robot: expected addresses of arm and "
+            "gripper as they were reached, numbers instead of names, and none of the machine that wrote the log"
+        )
+
+
+def _may_be_a_robot(devices: Mapping[str, str]) -> bool:
+    """By what is on record alone: names mean something else to each machine that reads a log."""
+    addresses = [devices[part] for part in devices if part != "cameras"]
+    try:
+        return "arm" in devices and not any(map(is_local_literal, addresses))
+    except ValueError:
+        return False

@@ -109,30 +109,48 @@ class SafetyCheck:
         self._model.close()
 
     def grasp(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> SafeGrasp:
-        """Check a grasp and the way to it, and plan that way from HOME; raises UnsafePose."""
+        """Check a grasp and the way to it, and plan that way from HOME; raises UnsafePose.
+
+        The planner looks at a few postures of each phase, as fits a simulation. Here the way it chose is checked again
+        every PATH_STEP; where that finds a contact the grasp is refused, without a search for another way.
+        """
         T = check_pose(T_world_tcp, self.limits)
         plan = plan_motion(self._model.world, T)
         if isinstance(plan, Infeasible):
             raise UnsafePose(f"refused: {plan.reason}")
-        self._check_joints(plan)
+        self._check_way(plan)
         ends = tcp_pose(np.stack([plan.approach[0], plan.approach[-1], plan.lift[-1]]))
         return SafeGrasp(plan.approach[0], *ends)
 
     def joint_motion(self, q_from: Float[np.ndarray, "6"], q_to: Float[np.ndarray, "6"]) -> None:
         """Check a joint motion between two postures against limits, arm and workbench; raises UnsafePose."""
-        steps = max(2, math.ceil(float(np.abs(np.subtract(q_to, q_from)).max()) / PATH_STEP))
-        path = np.linspace(q_from, q_to, steps)
+        path = resampled(np.stack([q_from, q_to]), PATH_STEP)
         check_joints(path[-1:], self.limits)
-        for q in path[1:]:
-            if hit := collision_at(self._model.world, q):
-                raise UnsafePose(
-                    f"refused: {hit} on the way from joint angles {_degrees(q_from)} to {_degrees(q_to)} (degrees); "
-                    "move the arm by hand to a place with a free way"
-                )
+        if hit := self._first_hit(path[1:]):
+            raise UnsafePose(
+                f"refused: {hit} on the way from joint angles {_degrees(q_from)} to {_degrees(q_to)} (degrees); "
+                "move the arm by hand to a place with a free way"
+            )
 
-    def _check_joints(self, plan: Plan) -> None:
-        for path in (plan.travel, plan.approach, plan.lift):
+    def _check_way(self, plan: Plan) -> None:
+        for phase, path in (
+            ("on the way to the pre-grasp", np.concatenate([HOME[None], plan.travel])),
+            ("approaching", plan.approach),
+            ("lifting", plan.lift),
+        ):
             check_joints(path, self.limits)
+            if hit := self._first_hit(resampled(path, PATH_STEP)):
+                raise UnsafePose(f"refused: {hit} {phase}")
+
+    def _first_hit(self, path: Float[np.ndarray, "n 6"]) -> str | None:
+        return next(filter(None, (collision_at(self._model.world, q) for q in path)), None)
+
+
+def resampled(path: Float[np.ndarray, "n 6"], step: float) -> Float[np.ndarray, "m 6"]:
+    """Joint angles along the same way, rad, ends included; no joint moves further than `step` between two of them."""
+    way = np.concatenate([[0.0], np.abs(np.diff(path, axis=0)).max(1).cumsum()])
+    at = np.linspace(0.0, way[-1], max(2, math.ceil(way[-1] / step) + 1))
+    return np.stack([np.interp(at, way, q) for q in path.T], axis=1)
 
 
 BOX_ROUNDING = 1e-4  # m; the optimizer clips candidates to the box's very faces, in float32
@@ -223,4 +241,5 @@ __all__ = [
     "check_motion",
     "check_pose",
     "check_width",
+    "resampled",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -26,10 +26,11 @@ from dgrasp.cameras import Views
 from dgrasp.config import Config
 from dgrasp.files import atomic_path
 from dgrasp.policy import GraspPolicy, NoGraspError, OptimizerConfig, Plan
-from dgrasp.robot.cell import Execution, ProtectiveStop, RobotCell, UnsafePose
+from dgrasp.robot.cell import Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
 from dgrasp.robot.log import LogWriter, TrialLog, now, read_log
 from dgrasp.runs import provenance
 from dgrasp.sim import Outcome
+from dgrasp.sim.rigid import transform
 
 PAPER_OBJECTS = (  # Sec. 4.1 and 5.2
     "tennis ball",
@@ -107,7 +108,11 @@ class Operator(Protocol):
 
 
 class AskingOperator:
-    """Asks a person, through `ask(question) -> answer` (default: `input`, which notebooks show as a text field)."""
+    """Asks a person, through `ask(question) -> answer` (default: `input`, which notebooks show as a text field).
+
+    An answer is a key or an outcome's whole word, then a remark if one likes. Anything else is asked again: the log
+    cannot take a verdict back, and "slipped" begins with the key of a success.
+    """
 
     ANSWERS: Mapping[str, Outcome] = {
         "s": Outcome.SUCCESS,
@@ -125,10 +130,13 @@ class AskingOperator:
 
     def verdict(self, presentation: Presentation, execution: Execution) -> Verdict:
         choices = ", ".join(f"{key} = {outcome}" for key, outcome in self.ANSWERS.items())
+        note = f" ({execution.reason})" if execution.reason else ""
+        answers = {**self.ANSWERS, **{str(outcome): outcome for outcome in self.ANSWERS.values()}}
         while True:
-            answer = self.ask(f"{presentation}: {choices}; then a remark: ").strip()
-            if outcome := self.ANSWERS.get(answer[:1].lower()):
-                return Verdict(outcome, answer[1:].strip())
+            answer = self.ask(f"{presentation}{note}: {choices} (key or word), then a space and a remark: ")
+            word, _, remark = answer.strip().partition(" ")
+            if outcome := answers.get(word.lower()):
+                return Verdict(outcome, remark.strip())
 
 
 class CellJudges:
@@ -173,8 +181,9 @@ def run_trials(
 
     policies: by name, each prepared with `for_real_robot`. images: folder that receives the views as PNG, named by
     their hash. runs: fingerprints of the runs the policies come from, for the header. A CellFault ends the session
-    after it is on record; calling again goes on, and repeats that trial. Raises ValueError for policies that are
-    missing or follow another rule, LogError, CellFault, NotArmed.
+    after it is on record; calling again goes on, and repeats that trial. A grasp that was executed and not judged,
+    since the session ended there, is not repeated: the operator is asked for its verdict. Raises ValueError for
+    policies that are missing or follow another rule, LogError, CellFault, NotArmed.
     """
     _check_policies(policies, protocol)
     header = {
@@ -186,9 +195,13 @@ def run_trials(
         "made_by": provenance(),
     }
     with LogWriter(path, header) as log:
-        done = read_log(path).done
-        for trial in [t for t in protocol.trials() if t.number not in done][:limit]:
-            _Attempt(cell, policies[trial.policy], operator, protocol, trial, images).make(log)
+        there = read_log(path)
+        for trial in [t for t in protocol.trials() if t.number not in there.done][:limit]:
+            attempt = _Attempt(cell, policies[trial.policy], operator, protocol, trial, images)
+            if executed := there.pending.get(trial.number):
+                attempt.judge(log, executed)
+            else:
+                attempt.make(log)
     return read_log(path)
 
 
@@ -215,6 +228,7 @@ class _Attempt:
             "views": [],
             "pose": None,
             "value": None,
+            "begun": False,  # whether the cell began to execute a grasp
             "execution": None,
             "seconds": {},
         }
@@ -224,7 +238,7 @@ class _Attempt:
         self.operator.present(self.blind)
         self.record["time"] = now()
         try:
-            outcome, reason = self._run()
+            outcome, reason = self._run(log)
         except ProtectiveStop as stop:
             pressed = stop.phase in PRESSED
             self._write(log, Outcome.COLLISION if pressed else FAULT, str(stop))
@@ -234,7 +248,15 @@ class _Attempt:
             raise
         self._write(log, outcome, reason)
 
-    def _run(self) -> tuple[str, str]:
+    def judge(self, log: LogWriter, executed: Mapping[str, Any]) -> None:
+        """Ask for the verdict on a grasp that an earlier session executed: to repeat it would be a second attempt."""
+        self.record = {key: value for key, value in executed.items() if key not in ("kind", "chain")}
+        did = {key: executed["execution"][key] for key in ("moved", "holds", "width", "seconds")}
+        reason = f"executed {executed['time']}, not judged then"
+        verdict = self.operator.verdict(self.blind, Execution(pose_matrix(executed["pose"]), **did, reason=reason))
+        self._write(log, verdict.outcome, verdict.reason)
+
+    def _run(self, log: LogWriter) -> tuple[str, str]:
         views = self._timed("observe", self.cell.observe)
         self.record["views"] = [_described(views, i, self.images) for i in range(len(views))]
         starts = ("starts", "real", self.trial.object, self.trial.presentation)  # the same for all policies
@@ -246,9 +268,14 @@ class _Attempt:
         self.record |= {"pose": pose_vector(T_world_tcp), "value": plan.value}
         try:
             self._timed("rehearse", lambda: self.cell.rehearse(T_world_tcp))
+            self.record["begun"] = True
             execution = self._timed("execute", lambda: self.cell.execute(T_world_tcp))
         except UnsafePose as refusal:
+            self.record["begun"] = False
             return REFUSED, str(refusal)
+        except NotArmed:
+            self.record["begun"] = False
+            raise
         self.record["execution"] = {
             "moved": execution.moved,
             "holds": execution.holds,
@@ -256,7 +283,10 @@ class _Attempt:
             "seconds": dict(execution.seconds),
         }
         if not execution.moved and not execution.outcome:
-            return DRY_RUN, "checked, nothing moved"
+            self.record["begun"] = False
+            return DRY_RUN, "checked, not executed"
+        if not execution.outcome:  # a person judges, which takes a while: the session may end before
+            log.append("executed", self.record)
         verdict = self.operator.verdict(self.blind, execution)
         return verdict.outcome, verdict.reason
 
@@ -276,6 +306,11 @@ def pose_vector(T_world_tcp: np.ndarray) -> list[float]:
     """x, y, z, qx, qy, qz, qw: the log's form of a pose."""
     q = Rotation.from_matrix(T_world_tcp[:3, :3]).as_quat(canonical=True)
     return [float(v) for v in (*T_world_tcp[:3, 3], *q)]
+
+
+def pose_matrix(pose: Sequence[float]) -> np.ndarray:
+    """Inverse of `pose_vector`: `T_world_tcp`, (4, 4)."""
+    return transform(Rotation.from_quat(pose[3:]), pose[:3])
 
 
 def image_hash(image: np.ndarray) -> str:

@@ -79,4 +79,4 @@ def test_table_2_has_the_twin_s_numbers_and_none_of_hardware(smoke_build):
     backend = table["backend"]
     assert table.loc[backend == "hardware", ours].isna().all(axis=None) and (backend == "hardware").any()
     twin = table[(backend == "twin") & (table["policy"] != "base_reported")]
-    assert (twin["n"] > 0).all() and twin["rate"].between(0, 1).all()
+    assert (twin["n"] == twin["planned"]).all() and (twin["n"] > 0).all() and twin["rate"].between(0, 1).all()

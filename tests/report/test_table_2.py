@@ -1,6 +1,7 @@
 """Table 2: whose numbers stand in which column, and that the hardware's has one source only."""
 
 import json
+import socket
 
 import pandas as pd
 import pytest
@@ -15,7 +16,8 @@ ROBOT = {"arm": "192.0.2.7", "gripper": "192.0.2.7", "cameras": "825312070123"} 
 
 def write_log(path, backend, successes=(True, False, False, True), policy="dgrasp_6d_seq", devices=None):
     devices = devices if devices is not None else (ROBOT if backend == "hardware" else {})
-    with LogWriter(path, {"backend": backend, "devices": devices, "protocol": {}}) as log:
+    protocol = {"policies": [policy], "objects": ["tennis ball", "power drill"], "presentations": 2}
+    with LogWriter(path, {"backend": backend, "devices": devices, "protocol": protocol}) as log:
         for number, success in enumerate(successes, start=1):
             record = {"number": number, "backend": backend, "policy": policy, "outcome": "-", "success": success}
             log.append("trial", record)
@@ -61,14 +63,24 @@ def test_no_other_backend_can_fill_the_hardware_rows(tmp_path, backend):
     with pytest.raises(LogError, match=r"line 1: changed after it was written|are no robot"):
         table_2([path])
 
-    for devices in ({}, {"arm": "127.0.0.1"}, {"arm": "localhost", "gripper": "localhost"}):
+    stand_ins = [{"arm": address, "gripper": address} for address in ("127.0.0.1", "0.0.0.0", "::1", "::", "localhost")]
+    for devices in ({}, {"arm": ""}, {"arm": ROBOT["arm"], "gripper": "127.0.0.1"}, *stand_ins):
         with pytest.raises(LogError, match="no robot"):
             write_log(tmp_path / "b.jsonl", "hardware", devices=devices)
         (tmp_path / "b.jsonl").unlink()
 
 
+def test_whether_a_log_is_hardwares_does_not_depend_on_who_reads_it(tmp_path, monkeypatch):
+    """Names of devices are not resolved on reading: a name is no proof of a robot, and an address needs no network."""
+    path = write_log(tmp_path / "a.jsonl", "hardware")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a name was resolved"))
+    assert table_2([path])["n"].sum() == 4
+    with pytest.raises(LogError, match="numbers instead of names"):
+        write_log(tmp_path / "b.jsonl", "hardware", devices={"arm": "robot.example", "gripper": "robot.example"})
+
+
 def test_a_record_of_another_backend_in_a_hardware_log_is_found(tmp_path):
-    path = write_log(tmp_path / "a.jsonl", "hardware", [])
+    path = tmp_path / "a.jsonl"
     with LogWriter(path, {"backend": "hardware", "devices": ROBOT, "protocol": {}}) as log:
         log.append("trial", {"number": 1, "backend": "twin", "policy": "dgrasp_6d_seq", "success": True})
     with pytest.raises(LogError, match="trial 1 is of backend 'twin'"):
@@ -87,6 +99,54 @@ def test_a_changed_verdict_is_found(tmp_path):
 def test_trials_without_a_verdict_do_not_count(tmp_path):
     rows = table_2([write_log(tmp_path / "a.jsonl", "hardware", [True, None, None])]).set_index(["backend", "policy"])
     assert rows.loc[("hardware", "dgrasp_6d_seq"), "n"] == 1
+
+
+def test_a_series_cut_short_is_marked(tmp_path):
+    """Whether it was never finished or lost its last lines: the chain finds neither, the protocol tells both."""
+    path = write_log(tmp_path / "a.jsonl", "hardware")
+    whole = printable_2(table_2([path])).set_index("policy").loc["dgrasp_6d_seq", "hardware"]
+    assert whole.endswith("of 4")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    rows = table_2([path])
+    row = rows.set_index(["backend", "policy"]).loc[("hardware", "dgrasp_6d_seq")]
+    assert (row["n"], row["planned"]) == (3, 4)
+    assert printable_2(rows).set_index("policy").loc["dgrasp_6d_seq", "hardware"].endswith("of 3, of 4 planned")
+
+
+def test_a_series_without_any_verdict_is_marked(tmp_path):
+    rows = table_2([write_log(tmp_path / "a.jsonl", "hardware", [None])])
+    assert printable_2(rows).set_index("policy").loc["dgrasp_6d_seq", "hardware"] == "not run, of 4 planned"
+
+
+def test_grasps_begun_and_never_judged_are_told(tmp_path):
+    path = tmp_path / "a.jsonl"
+    protocol = {"policies": ["base_6d_seq", "dgrasp_6d_seq"], "objects": ["tennis ball"], "presentations": 1}
+    with LogWriter(path, {"backend": "hardware", "devices": ROBOT, "protocol": protocol}) as log:
+        for time, success in (("1", None), ("2", None), ("3", True)):
+            record = {"number": 1, "backend": "hardware", "policy": "dgrasp_6d_seq", "outcome": "-", "begun": True}
+            log.append("trial", {**record, "time": time, "success": success})
+        record = {"number": 2, "backend": "hardware", "policy": "base_6d_seq", "outcome": "-", "begun": True}
+        log.append("trial", {**record, "time": "4", "success": False})
+    rows = table_2([path])
+    assert rows.dropna(subset=["n"]).set_index("policy")["unjudged"].to_dict() == {"base_6d_seq": 0, "dgrasp_6d_seq": 2}
+    printed = printable_2(rows).set_index("policy")["hardware"]
+    assert printed["dgrasp_6d_seq"].endswith("of 1, 2 not judged") and printed["base_6d_seq"].endswith("of 1")
+
+
+def test_a_trial_judged_twice_is_refused(tmp_path):
+    path = write_log(tmp_path / "a.jsonl", "hardware")
+    header = json.loads(path.read_text().splitlines()[0])
+    with LogWriter(path, header) as log:
+        log.append("trial", {"number": 2, "backend": "hardware", "policy": "dgrasp_6d_seq", "success": True})
+    with pytest.raises(LogError, match="more than one verdict on trial 2"):
+        table_2([path])
+
+
+def test_a_log_without_a_protocol_has_no_place(tmp_path):
+    with LogWriter(tmp_path / "a.jsonl", {"backend": "twin", "devices": {}, "protocol": {}}):
+        pass
+    with pytest.raises(LogError, match="does not say what was planned"):
+        table_2([tmp_path / "a.jsonl"])
 
 
 def test_one_log_counts_once_and_two_add_up(tmp_path):

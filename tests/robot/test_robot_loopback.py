@@ -3,6 +3,9 @@
 Fixed ports (the controller's): these tests cannot run in parallel.
 """
 
+import contextlib
+import ipaddress
+import socket
 import sys
 import time
 
@@ -34,6 +37,7 @@ from dgrasp.robot import (
 from dgrasp.robot.devices import backend_of
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import RobotiqGripper
+from dgrasp.robot.drivers.sockets import Peer, peer_of, reach
 from dgrasp.robot.drivers.ur import UrArm, controller_pose, world_pose
 from dgrasp.robot.safety import HOME
 from dgrasp.sim import Outcome, evaluation_viewpoints, ur10
@@ -98,25 +102,32 @@ def test_frames_arrive_bit_for_bit(loopback):
     assert np.array_equal(loopback.camera.capture(), loopback.device.last)
 
 
-def test_a_camera_on_the_wrist_is_carried_to_its_views(loopback):
-    """Each view's pose comes from the joints measured there: the poses asked for, up to a turn of the image."""
+@contextlib.contextmanager
+def on_the_wrist(loopback):
+    """The cell with its camera on the flange, to be carried to the fixed views; opened anew afterwards."""
     i = loopback.config.calibration.cameras[0]
     offset = np.eye(4)
     offset[:3, 3] = CAMERA_SENSOR
     wrist = i.model_copy(
         update={"camera": "wrist", "mount": "tool0", "T_mount_cam": tuple(map(tuple, offset.tolist()))}
     )
-    asked = evaluation_viewpoints(2)
     cell = loopback.cell
     cell.calibration, cell.cameras = Calibration(cameras=(wrist,)), {"wrist": loopback.camera}
-    cell.viewpoints = wrist_viewpoints(wrist, asked, cell.safety)
+    cell.viewpoints = wrist_viewpoints(wrist, evaluation_viewpoints(2), cell.safety)
     try:
+        yield cell
+    finally:
+        cell.broken = "its cameras were changed by a test"
+
+
+def test_a_camera_on_the_wrist_is_carried_to_its_views(loopback):
+    """Each view's pose comes from the joints measured there: the poses asked for, up to a turn of the image."""
+    asked = evaluation_viewpoints(2)
+    with on_the_wrist(loopback) as cell:
         with pytest.raises(NotArmed):
             cell.observe()
         with cell.armed(CONFIRMATION):
             views = cell.observe()
-    finally:
-        cell.broken = "its cameras were changed by a test"
     assert np.allclose(views.Ts_world_cam[:, :3, 3], asked[:, :3, 3], atol=2e-3)
     assert np.allclose(views.Ts_world_cam[:, :3, 2], asked[:, :3, 2], atol=5e-3)
     assert np.allclose(loopback.state()["q"], HOME, atol=1e-3)
@@ -152,6 +163,33 @@ def test_a_dry_run_checks_and_moves_nothing(loopback):
     with pytest.raises(UnsafePose):
         loopback.cell.execute(top_down(0.6, 0.0, 0.05))
     assert loopback.state()["events"] == []
+
+
+def rehearsed(loopback, path):
+    """A series of two dry trials, and what the log says of them."""
+    protocol = TrialProtocol(policies=("dgrasp_6d_seq",), objects=("tennis ball",), presentations=2)
+    log = run_trials(loopback.cell, {"dgrasp_6d_seq": FakePolicy(GRASP)}, Judge(), protocol, path)
+    assert "no robot moved" in log.banner and log.judged.empty
+    assert loopback.gripper.tell()["sets"] == []
+    return [r["outcome"] for r in log.records]
+
+
+def test_a_series_is_rehearsed_with_standing_cameras(loopback, tmp_path):
+    """Nothing moves, so nobody needs to arm the cell."""
+    loopback.cell.dry_run = True
+    assert rehearsed(loopback, tmp_path / "log.jsonl") == ["dry run"] * 2
+    assert loopback.state()["events"] == []
+
+
+def test_a_series_is_rehearsed_with_a_camera_on_the_wrist(loopback, tmp_path):
+    """The arm goes to its views and home, when armed; no grasp is executed."""
+    with on_the_wrist(loopback) as cell:
+        cell.dry_run = True
+        with pytest.raises(NotArmed):
+            cell.observe()
+        with cell.armed(CONFIRMATION):
+            assert rehearsed(loopback, tmp_path / "log.jsonl") == ["dry run"] * 2
+    assert loopback.state()["events"] == ["moveJ"] * 6
 
 
 # --- failures in mid-trial: the arm stands, the cell is disarmed, one message
@@ -301,22 +339,56 @@ def test_without_the_vendors_libraries_the_error_says_what_to_install(monkeypatc
         RealSenseCamera()
 
 
-@pytest.mark.parametrize(
-    ("devices", "backend"),
-    [
-        ({"arm": "127.0.0.1", "gripper": "localhost"}, "loopback"),
-        ({"arm": "192.0.2.7", "gripper": "192.0.2.7"}, "hardware"),
-    ],
-)
-def test_addresses_tell_hardware_from_stand_ins(devices, backend):
-    assert backend_of(devices) == backend
+HERE, ELSEWHERE = Peer("127.0.0.1", here=True), Peer("192.0.2.7", here=False)
+
+
+def test_who_answers_tells_hardware_from_stand_ins():
+    assert backend_of({"arm": HERE, "gripper": HERE}) == "loopback"
+    assert backend_of({"arm": ELSEWHERE, "gripper": ELSEWHERE}) == "hardware"
 
 
 def test_a_mixture_of_robot_and_stand_ins_is_refused():
     with pytest.raises(ValueError, match="some are stand-ins"):
-        backend_of({"arm": "192.0.2.7", "gripper": "127.0.0.1"})
+        backend_of({"arm": ELSEWHERE, "gripper": HERE})
     with pytest.raises(ValueError, match="at least the arm"):
         backend_of({})
+
+
+def own_addresses():
+    """Of this machine's network cards; UDP's connect asks the routing table and sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.7", 9))
+        yield probe.getsockname()[0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.3", "localhost", "0.0.0.0", *own_addresses()])
+def test_this_machine_is_known_by_all_its_addresses(host):
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        peer = reach(host, server.getsockname()[1])
+    assert peer.here
+    assert ipaddress.ip_address(peer.address)  # a literal, whatever was asked for
+    assert backend_of({"arm": peer, "gripper": peer}) == "loopback"
+
+
+def test_another_machine_s_address_is_none_of_ours():
+    class Connection:
+        def getpeername(self):
+            return "192.0.2.7", 30004
+
+        def getsockname(self):
+            return "192.0.2.1", 50000
+
+    assert peer_of(Connection()) == Peer("192.0.2.7", here=False)
+
+
+def test_a_cell_called_by_another_name_is_still_a_loopback(loopback):
+    loopback.cell.close()
+    config, loopback.config = loopback.config, loopback.config.model_copy(update={"arm": "0.0.0.0"})
+    try:
+        loopback.cell = loopback.open()
+    finally:
+        loopback.config = config
+    assert loopback.cell.backend == "loopback" and loopback.cell.devices["arm"] == "127.0.0.1"
 
 
 def test_a_lab_writes_one_file(tmp_path):

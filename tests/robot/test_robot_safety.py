@@ -7,8 +7,9 @@ import pytest
 from robot_poses import tilted, top_down
 
 from dgrasp.robot import MotionConfig, SafetyLimits, UnsafePose
-from dgrasp.robot.safety import HOME, SafetyCheck, check_joints, check_pose, check_width
-from dgrasp.sim import ur10
+from dgrasp.robot import safety as safety_module
+from dgrasp.robot.safety import HOME, PATH_STEP, SafetyCheck, check_joints, check_pose, check_width, resampled
+from dgrasp.sim import planning, ur10
 from dgrasp.sim.workspace import BOARD_TOP
 
 
@@ -91,6 +92,47 @@ def test_a_joint_motion_into_the_table_is_refused(safety):
     with pytest.raises(UnsafePose, match=r"hits the .* on the way from joint angles"):
         safety.joint_motion(HOME, into_table)
     safety.joint_motion(HOME, HOME + 0.1)
+
+
+WAY = top_down(0.25, 0.1, 0.05)
+
+
+def test_the_whole_way_is_checked_for_collisions(safety, monkeypatch):
+    plan = planning.plan_motion(safety._model.world, WAY)
+    asked = []
+    monkeypatch.setattr(safety_module, "collision_at", lambda world, q: asked.append(q))
+    safety.grasp(WAY)
+    for path in (plan.travel, plan.approach, plan.lift):
+        nearest = np.abs(path[:, None] - np.stack(asked)).max(-1).min(1)
+        assert nearest.max() <= PATH_STEP
+
+
+def test_an_obstacle_between_the_planners_samples_is_found(safety, monkeypatch):
+    travel = planning.plan_motion(safety._model.world, WAY).travel
+    rows = np.linspace(0, len(travel) - 1, planning.PLAN_SAMPLES).round().astype(int)
+    obstacle = travel[(rows[6] + rows[7]) // 2]
+
+    def hit(world, q):
+        return "the hand hits the lamp" if np.abs(q - obstacle).max() < 0.55 * PATH_STEP else None
+
+    for module in (planning, safety_module):
+        monkeypatch.setattr(module, "collision_at", hit)
+    assert isinstance(planning.plan_motion(safety._model.world, WAY), planning.Plan)
+    with pytest.raises(UnsafePose, match=r"^refused: the hand hits the lamp on the way to the pre-grasp"):
+        safety.grasp(WAY)
+
+
+def test_resampling_keeps_ends_and_steps():
+    rng = np.random.default_rng(0)
+    for path in (
+        np.stack([HOME, HOME + 1.0]),
+        HOME + rng.normal(0, 0.2, (30, 6)).cumsum(0),
+        HOME[None],
+        HOME[None][[0, 0]],
+    ):
+        close = resampled(path, 0.03)
+        assert np.allclose(close[[0, -1]], path[[0, -1]])
+        assert np.abs(np.diff(close, axis=0)).max() <= 0.03 + 1e-12
 
 
 @pytest.mark.parametrize(

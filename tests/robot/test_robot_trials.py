@@ -23,16 +23,19 @@ from dgrasp.robot import (
     ConnectionLost,
     Execution,
     LogError,
+    NotArmed,
     Presentation,
     ProtectiveStop,
     ReplayCell,
     TrialProtocol,
+    Verdict,
     banner,
     for_real_robot,
     read_log,
     run_trials,
 )
 from dgrasp.robot.log import LogWriter
+from dgrasp.sim import Outcome
 
 
 def policies(**rule):
@@ -135,7 +138,7 @@ def test_what_the_policy_cannot_do_counts_as_failed(tmp_path):
 
 def test_the_banner_says_who_moved(tmp_path):
     dry = run(tmp_path / "dry.jsonl", FakeCell("hardware", act=lambda n: ""), limit=1)
-    assert dry.banner == "HARDWARE: connected, but no robot moved in these trials."
+    assert dry.banner == "HARDWARE: connected, but no grasp was executed in these trials."
     assert run(tmp_path / "log.jsonl", FakeCell("hardware"), limit=1).banner.startswith("HARDWARE: a real robot moves")
     for backend in ("twin", "loopback", "replay"):
         assert "no robot moved" in run(tmp_path / f"{backend}.jsonl", FakeCell(backend), limit=1).banner
@@ -210,6 +213,69 @@ def test_a_failure_ends_the_session_with_the_log_whole(tmp_path, error, outcome)
     assert log.done == set(range(1, 9)) and len(log.judged) == 8
 
 
+class MovingCell(FakeCell):
+    """Executes, and leaves the verdict to the operator."""
+
+    def execute(self, T_world_tcp):
+        self.executed += 1
+        if self.act(self.executed) == "unarmed":
+            raise NotArmed("the cell is disarmed")
+        return Execution(T_world_tcp, moved=True, holds=True, width=0.05, seconds={"lift": 1.5})
+
+
+class Person(FakeOperator):
+    """Interrupts the session where it is to give its second verdict, once."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def verdict(self, presentation, execution):
+        self.asked.append((presentation.number, execution))
+        if len(self.asked) == 2:
+            raise KeyboardInterrupt
+        return Verdict(Outcome.SLIPPED, "seen")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["interrupted", "killed"])
+def test_an_executed_grasp_is_judged_and_not_repeated(tmp_path, killed):
+    path, cell, person = tmp_path / "log.jsonl", MovingCell("hardware"), Person()
+    with pytest.raises(KeyboardInterrupt):
+        run(path, cell, operator=person)
+    if killed:  # the process ends without another word: the record of the interrupt is not there
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert set(read_log(path).pending) == {2}
+    log = run(path, cell, operator=person)
+    assert cell.executed == 8 and log.done == set(range(1, 9)) and not log.pending
+    (_, before), (number, again) = person.asked[1:3]
+    assert number == 2 and np.allclose(again.T_world_tcp, before.T_world_tcp)
+    assert (again.holds, again.width, again.seconds) == (True, 0.05, {"lift": 1.5})
+    assert "not judged then" in again.reason
+    assert sum("trial 2 of 8" in told for told in person.told) == 1  # not presented anew
+    assert log.judged.set_index("number").loc[2, "outcome"] == "slipped"
+    assert log.unjudged.total() == 0
+
+
+def test_grasps_that_were_begun_and_repeated_are_counted(tmp_path):
+    path = tmp_path / "log.jsonl"
+    lost = FakeCell("hardware", act=raising(ConnectionLost("arm: connection lost"), at=1))
+    with pytest.raises(ConnectionLost):
+        run(path, lost)
+    with pytest.raises(NotArmed):
+        run(path, MovingCell("hardware", act=lambda n: "unarmed"))  # nothing was begun
+    log = run(path, FakeCell("hardware"))
+    assert len(log.judged) == 8 and len(log.records) == 10
+    assert log.unjudged == {log.records[0]["policy"]: 1}
+
+
+def test_a_person_is_told_which_execution_to_judge():
+    asked = []
+    operator = AskingOperator(lambda question: asked.append(question) or "m")
+    executed = Execution(top_down(0.2, 0, 0.05), moved=True, reason="executed at noon, not judged then")
+    operator.verdict(Presentation(7, 50, "rubber duck", 2), executed)
+    assert "presentation 3 (executed at noon, not judged then): s = success" in asked[0]
+
+
 def test_a_line_cut_by_a_crash_is_reported_and_the_trial_repeated(tmp_path):
     path = tmp_path / "log.jsonl"
     run(path, limit=3)
@@ -248,6 +314,23 @@ def test_only_one_process_writes_a_log(tmp_path):
         pass
 
 
+def test_a_line_that_could_not_be_written_leaves_the_log_whole(tmp_path, monkeypatch):
+    """JSON has no NaN, and a disk may refuse: the next line is chained to the last one that is there."""
+    path = tmp_path / "log.jsonl"
+    with LogWriter(path, {"backend": "twin", "devices": {}, "protocol": {}}) as log:
+        with pytest.raises(ValueError, match="JSON"):
+            log.append("note", {"text": float("nan")})
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+            patch.setattr(os, "fsync", lambda handle: raise_(OSError("no space left on device")))
+            log.append("note", {"text": "lost"})
+        log.append("note", {"text": "kept"})
+    assert [note["text"] for note in read_log(path).notes] == ["kept"]
+
+
+def raise_(error):
+    raise error
+
+
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
@@ -278,6 +361,25 @@ def test_a_person_is_asked_until_the_answer_is_one():
     verdict = operator.verdict(presentation, Execution(top_down(0.2, 0, 0.05), moved=True))
     assert (verdict.outcome, verdict.reason) == ("success", "held well")
     assert "trial 7 of 50: rubber duck, presentation 3" in asked[0] and "s = success" in asked[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("slipped", ("slipped", "")),  # not a success that lipped
+        ("Dropped on the way", ("dropped", "on the way")),
+        ("l", ("slipped", "")),
+        ("m  beside it", ("missed", "beside it")),
+        ("lost", None),
+        ("succes", None),
+        ("s, held well", None),
+    ],
+)
+def test_only_a_key_or_a_whole_word_is_an_answer(answer, verdict):
+    answers = iter([answer, "c asked again"])
+    operator = AskingOperator(lambda question: next(answers))
+    given = operator.verdict(Presentation(7, 50, "rubber duck", 2), Execution(top_down(0.2, 0, 0.05), moved=True))
+    assert (given.outcome, given.reason) == (verdict or ("collision", "asked again"))
 
 
 def test_a_replay_repeats_its_log_and_moves_nothing(tmp_path):

@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from dgrasp.robot.cell import SilentGripper
+from dgrasp.robot.drivers.sockets import peer_of
 from dgrasp.robot.safety import check_width
 from dgrasp.sim import gripper
 
@@ -57,6 +58,7 @@ class RobotiqGripper:
             raise SilentGripper(
                 f"gripper: nothing answers at {host}:{port} ({error}); is the URCap installed on the controller?"
             ) from error
+        self.peer = peer_of(self._socket)
         self._check_faults()
 
     def activate(self) -> None:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from dgrasp.robot.cell import CellFault, ConnectionLost, ProtectiveStop
-from dgrasp.robot.drivers.sockets import answers, vendor_library
+from dgrasp.robot.drivers.sockets import answers, reach, vendor_library
 from dgrasp.robot.safety import SafetyLimits
 from dgrasp.sim import gripper, rigid, ur10
 from dgrasp.sim.robot import tcp_pose
@@ -58,17 +58,21 @@ class UrArm:
         receive, control, self._dashboard = map(vendor_library, ("rtde_receive", "rtde_control", "dashboard_client"))
         self.host, self.limits = host, limits or SafetyLimits()
         for port in (DASHBOARD_PORT, RTDE_PORT):  # the library itself would wait for ever
-            if reason := answers(host, port):
-                raise ConnectionLost(f"arm: {reason}; is the controller on, and is this its address?")
+            try:
+                self.peer = reach(host, port)
+            except OSError as error:
+                raise ConnectionLost(
+                    f"arm: nothing answers at {host}:{port} ({error}); is the controller on, and is this its address?"
+                ) from error
         self._calls = threading.Lock()
         self._lost = ""  # why, once lost: the library reconnects by itself, without the watchdog
         self._closed = threading.Event()
         self._report: Any = None
         self._control: Any = None
         try:
-            self._report = receive.RTDEReceiveInterface(host, -1.0, list(REPORTED))
+            self._report = receive.RTDEReceiveInterface(self.peer.address, -1.0, list(REPORTED))
             self._check_ready()
-            self._control = control.RTDEControlInterface(host)
+            self._control = control.RTDEControlInterface(self.peer.address)
             tool = [0.0, 0.0, gripper.TOOL0_TCP, 0.0, 0.0, 0.0]
             if not (self._control.setTcp(tool) and self._control.setWatchdog(WATCHDOG)):
                 raise ConnectionLost("arm: the controller did not accept TCP or watchdog; restart the cell")
@@ -122,9 +126,9 @@ class UrArm:
             if self._alive() and self._control.isProgramRunning():
                 self._control.stopJ(BRAKING)
                 stopped = True
-        if not stopped and answers(self.host, DASHBOARD_PORT, timeout=0.5) is None:
+        if not stopped and answers(self.peer.address, DASHBOARD_PORT, timeout=0.5) is None:
             with contextlib.suppress(Exception):
-                dashboard = self._dashboard.DashboardClient(self.host)
+                dashboard = self._dashboard.DashboardClient(self.peer.address)
                 dashboard.connect()
                 dashboard.stop()
                 dashboard.disconnect()
