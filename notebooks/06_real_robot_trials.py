@@ -161,8 +161,9 @@ save_output("fig07", figure, examples_table(examples), experiment.figures, profi
 # The paper blames calibration for much of its loss on the real robot, and does not measure it. Predict before you look:
 # the gripper opens 140 mm and most objects are 40 to 80 mm wide. Which hurts more, 20 mm or 5 degrees?
 #
-# Left, the camera's position is off in a random direction; right, its orientation. At a distance of 0.8 m, one degree
-# moves the image of an object by 14 mm, in each view elsewhere.
+# Left, the camera's position is off in a random direction; right, its orientation. The error is added: arm, focal
+# length and image centre keep theirs, so that 0 is no perfect camera. At a distance of 0.8 m, one degree moves the
+# image of an object by 14 mm, in each view elsewhere.
 
 # %%
 from dgrasp.report.twin_figures import plot_calibration_sweep

@@ -277,6 +277,11 @@ def test_sweep_sets_one_error_and_leaves_the_rest() -> None:
     assert ten.model_dump(exclude={"hand_eye_shift", "hand_eye_turn"}) == rest
     with pytest.raises(ValueError, match="0 to 100 mm"):
         SweepConfig(millimetres=(0.0, 200.0))
+    with pytest.raises(ValueError, match="0 to 30 degrees, got"):
+        SweepConfig(degrees=(0.5, 90.0))
+    assert SweepConfig(millimetres=(100.0,), degrees=(30.0,)).millimetres == (100.0,), "the bounds are allowed"
+    with pytest.raises(ValueError, match="hand_eye_turn"):
+        SweepCell("base_quat_sync", ROTATION, 90.0).twin(config)
     with pytest.raises(ValueError, match="unknown policy 'bas'"):
         SweepConfig(policies=("bas",))
     with pytest.raises(ValueError, match="unknown object 'shoe'"):
