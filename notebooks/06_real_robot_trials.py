@@ -243,8 +243,8 @@ if has_opencv:
 # ## Own images
 #
 # A folder of photographs with known cameras (`transforms.json`, nerfstudio's layout) is enough to get ranked grasps:
-# `rank_grasps(folder, policy, width=...)`, or `python -m dgrasp.robot.own_images FOLDER`. Here the exporter writes two
-# views of the twin, and the function reads them like anybody's photographs.
+# `rank_grasps(folder, policy, width=...)`, or `python -m dgrasp.robot.own_images FOLDER` (with the policies on record).
+# Here the exporter writes two views of the twin, and the function reads them like anybody's photographs.
 
 # %%
 from dgrasp.data import write_transforms
