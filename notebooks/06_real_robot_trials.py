@@ -96,6 +96,10 @@ objects
 # Each presentation draws a calibration error, light, exposure, camera noise, textures of bench and board, masses and
 # frictions. All policies meet the same draws. The training images had none of it: the lower picture of each pair is
 # what the simulated cell would show.
+#
+# Mind the calibration error: every presentation stands for another cell, calibrated anew. A real cell has one
+# systematic error for its whole series, and its trials all miss to the same side. The logs' calibration id names the
+# settings that the errors are drawn from, not one error.
 
 # %%
 from dgrasp.robot.twin import TwinCell

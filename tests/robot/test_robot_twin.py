@@ -259,6 +259,19 @@ def test_the_runner_of_real_trials_runs_on_the_twin(twin: TwinCell, tmp_path: Pa
     assert log.judged["calibration"].unique().tolist() == [twin.calibration_id]
 
 
+def test_the_log_says_that_each_presentation_is_another_cell(twin: TwinCell) -> None:
+    """One calibration id, but an error of its own for each presentation, which can be drawn again."""
+    errors = []
+    for k in range(2):
+        twin.present("tennis ball", k)
+        errors.append(twin.reality.E_cam[0])
+        again = Reality.draw(twin.config, OBSERVER.views, twin.seed, "tennis ball", k)
+        assert again.off == twin.reality.off
+    assert not np.allclose(errors[0], errors[1], atol=1e-3)
+    stated = twin.devices["hand-eye error"]
+    assert stated.startswith("4 mm and 0.5 degrees") and "every presentation" in stated and "another cell" in stated
+
+
 def test_an_attempt_of_the_sweep_is_one_row(twin: TwinCell) -> None:
     unit = SweepCell("dgrasp_quat_sync", TRANSLATION, 0.0)
     good = attempt(twin, Seer(twin), unit, "crochet ball", 0, seed=0)  # type: ignore[arg-type]
