@@ -294,6 +294,76 @@ ranked.table.round(3)
 # 10. [ ] `table_2([log])` fills the hardware's column. Publish the log with it: it has images' hashes, poses,
 #     calibration.
 #
+# ### The same steps as code
+#
+# To be typed on the lab's machine, not run here. Step 3, the board, and step 4, the pictures: a person guides the arm
+# with the pendant's free drive, lets go, presses Enter, and the arm is asked where it stands.
+#
+# ```python
+# from pathlib import Path
+#
+# from dgrasp.robot.board import Board, write_board
+# from dgrasp.robot.calibration import calibrate
+# from dgrasp.robot.drivers.realsense import RealSenseCamera
+# from dgrasp.robot.sightings import collect_sightings, measured_flange
+#
+# arm, serial = "192.0.2.7", "012345678901"  # the controller's address, the D415's serial number
+# write_board(Board(), Path("board.pdf"))
+#
+# board = Board(square=0.0348, marker=0.0259)  # as measured on the print
+# camera = RealSenseCamera(serial, width=640, height=480)
+# camera.warm_up()
+# sightings = collect_sightings(board, camera, lambda: measured_flange(arm), views=20)
+# camera.close()
+# calibration = calibrate(board, sightings, (640, 480), camera="wrist")
+# calibration.save(Path("calibration.json"))
+# print(calibration.residuals)
+# ```
+#
+# Step 5: hold the tip of a pointed tool (here 120 mm long, on the flange) against the outer corner of the board's first
+# square. The two lines should agree within 2 mm.
+#
+# ```python
+# import numpy as np
+#
+# print(np.array(calibration.T_world_board)[:3, 3])
+# print((measured_flange(arm) @ [0.0, 0.0, 0.120, 1.0])[:3])
+# ```
+#
+# Steps 2 and 6: limits and views, into the one file that describes the cell. `for_cell` is the `calibration:` section.
+#
+# ```python
+# from dgrasp.robot import HardwareConfig, SafetyLimits, wrist_viewpoints
+# from dgrasp.robot.calibration import load_calibration
+# from dgrasp.robot.safety import SafetyCheck
+# from dgrasp.sim import evaluation_viewpoints
+#
+# calibration = load_calibration(Path("calibration.json"))
+# limits = SafetyLimits()  # what each of them means: SafetyLimits.model_fields
+# with SafetyCheck(limits) as safety:
+#     viewpoints = wrist_viewpoints(calibration.camera, evaluation_viewpoints(2), safety)
+# config = HardwareConfig(
+#     arm=arm, cameras={"wrist": serial}, viewpoints=viewpoints, calibration=calibration.for_cell(), limits=limits
+# )
+# config.write(Path("cell.yaml"))
+# ```
+#
+# The file begins `arm: 192.0.2.7`; edit it by hand where the cell differs (`gripper`, `motion`). Steps 8 to 10:
+#
+# ```python
+# from dgrasp.experiment import Experiment
+# from dgrasp.report.tables import table_2
+# from dgrasp.robot import CONFIRMATION, AskingOperator, TrialProtocol, for_real_robot, open_cell, run_trials
+#
+# names = ("base_quat_sync", "dgrasp_quat_sync")
+# experiment = Experiment.at("recorded", "build/recorded")
+# policies = {name: for_real_robot(experiment.policy(name)) for name in names}
+# protocol = TrialProtocol(policies=names, presentations=5, seed=0)
+# with open_cell(HardwareConfig.read(Path("cell.yaml"))) as cell, cell.armed(CONFIRMATION):
+#     run_trials(cell, policies, AskingOperator(), protocol, Path("trials.jsonl"), images=Path("images"))
+# table_2([Path("trials.jsonl")])
+# ```
+#
 # The protocol and the rule of Sec. 5.2, as code:
 
 # %%
