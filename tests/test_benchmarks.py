@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -77,3 +78,14 @@ def test_every_benchmark_of_the_repository_is_runnable_alone(root):
         text = path.read_text()
         assert "def benchmarks() -> dict[str, dict" in text, path.name
         assert 'if __name__ == "__main__":' in text, path.name
+
+
+def test_the_twins_benchmark_counts_whole_trials(root):
+    sys.path.insert(0, str(root / "benchmarks"))
+    try:
+        bench = importlib.import_module("bench_twin")
+    finally:
+        sys.path.pop(0)
+    seconds, observing, executed = bench.trials(("crochet ball",), 1)
+    assert len(seconds) == len(observing) == executed == 1, "the ball is grasped from above, not refused"
+    assert 0 < observing[0] < seconds[0]

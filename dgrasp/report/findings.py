@@ -13,6 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from dgrasp.evaluation import EvaluationConfig, paired_comparison
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.policy import in_corner, policy_spec
+from dgrasp.report.paper import paper_values
 
 LEVEL = 0.05  # of a test; not in the paper, which tests nothing
 KINDS = ("quat_seq", "quat_sync", "6d_seq", "6d_sync")
@@ -144,6 +145,17 @@ def forecasts(ranking: pd.DataFrame) -> str:
     if np.isnan(auc).all():
         return "no policy had both successes and failures to rank"
     return f"AUC {np.nanmin(auc):.2f} to {np.nanmax(auc):.2f}, median {np.nanmedian(auc):.2f}"
+
+
+def paper_real() -> pd.DataFrame:
+    """The paper's success rates on the real robot by method (rows `base`, `dgrasp`): `mean` and `best` of its policies.
+
+    The row `ratio` is dGrasp's by Base's.
+    """
+    rates = pd.Series({policy: rate["real"] for policy, rate in paper_values()["tab02"]["rates"].items()})
+    table = rates.groupby(lambda policy: policy.split("_")[0]).agg(["mean", "max"]).rename(columns={"max": "best"})
+    table.loc["ratio"] = table.loc["dgrasp"] / table.loc["base"]
+    return table
 
 
 def _method(policy: str) -> str:

@@ -110,9 +110,10 @@ def examples_table(examples: Sequence[Example]) -> pd.DataFrame:
 def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
     """Success with Wilson intervals against the hand-eye error: left its length (mm), right its angle (degrees).
 
+    The error is added to those of arm and lens, which the twin has at 0 as well.
     rates: from `dgrasp.robot.sweep.sweep_rates`. Curves stand 1 % of the axis apart, so that equal ones show.
     """
-    labels = {TRANSLATION: "error of the camera's position (mm)", ROTATION: "error of its orientation (degrees)"}
+    labels = {TRANSLATION: "added hand-eye error, position (mm)", ROTATION: "added hand-eye error, turn (degrees)"}
     for ax, (kind, label) in zip(axes, labels.items(), strict=True):
         here = rates[rates["kind"] == kind]
         apart = 0.01 * here["error"].max()

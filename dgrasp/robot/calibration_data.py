@@ -39,7 +39,9 @@ class SyntheticCell:
         R_board = Rotation.from_euler("zx", [rng.uniform(-0.3, 0.3), np.pi])
         middle = np.array([*board.size, 0.0]) / 2
         place = BOARD_CENTRE + np.append(rng.uniform(-0.03, 0.03, 2), 0.0)
-        return cls(board, Intrinsics.d415(), T_tool0_cam, transform(R_board, place - R_board.apply(middle)))
+        return cls(
+            board, intrinsics or Intrinsics.d415(), T_tool0_cam, transform(R_board, place - R_board.apply(middle))
+        )
 
     def postures(self, rng: np.random.Generator, n: int, tilt: float = 45.0) -> np.ndarray:
         """`Ts_world_tool0` (n, 4, 4) that show the board from up to `tilt` degrees off the vertical, 0.35 to 0.6 m off.

@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field
 
 from dgrasp.config import Config
+from dgrasp.files import write_text
 from dgrasp.robot.cell import Calibration, Camera
 from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.drivers.realsense import RealSenseCamera
@@ -39,6 +40,14 @@ class HardwareConfig(Config):
     def read(cls, path: Path) -> HardwareConfig:
         """From YAML; raises FileNotFoundError or pydantic's ValidationError naming what is wrong."""
         return cls.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+
+    def write(self, path: Path) -> Path:
+        """As YAML, every setting in it, for `read`. Raises FileExistsError: a cell's file may hold edits by hand."""
+        path = Path(path)
+        if path.exists():
+            raise FileExistsError(f"{path}: exists already; move it away, or choose another name")
+        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+        return path
 
 
 def open_cell(

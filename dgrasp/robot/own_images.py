@@ -1,7 +1,8 @@
 """Grasps for one's own photographs: a folder of images with known cameras in, ranked grasp poses out.
 
-    python -m dgrasp.robot.own_images photos --profile smoke --build build/smoke --policy dgrasp_quat_sync
+    python -m dgrasp.robot.own_images photos --policy dgrasp_quat_sync
 
+The policies are those on record, unless `--profile` and `--build` name others; what those lack is trained first.
 The folder holds a `transforms.json` in nerfstudio's layout (see `dgrasp.data.write_transforms`). Two photographs from
 opposite sides are what the policies were trained for. Their cameras must be given in the cell's world frame (z up,
 metres, the board's centre at `dgrasp.sim.workspace.BOARD_CENTRE`), or in one of their own with `T_world_capture`.
@@ -167,13 +168,15 @@ def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; prints the table, or writes it to `--output`."""
+    """The command; prints the table, or writes it to `--output`. Returns 2 for bad photographs, 1 for no policy."""
     from dgrasp.experiment import Experiment
+    from dgrasp.records import NAME, RecordError
+    from dgrasp.runs import RunError
 
     parser = argparse.ArgumentParser(prog="python -m dgrasp.robot.own_images", description="Grasps for photographs.")
     parser.add_argument("photos", type=Path, help="folder with transforms.json (nerfstudio's layout)")
-    parser.add_argument("--profile", default="smoke", help="profile of the trained policies")
-    parser.add_argument("--build", type=Path, default=Path("build/smoke"), help="build folder of that profile")
+    parser.add_argument("--profile", default=NAME, help="of the policies; any but %(default)s trains what lacks")
+    parser.add_argument("--build", type=Path, default=Path("build", NAME), help="build folder of that profile")
     parser.add_argument("--policy", default="dgrasp_quat_sync")
     parser.add_argument("-n", type=int, default=10, help="grasps at most")
     parser.add_argument("--seed", type=int, default=0, help="of the starting poses")
@@ -187,6 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (FileNotFoundError, DamagedFileError, ValueError) as error:
         print(f"own_images: {error}", file=sys.stderr)
         return 2
+    except (RecordError, RunError) as error:
+        print(f"own_images: {error}", file=sys.stderr)
+        return 1
     if options.output:
         write_text(options.output, table.to_csv(index=False, lineterminator="\n"))
     else:

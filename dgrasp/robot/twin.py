@@ -73,14 +73,17 @@ class TwinCell:
 
     @property
     def devices(self) -> Mapping[str, str]:
-        """What stands in for arm, camera and each of the paper's objects: it heads every log."""
+        """What stands in for arm, camera, calibration error and each of the paper's objects: it heads every log."""
         looks = ycb.TEXTURED if os.environ.get(ycb.ENVIRONMENT) else ycb.FLAT
         cell = {"arm": "PyBullet UR10 with 2F-140", "camera": "PyBullet D415", "YCB models": looks}
-        return cell | {o.name: o.note for o in EVERYDAY}
+        return cell | {"hand-eye error": self._error_note} | {o.name: o.note for o in EVERYDAY}
 
     @property
     def calibration_id(self) -> str:
-        """Of the twin's settings: its calibration error is drawn from them."""
+        """Of the twin's settings, from which every presentation draws a calibration error of its own.
+
+        That of one trial is `Reality.draw(config, views, seed, object, presentation).off`.
+        """
         return f"twin-{self.config.digest()[:12]}"
 
     @property
@@ -162,6 +165,11 @@ class TwinCell:
         self._restore()
         self._fresh = False
         return self._cell
+
+    @property
+    def _error_note(self) -> str:
+        size = f"{1e3 * self.config.hand_eye_shift:g} mm and {self.config.hand_eye_turn:g} degrees"
+        return f"{size}, in another direction for every presentation, each of which stands for another cell"
 
     def _execution(self, T_world_tcp: np.ndarray, trial: Trial) -> Execution:
         latency = self.observer.views * self.config.camera_latency + MOTIONS * self.config.command_latency

@@ -24,7 +24,11 @@ MAX_SHIFT, MAX_TURN = 0.1, 30.0  # of calibration errors, m and degrees: beyond,
 
 
 class TwinConfig(Config):
-    """Spreads are standard deviations unless they say otherwise. None is in the paper, which only names the causes."""
+    """Spreads are standard deviations unless they say otherwise. None is in the paper, which only names the causes.
+
+    All of them are drawn anew for every presentation, the calibration error too: every presentation stands for another
+    cell. A real cell has one systematic error for a whole series, so that its trials scatter less, and all miss alike.
+    """
 
     # --- calibration: what the policy is told is not what the camera did
     hand_eye_shift: float = Field(

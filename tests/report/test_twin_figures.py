@@ -41,6 +41,7 @@ def test_sweep_is_drawn_point_by_point(rates: pd.DataFrame) -> None:
     np.testing.assert_allclose(lines["dgrasp_quat_sync"].get_xdata().astype(float), [0.1, 10.1])
     assert lines["base_quat_sync"].get_color() == BASE_COLOUR and lines["dgrasp_quat_sync"].get_color() == DGRASP_COLOUR
     assert "mm" in axes[0].get_xlabel() and "degrees" in axes[1].get_xlabel()
+    assert all("added hand-eye error" in ax.get_xlabel() for ax in axes), "0 is not free of errors"
     assert axes[0].get_legend().get_title().get_text() == "n = 5 per point"
     plt.close(figure)
 

@@ -15,7 +15,9 @@ from dgrasp.cameras import Intrinsics, Views, project
 from dgrasp.data import write_transforms
 from dgrasp.files import DamagedFileError
 from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
+from dgrasp.records import RecordError
 from dgrasp.robot.own_images import as_trained, main, rank_grasps, read_photos
+from dgrasp.runs import RunError
 from dgrasp.sim import Cell, evaluation_viewpoints
 from dgrasp.sim.rigid import inverse, transform, yaw
 from dgrasp.sim.workspace import BOUNDS_HIGH, BOUNDS_LOW
@@ -165,3 +167,31 @@ def test_cameras_that_look_elsewhere_are_named(photos: Path, policy: GraspPolicy
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "nothing")]) == 2
     assert "no such file; expected a folder of photographs" in capsys.readouterr().err
+
+
+def test_the_command_asks_for_the_record_and_trains_nothing(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def at(profile: str, build: Path, seed: int) -> None:
+        asked.append((profile, build))
+        raise RecordError("no experiment on record")
+
+    monkeypatch.setattr("dgrasp.experiment.Experiment.at", at)
+    assert main([str(photos)]) == 1
+    assert asked == [("recorded", Path("build/recorded"))]
+    assert capsys.readouterr().err == "own_images: no experiment on record\n"
+
+
+@pytest.mark.parametrize("kind", [RecordError, RunError])
+def test_the_command_says_which_run_is_missing(
+    kind: type[Exception], photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Empty:
+        def policy(self, name: str) -> None:
+            raise kind(f"no run of {name}")
+
+    monkeypatch.setattr("dgrasp.experiment.Experiment.at", lambda *_: Empty())
+    assert main([str(photos), "--policy", "base_quat_sync"]) == 1
+    assert "own_images: no run of base_quat_sync" in capsys.readouterr().err

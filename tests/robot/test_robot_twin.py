@@ -259,6 +259,19 @@ def test_the_runner_of_real_trials_runs_on_the_twin(twin: TwinCell, tmp_path: Pa
     assert log.judged["calibration"].unique().tolist() == [twin.calibration_id]
 
 
+def test_the_log_says_that_each_presentation_is_another_cell(twin: TwinCell) -> None:
+    """One calibration id, but an error of its own for each presentation, which can be drawn again."""
+    errors = []
+    for k in range(2):
+        twin.present("tennis ball", k)
+        errors.append(twin.reality.E_cam[0])
+        again = Reality.draw(twin.config, OBSERVER.views, twin.seed, "tennis ball", k)
+        assert again.off == twin.reality.off
+    assert not np.allclose(errors[0], errors[1], atol=1e-3)
+    stated = twin.devices["hand-eye error"]
+    assert stated.startswith("4 mm and 0.5 degrees") and "every presentation" in stated and "another cell" in stated
+
+
 def test_an_attempt_of_the_sweep_is_one_row(twin: TwinCell) -> None:
     unit = SweepCell("dgrasp_quat_sync", TRANSLATION, 0.0)
     good = attempt(twin, Seer(twin), unit, "crochet ball", 0, seed=0)  # type: ignore[arg-type]
@@ -277,6 +290,11 @@ def test_sweep_sets_one_error_and_leaves_the_rest() -> None:
     assert ten.model_dump(exclude={"hand_eye_shift", "hand_eye_turn"}) == rest
     with pytest.raises(ValueError, match="0 to 100 mm"):
         SweepConfig(millimetres=(0.0, 200.0))
+    with pytest.raises(ValueError, match="0 to 30 degrees, got"):
+        SweepConfig(degrees=(0.5, 90.0))
+    assert SweepConfig(millimetres=(100.0,), degrees=(30.0,)).millimetres == (100.0,), "the bounds are allowed"
+    with pytest.raises(ValueError, match="hand_eye_turn"):
+        SweepCell("base_quat_sync", ROTATION, 90.0).twin(config)
     with pytest.raises(ValueError, match="unknown policy 'bas'"):
         SweepConfig(policies=("bas",))
     with pytest.raises(ValueError, match="unknown object 'shoe'"):
