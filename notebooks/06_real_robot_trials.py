@@ -358,10 +358,12 @@ ranked.table.round(3)
 # from dgrasp.experiment import Experiment
 # from dgrasp.report.tables import table_2
 # from dgrasp.robot import CONFIRMATION, AskingOperator, TrialProtocol, for_real_robot, open_cell, run_trials
+# from dgrasp.robot.own_images import AtTrainedSize
 #
 # names = ("base_quat_sync", "dgrasp_quat_sync")
 # experiment = Experiment.at("recorded", "build/recorded")
-# policies = {name: for_real_robot(experiment.policy(name)) for name in names}
+# width = experiment.observer.width  # of the training images; the camera's are finer
+# policies = {name: AtTrainedSize(for_real_robot(experiment.policy(name)), width) for name in names}
 # protocol = TrialProtocol(policies=names, presentations=5, seed=0)
 # with open_cell(HardwareConfig.read(Path("cell.yaml"))) as cell, cell.armed(CONFIRMATION):
 #     run_trials(cell, policies, AskingOperator(), protocol, Path("trials.jsonl"), images=Path("images"))

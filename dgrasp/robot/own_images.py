@@ -27,8 +27,9 @@ from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.data import read_transforms
 from dgrasp.files import DamagedFileError, read_json, write_text
-from dgrasp.policy import GraspPolicy
+from dgrasp.policy import GraspPolicy, Plan
 from dgrasp.poses import gripper_symmetric_angle
+from dgrasp.robot.trials import Planner
 from dgrasp.sim.rigid import pose_problem
 
 APART, TURNED = 0.02, 20.0  # m and degrees: closer poses are the same grasp
@@ -130,6 +131,20 @@ def as_trained(views: Views, width: int) -> Views:
     K[:, [0, 1], [0, 1]] *= scale
     K[:, :2, 2] = (K[:, :2, 2] + 0.5) * scale - 0.5  # pixel centres are at integers
     return Views(images, K, views.Ts_world_cam)
+
+
+class AtTrainedSize:
+    """A policy for cells whose cameras are finer than its training images; for `run_trials`, after `for_real_robot`.
+
+    It plans on `as_trained(views, width)`. The log keeps the cell's own images.
+    """
+
+    def __init__(self, policy: Planner, width: int) -> None:
+        self.policy, self.width, self.config = policy, width, policy.config
+
+    def plan(self, views: Views, generator: torch.Generator) -> Plan:
+        """See `GraspPolicy.plan`."""
+        return self.policy.plan(as_trained(views, self.width), generator)
 
 
 def _check_frame(path: Path, values: dict) -> None:

@@ -16,7 +16,7 @@ from dgrasp.data import write_transforms
 from dgrasp.files import DamagedFileError
 from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
 from dgrasp.records import RecordError
-from dgrasp.robot.own_images import as_trained, main, rank_grasps, read_photos
+from dgrasp.robot.own_images import AtTrainedSize, as_trained, main, rank_grasps, read_photos
 from dgrasp.runs import RunError
 from dgrasp.sim import Cell, evaluation_viewpoints
 from dgrasp.sim.rigid import inverse, transform, yaw
@@ -109,6 +109,24 @@ def test_larger_photographs_are_sampled_as_in_training(views: Views) -> None:
     assert np.abs(small.images.astype(int) - views.images).mean() < 6
     wide = as_trained(Views(large.images[:, :96], large.K, large.Ts_world_cam), 64)
     assert wide.images.shape[1:3] == (24, 64), "proportions are kept"
+
+
+def test_a_finer_camera_is_sampled_before_a_trials_plan(views: Views) -> None:
+    """As a real cell's 640x480 pixels are: what is planned on has the training images' size, calibration included."""
+    fine = Views(np.repeat(np.repeat(views.images, 4, 1), 4, 2), views.K.copy(), views.Ts_world_cam)
+    fine.K[:, [0, 1], [0, 1]] *= 4
+    fine.K[:, :2, 2] = (fine.K[:, :2, 2] + 0.5) * 4 - 0.5
+
+    class Looks:
+        config = OptimizerConfig(approach="downwards", advance=0.01)
+
+        def plan(self, seen: Views, generator: torch.Generator) -> Views:
+            return seen
+
+    policy = AtTrainedSize(Looks(), 64)  # type: ignore[arg-type]
+    seen = policy.plan(fine, torch.Generator())
+    assert seen.images.shape == views.images.shape and policy.config is Looks.config
+    np.testing.assert_allclose(seen.K, views.K, atol=1e-9)
 
 
 def test_a_frame_of_ones_own_is_brought_into_the_world(views: Views, tmp_path: Path) -> None:
