@@ -35,7 +35,7 @@ class DeviceCell:
     """A `RobotCell`. Moves only between `with cell.armed(CONFIRMATION):` and the end of that block, or the first fault.
 
     peers: who answered, arm and gripper; all of them on this machine makes the backend "loopback", none "hardware".
-    serials: of the cameras, by name. `devices` names both for the log, peers by the address that was reached.
+    serials: numbers of parts, as far as known. `devices` names both for the log, peers by the address reached.
     dry_run: grasps are checked and not executed. A camera on the arm is still carried to its views, which are motions
     like any other, checked and only when armed; with standing cameras and the arm at home, nothing moves.
     Closing the cell closes all that it was given.
@@ -57,7 +57,7 @@ class DeviceCell:
         self.arm, self.gripper, self.cameras = arm, gripper, dict(cameras)
         self.viewpoints, self.calibration, self.dry_run = tuple(viewpoints), calibration, dry_run
         addresses = {part: peer.address for part, peer in peers.items()}
-        self.devices: Mapping[str, str] = {**addresses, "cameras": ", ".join(serials.values())}
+        self.devices: Mapping[str, str] = {**addresses, **serials}
         self._backend = backend_of(peers)
         self.safety = safety
         self._check_viewpoints()

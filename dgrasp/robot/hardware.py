@@ -75,7 +75,7 @@ def open_cell(
             config.viewpoints,
             config.calibration,
             peers={"arm": arm.peer, "gripper": gripper.peer},
-            serials=config.cameras,
+            serials={"controller": arm.serial, "cameras": ", ".join(config.cameras.values())},
             safety=safety,
             dry_run=dry_run,
         )

@@ -243,7 +243,7 @@ def _check_header(path: Path, header: Line) -> None:
 
 def _may_be_a_robot(devices: Mapping[str, str]) -> bool:
     """By what is on record alone: names mean something else to each machine that reads a log."""
-    addresses = [devices[part] for part in devices if part != "cameras"]
+    addresses = [devices[part] for part in ("arm", "gripper") if part in devices]  # others have serial numbers
     try:
         return "arm" in devices and not any(map(is_local_literal, addresses))
     except ValueError:

@@ -242,6 +242,8 @@ def serve_dashboard(connection: socket.socket, controller: Controller) -> None:
         if received.strip() == b"stop":
             controller.end_program("dashboard stop")
             connection.sendall(b"Stopped\n")
+        elif received.strip() == b"get serial number":
+            connection.sendall(b"2026300000\n")
         else:
             connection.sendall(b"3.15.4.106291 (Feb 01 2021)\n" if b"ersion" in received else b"ok\n")
 

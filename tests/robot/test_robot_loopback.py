@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import socket
 import sys
+import threading
 import time
 
 import numpy as np
@@ -38,7 +39,7 @@ from dgrasp.robot.devices import backend_of
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import RobotiqGripper
 from dgrasp.robot.drivers.sockets import Peer, peer_of, reach
-from dgrasp.robot.drivers.ur import UrArm, controller_pose, world_pose
+from dgrasp.robot.drivers.ur import UrArm, controller_pose, serial_number, world_pose
 from dgrasp.robot.safety import HOME
 from dgrasp.sim import Outcome, evaluation_viewpoints, ur10
 from dgrasp.sim.gripper import Q_CLOSED, TOOL0_TCP, gap
@@ -379,6 +380,33 @@ def test_another_machine_s_address_is_none_of_ours():
             return "192.0.2.1", 50000
 
     assert peer_of(Connection()) == Peer("192.0.2.7", here=False)
+
+
+def test_the_log_names_the_controller(loopback):
+    assert loopback.cell.devices == {
+        "arm": "127.0.0.1",
+        "gripper": "127.0.0.1",
+        "controller": "2026300000",
+        "cameras": "stand-in, stand-in",
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"), [(b"2026300000\n", "2026300000"), (b"could not understand\n", ""), (b"", "")]
+)
+def test_a_controller_that_does_not_know_its_number_is_none_the_worse(answer, number):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with server.accept()[0] as connection:
+                connection.sendall(b"Connected: Universal Robots Dashboard Server\n")
+                connection.recv(1024)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert serial_number("127.0.0.1", server.getsockname()[1]) == number
+        thread.join()
 
 
 def test_a_cell_called_by_another_name_is_still_a_loopback(loopback):

@@ -8,6 +8,7 @@ a pulled plug or a dead process does not leave a moving arm behind; nor does a c
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -64,6 +65,7 @@ class UrArm:
                 raise ConnectionLost(
                     f"arm: nothing answers at {host}:{port} ({error}); is the controller on, and is this its address?"
                 ) from error
+        self.serial = serial_number(self.peer.address)
         self._calls = threading.Lock()
         self._lost = ""  # why, once lost: the library reconnects by itself, without the watchdog
         self._closed = threading.Event()
@@ -262,6 +264,22 @@ class UrArm:
             with contextlib.suppress(Exception), self._calls:
                 if self._report.isConnected() and self._control.isProgramRunning():
                     self._control.kickWatchdog()
+
+
+def serial_number(address: str, port: int = DASHBOARD_PORT) -> str:
+    """What the controller says its serial number is; empty where it does not know the question.
+
+    Asked without ur_rtde, which refuses the question to every CB3.
+    """
+    try:
+        with socket.create_connection((address, port), 2.0) as connection, connection.makefile("rw") as lines:
+            lines.readline()  # the greeting
+            lines.write("get serial number\n")
+            lines.flush()
+            answer = lines.readline().strip()
+    except OSError:
+        return ""
+    return answer if answer.isdigit() else ""
 
 
 def _distance(T_1: np.ndarray, T_2: np.ndarray) -> tuple[float, float]:
