@@ -123,6 +123,8 @@ def record(undisturbed, tmp_path_factory):
     """The undisturbed experiment, and the folder it was recorded in."""
     folder = tmp_path_factory.mktemp("record") / "runs"
     experiment = Experiment.at(str(MICRO), undisturbed)
+    experiment.twin_trials()
+    experiment.calibration_sweep()
     records.save(experiment, folder)
     return experiment, folder
 
