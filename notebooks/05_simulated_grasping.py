@@ -99,7 +99,8 @@ slopes = findings.compare(trials, findings.slope_pairs(), rates)
 slopes.round(4)
 
 # %%
-findings.verdicts(slopes)
+for task, verdict in findings.verdicts(slopes).items():
+    print(f"{task}: {verdict}")
 
 # %% [markdown]
 # Wilson's intervals take attempts as independent. Those of one scene are not, and the honest width is that of resampled
