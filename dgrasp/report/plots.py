@@ -177,7 +177,7 @@ def plot_by_object(axes: Axes, table: pd.DataFrame) -> None:
     axes.set(xlim=(-0.02, 1.02), xlabel="grasp success rate")
     axes.invert_yaxis()
     if policies:
-        axes.legend(loc="lower left")
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(policies))
 
 
 def plot_studies(axes: Axes, trials: pd.DataFrame) -> None:
