@@ -15,6 +15,7 @@ EXTRAS := notebooks,dev,export,distributed,robot
 LOCK := requirements.lock
 SCENE_SEED := 7
 SEEDS := 0 1 2
+REPLICATION_ARGS :=
 VENV := .venv
 ENV := own
 
@@ -69,10 +70,10 @@ record: $(STAMP)  ## put the finished build of PROFILE on record in figures/runs
 	$(RUN) -m dgrasp.records save --profile $(PROFILE) --build $(BUILD)
 
 fresh: $(STAMP)  ## test the recorded policies on scenes of another seed (SCENE_SEED=7)
-	$(RUN) -m dgrasp.replication scenes --scene-seed $(SCENE_SEED)
+	$(RUN) -m dgrasp.replication scenes --scene-seed $(SCENE_SEED) $(REPLICATION_ARGS)
 
 seeds: $(STAMP)  ## train the main contrast from three seeds (SEEDS="0 1 2")
-	$(RUN) -m dgrasp.replication seeds --seeds $(SEEDS)
+	$(RUN) -m dgrasp.replication seeds --seeds $(SEEDS) $(REPLICATION_ARGS)
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab (LAB_ARGS="--no-browser")
 	@# not --sync, which would touch the sources and so make every built notebook stale

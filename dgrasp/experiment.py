@@ -56,6 +56,10 @@ class Experiment:
         p = self.profile
         return generate_demonstrations(p.data, p.cell, self.build, seed=self.seed, workers=p.runtime.workers)
 
+    def training_data(self) -> Run:
+        """The demonstrations that the models were trained on: summary, manifest, data card."""
+        return self.demonstrations()
+
     def nerf(self) -> Run:
         """Phi, pre-trained for novel view synthesis on the simple task alone."""
         runtime = self.profile.runtime
@@ -179,7 +183,7 @@ class Experiment:
 
     def used(self) -> dict[str, Run]:
         """The runs behind the policies, for the provenance of figures and tables."""
-        return {"demonstrations": self.demonstrations(), "nerf": self.nerf(), **self.values(), **self.tuning()}
+        return {"demonstrations": self.training_data(), "nerf": self.nerf(), **self.values(), **self.tuning()}
 
     def load_nerf(self) -> MVNeRF:
         """The frozen Phi."""

@@ -3,6 +3,7 @@
     figures/runs/
         profile.json                 the profile and seed of the experiment
         model_card.md                what the models are, from what, how good, and for what
+        demonstrations-<fingerprint>/  data card, and the manifest with every scene's checksum
         nerf-<fingerprint>/          run.json, metrics, weights.safetensors, done.json
         value-<model>-<fingerprint>/
         tuning-<policy>-<fingerprint>/
@@ -11,7 +12,8 @@
         calibration-sweep-<fingerprint>/
 
 A build's runs are found by the code that would make them again; recorded runs are found by their stage, and say in
-their `run.json` which commit made them. Demonstrations are not kept: those that figures need are made again.
+their `run.json` which commit made them. Scenes of the demonstrations are not kept: those that figures need are made
+again.
 
     python -m dgrasp.records save --build build/laptop --profile laptop
 """
@@ -29,7 +31,10 @@ from pathlib import Path
 from typing import Any
 
 from dgrasp.data import generate_demonstrations
+from dgrasp.data.generate import DemonstrationsConfig
+from dgrasp.data.layout import read_manifest
 from dgrasp.evaluation import EvaluationRecipe, TuningRecipe
+from dgrasp.evaluation.stage import ycb_models
 from dgrasp.experiment import Experiment
 from dgrasp.files import read_json, write_json, write_text
 from dgrasp.nerf import NerfConfig
@@ -45,7 +50,7 @@ from dgrasp.value import ValueRecipe
 FOLDER = Path(__file__).resolve().parent.parent / "figures" / "runs"
 NAME = "recorded"  # in the place of a profile's name
 KEPT = ("run.json", "done.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors", "readout.safetensors",
-        "trials.csv", "attempts.csv", "study.journal", "logs/*.jsonl")  # fmt: skip
+        "manifest.json", "data_card.md", "trials.csv", "attempts.csv", "study.journal", "logs/*.jsonl")  # fmt: skip
 LARGEST_MIB = 25.0  # our choice: what a clone may cost
 TRAIN_SCENES = 24  # demonstrations made again for figures: enough for examples and probes
 
@@ -68,8 +73,15 @@ class RecordedExperiment(Experiment):
             raise RecordError(f"seed: {seed} asked, the experiment on record in {folder} has seed {stated['seed']}")
         return cls(Profile.model_validate(stated["profile"]), Path(build), stated["seed"], folder)
 
+    def training_data(self) -> Run:
+        """The demonstrations that the models were trained on: card and manifest; their scenes are not on record."""
+        return read_run(self._place("demonstrations"), DemonstrationsConfig)
+
     def demonstrations(self) -> Run:
-        """Few of the training scenes and all validation scenes, made again: the same as in the recorded experiment."""
+        """Few of the training scenes and all validation scenes, made again.
+
+        They are the recorded experiment's where simulator and processor do the same as then: see `identical_scenes`.
+        """
         p = self.profile
         data = p.data.model_copy(update={"train_scenes": min(TRAIN_SCENES, p.data.train_scenes)})
         return generate_demonstrations(data, p.cell, self.build, seed=self.seed, workers=p.runtime.workers)
@@ -111,6 +123,12 @@ class RecordedExperiment(Experiment):
         return self._places[stage]
 
 
+def identical_scenes(made: Run, recorded: Run) -> tuple[int, int]:
+    """How many scene files of a demonstrations run are those of another byte for byte, and how many it has."""
+    files, others = (read_manifest(run.path)["files"] for run in (made, recorded))
+    return sum(others.get(name, {}).get("sha256") == file["sha256"] for name, file in files.items()), len(files)
+
+
 def recorded_profile(folder: Path = FOLDER) -> Profile:
     """The profile of the experiment on record; raises RecordError if there is none."""
     return Profile.model_validate(_stated(folder)["profile"])
@@ -124,7 +142,7 @@ def _stated(folder: Path) -> dict[str, Any]:
 
 
 def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:
-    """Copy what a finished experiment computed (but its demonstrations) to `folder`, in place of what was there.
+    """Copy what a finished experiment computed (but its scenes and images) to `folder`, in place of what was there.
 
     Returns the run folders. Nothing is computed. Raises RecordError if the experiment is a record itself, has a profile
     for trying out that has no place in the published folder, or all of it is larger than `LARGEST_MIB`; RunError if a
@@ -136,7 +154,8 @@ def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:
     if folder == FOLDER and name not in PUBLISHABLE:
         raise RecordError(f"profile {name!r} is for trying things out; on record go {', '.join(PUBLISHABLE)}")
     with only_complete():
-        runs = {"nerf": experiment.nerf(), **_stages("value", experiment.values())}
+        runs = {"demonstrations": experiment.demonstrations(), "nerf": experiment.nerf()}
+        runs |= _stages("value", experiment.values())
         runs |= {**_stages("tuning", experiment.tuning()), "evaluation": experiment.evaluation()}
         runs |= {"twin-trials": experiment.twin_trials(), "calibration-sweep": experiment.calibration_sweep()}
         card = model_card(experiment)
@@ -191,6 +210,7 @@ def main() -> int:
         saved = save(Experiment.at(arguments.profile, arguments.build, arguments.seed), arguments.folder)
     except (RecordError, RunError) as error:
         print(f"records: {error}", file=sys.stderr)
+        print(f"(YCB models here: {ycb_models()}; an evaluation belongs to one look of them)", file=sys.stderr)
         return 1
     print(f"records: {len(saved)} runs in {arguments.folder}")
     return 0

@@ -4,16 +4,18 @@
     python -m dgrasp.replication seeds --seeds 0 1 2       the main contrast from other initial weights and draws
 
 Both read the experiment on record (or that of `--profile` and `--build`), write what they did to the build folder, and
-go on where they were interrupted.
+go on where they were interrupted. With `--keep` the table goes beside the record, to `figures/replications/`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -24,11 +26,14 @@ from dgrasp.data import generate_demonstrations
 from dgrasp.evaluation import EvaluationRecipe, evaluate, paired_comparison, read_trials, success_rates
 from dgrasp.evaluation.stage import ycb_models
 from dgrasp.experiment import Experiment
+from dgrasp.files import read_json, write_json
 from dgrasp.policy import policy_spec
-from dgrasp.runs import Run
+from dgrasp.records import FOLDER
+from dgrasp.runs import Run, provenance
 from dgrasp.sim import ycb
 from dgrasp.value import train_value
 
+KEPT = FOLDER.parent / "replications"
 CONTRAST = ("dgrasp_quat_sync", "base_quat_sync")  # the main contrast: one model of each kind, all else equal
 
 
@@ -145,21 +150,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         experiment = Experiment.at(options.profile, options.build, options.seed)
         _tell_looks(experiment)
         if options.command == "scenes":
+            name = f"scenes-{options.scene_seed}"
             fresh = evaluate_fresh(experiment, options.scene_seed, options.policies, options.repetitions)
             table = agreement(experiment, fresh)
             said = verdict(table)
         else:
+            name = "seeds-" + "-".join(map(str, options.seeds))
             table = train_again(experiment, options.seeds, options.repetitions or 1)
             said = over_seeds(table)
     except (ValueError, RuntimeError) as error:
         print(f"replication: {error}", file=sys.stderr)
         return 1
-    target = Path(options.build) / f"replication_{options.command}.csv"
+    target = Path(options.build) / f"replication-{name}.csv"
     table.to_csv(target, index=False, lineterminator="\n")
     print(table.round(3).to_string(index=False))
     print(said)
     print(f"written: {target}")
+    if options.keep:
+        print(f"kept: {keep(table, said, experiment, KEPT / f'{name}.json')}")
     return 0
+
+
+def keep(table: pd.DataFrame, said: str, experiment: Experiment, target: Path) -> Path:
+    """Write a replication beside the record that it belongs to: its rows, what they say, and what they were made of."""
+    rows = json.loads(table.to_json(orient="records"))
+    of = {"evaluation": experiment.evaluation().fingerprint, "profile": experiment.profile.name}
+    write_json(target, {"of": of, "ycb_models": ycb_models(), "said": said, "rows": rows, "made_by": provenance()})
+    return target
+
+
+def kept(experiment: Experiment, folder: Path = KEPT) -> dict[str, dict[str, Any]]:
+    """Replications kept beside the record, of this experiment and of no other: name -> what `keep` wrote."""
+    found = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
+    ours = experiment.evaluation().fingerprint
+    return {name: stated for name, stated in found.items() if stated["of"]["evaluation"] == ours}
 
 
 def _tell_looks(experiment: Experiment) -> None:
@@ -185,6 +209,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--profile", default="recorded", help="default: the experiment on record")
         command.add_argument("--build", type=Path, default=Path("build/replication"), help="default: build/replication")
         command.add_argument("--seed", type=int, default=0, help="of the experiment; default: 0")
+        command.add_argument("--keep", action="store_true", help="the table goes to figures/replications/, too")
         command.add_argument("--repetitions", type=int, help="default: the experiment's (scenes), 1 (seeds)")
     return parser
 

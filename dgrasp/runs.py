@@ -3,7 +3,7 @@
     build/<profile>/runs/<stage>-<fingerprint>/
         run.json        config, inputs, commit, versions, threads, device, seed
         metrics.jsonl   one line per logged step (no wall times: equal runs give equal bytes)
-        timing.jsonl    wall seconds per session of work, appended on every resume
+        timing.jsonl    wall seconds of work, appended with every logged step and at the end; they add up over resumes
         *.safetensors   weights and checkpoints
         done.json       summary; its presence marks a complete run
 
@@ -81,6 +81,7 @@ class Run:
         with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as handle:
             handle.write(json.dumps({"step": step, **values}) + "\n")
             handle.flush()
+        self.note_time()
 
     def metrics(self) -> list[dict[str, float]]:
         """All logged lines; a line cut by a crash is dropped."""
@@ -105,7 +106,7 @@ class Run:
         return (self.path / f"{name}.safetensors").is_file()
 
     def note_time(self) -> None:
-        """Record the wall seconds worked since the run was opened (called by `finish`; safe to call before a stop)."""
+        """Record the wall seconds worked since the last note, or since the run was opened (`log` and `finish` do)."""
         now = time.monotonic()
         with open(self.path / "timing.jsonl", "a", encoding="utf-8") as handle:
             handle.write(json.dumps({"seconds": round(now - self._opened, 3)}) + "\n")
@@ -113,7 +114,7 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Wall seconds recorded over all sessions of work."""
+        """Wall seconds of work. Of stages that log no steps, time before an interruption is not in it."""
         path = self.path / "timing.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return sum(row["seconds"] for row in map(_parse_line, lines) if row is not None)

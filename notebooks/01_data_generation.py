@@ -39,6 +39,7 @@ from dgrasp import sim, streams
 from dgrasp.cameras import Intrinsics
 from dgrasp.data import DemonstrationSet, attempts_table, objects_table, poses_table
 from dgrasp.experiment import Experiment
+from dgrasp.records import identical_scenes
 from dgrasp.report.draw import show_view
 from dgrasp.report.film import film
 from dgrasp.report.notebook import show_source, versions
@@ -48,8 +49,10 @@ from dgrasp.report.scenes import picture
 
 experiment = Experiment.at(profile, build, seed)
 run = experiment.demonstrations()
+made = experiment.training_data()  # the same, but for an experiment on record: of that, some scenes are made again
 demos = DemonstrationSet(run, split="train")
-print(f"{len(demos)} training demonstrations; the whole run:", run.summary)
+print(f"{len(demos)} training demonstrations here; what the models were trained on:", made.summary)
+print("{} of {} scene files here are byte for byte those of the models' training".format(*identical_scenes(run, made)))
 
 # %% [markdown]
 # ## The result first: one demonstration
@@ -109,11 +112,11 @@ for i, ax in enumerate(np.atleast_1d(axes)):
 # %% [markdown]
 # ## What was generated
 #
-# The data card is made from the run itself: counts, object sizes, outcomes by reason. Failed attempts of the oracle are
-# counted too.
+# The data card is made from the whole run that the models were trained on: counts, object sizes, outcomes by reason.
+# Failed attempts of the oracle are counted too.
 
 # %%
-display(Markdown((run.path / "data_card.md").read_text()))
+display(Markdown((made.path / "data_card.md").read_text()))
 
 # %%
 attempts = attempts_table(run)
@@ -162,7 +165,7 @@ with sim.Cell(experiment.profile.cell) as cell:
             }
 data = pd.DataFrame(models.values())
 save_output(
-    "fig03", figure, data, experiment.figures, profile=experiment.profile.name, runs={"demonstrations": run}, seed=seed
+    "fig03", figure, data, experiment.figures, profile=experiment.profile.name, runs={"demonstrations": made}, seed=seed
 )
 
 # %% [markdown]

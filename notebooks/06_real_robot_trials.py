@@ -61,7 +61,8 @@ banner = next(iter(logs.values())).banner
 figure, ax = plt.subplots(figsize=(8, 3.2))
 plot_table(ax, table, f"Table 2: grasp success, trials. {banner}")
 runs = experiment.used() | {"twin-trials": run}
-save_output("tab02", figure, rows, experiment.figures, profile=settings.name, runs=runs, seed=seed)
+looks = ", ".join(sorted({log.header["devices"]["YCB models"] for log in logs.values()}))
+save_output("tab02", figure, rows, experiment.figures, profile=settings.name, runs=runs, seed=seed, ycb_looks=looks)
 table
 
 # %% [markdown]
@@ -172,15 +173,25 @@ save_output("fig07", figure, examples_table(examples), experiment.figures, profi
 # image of an object by 14 mm, in each view elsewhere.
 
 # %%
-from dgrasp.report.twin_figures import plot_calibration_sweep
+from dgrasp.report.twin_figures import plot_calibration_sweep, ycb_looks
 from dgrasp.robot.sweep import read_sweep, sweep_rates
 
 swept = experiment.calibration_sweep()
-rates = sweep_rates(read_sweep(swept))
+attempts = read_sweep(swept)
+rates = sweep_rates(attempts)
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
 plot_calibration_sweep(axes, rates)
 swept_runs = {"calibration-sweep": swept}
-save_output("calibration", figure, rates, experiment.figures, profile=settings.name, runs=swept_runs, seed=seed)
+save_output(
+    "calibration",
+    figure,
+    rates,
+    experiment.figures,
+    profile=settings.name,
+    runs=swept_runs,
+    seed=seed,
+    ycb_looks=ycb_looks(attempts),
+)
 
 # %% [markdown]
 # ## Calibrating one's own camera

@@ -16,6 +16,7 @@ from dgrasp.data import DemonstrationSet
 from dgrasp.evaluation import read_trials
 from dgrasp.experiment import Experiment
 from dgrasp.files import DamagedFileError
+from dgrasp.report import diagnosis
 from dgrasp.runs import RunError
 
 MICRO = Path(__file__).parent / "data" / "micro.yaml"
@@ -146,6 +147,33 @@ def test_a_record_gives_back_what_was_computed(record, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_record_names_the_demonstrations_of_the_training_and_not_those_made_again(record, tmp_path):
+    made, folder = record
+    read = records.RecordedExperiment.read(tmp_path, folder)
+    assert read.used()["demonstrations"].fingerprint == made.demonstrations().fingerprint
+    assert read.training_data().summary == made.demonstrations().summary
+    again = read.demonstrations()
+    same, scenes = records.identical_scenes(again, read.training_data())
+    assert same == scenes == made.profile.data.train_scenes + made.profile.data.validation_scenes
+    assert not list(folder.rglob("*.npz"))
+
+
+@pytest.mark.slow
+def test_plans_that_fail_are_put_down_to_a_stage(record, tmp_path):
+    _, folder = record
+    read = records.RecordedExperiment.read(tmp_path, folder)
+    found = diagnosis.diagnose_all(read, replication.CONTRAST, ("simple",), scenes=3)
+    assert len(found) == 6 and set(found["stage"]) <= set(diagnosis.STAGES)
+    assert (found["stage"].eq("lifted") == found["outcome"].eq("success")).all()
+    not_reached = found[found["stage"] == "summit not reached"]
+    assert (not_reached["valid_value"] > not_reached["value"]).all()
+    wrong = found[found["stage"] == "wrong summit"]
+    assert (wrong["valid_value"] <= wrong["value"]).all()
+    table = diagnosis.counts(found)
+    assert table.drop(columns=["policy", "task"]).to_numpy().sum() == 6
+
+
+@pytest.mark.slow
 def test_the_model_card_says_what_the_runs_say(record):
     made, folder = record
     card = (folder / "model_card.md").read_text(encoding="utf-8")
@@ -229,6 +257,12 @@ def test_fresh_scenes_and_other_training_seeds(record, tmp_path, monkeypatch):
     assert set(trials["policy"]) == set(policies) and set(trials["seed"]) == {7}
     table = replication.agreement(read, fresh)
     assert set(table["policy"]) == set(policies) and table["p"].between(0, 1).all()
+    place = tmp_path / "replications" / "scenes-7.json"
+    replication.keep(table, replication.verdict(table), read, place)
+    stated = replication.kept(read, place.parent)["scenes-7"]
+    assert len(stated["rows"]) == len(table) and "agree within their intervals" in stated["said"]
+    place.write_text(place.read_text().replace(read.evaluation().fingerprint, "another"))
+    assert replication.kept(read, place.parent) == {}, "of another record"
     again = replication.train_again(read, [0, 1])
     assert list(again["seed"]) == [0, 1]
     other = replication._value(read, "base", 1)

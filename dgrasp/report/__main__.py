@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from dgrasp.report.outputs import OutputRefused
-from dgrasp.report.publish import publish
+from dgrasp.report.publish import other_looks, publish
+from dgrasp.sim import ycb
 
 
 def main() -> int:
@@ -24,6 +25,13 @@ def main() -> int:
         print(f"figures: {error}", file=sys.stderr)
         return 1
     print(f"figures: {len(written)} files in {arguments.folder}")
+    if others := other_looks(arguments.folder):
+        looks = ", ".join(sorted(set(others.values())))
+        print(
+            f"figures: {', '.join(others)} show YCB objects in other looks ({looks}) than the trials of Table 1 had: "
+            f"python -m dgrasp.sim.ycb_download FOLDER; export {ycb.ENVIRONMENT}=FOLDER",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -48,11 +48,13 @@ def save_output(
     runs: Mapping[str, Run],
     seed: int,
     about: Mapping[str, object] | None = None,
+    ycb_looks: str | None = None,
 ) -> None:
     """Write `<id>.png`, `.pdf`, `.csv` and `.meta.json` (for tables `.json` rows as well) into `folder`.
 
     Outputs of other profiles than laptop and paper carry a watermark, and are refused in the published folder
     `figures/`: raises OutputRefused. about: what else a reader must know, for the sidecar.
+    ycb_looks: of the YCB objects in the data, where they come from trials on record; default: those drawn here and now.
     """
     entry = output(id)
     folder = Path(folder)
@@ -71,7 +73,7 @@ def save_output(
     if entry.kind == "table":
         rows = json.loads(data.to_json(orient="records"))
         write_json(folder / f"{id}.json", rows)
-    write_json(folder / f"{id}.meta.json", _sidecar(id, profile, runs, seed) | {"about": dict(about or {})})
+    write_json(folder / f"{id}.meta.json", _sidecar(id, profile, runs, seed, ycb_looks) | {"about": dict(about or {})})
 
 
 def watermark(figure: Figure, text: str) -> None:
@@ -81,7 +83,7 @@ def watermark(figure: Figure, text: str) -> None:
     mark.set(path_effects=outline, zorder=100, gid="watermark")
 
 
-def _sidecar(id: str, profile: str, runs: Mapping[str, Run], seed: int) -> dict[str, object]:
+def _sidecar(id: str, profile: str, runs: Mapping[str, Run], seed: int, ycb_looks: str | None) -> dict[str, object]:
     entry = output(id)
     return {
         "id": id,
@@ -90,7 +92,7 @@ def _sidecar(id: str, profile: str, runs: Mapping[str, Run], seed: int) -> dict[
         "alt_text": entry.alt_text,
         "profile": profile,
         "seed": seed,
-        "ycb_models": ycb_models(),
+        "ycb_models": ycb_looks or ycb_models(),
         "runs": {
             name: {"fingerprint": run.fingerprint, "config": run.config.digest(), "seconds": round(run.seconds, 1)}
             for name, run in runs.items()

@@ -30,3 +30,9 @@ def publish(build: Path, folder: Path) -> list[Path]:
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
     return targets
+
+
+def other_looks(folder: Path) -> dict[str, str]:
+    """Outputs whose YCB objects look otherwise than in the trials of Table 1 -> how they look, from the sidecars."""
+    looks = {o.id: str(read_json(folder / f"{o.id}.meta.json")["ycb_models"]) for o in OUTPUTS}
+    return {id: look for id, look in looks.items() if look != looks["tab01"]}

@@ -19,7 +19,7 @@ from dgrasp.robot.sweep import ROTATION, TRANSLATION
 from dgrasp.robot.trials import REFUSED
 from dgrasp.robot.twin import TwinCell
 from dgrasp.robot.twin_config import TwinConfig
-from dgrasp.sim import CellConfig, Outcome
+from dgrasp.sim import CellConfig, Outcome, ycb
 from dgrasp.sim.rigid import transform
 from dgrasp.sim.workspace import BOUNDS_HIGH, BOUNDS_LOW
 
@@ -105,6 +105,11 @@ def examples_table(examples: Sequence[Example]) -> pd.DataFrame:
     """What Figure 7 shows, as data."""
     keys = ("policy", "object", "presentation", "outcome", "reason", "value")
     return pd.DataFrame([{"shown": e.title, **{k: (e.record or {}).get(k) for k in keys}} for e in examples])
+
+
+def ycb_looks(attempts: pd.DataFrame) -> str:
+    """How the YCB objects of recorded attempts looked; empty where none took part."""
+    return ", ".join(look for look in (ycb.FLAT, ycb.TEXTURED) if attempts["models"].str.contains(look).any())
 
 
 def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:

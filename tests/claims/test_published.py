@@ -10,6 +10,7 @@ from dgrasp import records
 from dgrasp.data.card import markdown_table
 from dgrasp.evaluation import EvaluationConfig, read_trials, success_rates
 from dgrasp.notebooks import parameter_defaults, read_source
+from dgrasp.report.publish import other_looks
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.report.tables import headline, table_1
 
@@ -38,7 +39,8 @@ def test_every_output_is_there_and_comes_from_the_runs_on_record(entry):
     assert sidecar["profile"] == records.recorded_profile().name
     on_record = {path.name.rpartition("-")[2] for path in records.FOLDER.iterdir() if path.is_dir()}
     for name, run in sidecar["runs"].items():
-        assert name == "demonstrations" or run["fingerprint"][:12] in on_record, name
+        assert run["fingerprint"][:12] in on_record, name
+    assert other_looks(FIGURES) == {}, "one look of the YCB objects in trials and pictures"
 
 
 def test_table_1_says_what_the_trials_on_record_say(experiment, rows):

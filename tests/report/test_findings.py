@@ -95,6 +95,46 @@ def test_the_control_is_compared_where_it_is_a_model_of_its_own():
     assert table["second"].tolist() == ["base_quat_seq", "control_quat_seq"]
 
 
+def on_novel(**outcomes):
+    return trials(**outcomes).assign(task="novel")
+
+
+def test_heights_are_compared_on_the_same_untouched_scenes():
+    records = on_novel(dgrasp_quat_seq="s" * 9, base_quat_seq="s" * 9)
+    above = records["policy"] == "dgrasp_quat_seq"
+    records.loc[above, "z"] += [0.004, 0.005, 0.006] * 3
+    second = records[above].assign(attempt=1, z=2.0)
+    (row,) = findings.heights(pd.concat([records, second])).itertuples()
+    assert (row.median, row.n) == (pytest.approx(5.0), 9)
+    assert 3.99 < row.low < 5.0 < row.high < 6.01
+
+
+@pytest.mark.parametrize(
+    ("dgrasp", "base", "holds"),
+    [("m" * 20, "s" * 20, "yes"), ("s" * 20, "m" * 20, "the opposite"), ("s" * 20, "s" * 19 + "m", "no")],
+)
+def test_the_papers_statement_on_novel_objects_is_that_dgrasp_is_below(dgrasp, base, holds):
+    records = on_novel(dgrasp_quat_seq=dgrasp, base_quat_seq=base)
+    config = CONFIG.model_copy(update={"tasks": {"novel": CONFIG.tasks["simple"]}})
+    table = findings.statements(records, success_rates(records, config), (LOW, HIGH)).set_index("statement")
+    assert table.loc["novel: dGrasp below its Base", "holds"] == holds
+    assert table.loc["novel: dGrasp below its Base", "paper"] == "-0.10 to -0.03"
+    assert table.loc["novel: Base often converges to corners, dGrasp does not", "holds"] == "no"
+
+
+def test_statements_on_prisms_count_pairs_beyond_chance():
+    records = trials(
+        dgrasp_quat_seq="s" * 20, base_quat_seq="m" * 20, dgrasp_6d_seq="s" * 20, base_6d_seq="s" * 19 + "m"
+    )
+    table = findings.statements(records, success_rates(records, CONFIG), (LOW, HIGH)).set_index("statement")
+    assert table.loc["simple: dGrasp above its Base", ["ours", "holds"]].tolist() == [
+        "+0.05 to +1.00, 1 of 2 beyond chance",
+        "in part",
+    ]
+    assert table.loc["no definitive trend for the representation", "holds"] == "no"
+    assert "no definitive trend for the schedule" not in table.index, "no such pair was run"
+
+
 def test_the_papers_gain_on_the_real_robot_is_worked_out():
     """Four policies each: 0.08 0.08 0.10 0.14 and 0.32 0.30 0.26 0.28."""
     table = findings.paper_real()

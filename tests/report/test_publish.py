@@ -3,7 +3,7 @@ import json
 import pytest
 
 from dgrasp.report.outputs import OutputRefused
-from dgrasp.report.publish import publish
+from dgrasp.report.publish import other_looks, publish
 from dgrasp.report.registry import OUTPUTS
 
 
@@ -13,7 +13,7 @@ def build(tmp_path):
     figures.mkdir(parents=True)
     for entry in OUTPUTS:
         for suffix in entry.suffixes:
-            content = json.dumps({"profile": "laptop"}) if suffix == "meta.json" else entry.id
+            content = json.dumps({"profile": "laptop", "ycb_models": "flat"}) if suffix == "meta.json" else entry.id
             (figures / f"{entry.id}.{suffix}").write_text(content)
     return tmp_path / "build"
 
@@ -36,3 +36,9 @@ def test_smoke_is_never_published(build, tmp_path):
     with pytest.raises(OutputRefused, match="smoke"):
         publish(build, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_pictures_of_objects_in_other_looks_than_in_the_trials_are_named(build):
+    assert other_looks(build / "figures") == {}
+    (build / "figures/fig06.meta.json").write_text(json.dumps({"profile": "laptop", "ycb_models": "textured"}))
+    assert other_looks(build / "figures") == {"fig06": "textured"}

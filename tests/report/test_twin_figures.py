@@ -16,6 +16,7 @@ from dgrasp.report.twin_figures import (
     is_in_corner,
     plot_calibration_sweep,
     plot_examples,
+    ycb_looks,
 )
 from dgrasp.robot.sweep import ROTATION, TRANSLATION, sweep_rates
 from dgrasp.sim.workspace import BOUNDS_HIGH, BOUNDS_LOW
@@ -96,3 +97,9 @@ def test_a_kind_that_did_not_happen_says_so() -> None:
     table = examples_table(examples)
     assert table["shown"].tolist() == ["slippage", "success"] and table["outcome"].tolist()[1] == "success"
     plt.close(figure)
+
+
+def test_looks_of_ycb_objects_are_read_from_the_attempts():
+    attempts = pd.DataFrame({"models": ["crochet_ball: made of convex parts", "056_tennis_ball: textured folder"]})
+    assert ycb_looks(attempts) == "textured folder"
+    assert ycb_looks(attempts.iloc[:1]) == ""
