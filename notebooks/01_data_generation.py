@@ -16,8 +16,8 @@
 # **Question.** What does the policy learn from?
 #
 # > **Box.** Makes Figure 3 and the demonstrations that all later notebooks train on. Needs no earlier notebook. Smoke
-# > about a minute on two cores, laptop about half an hour, most of it physics. Interrupt it and run it again: it goes
-# > on by scene.
+# > about a minute on two cores, laptop a few, most of it physics; with `recorded` a sample of the scenes is made again.
+# > Interrupt it and run it again: it goes on by scene.
 #
 # A UR10 with a Robotiq 2F-140 gripper stands at a workbench with upright, single-coloured prisms (the *simple* task).
 # An oracle that knows the simulator's state proposes a grasp, the arm executes it in physics, and only if the object

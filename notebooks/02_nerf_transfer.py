@@ -16,7 +16,7 @@
 # **Question.** Can a network that has only learned to render unseen views of a scene tell where things are?
 #
 # > **Box.** Makes no figure of the paper; trains Φ, on which everything later stands. Needs notebook 1. Smoke a few
-# > minutes on two cores, laptop about half an hour. Resumes from its last checkpoint.
+# > minutes on two cores, laptop about 20; with `recorded` Φ is read. Resumes from its last checkpoint.
 #
 # Φ is an image-conditioned NeRF: unlike the classic NeRF it is not one network per scene. It reads the images, and
 # answers for *any* scene: at a point seen from a direction, what colour and what density? It is trained for novel view
@@ -122,15 +122,15 @@ plot_ray_knowledge(axes, rays)
 # Why this is a good input for a grasp value: it is defined at **every point of space**, also where no object is; it is
 # **smooth** in the point, so that it can be climbed; it changes **where surfaces are**, which is what a gripper's
 # fingers must straddle; and it is made from a few **RGB images**, with no depth sensor, mesh or object model. And since
-# the readout sees 42 such points around the gripper, it needs no search for where the object is: it compares what is
-# between the fingers with what is under them.
+# the readout sees dozens of such points around the gripper, it needs no search for where the object is: it compares
+# what is between the fingers with what is under them.
 
 # %% [markdown]
 # ## What we saw
 
 # %%
 steps = experiment.profile.nerf.training.steps
-print(f"{steps} steps of training in {run.seconds / 60:.1f} minutes on this machine")
+print(f"{steps} steps of training in {run.seconds / 60:.1f} minutes, where it was trained")
 print(f"held-out views: {quality['psnr']:.1f} dB over whole images, {quality['psnr_objects']:.1f} dB over objects")
 print(f"inside or outside an object, read linearly: {probes.auc['scene activations']:.2f} with activations,", end=" ")
 print(f"{probes.auc['position alone']:.2f} with the position alone (0.5 is chance)")

@@ -17,12 +17,12 @@
 # differ?
 #
 # > **Box.** Makes Figure 2, and trains Ψ three times: Base (main loss), dGrasp with quaternions and with 6D rotations
-# > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke a few minutes on two cores. Resumes from its last
-# > checkpoint.
+# > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke a few minutes on two cores, laptop an hour; with `recorded`
+# > the models are read. Resumes from its last checkpoint.
 #
-# Ψ reads the frozen Φ at 42 points around the gripper (fewer at smoke) and returns one number. Only its small
-# *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses, in the same order, from
-# the same initial weights: only the loss differs.
+# Ψ reads the frozen Φ at points around the gripper (42 in the paper; fewer at smoke and laptop) and returns one number.
+# Only its small *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses, in the same
+# order, from the same initial weights: only the loss differs.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -139,9 +139,9 @@ save_output("fig02", figure, arrows.table(), experiment.figures, profile=experim
 # $g(\theta)=\partial\Psi/\partial a$, the slope is $\nabla_p\Psi = J^\top g(\theta)$, and **the weights enter through
 # $g$ alone**. With $v=\partial\mathcal{L}_{aux}/\partial\nabla_p\Psi$ the chain rule says
 # $$\frac{d\mathcal{L}_{aux}}{d\theta} = v^\top J^\top \frac{dg}{d\theta}
-# = \frac{d}{d\theta}\left\langle J v,\; g(\theta)\right\rangle .$$
-# So: one product with $J^\top$ (the slope), one with $J$ (the vector $Jv$, a constant from here on), and second order
-# through the small readout only. Nothing is approximated; Φ's second derivative is never formed.
+# = \frac{d}{d\theta}\left\langle J v,\; g(\theta)\right\rangle .$$ So: one product with $J^\top$ (the slope), one with
+# $J$ (the vector $Jv$, a constant from here on), and second order through the small readout only. Nothing is
+# approximated; Φ's second derivative is never formed.
 
 # %%
 show_source(exact_slope_loss)

@@ -17,8 +17,8 @@
 #
 # > **Box.** Makes Table 2, Figure 7 and a figure that the paper asks for: success against calibration error. **No robot
 # > moved for this notebook.** The paper's numbers are the paper's, ours come from a digital twin, and the hardware's
-# > column stays empty until a log of real trials fills it. Needs notebooks 1 to 4. `recorded`, the default,
-# > reads the runs on record; smoke takes about a minute on two cores.
+# > column stays empty until a log of real trials fills it. Needs notebooks 1 to 4. `recorded`, the default, reads the
+# > runs on record; smoke takes about a minute on two cores.
 #
 # The paper presents ten everyday objects five times each. Two choices make real grasps safer: only poses that point
 # downwards are considered, and the chosen pose is shifted 1 cm along its approach axis against calibration errors (Sec.

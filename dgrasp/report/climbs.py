@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import bootstrap
 
 from dgrasp import streams
 from dgrasp.cameras import Views
@@ -23,12 +24,13 @@ SHOWN = 24  # candidates drawn in a figure
 class Climb:
     """Candidates of one plan that climbed to the end, ranked by final value.
 
-    views: a large image for drawing, not what the policy saw. T_world_tcp: (4, 4), the chosen grasp. finals: (n, 4, 4).
-    scores: (n,). paths: (steps + 1, n, 4, 4). progress: of the candidates, step by step (`policy.progress`). near:
-    (n,), which of `finals` are near one of the oracle's grasps; None if the oracle knows none. Metres, world frame.
+    views: a large image for drawing, not what the policy saw; None where nothing is drawn. T_world_tcp: (4, 4), the
+    chosen grasp. finals: (n, 4, 4). scores: (n,). paths: (steps + 1, n, 4, 4). progress: of the candidates, step by
+    step (`policy.progress`). near: (n,), which of `finals` are near one of the oracle's grasps; None if the oracle
+    knows none. Metres, world frame.
     """
 
-    views: Views
+    views: Views | None
     T_world_tcp: np.ndarray
     finals: np.ndarray
     scores: np.ndarray
@@ -51,9 +53,19 @@ class Climb:
 
 
 def record_climb(
-    experiment: Experiment, policy: str, task_name: str, scene: int, split: str = "test", **changes: object
+    experiment: Experiment,
+    policy: str,
+    task_name: str,
+    scene: int,
+    split: str = "test",
+    *,
+    drawn: bool = True,
+    **changes: object,
 ) -> Climb:
-    """Plan in one scene and keep every candidate's path; `changes` override the policy's optimizer settings."""
+    """Plan in one scene and keep every candidate's path; `changes` override the policy's optimizer settings.
+
+    drawn: with an image to draw on.
+    """
     state = task(task_name).scene(split=split, index=scene, seed=experiment.seed)
     chosen = experiment.policy(policy, **changes)
     with Cell(experiment.profile.cell) as cell:
@@ -66,7 +78,7 @@ def record_climb(
     paths = plan.candidates.paths[:, order].cpu()
     grasps = torch.as_tensor(oracle_grasps(state), dtype=paths.dtype)
     return Climb(
-        picture(experiment.profile.cell, state),
+        picture(experiment.profile.cell, state) if drawn else None,
         plan.T_world_tcp.cpu().numpy(),
         plan.candidates.T_world_tcp.cpu().numpy(),
         plan.candidates.scores.cpu().numpy(),
@@ -80,6 +92,26 @@ def convergence(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:
     """Columns `policy`, `step`, `near_grasp`, `in_corner`: means over each policy's climbs that have a share at all."""
     tables = {name: pd.concat([c.progress for c in each]).groupby("step").mean() for name, each in climbs.items()}
     return pd.concat(tables, names=["policy"]).reset_index()
+
+
+def arrivals(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:
+    """Where candidates end: per policy the mean over scenes of `near_grasp` and `in_corner` at the last step.
+
+    Each with its 95 % interval in `low_`, `high_` (percentile bootstrap over scenes; NaN for fewer than two of them).
+    """
+    rows = []
+    for policy, each in climbs.items():
+        row: dict[str, object] = {"policy": policy, "scenes": len(each)}
+        for share in ("near_grasp", "in_corner"):
+            ends = np.array([climb.progress[share].iloc[-1] for climb in each])
+            ends = ends[~np.isnan(ends)]
+            low, high = np.nan, np.nan
+            if len(ends) > 1:
+                low, high = bootstrap((ends,), np.mean, method="percentile", rng=0).confidence_interval
+            mean = float(ends.mean()) if len(ends) else np.nan
+            row |= {share: mean, f"low_{share}": low, f"high_{share}": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def final_values(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from dgrasp.policy import success_by_value, value_ranks_success
-from dgrasp.report.climbs import Climb, convergence, final_values, shown
+from dgrasp.report.climbs import Climb, arrivals, convergence, final_values, shown
 from dgrasp.report.plots import plot_convergence, plot_studies, plot_success_by_value
 from dgrasp.report.studies import study_table, study_trials
 
@@ -43,6 +43,14 @@ def test_scenes_without_a_valid_grasp_do_not_count_as_failures(ax):
     plot_convergence(ax, table, "near_grasp")
     assert [line.get_linestyle() for line in ax.lines] == ["--", "-"]
     assert ax.lines[1].get_ydata().tolist() == [0.0, 0.75] and ax.get_ylim()[1] > 0.75
+
+
+def test_where_candidates_end_has_an_interval_over_scenes():
+    table = arrivals({**climbs(), "alone": [climb([0.0, 0.5])]}).set_index("policy")
+    assert table["near_grasp"].to_dict() == {"base_6d_sync": 0.5, "dgrasp_quat_sync": 0.75, "alone": 0.5}
+    row = table.loc["dgrasp_quat_sync"]
+    assert (row["low_near_grasp"], row["high_near_grasp"], row["scenes"]) == (0.5, 1.0, 2)
+    assert np.isnan(table.loc["alone", "low_near_grasp"]) and table.loc["alone", "in_corner"] == 0.25
 
 
 def test_a_share_that_nobody_knows_is_an_empty_plot(ax):
