@@ -12,7 +12,8 @@ For problems of your own, with any differentiable `value(pose) -> score` and not
 worked example. Networks behind `value` need smooth activations.
 
 The public names below are loaded when first used. What stands where: `poses`, `cameras`; `sim`, `data`, `nerf`,
-`value`, `policy`, `evaluation`, `report`; `experiment` ties them together.
+`value`, `policy`, `evaluation`, `report`; `experiment` ties them together. Importing the package tells glibc to keep
+freed memory (`dgrasp.memory`; `DGRASP_KEEP_MEMORY=0` says no).
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dgrasp.memory import keep_freed_memory
+
 __version__ = "0.1.0.dev0"
+keep_freed_memory()
 
 _HOMES = {
     "Experiment": "dgrasp.experiment",
