@@ -13,8 +13,8 @@ import torch
 import dgrasp
 torch.set_num_threads(1)
 def use():
-    return torch.ones(4_000_000).sum()
-for _ in range(40):
+    return torch.ones(12_000_000).sum()
+for _ in range(10):
     use()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
