@@ -109,6 +109,15 @@ def test_heights_are_compared_on_the_same_untouched_scenes():
     assert 3.99 < row.low < 5.0 < row.high < 6.01
 
 
+@pytest.mark.parametrize(("metres", "holds"), [(0.02, "yes"), (0.002, "no"), (-0.02, "the opposite")])
+def test_slightly_above_the_object_is_more_than_millimetres(metres, holds):
+    records = on_novel(dgrasp_quat_seq="s" * 9, base_quat_seq="s" * 9)
+    records.loc[records["policy"] == "dgrasp_quat_seq", "z"] += metres
+    config = CONFIG.model_copy(update={"tasks": {"novel": CONFIG.tasks["simple"]}})
+    table = findings.statements(records, success_rates(records, config), (LOW, HIGH)).set_index("statement")
+    assert table.loc["novel: dGrasp's grasps are slightly above those of Base", "holds"] == holds
+
+
 @pytest.mark.parametrize(
     ("dgrasp", "base", "holds"),
     [("m" * 20, "s" * 20, "yes"), ("s" * 20, "m" * 20, "the opposite"), ("s" * 20, "s" * 19 + "m", "no")],
