@@ -25,8 +25,8 @@
 # direction should be the direction the demonstrator moved.
 
 # %% tags=["parameters"]
-profile = "smoke"
-build = "../build/smoke"
+profile = "recorded"
+build = "../build/recorded"
 seed = 0
 
 # %%

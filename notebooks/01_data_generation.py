@@ -25,8 +25,8 @@
 # turn (Sec. 4.1).
 
 # %% tags=["parameters"]
-profile = "smoke"
-build = "../build/smoke"
+profile = "recorded"
+build = "../build/recorded"
 seed = 0
 
 # %%

@@ -23,8 +23,8 @@
 # synthesis on the simple task alone, then frozen. Its inner activations are what the grasp value function reads.
 
 # %% tags=["parameters"]
-profile = "smoke"
-build = "../build/smoke"
+profile = "recorded"
+build = "../build/recorded"
 seed = 0
 
 # %%

@@ -25,8 +25,8 @@
 # order, from the same initial weights: only the loss differs.
 
 # %% tags=["parameters"]
-profile = "smoke"
-build = "../build/smoke"
+profile = "recorded"
+build = "../build/recorded"
 seed = 0
 
 # %%

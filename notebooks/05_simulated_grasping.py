@@ -23,8 +23,8 @@
 # that comparisons are paired (by scene: after the first attempt its state depends on what the policy did).
 
 # %% tags=["parameters"]
-profile = "smoke"
-build = "../build/smoke"
+profile = "recorded"
+build = "../build/recorded"
 seed = 0
 
 # %%

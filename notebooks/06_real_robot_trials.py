@@ -25,8 +25,8 @@
 # 5.2).
 
 # %% tags=["parameters"]
-profile = "smoke"
-build = "../build/smoke"
+profile = "recorded"
+build = "../build/recorded"
 seed = 0
 
 # %%
