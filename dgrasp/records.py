@@ -21,6 +21,7 @@ again.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -36,7 +37,7 @@ from dgrasp.data.layout import read_manifest
 from dgrasp.evaluation import EvaluationRecipe, TuningRecipe
 from dgrasp.evaluation.stage import ycb_models
 from dgrasp.experiment import Experiment
-from dgrasp.files import read_json, write_json, write_text
+from dgrasp.files import read_json, write_text
 from dgrasp.nerf import NerfConfig
 from dgrasp.policy import policy_spec
 from dgrasp.profiles import Profile
@@ -168,9 +169,8 @@ def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:
             (new / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, new / place)
         write_text(new / "model_card.md", card)
-        write_json(
-            new / "profile.json", {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
-        )
+        stated = {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
+        write_text(new / "profile.json", json.dumps(stated, indent=2) + "\n")  # tasks and policies keep their order
     return [folder / run.path.name for run in runs.values()]
 
 

@@ -87,16 +87,15 @@ def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], t
     for row, example in zip(axes, examples, strict=True):
         for ax in row:
             ax.set_axis_off()
-        for ax, (phase, image) in zip(row, example.frames, strict=False):
-            ax.imshow(image)
-            ax.set_title(phase)
         text = (
             example.title
             if example.record is None
             else f"{example.title}: {example.record['object']} ({example.record['outcome']})"
         )
-        heading = row[0].text(0.0, 1.2, text, transform=row[0].transAxes, weight="bold", va="bottom")
-        heading.set_in_layout(False)  # else the first column gives way to it
+        row[0].set_title(text)
+        for ax, (phase, image) in zip(row, example.frames, strict=False):
+            ax.imshow(image)
+            ax.set_title(f"{text}\n{phase}" if ax is row[0] else phase)
         if example.record is None:
             row[0].text(0.0, 0.5, f"none among {trials} trials at this profile", transform=row[0].transAxes)
 
@@ -129,7 +128,7 @@ def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
                 rows["error"] + k * apart, rows["rate"], yerr=error, fmt="o-", ms=4, lw=1.2, color=colour, label=policy
             )
         ax.set(xlabel=label, ylim=(-0.02, 1.02), ylabel="grasp success rate in the twin")
-    axes[0].legend(loc="lower left", title=f"n = {_numbers(rates['n'])} per point")
+    axes[0].legend(loc="upper left", title=f"n = {_numbers(rates['n'])} per point")
 
 
 def _numbers(n: pd.Series) -> str:

@@ -43,7 +43,7 @@ def test_every_output_is_there_and_comes_from_the_runs_on_record(entry):
 
 def test_table_1_says_what_the_trials_on_record_say(experiment, rows):
     expected = table_1(success_rates(read_trials(experiment.evaluation()), experiment.profile.evaluation))
-    pd.testing.assert_frame_equal(rows, expected, check_dtype=False)
+    pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False)
     ours = rows[rows["n"].notna()]
     assert len(ours) == 24 and set(ours["n"]) == {250}, "eight policies, three tasks, the paper's number of attempts"
 
