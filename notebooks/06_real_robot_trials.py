@@ -158,7 +158,7 @@ examples = [
     Example(title, record, film_trial(record, *world) if record else ())
     for title, record in choose_examples(trials).items()
 ]
-figure, axes = plt.subplots(3, 4, figsize=(9, 6.6), gridspec_kw={"hspace": 0.4, "wspace": 0.05})
+figure, axes = plt.subplots(3, 4, figsize=(9, 6.6))
 plot_examples(axes, examples, len(trials))
 save_output("fig07", figure, examples_table(examples), experiment.figures, profile=settings.name, runs=runs, seed=seed)
 

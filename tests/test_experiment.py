@@ -201,7 +201,10 @@ def test_a_record_that_was_edited_or_is_missing_is_refused(record, tmp_path):
     with pytest.raises(DamagedFileError, match=r"nerf-.*has been edited"):
         read.nerf()
     shutil.rmtree(run.parent)
-    with pytest.raises(records.RecordError, match=r"no run of stage 'nerf' on record; stages: calibration-sweep, demonstrations, evaluation, tuning-"):
+    with pytest.raises(
+        records.RecordError,
+        match=r"no run of stage 'nerf' on record; stages: calibration-sweep, demonstrations, evaluation, tuning-",
+    ):
         records.RecordedExperiment.read(tmp_path, folder).nerf()
     with pytest.raises(records.RecordError, match="seed: 1 asked"):
         records.RecordedExperiment.read(tmp_path, folder, seed=1)

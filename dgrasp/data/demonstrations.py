@@ -37,7 +37,7 @@ class Demonstration:
     Ts_world_tcp: np.ndarray
     object: str
     outcome: str
-    state: Scene  # of the simulator before the grasp: for diagnostics, never for a policy
+    state: Scene  # of the simulator before the grasp: for diagnostics and blocked negatives, never for a policy
 
 
 class DemonstrationSet(Sequence[Demonstration]):

@@ -87,15 +87,15 @@ def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], t
     for row, example in zip(axes, examples, strict=True):
         for ax in row:
             ax.set_axis_off()
-        text = (
-            example.title
-            if example.record is None
-            else f"{example.title}: {example.record['object']} ({example.record['outcome']})"
-        )
+        text = example.title
+        if example.record is not None:
+            outcome = example.record["outcome"]
+            text += f": {example.record['object']}" + (f" ({outcome})" if outcome != example.title else "")
         row[0].set_title(text)
         for ax, (phase, image) in zip(row, example.frames, strict=False):
             ax.imshow(image)
-            ax.set_title(f"{text}\n{phase}" if ax is row[0] else phase)
+            ax.set_title(f"{text}\n{phase}" if ax is row[0] else f"\n{phase}")
+        row[0].title.set_in_layout(len(example.frames) < 2)  # it runs over the next column, which keeps its height
         if example.record is None:
             row[0].text(0.0, 0.5, f"none among {trials} trials at this profile", transform=row[0].transAxes)
 

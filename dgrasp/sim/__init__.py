@@ -2,7 +2,7 @@
 
 from dgrasp.sim.cell import Cell, Geometry
 from dgrasp.sim.config import CellConfig
-from dgrasp.sim.oracle import OracleConfig, distance_to_grasps, oracle, oracle_grasps
+from dgrasp.sim.oracle import OracleConfig, blocked_grasps, distance_to_grasps, oracle, oracle_grasps
 from dgrasp.sim.rest import physics_rest
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.shapes import Prism
@@ -23,6 +23,7 @@ __all__ = [
     "Task",
     "Trial",
     "TrialProtocol",
+    "blocked_grasps",
     "distance_to_grasps",
     "evaluation_viewpoints",
     "oracle",

@@ -6,6 +6,8 @@ paper does not say how trajectories start or how they are sampled: see `OracleCo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float
 from pydantic import Field
@@ -83,15 +85,24 @@ def oracle_grasps(scene: Scene, spacing: float = 0.005, clear: bool = True) -> F
 
     Each stands for its half-turned twin too. With `clear`, only those the open hand reaches past the neighbours.
     """
-    grasps = []
-    for o in scene.objects:
-        for line in usable_lines(o):
-            n = 1 + 2 * int(np.ceil(line.half_length / spacing)) if line.half_length else 1
-            for along in np.linspace(-line.half_length, line.half_length, n):
-                T = grasp_pose(o, line, along)
-                if not clear or hand_is_clear(T, scene, ignore=o.name):
-                    grasps.append(T)
+    grasps = [
+        T for o in scene.objects for T in _annotated(o, spacing) if not clear or hand_is_clear(T, scene, ignore=o.name)
+    ]
     return np.array(grasps).reshape(-1, 4, 4)
+
+
+def _annotated(o: SceneObject, spacing: float) -> Iterator[np.ndarray]:
+    """An object's annotated grasps, one every `spacing` metres along each line."""
+    for line in usable_lines(o):
+        n = 1 + 2 * int(np.ceil(line.half_length / spacing)) if line.half_length else 1
+        for along in np.linspace(-line.half_length, line.half_length, n):
+            yield grasp_pose(o, line, along)
+
+
+def blocked_grasps(scene: Scene, spacing: float = 0.005) -> Float[np.ndarray, "n 4 4"]:
+    """Annotated grasps, as in `oracle_grasps`, that the open hand does not reach past the neighbours; may be none."""
+    blocked = [T for o in scene.objects for T in _annotated(o, spacing) if not hand_is_clear(T, scene, ignore=o.name)]
+    return np.array(blocked).reshape(-1, 4, 4)
 
 
 def distance_to_grasps(

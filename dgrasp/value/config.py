@@ -17,7 +17,7 @@ Rotations = Literal["haar", "euler"]
 
 
 class NegativeConfig(Config):
-    """The wrong poses that L_main tells the grasp from: uniform ones, and shares of harder ones near the grasp.
+    """The wrong poses that L_main tells the grasp from: uniform ones, and shares of harder ones.
 
     A string selects a preset: "uniform" (Sec. 3.1 as written), "authors_base" and "authors_dgrasp" (their code),
     "sharp" (ours, the defaults).
@@ -47,6 +47,19 @@ class NegativeConfig(Config):
     )
     turned_translation: float = Field(
         default=0.01, ge=0, description="reach of turned negatives along each axis, metres"
+    )
+    blocked_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share near annotated grasps that a neighbour blocks, where the scene has any: each looks like a "
+        "grasp but for what stands beside it. Needs the simulator's state. Paper and authors' code: 0",
+    )
+    blocked_translation: float = Field(
+        default=0.003, ge=0, description="reach of blocked negatives along each axis, metres"
+    )
+    blocked_rotation: float = Field(
+        default=0.1, ge=0, description="reach of blocked negatives about a random axis, radians"
     )
     rotations: Rotations = Field(
         default="haar",
@@ -85,13 +98,14 @@ class NegativeConfig(Config):
 
     @model_validator(mode="after")
     def _shares(self) -> NegativeConfig:
-        if self.near_share + self.turned_share > 1:
-            raise ValueError("near_share + turned_share: expected at most 1")
+        if self.near_share + self.turned_share + self.blocked_share > 1:
+            raise ValueError("near_share + turned_share + blocked_share: expected at most 1")
         return self
 
 
 _PLAIN: Mapping[str, Any] = {
-    "near_share": 0.0, "turned_share": 0.0, "margin": 0.0, "positive_translation": 0.0, "positive_rotation": 0.0,
+    "near_share": 0.0, "turned_share": 0.0, "blocked_share": 0.0, "margin": 0.0,
+    "positive_translation": 0.0, "positive_rotation": 0.0,
 }  # fmt: skip
 NEGATIVE_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "sharp": {},

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dgrasp.data import Demonstration
 from dgrasp.nerf import EncodedViews
+from dgrasp.sim import blocked_grasps
 from dgrasp.value.function import GraspValue
 
 GIB = 2**30
@@ -28,6 +29,7 @@ class Observations:
         self.budget = cache_gib * GIB
         self.cache: dict[tuple[int, int], EncodedViews] = {}
         self.poses: dict[int, tuple[Tensor, Tensor]] = {}
+        self.blocked_poses: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.demonstrations)
@@ -39,6 +41,22 @@ class Observations:
     def trajectory(self, i: int) -> Float[Tensor, "steps 4 4"]:
         """`Ts_world_tcp`; the last one is the grasp."""
         return self._demonstrated(i)[1]
+
+    def blocked(self, i: int) -> Float[Tensor, "n 4 4"]:
+        """Annotated grasps of the demonstration's scene that the open hand does not reach past the neighbours.
+
+        Raises ValueError for a demonstration without the simulator's state.
+        """
+        if i not in self.blocked_poses:
+            state = self.demonstrations[i].state
+            if state is None:
+                raise ValueError(
+                    f"negatives.blocked_share: demonstration {i} has no simulator state, which alone tells blocked "
+                    "grasps; expected 0 for such demonstrations"
+                )
+            Ts = torch.as_tensor(blocked_grasps(state), dtype=torch.get_default_dtype())
+            self.blocked_poses[i] = Ts.to(self.value.device)
+        return self.blocked_poses[i]
 
     def views(self, i: int, views: Sequence[int]) -> EncodedViews:
         """The chosen views of one demonstration, as one scene."""

@@ -32,11 +32,19 @@ def half_turned(T_world_tcp: Pose) -> Pose:
 
 
 def grasp_among_negatives(
-    T_world_grasp: Float[Tensor, "*batch 4 4"], n: int, config: NegativeConfig, bounds: Bounds, generator: Generator
+    T_world_grasp: Float[Tensor, "*batch 4 4"],
+    n: int,
+    config: NegativeConfig,
+    bounds: Bounds,
+    generator: Generator,
+    blocked: Sequence[Float[Tensor, "k 4 4"]] | None = None,
 ) -> Float[Tensor, "*batch n 4 4"]:
-    """The `n` poses of L_main for each grasp: the grasp first, then n - 1 wrong poses (near, turned, uniform).
+    """The `n` poses of L_main for each grasp: the grasp first, then n - 1 wrong poses (near, turned, blocked, uniform).
 
-    Raises ValueError for grasps that are no poses, n below 2, and bounds that are no box.
+    blocked: for each grasp (batches flattened) those of its scene that a neighbour blocks, needed where
+    `config.blocked_share` is not 0; a scene without any has uniform poses in their place.
+    Raises ValueError for grasps that are no poses, n below 2, bounds that are no box, and blocked grasps that are
+    needed and not given, or not given for each grasp.
     """
     check_poses(T_world_grasp, "T_world_grasp")
     if n < 2:
@@ -44,12 +52,21 @@ def grasp_among_negatives(
     bounds = check_box(bounds)
     batch = T_world_grasp.shape[:-2]
     grasp = T_world_grasp.reshape(-1, 1, 4, 4)
-    b, (near, turned) = len(grasp), (round(s * (n - 1)) for s in (config.near_share, config.turned_share))
+    b, shares = len(grasp), (config.near_share, config.turned_share, config.blocked_share)
+    near, turned, beside = (round(share * (n - 1)) for share in shares)
+    if beside and (blocked is None or len(blocked) != b):
+        given = "none" if blocked is None else f"{len(blocked)} sets"
+        raise ValueError(
+            f"blocked: blocked_share is {config.blocked_share}, expected a set for each of {b} grasps, got {given}"
+        )
     draws = (
         grasp @ _near(b * near, config, generator).to(grasp).unflatten(0, (b, near)),
         grasp @ _turned(b * turned, config, generator).to(grasp).unflatten(0, (b, turned)),
         _uniform(b, n - 1 - near - turned, config, bounds, generator).to(grasp),
     )
+    if beside:
+        assert blocked is not None
+        draws = (*draws[:2], _blocked(draws[2][:, :beside], blocked, config, generator), draws[2][:, beside:])
     negatives = torch.cat(draws, dim=1)
     as_good = equivalent(grasp, negatives, config.positive_translation, config.positive_rotation)
     spare = _uniform(b, n - 1, config, bounds, generator).to(grasp)
@@ -73,15 +90,38 @@ def _uniform(b: int, n: int, config: NegativeConfig, bounds: Bounds, generator: 
 
 def _near(n: int, config: NegativeConfig, generator: Generator) -> Tensor:
     """Poses of near negatives in the frame of the grasp."""
+    return _offsets(n, config.near_translation, config.near_rotation, generator)
+
+
+def _offsets(n: int, translation: float, rotation: float, generator: Generator) -> Tensor:
+    """Small motions: up to `rotation` about a random axis, up to `translation` along each axis."""
     axis = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=-1)
-    angle = config.near_rotation * torch.rand(n, 1, generator=generator)
-    return make_pose(roma.rotvec_to_rotmat(axis * angle), config.near_translation * _symmetric(n, generator))
+    angle = rotation * torch.rand(n, 1, generator=generator)
+    return make_pose(roma.rotvec_to_rotmat(axis * angle), translation * _symmetric(n, generator))
 
 
 def _turned(n: int, config: NegativeConfig, generator: Generator) -> Tensor:
     """Poses of turned negatives in the frame of the grasp."""
     R_grasp_turned = ROTATIONS[config.rotations](n, generator)
     return make_pose(R_grasp_turned, config.turned_translation * _symmetric(n, generator))
+
+
+def _blocked(
+    spare: Float[Tensor, "b n 4 4"], blocked: Sequence[Tensor], config: NegativeConfig, generator: Generator
+) -> Float[Tensor, "b n 4 4"]:
+    """Poses near blocked grasps, with the fingers either way round; `spare` where a scene has none."""
+    b, n = spare.shape[:2]
+    u = torch.rand(b, n, generator=generator)
+    turn = torch.rand(b, n, 1, 1, generator=generator) < 0.5
+    offset = _offsets(b * n, config.blocked_translation, config.blocked_rotation, generator).unflatten(0, (b, n))
+    rows = []
+    for i, grasps in enumerate(blocked):
+        if len(grasps) == 0:
+            rows.append(spare[i])
+            continue
+        chosen = grasps.to(spare)[(u[i] * len(grasps)).long().clamp(max=len(grasps) - 1)]
+        rows.append(torch.where(turn[i].to(spare.device), half_turned(chosen), chosen) @ offset[i].to(spare))
+    return torch.stack(rows)
 
 
 def around_trajectory(

@@ -126,7 +126,9 @@ class Trainer:
         turn = (torch.rand(len(chosen), generator=generator) < 0.5).tolist()
         turned = [half_turned if t and self.config.half_turns else _unchanged for t in turn]
         grasps = torch.stack([f(self.observations.grasp(i)) for f, i in zip(turned, chosen, strict=True)])
-        main = grasp_among_negatives(grasps, self.recipe.n_poses, self.config.negatives, self.config.bounds, generator)
+        negatives = self.config.negatives
+        blocked = [self.observations.blocked(i) for i in chosen] if negatives.blocked_share else None
+        main = grasp_among_negatives(grasps, self.recipe.n_poses, negatives, self.config.bounds, generator, blocked)
         mine = self.worker.rows(len(chosen))
         seen = zip(chosen[mine], views[mine], strict=True)
         encs = [self.observations.views(i, v[: self.config.views].tolist()) for i, v in seen]

@@ -24,7 +24,15 @@ from dgrasp.value.recipe import ValueRecipe
 from dgrasp.value.trainer import Trainer
 from dgrasp.value.validation import validate
 
-CODE = ("dgrasp.value", "dgrasp.nerf", "dgrasp.devices", "dgrasp.poses", "dgrasp.cameras", "dgrasp.streams")
+CODE = (
+    "dgrasp.value",
+    "dgrasp.nerf",
+    "dgrasp.sim",
+    "dgrasp.devices",
+    "dgrasp.poses",
+    "dgrasp.cameras",
+    "dgrasp.streams",
+)
 
 
 def value_run(config: ValueConfig, nerf_run: Run, demos_run: Run, root: Path, *, model: str, seed: int = 0) -> Run:

@@ -30,7 +30,10 @@ def validate(recipe: ValueRecipe, value: GraspValue, observations: Observations,
     for i in range(min(config.validation_scenes, len(observations))):
         generator = torch_generator(seed, "value", "validation", i)
         enc = observations.views(i, list(range(config.views)))
-        T = grasp_among_negatives(observations.grasp(i), config.n_poses, config.negatives, config.bounds, generator)
+        blocked = [observations.blocked(i)] if config.negatives.blocked_share else None
+        T = grasp_among_negatives(
+            observations.grasp(i), config.n_poses, config.negatives, config.bounds, generator, blocked
+        )
         with torch.no_grad():
             logits = value.bind(enc)(T)
         cosines = slope_cosines(value, enc, observations.trajectory(i), config.slope, rep, generator).mean(dim=0)

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from sim_scenes import box, scene_of, top_down
 
-from dgrasp.sim import Cell, OracleConfig, Prism, distance_to_grasps, oracle, oracle_grasps, task
+from dgrasp.sim import Cell, OracleConfig, Prism, blocked_grasps, distance_to_grasps, oracle, oracle_grasps, task
 from dgrasp.sim.oracle import hand_is_clear, sample_grasp
 from dgrasp.sim.shapes import MAX_SPAN
 from dgrasp.sim.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
@@ -102,6 +102,15 @@ def test_neighbours_in_the_way_rule_grasps_out() -> None:
     of_middle = [T for T in oracle_grasps(crowded) if abs(T[0, 3] - 0.2) < 0.01 and abs(T[1, 3]) < 0.04]
     assert 0 < len(of_middle) < len(alone)
     assert all(abs(T[1, 0]) > 0.9 for T in of_middle)  # fingers pass on the free sides only
+
+
+def test_blocked_grasps_are_those_that_the_valid_ones_lack() -> None:
+    crowded = scene_of(box(), box("left", at=(0.2 - 0.085, 0.0)), box("right", at=(0.2 + 0.085, 0.0)))
+    valid, blocked = oracle_grasps(crowded), blocked_grasps(crowded)
+    every = {T.tobytes() for T in oracle_grasps(crowded, clear=False)}
+    assert len(valid) and len(blocked) and {T.tobytes() for T in (*valid, *blocked)} == every
+    assert len(every) == len(valid) + len(blocked)
+    assert blocked_grasps(scene_of(box())).shape == (0, 4, 4)
 
 
 def test_distance_is_zero_at_a_grasp_and_knows_the_half_turn() -> None:

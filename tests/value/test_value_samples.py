@@ -72,6 +72,55 @@ def test_the_grasp_turned_half_round_is_no_negative():
     assert here.float().mean() > 0.9 and turned_over[here].min() >= 0.5
 
 
+def some_blocked(n: int) -> torch.Tensor:
+    return uniform_poses(n, LOW, HIGH, torch.Generator().manual_seed(11))
+
+
+def test_blocked_grasps_are_negatives_either_way_round():
+    config = NegativeConfig(near_share=0, turned_share=0, blocked_share=0.25)
+    blocked = some_blocked(3)
+    T = grasp_among_negatives(GRASP, 401, config, (LOW, HIGH), torch.Generator().manual_seed(0), [blocked])[1:]
+    distance = (T[:, None, :3, 3] - blocked[:, :3, 3]).norm(dim=-1)
+    assert (distance[:100].min(dim=1).values <= math.sqrt(3) * 0.003 + 1e-6).all()
+    assert distance[100:].min(dim=1).values.median() > 0.05, "the rest are uniform"
+    nearest = blocked[distance[:100].argmin(dim=1)]
+    assert set(distance[:100].argmin(dim=1).tolist()) == {0, 1, 2}
+    plain = rotation_angle(T[:100, :3, :3], nearest[:, :3, :3])
+    turned = rotation_angle(T[:100, :3, :3], half_turned(nearest)[:, :3, :3])
+    assert (torch.minimum(plain, turned) <= 0.1 + 1e-3).all()
+    assert 25 < (plain < turned).sum() < 75
+
+
+def test_a_scene_without_blocked_grasps_has_uniform_negatives():
+    config = NegativeConfig(near_share=0, turned_share=0, blocked_share=0.5)
+    grasps, none = GRASP.expand(2, 4, 4), torch.empty(0, 4, 4)
+    T = grasp_among_negatives(
+        grasps, 201, config, (LOW, HIGH), torch.Generator().manual_seed(0), [none, some_blocked(2)]
+    )
+    x = T[0, 1:, 0, 3]
+    assert x.std() > 0.1 and x.min() < 0 and x.max() > 0.4
+    assert T[1, 1:101, 0, 3].unique().numel() == 100
+    assert check_poses(T).shape == (2, 201, 4, 4)
+
+
+def test_without_a_share_blocked_grasps_change_nothing():
+    rng = [torch.Generator().manual_seed(0) for _ in range(2)]
+    T = grasp_among_negatives(GRASP, 65, NegativeConfig(), (LOW, HIGH), rng[0])
+    assert torch.equal(T, grasp_among_negatives(GRASP, 65, NegativeConfig(), (LOW, HIGH), rng[1], [some_blocked(3)]))
+
+
+@pytest.mark.parametrize(("blocked", "given"), [(None, "none"), ([], "0 sets"), ([torch.eye(4)[None]] * 2, "2 sets")])
+def test_blocked_grasps_are_asked_for_by_name(blocked, given):
+    config = NegativeConfig(blocked_share=0.1)
+    with pytest.raises(ValueError, match=f"blocked: blocked_share is 0.1, expected a set for each of 1 .*got {given}"):
+        grasp_among_negatives(GRASP, 65, config, (LOW, HIGH), torch.Generator(), blocked)
+
+
+def test_shares_of_negatives_leave_room():
+    with pytest.raises(ValueError, match=r"near_share \+ turned_share \+ blocked_share: expected at most 1"):
+        NegativeConfig(near_share=0.5, blocked_share=0.5)
+
+
 def test_presets_are_the_published_ones():
     def shares(config: NegativeConfig, n: int) -> tuple[int, int]:
         return round(config.near_share * (n - 1)), round(config.turned_share * (n - 1))

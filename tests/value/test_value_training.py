@@ -123,6 +123,11 @@ def test_grouping_observations_changes_memory_not_the_gradient():
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
 
 
+def test_blocked_grasps_need_the_simulator_s_state():
+    with pytest.raises(ValueError, match=r"blocked_share: demonstration \d has no simulator state"):
+        trainer(config=changed(negatives={"blocked_share": 0.2})).draw(0)
+
+
 def test_every_demonstration_once_per_epoch():
     t = trainer()
     drawn = [t._demonstration(step, slot) for step in range(5) for slot in range(4)]
