@@ -59,7 +59,7 @@ def grasp_among_negatives(
         raise ValueError(
             f"blocked: blocked_share is {config.blocked_share}, expected a set for each of {b} grasps, got {given}"
         )
-    draws = (
+    draws: tuple[Tensor, ...] = (
         grasp @ _near(b * near, config, generator).to(grasp).unflatten(0, (b, near)),
         grasp @ _turned(b * turned, config, generator).to(grasp).unflatten(0, (b, turned)),
         _uniform(b, n - 1 - near - turned, config, bounds, generator).to(grasp),
