@@ -15,8 +15,8 @@ from dgrasp.sim.tasks import Task, coloured_prism
 from dgrasp.sim.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
 
 # Sizes of prisms, metres; not in the paper: from what lies flat on the board to what fills most of the opening.
-HEIGHTS = (0.022, 0.095)
-WIDTHS = (0.022, 0.080)  # across the fingers
+HEIGHTS = (0.022, 0.120)
+WIDTHS = (0.022, 0.098)  # across the fingers
 LONGEST = 0.122
 SMALLEST_REGION = 0.45  # of the workspace's sides: from crowded to spread over the whole workspace
 TRIES = 200
