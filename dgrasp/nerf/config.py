@@ -142,3 +142,11 @@ class NerfConfig(Config):
             "computes is measurably faster with it. Slopes are learned in fp32 in any case"
         ),
     )
+    frozen_precision: Literal["fp32", "bf16", "auto"] | None = Field(
+        None, description="of the trained Phi, in renderings, under Psi and in plans; null: `precision`"
+    )
+
+    @property
+    def precision_in_use(self) -> Literal["fp32", "bf16", "auto"]:
+        """Of the trained Phi."""
+        return self.frozen_precision or self.precision

@@ -183,4 +183,4 @@ def load_nerf(run: Run, device: str = "cpu") -> MVNeRF:
         raise RunError(f"{run.path}: expected a run of stage 'nerf', got one of stage {run.stage!r}")
     phi = MVNeRF(run.config)
     phi.load_state_dict(run.load("weights", device))
-    return phi.to(device).requires_grad_(False)
+    return phi.to(device).requires_grad_(False).with_precision(run.config.precision_in_use)

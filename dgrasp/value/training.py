@@ -74,7 +74,7 @@ def train_value(
     if config.policy_views > held:
         raise ValueError(f"policy_views: {config.policy_views} asked, the demonstrations hold {held}")
     assert isinstance(nerf_run.config, NerfConfig)
-    precision = settled_precision(nerf_run.config.precision, device)
+    precision = settled_precision(nerf_run.config.precision_in_use, device)
     run_on(_work, run, nerf_run, demos_run, precision, device=device, devices=devices, threads=threads)
     return run
 

@@ -48,6 +48,7 @@ def test_pretraining_learns_and_is_found_again(demonstrations, tmp_path):
     assert {"psnr", "psnr_objects", "ssim"} <= run.summary.keys() and run.summary["psnr"] > 10
     assert not run.has("checkpoint")
     phi = load_nerf(run)
+    assert phi.compute_dtype is None
     assert all(not p.requires_grad for p in phi.parameters())
     start = build_nerf(run.config, seed=1).state_dict()
     changed = {k.split(".")[0] for k, v in phi.state_dict().items() if not torch.equal(v, start[k])}

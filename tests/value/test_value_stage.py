@@ -53,6 +53,12 @@ def test_the_run_says_what_computed_it_and_how(undisturbed, tmp_path):
     assert "slope_precision" not in value_runs.train(tmp_path, "base").summary
 
 
+def test_a_phi_trained_in_bfloat16_can_be_used_in_float32(tmp_path):
+    nerf = value_runs.NERF.model_copy(update={"precision": "bf16", "frozen_precision": "fp32"})
+    run = value_runs.train(tmp_path, nerf=nerf)
+    assert run.summary["precision"] == "torch.float32"
+
+
 def test_models_that_are_the_same_have_one_run(tmp_path):
     slope = {**value_runs.CONFIG.slope.model_dump(), "share_poses": True}
     shared = ValueConfig.model_validate({**value_runs.CONFIG.model_dump(), "slope": slope})
