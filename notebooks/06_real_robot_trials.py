@@ -289,7 +289,8 @@ ranked.table.round(3)
 #
 # ## What a lab has to do on its own cell
 #
-# 1. [ ] `pip install dgrasp[robot]`, and the system library `libusb-1.0-0` for the camera.
+# 1. [ ] `make env` (or `pip install .[robot]` in an environment of yours), and the system library `libusb-1.0-0` for
+#    the camera.
 # 2. [ ] Mount the camera on the wrist; keep clear of it with the `SafetyLimits` (workspace box, minimum height, speeds,
 #    forces): read each of them.
 # 3. [ ] Print the board, measure its squares, glue it to something flat.

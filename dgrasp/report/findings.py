@@ -169,7 +169,7 @@ def statements(trials: pd.DataFrame, rates: pd.DataFrame, bounds: Sequence[Seque
     """
     tasks = list(dict.fromkeys(rates["task"]))
     slopes = compare(trials, slope_pairs(), rates)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for task, sign in (("simple", 1), ("clutter", 1), ("novel", -1)):
         pairs = slopes[slopes["task"] == task] if len(slopes) else slopes
         if len(pairs):

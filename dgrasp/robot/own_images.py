@@ -182,18 +182,23 @@ def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
     return chosen
 
 
+DESCRIPTION = (
+    "Ranked grasps for photographs: TCP positions (metres) and unit quaternions (xyzw) in the world frame, best first."
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; prints the table, or writes it to `--output`. Returns 2 for bad photographs, 1 for no policy."""
     from dgrasp.experiment import Experiment
     from dgrasp.records import NAME, RecordError
     from dgrasp.runs import RunError
 
-    parser = argparse.ArgumentParser(prog="python -m dgrasp.robot.own_images", description="Grasps for photographs.")
+    parser = argparse.ArgumentParser(prog="python -m dgrasp.robot.own_images", description=DESCRIPTION)
     parser.add_argument("photos", type=Path, help="folder with transforms.json (nerfstudio's layout)")
     parser.add_argument("--profile", default=NAME, help="of the policies; any but %(default)s trains what lacks")
     parser.add_argument("--build", type=Path, default=Path("build", NAME), help="build folder of that profile")
-    parser.add_argument("--policy", default="dgrasp_quat_sync")
-    parser.add_argument("-n", type=int, default=10, help="grasps at most")
+    parser.add_argument("--policy", default="dgrasp_quat_sync", help="one of the profile's policies (%(default)s)")
+    parser.add_argument("-n", type=int, default=10, help="grasps at most (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the starting poses")
     parser.add_argument("--output", type=Path, help="a .csv file instead of the screen")
     options = parser.parse_args(arguments)

@@ -213,3 +213,17 @@ def test_the_command_says_which_run_is_missing(
     monkeypatch.setattr("dgrasp.experiment.Experiment.at", lambda *_: Empty())
     assert main([str(photos), "--policy", "base_quat_sync"]) == 1
     assert "own_images: no run of base_quat_sync" in capsys.readouterr().err
+
+
+def test_the_page_shows_a_file_that_is_read_and_sees_the_workspace(tmp_path, policy):
+    page = (Path(__file__).parents[2] / "OWN_IMAGES.md").read_text()
+    about = json.loads(page.split("```json")[1].split("```")[0])
+    for frame in about["frames"]:
+        file = tmp_path / frame["file_path"]
+        file.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (about["w"], about["h"])).save(file)
+    (tmp_path / "transforms.json").write_text(json.dumps(about))
+    ranked = rank_grasps(tmp_path, policy, width=128, n=2)
+    assert len(ranked.values) == 2 and ranked.views.images.shape == (2, 96, 128, 3)
+    for corner in (BOUNDS_LOW, BOUNDS_HIGH):
+        assert f"{corner[0]}, {corner[1]}" in page and str(corner[2]) in page
