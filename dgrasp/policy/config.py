@@ -45,6 +45,10 @@ class OptimizerConfig(Config):
     advance: float = Field(
         default=0.0, description="metres that the chosen pose moves along its approach axis (real robot: 0.01)"
     )
+    advance_floor: float | None = Field(
+        default=None,
+        description="world z, metres, where the advance ends; a pose that is lower already stays where it is",
+    )
 
     @model_validator(mode="after")
     def _schedule(self) -> OptimizerConfig:

@@ -107,7 +107,7 @@ class GraspPolicy:
         )
         chosen = self._choose(climbed)
         T_world_tcp = climbed.T_world_tcp[chosen].clone()
-        T_world_tcp[:3, 3] += self.config.advance * T_world_tcp[:3, 2]
+        T_world_tcp[:3, 3] += self._advance(T_world_tcp) * T_world_tcp[:3, 2]
         return Plan(T_world_tcp, float(climbed.scores[chosen]), chosen, climbed)
 
     def starts(self, generator: Generator) -> Float[Tensor, "n 4 4"]:
@@ -123,6 +123,14 @@ class GraspPolicy:
         if len(downwards) == 0:
             raise NoGraspError(f"none of the {len(climbed.scores)} candidates approaches from above")
         return int(downwards[0])
+
+    def _advance(self, T_world_tcp: Float[Tensor, "4 4"]) -> float:
+        """Metres along the approach axis: `config.advance`, or less where it would end below `config.advance_floor`."""
+        advance, floor = self.config.advance, self.config.advance_floor
+        down = -float(T_world_tcp[2, 2])
+        if floor is None or down <= 0:
+            return advance
+        return min(advance, max(0.0, (float(T_world_tcp[2, 3]) - floor) / down))
 
     def _check_cameras(self, views: Views) -> None:
         low, high = (b.double() for b in self.bounds)

@@ -28,6 +28,7 @@ from dgrasp.files import atomic_path
 from dgrasp.policy import GraspPolicy, NoGraspError, OptimizerConfig, Plan
 from dgrasp.robot.cell import Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
 from dgrasp.robot.log import LogWriter, TrialLog, now, read_log
+from dgrasp.robot.safety import SafetyLimits
 from dgrasp.runs import provenance
 from dgrasp.sim import Outcome
 from dgrasp.sim.rigid import transform
@@ -45,6 +46,7 @@ PAPER_OBJECTS = (  # Sec. 4.1 and 5.2
     "3-D printed block",
 )
 ADVANCE = 0.01  # m along the tool axis against calibration errors, Sec. 5.2
+LOWEST = SafetyLimits().minimum_height + 1e-4  # m, world z: where that centimetre ends; a tenth of a mm is for rounding
 NO_GRASP, REFUSED, DRY_RUN, FAULT = "no grasp", "refused", "dry run", "fault"  # beside the simulator's outcomes
 PRESSED = ("approach", "close", "lift")  # a protective stop in these is the policy's collision, elsewhere a fault
 
@@ -160,9 +162,13 @@ class Planner(Protocol):
     def plan(self, views: Views, generator: torch.Generator) -> Plan: ...
 
 
-def for_real_robot(policy: GraspPolicy) -> GraspPolicy:
-    """The same policy with the rule of Sec. 5.2: only poses that point downwards, then 1 cm along the tool axis."""
-    config = policy.config.model_copy(update={"approach": "downwards", "advance": ADVANCE})
+def for_real_robot(policy: GraspPolicy, floor: float | None = LOWEST) -> GraspPolicy:
+    """The same policy with the rule of Sec. 5.2: only poses that point downwards, then 1 cm along the tool axis.
+
+    floor: world z, metres, below which the centimetre does not lead (ours: the lowest pose that is not refused); None
+    is the rule as written.
+    """
+    config = policy.config.model_copy(update={"approach": "downwards", "advance": ADVANCE, "advance_floor": floor})
     return GraspPolicy(policy.spec, policy.value, config, policy.bounds)
 
 

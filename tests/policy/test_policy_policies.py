@@ -111,6 +111,18 @@ def test_real_robots_take_the_best_pose_from_above():
     torch.testing.assert_close(filtered.T_world_tcp[:3, 3], T[:3, 3] + 0.01 * T[:3, 2])
 
 
+def test_the_advance_ends_at_the_floor():
+    config = CONFIG.model_copy(update={"approach": "downwards", "advance": 0.01})
+    plan = policy(config=config).plan(views(), generator())
+    T = plan.candidates.T_world_tcp[plan.chosen]
+    z, end = float(T[2, 3]), float(plan.T_world_tcp[2, 3])
+    for floor, lowest in ((end - 0.001, end), ((z + end) / 2, (z + end) / 2), (z + 0.001, z)):
+        floored = policy(config=config.model_copy(update={"advance_floor": floor})).plan(views(), generator())
+        assert float(floored.T_world_tcp[2, 3]) == pytest.approx(lowest, abs=1e-6)
+        moved = floored.T_world_tcp[:3, 3] - T[:3, 3]  # along the approach axis
+        torch.testing.assert_close(moved, moved.norm() * T[:3, 2], atol=1e-6, rtol=0)
+
+
 def test_no_pose_from_above_is_said_so():
     grasping = policy(config=CONFIG.model_copy(update={"approach": "downwards", "starts": 3, "steps": 1}))
     up = torch.eye(4).expand(3, 4, 4) + torch.nn.functional.pad(BOUNDS[0][:, None], (3, 0, 0, 1))

@@ -35,6 +35,8 @@ from dgrasp.robot import (
     run_trials,
 )
 from dgrasp.robot.log import LogWriter
+from dgrasp.robot.safety import SafetyLimits
+from dgrasp.robot.trials import LOWEST
 from dgrasp.sim import Outcome
 
 
@@ -102,6 +104,8 @@ def test_for_real_robot_changes_the_rule_and_nothing_else():
     before = GraspPolicy(policy_spec("dgrasp_6d_seq"), None, OptimizerConfig(steps=7), ((0, 0, 0), (1, 1, 1)))
     after = for_real_robot(before)
     assert (after.config.approach, after.config.advance, after.config.steps) == ("downwards", 0.01, 7)
+    assert after.config.advance_floor == LOWEST and for_real_robot(before, None).config.advance_floor is None
+    assert 0 < LOWEST - SafetyLimits().minimum_height < 0.001
     assert before.config.approach == "any" and after.spec is before.spec
     assert all(torch.equal(a, b) for a, b in zip(after.bounds, before.bounds, strict=True))
 
