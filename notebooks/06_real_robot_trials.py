@@ -144,6 +144,13 @@ display(Markdown("\n".join(["| setting | here | what, and why |", "|---|---|---|
 trials.pivot_table(index="policy", columns="outcome", values="number", aggfunc="count", fill_value=0, sort=False)
 
 # %% [markdown]
+# Why poses were refused, over all policies (numbers of the single poses left out):
+
+# %%
+reasons = trials.loc[trials["outcome"] == "refused", "reason"].str.removeprefix("refused: ")
+reasons.str.replace(r"-?\d+(\.\d+)?", "…", regex=True).value_counts().rename("trials").to_frame()
+
+# %% [markdown]
 # ### Figure 7: to the corner, slipped, lifted
 #
 # The paper's three pictures, as the twin has them: a pose that went to a corner of the workspace (or, where none did,
@@ -198,7 +205,7 @@ save_output(
 #
 # A printed board lies still, the wrist camera looks at it from a dozen postures or more, and OpenCV solves for
 # `T_tool0_cam`; then one least-squares fit of all corners refines it. Here the truth is known: the same code on
-# synthetic sightings, with 0.2 pixels of noise. (OpenCV comes with `pip install dgrasp[robot]`.)
+# synthetic sightings, with 0.2 pixels of noise. (OpenCV is part of the extra `robot`.)
 
 # %%
 import importlib.util
@@ -216,7 +223,10 @@ if has_opencv:
     sightings = [lab.see(T, rng, pixels=0.2) for T in lab.postures(rng, 15)]
     found = calibrate(lab.board, sightings, (640, 480))
     off = inverse(lab.T_tool0_cam) @ np.array(found.camera.T_mount_cam)
-    print(f"calibration {found.id}: residuals {found.residuals}")
+    left = found.residuals
+    print(
+        f"calibration {found.id}: {left.pixels:.2f} px, {left.millimetres:.2f} mm, {left.degrees:.2f} degrees are left"
+    )
     print(f"off the truth by {1e3 * np.linalg.norm(off[:3, 3]):.2f} mm, fx {found.camera.fx:.1f} px (true 617.0)")
 else:
     print("skipped: OpenCV is not installed")

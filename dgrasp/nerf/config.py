@@ -138,12 +138,12 @@ class NerfConfig(Config):
     precision: Literal["fp32", "bf16", "auto"] = Field(
         "fp32",
         description=(
-            "of the MLP's matrix products and, in pre-training, the encoder's; 'auto' takes bf16 where the device that "
-            "computes is measurably faster with it. Slopes are learned in fp32 in any case"
+            "of the encoder's and the MLP's products; 'auto' takes bf16 where the device that computes is measurably "
+            "faster with it. Slopes are learned in fp32 in any case"
         ),
     )
     frozen_precision: Literal["fp32", "bf16", "auto"] | None = Field(
-        None, description="of the trained Phi, in renderings, under Psi and in plans; null: `precision`"
+        None, description="of the trained MLP, in renderings, under Psi and in plans; null: `precision`"
     )
 
     @property

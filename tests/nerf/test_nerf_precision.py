@@ -73,3 +73,16 @@ def test_a_precision_for_a_while():
         assert phi.compute_dtype is None
         raise KeyError
     assert phi.compute_dtype is torch.bfloat16
+
+
+def test_a_frozen_encoder_computes_in_the_precision_it_was_trained_in():
+    """Its maps are float32 again, and float32's up to bfloat16's rounding."""
+    K, Ts = calibrated(1, 2, dtype=torch.float32)
+    images = torch.rand(1, 2, 3, 18, 24, generator=torch.Generator().manual_seed(0))
+    maps = {}
+    for name in ("fp32", "bf16"):
+        config = tiny_config().model_copy(update={"precision": name, "frozen_precision": "fp32"})
+        phi = build_nerf(config, seed=0).requires_grad_(False).with_precision(config.precision_in_use)
+        maps[name] = phi.encode(images, K, Ts).features
+        assert maps[name].dtype == torch.float32 and phi.compute_dtype is None
+    assert 1e-5 < (maps["bf16"] - maps["fp32"]).norm() / maps["fp32"].norm() < 0.02
