@@ -7,6 +7,7 @@ import pybullet as bullet
 from dgrasp.sim import workspace
 from dgrasp.sim.config import CellConfig
 from dgrasp.sim.models import load_model
+from dgrasp.sim.prints import print_file, texture_coordinates
 from dgrasp.sim.rigid import to_bullet
 from dgrasp.sim.scene import SceneObject
 from dgrasp.sim.shapes import Prism
@@ -72,6 +73,9 @@ def add_object(client: int, o: SceneObject) -> int:
         collisionMargin=0.0,  # the default adds 1 mm of air around hulls
         physicsClientId=client,
     )
+    if o.printed is not None:
+        texture = bullet.loadTexture(str(print_file(o.printed)), physicsClientId=client)
+        bullet.changeVisualShape(body, -1, textureUniqueId=texture, physicsClientId=client)
     if not isinstance(o.shape, Prism) or o.shape.sides == 0:
         bullet.changeDynamics(
             body, -1, rollingFriction=ROLLING_FRICTION, spinningFriction=SPINNING_FRICTION, physicsClientId=client
@@ -95,13 +99,15 @@ def _body_shapes(client: int, o: SceneObject) -> tuple[int, int]:
         corners = [[*xy, z] for xy in prism.outline.tolist() for z in (-prism.height / 2, prism.height / 2)]
         shape = bullet.createCollisionShape(bullet.GEOM_MESH, vertices=corners, physicsClientId=client)
     vertices, normals = prism.mesh()
+    prints = {} if o.printed is None else {"uvs": texture_coordinates(vertices, normals).tolist()}
     visual = bullet.createVisualShape(
         bullet.GEOM_MESH,
         vertices=vertices.tolist(),
         normals=normals.tolist(),
         indices=list(range(len(vertices))),
-        rgbaColor=rgba,
+        rgbaColor=rgba if o.printed is None else [1.0, 1.0, 1.0, 1.0],
         specularColor=[0.0, 0.0, 0.0],
         physicsClientId=client,
+        **prints,
     )
     return shape, visual

@@ -1,13 +1,16 @@
 """A training set nearer to clutter and to flat objects than the simple task.
 
-In a profile: `data: {task: "dgrasp.sim.crowded:Crowded"}`. Not in the paper.
+In a profile: `data: {task: "dgrasp.sim.crowded:Crowded"}`, or `Printed`. Not in the paper.
 What it brought on validation scenes is in REPRODUCING.md.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from dgrasp.sim.prints import PRINTS
 from dgrasp.sim.rigid import transform, yaw
 from dgrasp.sim.scene import SceneObject
 from dgrasp.sim.shapes import Prism
@@ -20,6 +23,7 @@ WIDTHS = (0.022, 0.098)  # across the fingers
 LONGEST = 0.122
 SMALLEST_REGION = 0.45  # of the workspace's sides: from crowded to spread over the whole workspace
 TRIES = 200
+SHARE = 0.5  # of prisms that are printed in `Printed`
 
 
 class Crowded(Task):
@@ -43,6 +47,17 @@ class Crowded(Task):
             )
             for i, (prism, (x, y)) in enumerate(zip(prisms, positions, strict=True))
         ]
+
+
+class Printed(Crowded):
+    """The same, but half of the prisms wear a print instead of one colour."""
+
+    name = "printed"
+    description = "up to five upright prisms, half of them printed, flat to wide, crowded to spread"
+
+    def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
+        arranged = super().arrange(rng, objects)
+        return [replace(o, printed=int(rng.integers(PRINTS))) if rng.uniform() < SHARE else o for o in arranged]
 
 
 def varied_prism(rng: np.random.Generator) -> Prism:

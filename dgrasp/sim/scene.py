@@ -15,7 +15,10 @@ from dgrasp.sim.shapes import Model, Shape, shape_from
 
 @dataclass(frozen=True, eq=False)
 class SceneObject:
-    """One rigid object. `T_world_object` is read-only, float64; colour is RGB in [0, 1]; mass in kg."""
+    """One rigid object. `T_world_object` is read-only, float64; colour is RGB in [0, 1]; mass in kg.
+
+    printed: number of the print that a prism wears (`dgrasp.sim.prints`) in place of its colour, or None.
+    """
 
     name: str
     shape: Shape
@@ -23,6 +26,7 @@ class SceneObject:
     mass: float
     friction: float
     T_world_object: np.ndarray
+    printed: int | None = None
 
     def __post_init__(self) -> None:
         T = np.array(self.T_world_object, dtype=np.float64)
@@ -36,7 +40,8 @@ class SceneObject:
         return replace(self, T_world_object=T_world_object)
 
     def describe(self) -> dict[str, Any]:
-        return {
+        look = {} if self.printed is None else {"printed": self.printed}
+        return look | {
             "name": self.name,
             "shape": self.shape.describe(),
             "colour": list(self.colour),
@@ -113,6 +118,7 @@ def scene_from(values: dict[str, Any]) -> Scene:
             o["mass"],
             o["friction"],
             np.array(o["T_world_object"]),
+            o.get("printed"),
         )
         for o in values["objects"]
     )
