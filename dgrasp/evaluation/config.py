@@ -58,6 +58,9 @@ class ValidationConfig(Config):
     tasks: tuple[str, ...] = Field(default=("simple",), min_length=1, description="tasks, scene by scene in turn")
     scenes: int = Field(default=10, ge=1, description="validation scenes of each task")
     attempts: int = Field(default=5, ge=1, description="grasp attempts in each")
+    final_scenes: int = Field(
+        default=10, ge=1, description="further validation scenes of each task, for the run-off of `tuning.finalists`"
+    )
 
     @field_validator("tasks")
     @classmethod

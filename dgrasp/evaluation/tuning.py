@@ -16,7 +16,7 @@ from dgrasp.evaluation.attempts import Episode, Observer, attempts_in
 from dgrasp.evaluation.config import ValidationConfig
 from dgrasp.evaluation.stage import CODE
 from dgrasp.evaluation.workers import PolicySource, worker_cell
-from dgrasp.policy import OptimizerConfig, TuningConfig, tune
+from dgrasp.policy import OptimizerConfig, TuningConfig, run_off, tune
 from dgrasp.runs import Run, open_run
 from dgrasp.sim import CellConfig
 from dgrasp.sim.tasks import own_module
@@ -52,10 +52,14 @@ def tune_policy(
     if run.complete:
         return run
     journal, name = run.path / "study.journal", run.path.name if storage else source.name
-    attempts = ValidationAttempts(source, recipe, seed)
+    attempts = ValidationAttempts(source, recipe, seed, range(recipe.validation.scenes))
     tuned = tune(
         attempts, recipe.optimizer, recipe.tuning, storage=storage or journal, name=name, seed=seed, workers=workers
     )
+    if recipe.tuning.finalists:
+        budget = recipe.validation
+        others = replace(attempts, scenes=range(budget.scenes, budget.scenes + budget.final_scenes))
+        tuned = run_off(others, recipe.optimizer, recipe.tuning, storage=storage or journal, name=name)
     if storage:
         journal.unlink(missing_ok=True)  # of a copy that was interrupted
         optuna.copy_study(
@@ -76,11 +80,12 @@ class ValidationAttempts:
     source: PolicySource
     recipe: TuningRecipe
     seed: int
+    scenes: range
 
     def __call__(self, optimizer: OptimizerConfig) -> Iterator[bool]:
         policy = replace(self.source, optimizer=optimizer).load()
         cell, budget = worker_cell(self.recipe.cell), self.recipe.validation
-        for scene, task in product(range(budget.scenes), budget.tasks):
+        for scene, task in product(self.scenes, budget.tasks):
             episode = Episode(self.source.name, task, "validation", scene, repetition=0)
             made = 0
             for attempt in attempts_in(cell, policy, episode, budget.attempts, self.recipe.observer, self.seed):

@@ -12,7 +12,7 @@ from dgrasp.policy.diagnostics import (
 )
 from dgrasp.policy.optimizer import Optimized, optimize_poses
 from dgrasp.policy.policies import CONTROLS, POLICIES, GraspPolicy, NoGraspError, Plan, PolicySpec, policy_spec
-from dgrasp.policy.tuning import Tuned, best, tune
+from dgrasp.policy.tuning import Tuned, best, run_off, tune
 
 __all__ = [
     "CONTROLS",
@@ -31,6 +31,7 @@ __all__ = [
     "optimize_poses",
     "policy_spec",
     "progress",
+    "run_off",
     "share_near_grasps",
     "slope_agreement",
     "success_by_value",

@@ -79,6 +79,13 @@ class TuningConfig(Config):
     )
     pruning_warmup: int = Field(default=10, ge=0, description="attempts of a trial before it may be pruned")
 
+    finalists: int = Field(
+        default=0,
+        ge=0,
+        description="best trials that meet the untuned settings once more on other attempts; 0: the best trial wins "
+        "(paper)",
+    )
+
     @model_validator(mode="after")
     def _ranges(self) -> TuningConfig:
         for name in ("steps", "translation_rate", "rotation_rate", "decay"):

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import platform
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
@@ -84,6 +84,34 @@ def best(base: OptimizerConfig, config: TuningConfig, *, storage: Path | str, na
         trials=_count(study, *FINISHED),
         pruned=_count(study, TrialState.PRUNED),
     )
+
+
+def run_off(
+    attempts: Attempts, base: OptimizerConfig, config: TuningConfig, *, storage: Path | str, name: str
+) -> Tuned:
+    """The untuned settings and the study's best trials meet once more, on other attempts; the best of these wins.
+
+    Among many trials that few attempts judge, the best is partly the luckiest (not in the paper). Results are kept in
+    the study, so that a run-off that was interrupted goes on. Between equals the earlier trial wins: the untuned one.
+    """
+    study = _study(storage, name, config)
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    first, *others = sorted(complete, key=lambda trial: trial.number)
+    others.sort(key=lambda trial: (-float(trial.value or 0.0), trial.number))
+    results: dict[int, float] = {}
+    for trial in (first, *others[: config.finalists]):
+        kept = f"final {trial.number}"
+        if kept not in study.user_attrs:
+            successes = [bool(s) for s in attempts(_with(base, trial.params))]
+            if not successes:
+                raise ValueError("attempts: yielded no grasp attempt, so there is no success to compare")
+            study.set_user_attr(kept, [sum(successes), len(successes)])
+        won, made = study.user_attrs[kept]
+        results[trial.number] = won / made
+    winner = max(results, key=lambda number: (results[number], -number))
+    parameters = next(trial.params for trial in complete if trial.number == winner)
+    found = best(base, config, storage=storage, name=name)
+    return replace(found, config=_with(base, parameters), success=results[winner])
 
 
 def _work(

@@ -1,23 +1,29 @@
 """Where a policy's study is kept: a journal in its run, or a database that machines share."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import optuna
 import pytest
 
 from dgrasp.evaluation import tuning
+from dgrasp.evaluation.config import ValidationConfig
 from dgrasp.policy import OptimizerConfig, TuningConfig
 from dgrasp.profiles import Profile
 from dgrasp.report.studies import study_trials
 
 
+@dataclass(frozen=True)
 class Attempts:
     """Succeeds with the higher rates."""
 
-    def __init__(self, source, recipe, seed):
-        pass
+    source: object
+    recipe: object
+    seed: int
+    scenes: range
 
     def __call__(self, config):
+        self.recipe.met.append(self.scenes)
         yield from (config.translation_rate > 0.01 * k for k in range(3))
 
 
@@ -25,15 +31,23 @@ class Attempts:
 def study(tmp_path, monkeypatch):
     """Makes one study of three trials in a run of its own; returns the finished run."""
 
-    def make(machine: str, **where) -> SimpleNamespace:
+    met: list[range] = []
+
+    def make(machine: str, finalists: int = 0, **where) -> SimpleNamespace:
         run = SimpleNamespace(path=tmp_path / machine / "tuning-base_6d_seq-0123", complete=False)
         run.path.mkdir(parents=True)
         run.finish = lambda **summary: SimpleNamespace(path=run.path, summary=summary)
         monkeypatch.setattr(tuning, "tuning_run", lambda *_, **__: run)
         monkeypatch.setattr(tuning, "ValidationAttempts", Attempts)
-        recipe = SimpleNamespace(optimizer=OptimizerConfig(), tuning=TuningConfig(trials=3, startup_trials=2))
+        recipe = SimpleNamespace(
+            optimizer=OptimizerConfig(),
+            tuning=TuningConfig(trials=3, startup_trials=2, finalists=finalists),
+            validation=ValidationConfig(scenes=3, final_scenes=4),
+            met=met,
+        )
         return tuning.tune_policy(SimpleNamespace(name="base_6d_seq"), recipe, tmp_path, seed=0, **where)
 
+    make.met = met
     return make
 
 
@@ -44,6 +58,11 @@ def test_machines_share_a_study_in_a_database_and_each_run_has_its_journal(study
     assert first.summary == second.summary and first.summary["trials"] == 3  # the second found all trials made
     for run in (first, second, study("three")):
         assert len(study_trials({"base_6d_seq": run})) == 3
+
+
+def test_finalists_meet_on_scenes_that_the_study_has_not_seen(study):
+    study("one", finalists=1)
+    assert study.met == [range(3)] * 3 + [range(3, 7)] * 2  # three trials, then the untuned settings and the best
 
 
 def test_a_profile_names_the_database():

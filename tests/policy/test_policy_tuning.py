@@ -7,7 +7,7 @@ import textwrap
 import optuna
 import pytest
 
-from dgrasp.policy import OptimizerConfig, TuningConfig, tune
+from dgrasp.policy import OptimizerConfig, TuningConfig, run_off, tune
 
 BASE = OptimizerConfig()
 CONFIG = TuningConfig(trials=14, startup_trials=4, pruning_warmup=3)
@@ -68,7 +68,7 @@ def test_a_resumed_study_equals_an_undisturbed_one(tmp_path, deadly):
 def test_a_killed_process_loses_only_its_trial(tmp_path):
     program = textwrap.dedent("""
         import os, signal, sys
-        from dgrasp.policy import OptimizerConfig, TuningConfig, tune
+        from dgrasp.policy import OptimizerConfig, TuningConfig, run_off, tune
         count = 0
         def attempts(config):
             global count
@@ -106,3 +106,25 @@ def test_finished_studies_make_no_further_attempts(tmp_path):
 def test_nothing_to_measure_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="yielded no grasp attempt"):
         tune(lambda config: [], BASE, CONFIG, storage=tmp_path / "s", name="p")
+
+
+def test_a_run_off_on_other_attempts_turns_down_who_was_only_lucky(tmp_path):
+    """The study's winner fails where the others succeed: the untuned settings, or the second best, win."""
+    config = TuningConfig(trials=8, startup_trials=8, finalists=2)
+    place = {"storage": tmp_path / "s", "name": "p"}
+    lucky = tune(attempts, BASE, config, **place)
+    ranked = sorted(history(tmp_path / "s", "p"), key=lambda trial: -trial[1])
+    second = ranked[1][0]["translation_rate"]
+    seen = []
+
+    def others(optimizer):
+        seen.append(optimizer.translation_rate)
+        wins = {BASE.translation_rate: 6, lucky.config.translation_rate: 5}.get(optimizer.translation_rate, 6)
+        return [True] * wins + [False] * (10 - wins)
+
+    won = run_off(others, BASE, config, **place)
+    assert won.config == BASE and won.success == 0.6 and won.trials == 8  # between equals the untuned settings
+    assert seen == [BASE.translation_rate, lucky.config.translation_rate, second]
+    assert run_off(lambda _: pytest.fail("all is known"), BASE, config, **place) == won
+    with pytest.raises(ValueError, match="yielded no grasp attempt"):
+        run_off(lambda _: [], BASE, config.model_copy(update={"finalists": 5}), **place)
