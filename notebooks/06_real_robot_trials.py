@@ -313,8 +313,8 @@ ranked.table.round(3)
 #    checked and no grasp is executed (`dry run` in the log). With standing cameras and the arm at home nothing moves,
 #    and the cell need not be armed. A camera on the wrist is carried to its views: for that, somebody stands at the
 #    emergency stop and arms the cell.
-# 8. [ ] Somebody stands at the emergency stop. Arm the cell explicitly; first trials at the lowest speed, with foam
-#    blocks.
+# 8. [ ] Somebody stands at the emergency stop. Arm the cell explicitly; first trials slowly
+#    (`motion=MotionConfig(joint_speed=0.1, linear_speed=0.03)` in the `HardwareConfig`), with foam blocks.
 # 9. [ ] `run_trials` with an `AskingOperator`: ten objects, five presentations, random order, the operator does not
 #    know the policy. Interrupt at will: it goes on with the first trial without a verdict.
 # 10. [ ] `table_2([log])` fills the hardware's column. Publish the log with it: it has images' hashes, poses,
@@ -385,10 +385,12 @@ ranked.table.round(3)
 # names = ("base_quat_sync", "dgrasp_quat_sync")
 # experiment = Experiment.at("recorded", "build/recorded")
 # width = experiment.observer.width  # of the training images; the camera's are finer
-# policies = {name: AtTrainedSize(for_real_robot(experiment.policy(name)), width) for name in names}
+# config = HardwareConfig.read(Path("cell.yaml"))
+# policies = {name: AtTrainedSize(for_real_robot(experiment.policy(name), config.limits), width) for name in names}
+# runs = {name: run.fingerprint for name, run in experiment.used().items()}  # the log says which networks acted
 # protocol = TrialProtocol(policies=names, presentations=5, seed=0)
-# with open_cell(HardwareConfig.read(Path("cell.yaml"))) as cell, cell.armed(CONFIRMATION):
-#     run_trials(cell, policies, AskingOperator(), protocol, Path("trials.jsonl"), images=Path("images"))
+# with open_cell(config) as cell, cell.armed(CONFIRMATION):
+#     run_trials(cell, policies, AskingOperator(), protocol, Path("trials.jsonl"), images=Path("images"), runs=runs)
 # table_2([Path("trials.jsonl")])
 # ```
 #

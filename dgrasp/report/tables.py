@@ -52,14 +52,17 @@ def table_2(logs: Iterable[Path] = (), confidence: float = 0.95) -> pd.DataFrame
 
 
 def _read_logs(paths: Iterable[Path]) -> list[TrialLog]:
-    logs: dict[Path, TrialLog] = {}
+    logs: dict[str, TrialLog] = {}
     for path in paths:
         log = read_log(path)
         if log.backend not in TABLE_2_BACKENDS:
             raise ValueError(f"{path}: a log of backend {log.backend!r} has no place in Table 2; {log.banner}")
-        if log.path.resolve() in logs:
-            raise ValueError(f"{path}: given twice, its trials would count twice")
-        logs[log.path.resolve()] = log
+        if log.header.get("dry_run"):
+            raise ValueError(f"{path}: a rehearsal (dry run) has no place in Table 2, it has no verdicts")
+        begun = log.header["chain"]  # of protocol, devices and time of the start
+        if begun in logs:
+            raise ValueError(f"{path}: the same series as {logs[begun].path}, its trials would count twice")
+        logs[begun] = log
     return list(logs.values())
 
 

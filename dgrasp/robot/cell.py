@@ -40,9 +40,11 @@ class CellFault(RuntimeError):
     """A device failed. The arm has been told to stop; the message says what happened and what the operator does.
 
     phase: of the execution, where it happened in one ("home", "approach", ...).
+    executed: what the grasp had come to, if the fault came after it, while the object was put down.
     """
 
     phase = ""
+    executed: Execution | None = None
 
 
 class ConnectionLost(CellFault):
@@ -189,6 +191,11 @@ class RobotCell(Protocol):
     @property
     def backend(self) -> Backend:
         """Who acts."""
+        ...
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether grasps are checked and not executed: such a series gives no verdicts."""
         ...
 
     @property

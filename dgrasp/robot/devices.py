@@ -154,8 +154,13 @@ class DeviceCell:
         self._timed(seconds, "lift", lambda: self._line(grasp.T_world_lifted))
         self._timed(seconds, "hold", lambda: time.sleep(self.safety.motion.hold_seconds))
         holds = self.gripper.holds()
-        self._timed(seconds, "release", lambda: self._release(grasp))
-        return Execution(grasp.T_world_grasp, moved=True, holds=holds, width=width, seconds=seconds)
+        execution = Execution(grasp.T_world_grasp, moved=True, holds=holds, width=width, seconds=seconds)
+        try:
+            self._timed(seconds, "release", lambda: self._release(grasp))
+        except CellFault as fault:
+            fault.executed = execution
+            raise
+        return execution
 
     def _release(self, grasp: SafeGrasp) -> None:
         """The checked way backwards: down, open, back along the approach, home."""
@@ -174,8 +179,8 @@ class DeviceCell:
 
     def _joints(self, q: np.ndarray) -> None:
         self._check_armed()
-        motion = self.safety.motion
-        self.arm.move_joints(q, speed=motion.joint_speed, acceleration=motion.acceleration)
+        speed = self.safety.joint_speed(self.arm.joints(), q)
+        self.arm.move_joints(q, speed=speed, acceleration=self.safety.motion.acceleration)
 
     def _line(self, T_world_tcp: np.ndarray) -> None:
         self._check_armed()

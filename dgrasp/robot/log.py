@@ -28,6 +28,7 @@ from dgrasp.robot.cell import BACKENDS, Backend, banner
 from dgrasp.robot.drivers.sockets import is_local_literal
 
 FORMAT = "dgrasp-trials 1"
+BEGINNING = b'{"kind": "header"'  # of every log
 MAY_HAVE_MOVED = ("collision", "fault")  # outcomes without a finished execution
 Line = dict[str, Any]
 
@@ -182,14 +183,16 @@ class LogWriter:
     def _begin(self, header: Line) -> None:
         content = self.path.read_bytes()
         if b"\n" not in content:  # new, or its header was cut short
-            os.truncate(self.path, 0)
+            if not (content.startswith(BEGINNING) or BEGINNING.startswith(content)):
+                raise LogError(f"{self.path}: there is a file of this name, and it is no trial log; give another name")
             header = {"format": FORMAT, "banner": banner(header["backend"]), "started": now(), **header}
             _check_header(self.path, header)
+            os.truncate(self.path, 0)
             self.append("header", header)
             return
         there = read_log(self.path)
-        for name in ("backend", "devices", "protocol", "runs"):
-            begun, asked = there.header.get(name), header.get(name)
+        for name in ("backend", "dry_run", "devices", "protocol", "runs"):
+            begun, asked = (h.get(name, False if name == "dry_run" else None) for h in (there.header, header))
             if begun != asked:
                 raise LogError(
                     f"{self.path}: begun with {name} {begun!r}, asked to go on with {asked!r}; "

@@ -28,6 +28,10 @@ class ReplayCell:
         self._record: Line | None = None
 
     @property
+    def dry_run(self) -> bool:
+        return False
+
+    @property
     def backend(self) -> Backend:
         return "replay"
 

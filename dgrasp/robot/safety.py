@@ -46,7 +46,12 @@ class SafetyLimits(Config):
         default=math.radians(75), gt=0, lt=math.pi / 2, description="of the approach axis from straight down, rad"
     )
     joint_speed: float = Field(default=0.8, gt=0, le=2.0, description="of the fastest joint, rad/s")
-    linear_speed: float = Field(default=0.25, gt=0, le=0.25, description="m/s; reduced speed of ISO 10218-1")
+    linear_speed: float = Field(
+        default=0.25,
+        gt=0,
+        le=0.25,
+        description="of the TCP, on lines and in joint motions, m/s; reduced speed of ISO 10218-1",
+    )
     acceleration: float = Field(default=1.5, gt=0, le=3.0, description="m/s^2 and rad/s^2")
     contact_force: float = Field(default=60.0, gt=0, le=150, description="N on the TCP in free motion and approach")
     grip_force: float = Field(default=80.0, ge=10, le=125, description="N per pad (2F-140: 10 to 125)")
@@ -126,11 +131,20 @@ class SafetyCheck:
         """Check a joint motion between two postures against limits, arm and workbench; raises UnsafePose."""
         path = resampled(np.stack([q_from, q_to]), PATH_STEP)
         check_joints(path[-1:], self.limits)
+        check_reach(path, self.limits)
         if hit := self._first_hit(path[1:]):
             raise UnsafePose(
                 f"refused: {hit} on the way from joint angles {_degrees(q_from)} to {_degrees(q_to)} (degrees); "
                 "move the arm by hand to a place with a free way"
             )
+
+    def joint_speed(self, q_from: Float[np.ndarray, "6"], q_to: Float[np.ndarray, "6"]) -> float:
+        """Of the fastest joint, rad/s: `motion.joint_speed`, or slower where the TCP would exceed the linear limit."""
+        path = resampled(np.stack([q_from, q_to]), PATH_STEP)
+        along = np.linalg.norm(np.diff(tcp_pose(path)[:, :3, 3], axis=0), axis=1)
+        turned = np.abs(np.diff(path, axis=0)).max(axis=1)
+        lever = float((along / np.maximum(turned, 1e-9)).max(initial=0.0))  # metres per radian
+        return min(self.motion.joint_speed, self.limits.linear_speed / max(lever, 1e-9))
 
     def _check_way(self, plan: Plan) -> None:
         for phase, path in (
@@ -192,9 +206,18 @@ def check_joints(path: Float[np.ndarray, "n 6"], limits: SafetyLimits) -> None:
             f"refused: {ur10.JOINTS[joint]} would turn to {math.degrees(worst):.0f} degrees, "
             f"allowed are {math.degrees(allowed):.0f} either way"
         )
+    check_reach(path, limits)
+
+
+def check_reach(path: Float[np.ndarray, "n 6"], limits: SafetyLimits) -> None:
+    """Distance of the flange from the shoulder along a path; raises UnsafePose.
+
+    An arm that starts farther out may come back, but not go farther out on the way.
+    """
     shoulder = np.array([0.0, 0.0, ur10.D1])
-    reach = float(np.linalg.norm(ur10.forward(path)[:, :3, 3] - shoulder, axis=-1).max())
-    if reach > limits.reach:
+    reaches = np.linalg.norm(ur10.forward(path)[:, :3, 3] - shoulder, axis=-1)
+    start, reach = float(reaches[0]), float(reaches.max())
+    if reach > limits.reach and (len(path) == 1 or reach > start):
         raise UnsafePose(
             f"refused: the flange would be {reach:.2f} m from the shoulder, allowed are {limits.reach:.2f} m"
         )

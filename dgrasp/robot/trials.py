@@ -26,7 +26,7 @@ from dgrasp.cameras import Views
 from dgrasp.config import Config
 from dgrasp.files import atomic_path
 from dgrasp.policy import GraspPolicy, NoGraspError, OptimizerConfig, Plan
-from dgrasp.robot.cell import Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
+from dgrasp.robot.cell import CellFault, Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
 from dgrasp.robot.log import LogWriter, TrialLog, now, read_log
 from dgrasp.robot.safety import SafetyLimits
 from dgrasp.runs import provenance
@@ -46,7 +46,8 @@ PAPER_OBJECTS = (  # Sec. 4.1 and 5.2
     "3-D printed block",
 )
 ADVANCE = 0.01  # m along the tool axis against calibration errors, Sec. 5.2
-LOWEST = SafetyLimits().minimum_height + 1e-4  # m, world z: where that centimetre ends; a tenth of a mm is for rounding
+ROUNDING = 1e-4  # m above the lowest pose that is not refused
+DEFAULT_LIMITS = SafetyLimits()
 NO_GRASP, REFUSED, DRY_RUN, FAULT = "no grasp", "refused", "dry run", "fault"  # beside the simulator's outcomes
 PRESSED = ("approach", "close", "lift")  # a protective stop in these is the policy's collision, elsewhere a fault
 
@@ -162,12 +163,13 @@ class Planner(Protocol):
     def plan(self, views: Views, generator: torch.Generator) -> Plan: ...
 
 
-def for_real_robot(policy: GraspPolicy, floor: float | None = LOWEST) -> GraspPolicy:
+def for_real_robot(policy: GraspPolicy, limits: SafetyLimits | None = DEFAULT_LIMITS) -> GraspPolicy:
     """The same policy with the rule of Sec. 5.2: only poses that point downwards, then 1 cm along the tool axis.
 
-    floor: world z, metres, below which the centimetre does not lead (ours: the lowest pose that is not refused); None
-    is the rule as written.
+    limits: of the cell (`HardwareConfig.limits`). The centimetre ends where they would refuse the pose as too low
+    (ours); None is the rule as written.
     """
+    floor = None if limits is None else limits.minimum_height + ROUNDING
     config = policy.config.model_copy(update={"approach": "downwards", "advance": ADVANCE, "advance_floor": floor})
     return GraspPolicy(policy.spec, policy.value, config, policy.bounds)
 
@@ -194,6 +196,7 @@ def run_trials(
     _check_policies(policies, protocol)
     header = {
         "backend": cell.backend,
+        "dry_run": cell.dry_run,
         "devices": dict(cell.devices),
         "calibration": cell.calibration_id,
         "protocol": protocol.model_dump(mode="json"),
@@ -282,12 +285,12 @@ class _Attempt:
         except NotArmed:
             self.record["begun"] = False
             raise
-        self.record["execution"] = {
-            "moved": execution.moved,
-            "holds": execution.holds,
-            "width": execution.width,
-            "seconds": dict(execution.seconds),
-        }
+        except CellFault as fault:
+            if fault.executed is not None:  # the grasp is over: it waits for its verdict, and is not repeated
+                self._executed(fault.executed)
+                log.append("executed", self.record)
+            raise
+        self._executed(execution)
         if not execution.moved and not execution.outcome:
             self.record["begun"] = False
             return DRY_RUN, "checked, not executed"
@@ -296,8 +299,17 @@ class _Attempt:
         verdict = self.operator.verdict(self.blind, execution)
         return verdict.outcome, verdict.reason
 
+    def _executed(self, execution: Execution) -> None:
+        self.record["execution"] = {
+            "moved": execution.moved,
+            "holds": execution.holds,
+            "width": execution.width,
+            "seconds": dict(execution.seconds),
+        }
+
     def _write(self, log: LogWriter, outcome: str, reason: str) -> None:
-        success = None if outcome in (FAULT, DRY_RUN) else outcome == Outcome.SUCCESS
+        rehearsed = self.cell.dry_run or outcome in (FAULT, DRY_RUN)
+        success = None if rehearsed else outcome == Outcome.SUCCESS
         log.append("trial", {**self.record, "outcome": str(outcome), "success": success, "reason": reason})
 
     def _timed(self, name: str, act: Callable[[], Any]) -> Any:

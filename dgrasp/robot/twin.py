@@ -68,6 +68,10 @@ class TwinCell:
         self._cell.close()
 
     @property
+    def dry_run(self) -> bool:
+        return False
+
+    @property
     def backend(self) -> Backend:
         return "twin"
 

@@ -161,3 +161,22 @@ def test_a_policy_that_the_paper_does_not_have_is_not_lost(tmp_path):
     rows = table_2([write_log(tmp_path / "a.jsonl", "twin", policy="control_quat_seq")])
     row = rows[(rows["backend"] == "twin") & (rows["policy"] == "control_quat_seq")].iloc[0]
     assert row["n"] == 4 and pd.isna(row["paper"])
+
+
+def test_a_copy_of_a_log_is_not_counted_a_second_time(tmp_path):
+    path, copy = write_log(tmp_path / "a.jsonl", "hardware"), tmp_path / "b.jsonl"
+    copy.write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match=r"the same series as .*a\.jsonl"):
+        table_2([path, copy])
+    copy.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))  # of an earlier hour
+    with pytest.raises(ValueError, match="the same series"):
+        table_2([path, copy])
+
+
+def test_a_rehearsal_has_no_place_in_the_table(tmp_path):
+    protocol = {"policies": ["dgrasp_6d_seq"], "objects": ["tennis ball"], "presentations": 2}
+    header = {"backend": "hardware", "dry_run": True, "devices": ROBOT, "protocol": protocol}
+    with LogWriter(tmp_path / "a.jsonl", header):
+        pass
+    with pytest.raises(ValueError, match="a rehearsal"):
+        table_2([tmp_path / "a.jsonl"])

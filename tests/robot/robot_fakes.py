@@ -27,6 +27,8 @@ class FakeCell:
     def backend(self) -> Backend:
         return self._backend
 
+    dry_run = False
+
     @property
     def devices(self) -> Mapping[str, str]:
         return ROBOT if self._backend == "hardware" else {}

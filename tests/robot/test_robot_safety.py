@@ -8,9 +8,19 @@ from robot_poses import tilted, top_down
 
 from dgrasp.robot import MotionConfig, SafetyLimits, UnsafePose
 from dgrasp.robot import safety as safety_module
-from dgrasp.robot.safety import HOME, PATH_STEP, SafetyCheck, check_joints, check_pose, check_width, resampled
+from dgrasp.robot.safety import (
+    HOME,
+    PATH_STEP,
+    SafetyCheck,
+    check_joints,
+    check_pose,
+    check_reach,
+    check_width,
+    resampled,
+)
 from dgrasp.sim import planning, ur10
-from dgrasp.sim.workspace import BOARD_TOP
+from dgrasp.sim.robot import tcp_pose
+from dgrasp.sim.workspace import BASE_POSITION, BOARD_TOP
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +94,31 @@ def test_reach_is_limited():
     with pytest.raises(UnsafePose, match=f"flange would be {far:.2f} m from the shoulder"):
         check_joints(stretched[None], SafetyLimits(reach=far - 0.05))
     check_joints(stretched[None], SafetyLimits(reach=far + 0.01))
+
+
+def test_reach_is_limited_on_the_way_and_not_only_at_its_end(safety):
+    """The arm straightens when the elbow passes through zero; from farther out it may come back."""
+    bent, other_way = HOME.copy(), HOME.copy()
+    bent[2], other_way[2] = 1.5, -1.5
+    with pytest.raises(UnsafePose, match=r"from the shoulder, allowed are 1\.25 m"):
+        safety.joint_motion(bent, other_way)
+    straight = HOME.copy()
+    straight[2] = 0.0
+    check_reach(np.stack([straight, bent]), SafetyLimits())
+    with pytest.raises(UnsafePose, match="from the shoulder"):
+        check_reach(np.stack([bent, straight]), SafetyLimits())
+
+
+def test_joint_motions_are_as_slow_as_the_limit_on_the_tool_asks():
+    turned, wrist = HOME.copy(), HOME.copy()
+    turned[0] += 0.5  # the base: all of the arm is the lever
+    wrist[5] += 0.5  # the last joint: the tool turns in its place
+    with SafetyCheck(SafetyLimits(linear_speed=0.1)) as careful:
+        radius = np.linalg.norm(tcp_pose(HOME)[:2, 3] - BASE_POSITION[:2])
+        assert careful.joint_speed(HOME, turned) == pytest.approx(0.1 / radius, rel=0.01)
+        assert 0.1 / radius < careful.motion.joint_speed
+        assert careful.joint_speed(HOME, wrist) == careful.motion.joint_speed
+        assert careful.joint_speed(HOME, HOME) == careful.motion.joint_speed
 
 
 def test_a_joint_motion_into_the_table_is_refused(safety):

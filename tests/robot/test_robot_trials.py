@@ -36,7 +36,6 @@ from dgrasp.robot import (
 )
 from dgrasp.robot.log import LogWriter
 from dgrasp.robot.safety import SafetyLimits
-from dgrasp.robot.trials import LOWEST
 from dgrasp.sim import Outcome
 
 
@@ -104,10 +103,56 @@ def test_for_real_robot_changes_the_rule_and_nothing_else():
     before = GraspPolicy(policy_spec("dgrasp_6d_seq"), None, OptimizerConfig(steps=7), ((0, 0, 0), (1, 1, 1)))
     after = for_real_robot(before)
     assert (after.config.approach, after.config.advance, after.config.steps) == ("downwards", 0.01, 7)
-    assert after.config.advance_floor == LOWEST and for_real_robot(before, None).config.advance_floor is None
-    assert 0 < LOWEST - SafetyLimits().minimum_height < 0.001
+    higher = SafetyLimits(minimum_height=1.0)
+    assert 0 < after.config.advance_floor - SafetyLimits().minimum_height < 0.001
+    assert for_real_robot(before, higher).config.advance_floor == pytest.approx(1.0001)
+    assert for_real_robot(before, None).config.advance_floor is None
     assert before.config.approach == "any" and after.spec is before.spec
     assert all(torch.equal(a, b) for a, b in zip(after.bounds, before.bounds, strict=True))
+
+
+def test_a_rehearsal_gives_no_verdict_whatever_it_found(tmp_path):
+    """Not for a pose that is refused nor for a plan without one, and it does not use up the trials of the series."""
+    cell, given, path = FakeCell(), policies(), tmp_path / "log.jsonl"
+    cell.dry_run = True
+    given["base_6d_seq"].T = torch.from_numpy(top_down(0.2, 0.0, -0.05))
+    given["dgrasp_6d_seq"].none = True
+    log = run(path, cell, given)
+    assert {r["outcome"] for r in log.records} == {"refused", "no grasp"}
+    assert all(r["success"] is None for r in log.records) and not log.done and log.header["dry_run"] is True
+    with pytest.raises(LogError, match="begun with dry_run True, asked to go on with False"):
+        run(path)
+
+
+def test_a_grasp_whose_object_could_not_be_put_down_is_judged_and_not_repeated(tmp_path):
+    def stopped(n):
+        if n == 1:
+            stop = ProtectiveStop("stopped while it put the object down")
+            stop.phase, stop.executed = "release", Execution(np.eye(4), moved=True, holds=True, width=0.05)
+            raise stop
+        return "success"
+
+    class Judge(FakeOperator):
+        def verdict(self, presentation, execution):
+            self.told.append(execution.reason)
+            return Verdict(Outcome.SUCCESS, "it hung in the air")
+
+    path, cell, operator = tmp_path / "log.jsonl", FakeCell(act=stopped), Judge()
+    with pytest.raises(ProtectiveStop):
+        run(path, cell, operator=operator)
+    assert list(read_log(path).pending) == [1] and not read_log(path).done
+    log = run(path, cell, operator=operator, limit=1)
+    assert log.done == {1} and cell.executed == 1 and operator.told[-1].startswith("executed ")
+
+
+def test_a_file_that_is_no_log_is_left_as_it_is(tmp_path):
+    path = tmp_path / "calibration.json"
+    path.write_text('{"precious": 1}')
+    with pytest.raises(LogError, match="it is no trial log"):
+        run(path)
+    assert path.read_text() == '{"precious": 1}'
+    path.write_text('{"kind": "hea')  # a header cut short by a crash
+    assert run(path).header["backend"] == "twin"
 
 
 # --- the record
