@@ -29,8 +29,12 @@ class Fingers:
     def set(self, words: list[str]) -> None:
         values = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
         self.sets.append(values)
-        if values.get("ACT"):
+        if values.get("ACT") and not self.registers["ACT"]:  # only a rise of it activates, and clears what that clears
             self.registers["STA"] = 3
+            if self.registers["FLT"] in (5, 7, 15):
+                self.registers["FLT"] = 0
+        elif values.get("ACT") == 0:
+            self.registers["STA"] = 0
         if "POS" in values:
             self.start, self.begun = self.registers["POS"], time.monotonic()
             self.registers["PRE"] = values.pop("POS")

@@ -472,3 +472,20 @@ def test_a_gripper_is_not_moved_before_its_activation(gripper):
     assert gripper.tell()["sets"][-1] | {"POS": 0} == {"SPE": 0, "FOR": 255, "POS": 0, "GTO": 1}
     assert not hand.holds()
     hand.close()
+
+
+def test_a_gripper_that_let_go_by_itself_is_activated_again(gripper):
+    """Opening the cell does not fail for faults that only ask for an activation, and activating ends them."""
+    first = RobotiqGripper("127.0.0.1")
+    first.activate()
+    first.close()
+    gripper.tell(fault=15)
+    hand = RobotiqGripper("127.0.0.1")
+    with pytest.raises(SilentGripper, match="fault 15, automatic release done, activate again"):
+        hand.move(0.1, speed=0.1, force=40)
+    hand.activate()
+    assert hand.move(0.1, speed=0.1, force=40) == pytest.approx(0.1, abs=0.0005)
+    gripper.tell(fault=12)
+    with pytest.raises(SilentGripper, match="fault 12"):
+        RobotiqGripper("127.0.0.1")
+    hand.close()

@@ -16,6 +16,7 @@ PORT = 63352  # the URCap's
 OPEN_COUNTS, CLOSED_COUNTS = 3, 228  # typical ends of a 2F-140; `calibrate` measures those of the one at hand
 ACTIVE = 3  # STA: activation complete
 MOVING, STOPPED_OPENING, STOPPED_CLOSING, ARRIVED = 0, 1, 2, 3  # OBJ
+CLEARED_BY_ACTIVATION = frozenset({5, 7, 15})  # faults that only say: activate (again)
 FAULTS = {
     5: "action delayed, the activation must be completed first",
     7: "the activation bit must be set first",
@@ -59,14 +60,16 @@ class RobotiqGripper:
                 f"gripper: nothing answers at {host}:{port} ({error}); is the URCap installed on the controller?"
             ) from error
         self.peer = peer_of(self._socket)
-        self._check_faults()
+        self._check_faults(but=CLEARED_BY_ACTIVATION)
 
     def activate(self) -> None:
         """See `Gripper.activate`."""
-        if self._get("STA") == ACTIVE:
+        if self._get("STA") == ACTIVE and not self._get("FLT"):
             return
+        self._set(ACT=0)  # of an activation that a fault or a release has ended
         self._set(ACT=1, GTO=1)
         self._wait(lambda: self._get("STA") == ACTIVE, "activate")
+        self._check_faults()
 
     def calibrate(self) -> tuple[int, int]:
         """Open and close fully on nothing, and take the counts reached as 140 mm and 0 mm; returns them."""
@@ -112,8 +115,9 @@ class RobotiqGripper:
         self._check_faults()
         return self._get("POS")
 
-    def _check_faults(self) -> None:
-        if fault := self._get("FLT"):
+    def _check_faults(self, but: frozenset[int] = frozenset()) -> None:
+        fault = self._get("FLT")
+        if fault and fault not in but:
             raise SilentGripper(
                 f"gripper: fault {fault}, {FAULTS.get(fault, 'unknown')}; see its manual, restart the cell"
             )
