@@ -59,12 +59,14 @@ trials = pd.concat([log.judged for log in logs.values()], ignore_index=True)
 # entry says how many trials were planned where fewer have a verdict, and how many grasps were begun and not judged.
 
 # %%
-lab = sorted(Path(hardware_logs).glob("*.jsonl")) if hardware_logs else []
-if hardware_logs and not lab:
+lab_logs = sorted(Path(hardware_logs).glob("*.jsonl")) if hardware_logs else []
+if hardware_logs and not lab_logs:
     raise FileNotFoundError(f"hardware_logs: no *.jsonl in {hardware_logs!r}")
-rows = table_2([*(log.path for log in logs.values()), *lab])
+rows = table_2([*(log.path for log in logs.values()), *lab_logs])
 table = printable_2(rows)
-banners = " ".join(dict.fromkeys([*(log.banner for log in logs.values()), *(read_log(path).banner for path in lab)]))
+banners = " ".join(
+    dict.fromkeys([*(log.banner for log in logs.values()), *(read_log(path).banner for path in lab_logs)])
+)
 figure, ax = plt.subplots(figsize=(8, 3.2))
 plot_table(ax, table, f"Table 2: grasp success, trials. {banners}")
 runs = experiment.used() | {"twin-trials": run}
@@ -443,7 +445,7 @@ for kind in ("base", "dgrasp"):
     print(f"twin: {kind} lifted {ours['successes'].sum():.0f} of {ours['n'].sum():.0f} over its {len(ours)} policies")
 looks = next(iter(logs.values())).header["devices"]["YCB models"]
 print("YCB models:", looks)
-print("hardware:", ", ".join(map(str, lab)) or "no log, no number")
+print("hardware:", ", ".join(map(str, lab_logs)) or "no log, no number")
 
 # %% [markdown]
 # In the paper, dGrasp lifts more than its Base policies on the real robot (by the factors above), and stays below the
