@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -64,18 +63,17 @@ class MVNeRF(nn.Module):
         """
         _check_images(images, K, Ts_world_cam, self.fine.first.weight)
         b, v = images.shape[:2]
-        with self._encoding(images.device.type):
-            features = self.encoder(images.flatten(0, 1)).permute(0, 2, 3, 1)
-        if not any(p.requires_grad for p in self.encoder.parameters()):
-            features = features.to(images.dtype)
+        features = self._encoded(images.flatten(0, 1)).permute(0, 2, 3, 1)
         rgb = images.permute(0, 1, 3, 4, 2).mul(2).sub(1).contiguous()
         return EncodedViews(rgb, features.contiguous().unflatten(0, (b, v)), K, Ts_world_cam)
 
-    def _encoding(self, device: str) -> AbstractContextManager[object]:
-        """The encoder computes in `config.precision`: in pre-training by the step's autocast, frozen by this one."""
+    def _encoded(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c hh ww"]:
+        """The encoder's maps, in `config.precision`: that of the step's autocast in pre-training, else one of ours."""
+        device = images.device.type
         if torch.is_autocast_enabled(device) or resolve_precision(self.config.precision, device) is None:
-            return nullcontext()
-        return torch.autocast(device, torch.bfloat16)
+            return self.encoder(images)
+        with torch.autocast(device, torch.bfloat16):
+            return self.encoder(images).to(images.dtype)
 
     def project(self, enc: EncodedViews) -> EncodedViews:
         """`enc` with the fine network's share of each map worked out, so that queries need not repeat it."""

@@ -206,18 +206,25 @@ def check_joints(path: Float[np.ndarray, "n 6"], limits: SafetyLimits) -> None:
             f"refused: {ur10.JOINTS[joint]} would turn to {math.degrees(worst):.0f} degrees, "
             f"allowed are {math.degrees(allowed):.0f} either way"
         )
-    check_reach(path, limits)
+    _refuse_beyond(float(_reaches(path).max()), limits)
 
 
 def check_reach(path: Float[np.ndarray, "n 6"], limits: SafetyLimits) -> None:
-    """Distance of the flange from the shoulder along a path; raises UnsafePose.
+    """Distance of the flange from the shoulder on the way of a joint motion; raises UnsafePose.
 
     An arm that starts farther out may come back, but not go farther out on the way.
     """
-    shoulder = np.array([0.0, 0.0, ur10.D1])
-    reaches = np.linalg.norm(ur10.forward(path)[:, :3, 3] - shoulder, axis=-1)
-    start, reach = float(reaches[0]), float(reaches.max())
-    if reach > limits.reach and (len(path) == 1 or reach > start):
+    reaches = _reaches(path)
+    if reaches.max() > reaches[0]:
+        _refuse_beyond(float(reaches.max()), limits)
+
+
+def _reaches(path: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n"]:
+    return np.linalg.norm(ur10.forward(path)[:, :3, 3] - [0.0, 0.0, ur10.D1], axis=-1)
+
+
+def _refuse_beyond(reach: float, limits: SafetyLimits) -> None:
+    if reach > limits.reach:
         raise UnsafePose(
             f"refused: the flange would be {reach:.2f} m from the shoulder, allowed are {limits.reach:.2f} m"
         )

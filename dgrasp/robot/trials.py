@@ -28,7 +28,7 @@ from dgrasp.files import atomic_path
 from dgrasp.policy import GraspPolicy, NoGraspError, OptimizerConfig, Plan
 from dgrasp.robot.cell import CellFault, Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
 from dgrasp.robot.log import LogWriter, TrialLog, now, read_log
-from dgrasp.robot.safety import SafetyLimits
+from dgrasp.robot.safety import BOX_ROUNDING, SafetyLimits
 from dgrasp.runs import provenance
 from dgrasp.sim import Outcome
 from dgrasp.sim.rigid import transform
@@ -46,7 +46,6 @@ PAPER_OBJECTS = (  # Sec. 4.1 and 5.2
     "3-D printed block",
 )
 ADVANCE = 0.01  # m along the tool axis against calibration errors, Sec. 5.2
-ROUNDING = 1e-4  # m above the lowest pose that is not refused
 DEFAULT_LIMITS = SafetyLimits()
 NO_GRASP, REFUSED, DRY_RUN, FAULT = "no grasp", "refused", "dry run", "fault"  # beside the simulator's outcomes
 PRESSED = ("approach", "close", "lift")  # a protective stop in these is the policy's collision, elsewhere a fault
@@ -169,7 +168,7 @@ def for_real_robot(policy: GraspPolicy, limits: SafetyLimits | None = DEFAULT_LI
     limits: of the cell (`HardwareConfig.limits`). The centimetre ends where they would refuse the pose as too low
     (ours); None is the rule as written.
     """
-    floor = None if limits is None else limits.minimum_height + ROUNDING
+    floor = None if limits is None else limits.minimum_height + BOX_ROUNDING
     config = policy.config.model_copy(update={"approach": "downwards", "advance": ADVANCE, "advance_floor": floor})
     return GraspPolicy(policy.spec, policy.value, config, policy.bounds)
 

@@ -1,4 +1,4 @@
-"""Printed faces for prisms: coloured fields, bars and spots over an object's own colour. Not in the paper.
+"""Printed faces for prisms: coloured fields, bars and spots in place of one colour. Not in the paper.
 
 Monochrome prisms teach that one colour is one object; what people buy has labels.
 """
