@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import overload
@@ -43,11 +43,11 @@ class Demonstration:
 class DemonstrationSet(Sequence[Demonstration]):
     """The demonstrations of one split, in order of scenes and stages. Files are checked when first read.
 
-    source: a demonstrations run, or the path of its folder. keep: scenes held in memory.
-    Raises ValueError for an unknown split, DamagedFileError naming the scene file.
+    source: a demonstrations run, or the path of its folder. keep: scenes held in memory, each with its first `views`
+    views (None: with all). Raises ValueError for an unknown split, DamagedFileError naming the scene file.
     """
 
-    def __init__(self, source: Run | Path | str, split: str = "train", keep: int = 32) -> None:
+    def __init__(self, source: Run | Path | str, split: str = "train", keep: int = 32, views: int | None = None) -> None:
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; splits: {', '.join(SPLITS)}")
         self.folder = source.path if isinstance(source, Run) else Path(source)
@@ -56,6 +56,7 @@ class DemonstrationSet(Sequence[Demonstration]):
         self.policy_views: int = manifest["policy_views"]
         self._files = {name: entry for name, entry in sorted(manifest["files"].items()) if name.startswith(f"{split}-")}
         self._index = [(name, k) for name, entry in self._files.items() for k in range(entry["demonstrations"])]
+        self._views = views
         self._load = lru_cache(maxsize=keep)(self._load_file)
 
     def __len__(self) -> int:
@@ -97,7 +98,11 @@ class DemonstrationSet(Sequence[Demonstration]):
         return bad
 
     def _load_file(self, name: str) -> layout.SceneRecord:
-        return layout.load_scene(self.folder / "scenes" / name, self._files[name]["sha256"])
+        scene = layout.load_scene(self.folder / "scenes" / name, self._files[name]["sha256"])
+        if self._views is None:
+            return scene
+        first = {array: getattr(scene, array)[:, : self._views].copy() for array in ("images", "K", "Ts_world_cam")}
+        return replace(scene, **first)
 
 
 def open_demonstrations(folder: Path | str) -> Run:

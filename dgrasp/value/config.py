@@ -258,6 +258,9 @@ class ValueConfig(Config):
         ge=0,
         description="each process keeps encoded views in memory up to this size; above it they are encoded when drawn",
     )
+    scenes_in_memory: int = Field(
+        default=32, ge=1, description="scenes whose images each process keeps decoded: 4 MB each at 256x192"
+    )
 
     @property
     def bounds(self) -> tuple[Tensor, Tensor]:

@@ -85,8 +85,11 @@ def _work(worker: Worker, run: Run, nerf_run: Run, demos_run: Run, precision: st
     assert isinstance(recipe, ValueRecipe)
     phi = load_nerf(nerf_run, str(worker.device)).with_precision(precision)
     value = build_value(recipe.value, phi, seed)
+    config = recipe.value
     train, held_out = (
-        Observations(DemonstrationSet(demos_run, split=split), value, recipe.value.cache_gib)
+        Observations(
+            DemonstrationSet(demos_run, split, config.scenes_in_memory, config.policy_views), value, config.cache_gib
+        )
         for split in ("train", "validation")
     )
     _train(run, Trainer(recipe, value, train, seed, worker), held_out)

@@ -67,6 +67,14 @@ def test_a_set_is_a_sequence(demonstrations: Run) -> None:
         _ = demos[len(demos)]
 
 
+def test_a_set_holds_the_first_views_only(demonstrations: Run) -> None:
+    all_views, first = DemonstrationSet(demonstrations)[0].views, DemonstrationSet(demonstrations, views=2)[0].views
+    assert len(first) == 2 < len(all_views)
+    np.testing.assert_array_equal(first.images, all_views.images[:2])
+    np.testing.assert_array_equal(first.K, all_views.K[:2])
+    np.testing.assert_array_equal(first.Ts_world_cam, all_views.Ts_world_cam[:2])
+
+
 def test_scenes_survive_the_layout(demonstrations: Run, tmp_path: Path) -> None:
     scene = layout.load_scene(demonstrations.path / "scenes" / "train-00000.npz")
     layout.save_scene(tmp_path / "again.npz", scene)
