@@ -47,7 +47,9 @@ class DemonstrationSet(Sequence[Demonstration]):
     views (None: with all). Raises ValueError for an unknown split, DamagedFileError naming the scene file.
     """
 
-    def __init__(self, source: Run | Path | str, split: str = "train", keep: int = 32, views: int | None = None) -> None:
+    def __init__(
+        self, source: Run | Path | str, split: str = "train", keep: int = 32, views: int | None = None
+    ) -> None:
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; splits: {', '.join(SPLITS)}")
         self.folder = source.path if isinstance(source, Run) else Path(source)
