@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -117,6 +117,11 @@ class Gripper(Protocol):
 class Camera(Protocol):
     """A colour camera. Raises FrozenCamera."""
 
+    @property
+    def serial(self) -> str:
+        """The device's own number; empty where it has none, as in a stand-in."""
+        ...
+
     def capture(self) -> UInt8[np.ndarray, "height width 3"]:
         """An RGB image exposed after this call."""
         ...
@@ -201,6 +206,11 @@ class RobotCell(Protocol):
     @property
     def devices(self) -> Mapping[str, str]:
         """Addresses or serial numbers of the devices that act, by part; empty where there are none (twin, replay)."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What else decides how it acts (safety limits, motion), as JSON: it heads the log, and is one per series."""
         ...
 
     @property

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -35,7 +36,8 @@ class DeviceCell:
     """A `RobotCell`. Moves only between `with cell.armed(CONFIRMATION):` and the end of that block, or the first fault.
 
     peers: who answered, arm and gripper; all of them on this machine makes the backend "loopback", none "hardware".
-    serials: numbers of parts, as far as known. `devices` names both for the log, peers by the address reached.
+    serials: numbers of other parts, as far as known. `devices` names all for the log, peers by the address reached and
+    cameras by their own numbers; one without a number is no part of a robot's cell (ValueError).
     dry_run: grasps are checked and not executed. A camera on the arm is still carried to its views, which are motions
     like any other, checked and only when armed; with standing cameras and the arm at home, nothing moves.
     Closing the cell closes all that it was given.
@@ -57,8 +59,11 @@ class DeviceCell:
         self.arm, self.gripper, self.cameras = arm, gripper, dict(cameras)
         self.viewpoints, self.calibration, self.dry_run = tuple(viewpoints), calibration, dry_run
         addresses = {part: peer.address for part, peer in peers.items()}
-        self.devices: Mapping[str, str] = {**addresses, **serials}
+        numbers = ", ".join(f"{name} {camera.serial or 'without a number'}" for name, camera in self.cameras.items())
+        self.devices: Mapping[str, str] = {**addresses, **serials, "cameras": numbers}
         self._backend = backend_of(peers)
+        if self._backend == "hardware" and not all(camera.serial for camera in self.cameras.values()):
+            raise ValueError(f"cameras: {numbers}; expected devices with a serial number where a robot answers")
         self.safety = safety
         self._check_viewpoints()
         self.broken = ""  # the fault that ended this cell's work, in words
@@ -75,6 +80,11 @@ class DeviceCell:
     @property
     def backend(self) -> Backend:
         return self._backend
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        limits, motion = self.safety.limits, self.safety.motion
+        return {"limits": limits.model_dump(mode="json"), "motion": motion.model_dump(mode="json")}
 
     @property
     def calibration_id(self) -> str:
@@ -157,8 +167,8 @@ class DeviceCell:
         execution = Execution(grasp.T_world_grasp, moved=True, holds=holds, width=width, seconds=seconds)
         try:
             self._timed(seconds, "release", lambda: self._release(grasp))
-        except CellFault as fault:
-            fault.executed = execution
+        except BaseException as error:  # an operator's interrupt, too: the grasp is over, whatever it was
+            error.executed = execution  # type: ignore[attr-defined]
             raise
         return execution
 

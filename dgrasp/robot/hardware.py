@@ -75,7 +75,7 @@ def open_cell(
             config.viewpoints,
             config.calibration,
             peers={"arm": arm.peer, "gripper": gripper.peer},
-            serials={"controller": arm.serial, "cameras": ", ".join(config.cameras.values())},
+            serials={"controller": arm.serial},
             safety=safety,
             dry_run=dry_run,
         )

@@ -54,6 +54,12 @@ class TrialLog:
         return self.header["backend"]
 
     @property
+    def calibration(self) -> str | None:
+        """Id of the one that the series relied on last: a cell may be calibrated anew between two sessions."""
+        known = [line["calibration"] for line in (self.header, *self.notes) if "calibration" in line]
+        return known[-1] if known else None
+
+    @property
     def banner(self) -> str:
         """Which backend moved, or that none grasped."""
         # what a fault interrupted may have moved, so only the absence of both is silence
@@ -130,8 +136,9 @@ class LogWriter:
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         """Create the log with this header, or go on with the one that is there.
 
-        A line cut by a crash is taken off, and a note says so. Raises LogError if the log there is of other devices, of
-        another protocol or other trained policies, or is being written by another process.
+        A line cut by a crash is taken off, and a note says so, as one does of another calibration. Raises LogError if
+        the log there is of other devices, settings, protocol or trained policies, or is being written by another
+        process.
         """
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,22 +198,31 @@ class LogWriter:
             self.append("header", header)
             return
         there = read_log(self.path)
-        for name in ("backend", "dry_run", "devices", "protocol", "runs"):
-            begun, asked = (h.get(name, False if name == "dry_run" else None) for h in (there.header, header))
-            if begun != asked:
-                raise LogError(
-                    f"{self.path}: begun with {name} {begun!r}, asked to go on with {asked!r}; "
-                    "give this series a log of its own"
-                )
+        for name in ("backend", "dry_run", "devices", "settings", "protocol", "runs"):
+            pair = (h.get(name, False if name == "dry_run" else None) for h in (there.header, header))
+            if difference := _difference(name, *pair):
+                raise LogError(f"{self.path}: begun with {difference}; give this series a log of its own")
         self._last = there.last
         if there.cut:
             os.truncate(self.path, content.rindex(b"\n") + 1)
             self.append("note", {"time": now(), "text": there.cut})
+        before, calibration = there.calibration, header.get("calibration")
+        if calibration != before:
+            text = f"calibrated anew: from here on {calibration}, before {before}"
+            self.append("note", {"time": now(), "text": text, "calibration": calibration})
 
 
 def now() -> str:
     """The time in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _difference(name: str, begun: Any, asked: Any) -> str:
+    """The first thing that differs, in words; empty where nothing does."""
+    if isinstance(begun, Mapping) and isinstance(asked, Mapping):
+        keys = dict.fromkeys((*begun, *asked))
+        return next(filter(None, (_difference(f"{name}.{key}", begun.get(key), asked.get(key)) for key in keys)), "")
+    return "" if begun == asked else f"{name} {begun!r}, asked to go on with {asked!r}"
 
 
 def _chain(before: str, line: Mapping[str, Any]) -> str:

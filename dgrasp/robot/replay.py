@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -37,6 +38,10 @@ class ReplayCell:
 
     @property
     def devices(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
         return {}
 
     @property

@@ -38,6 +38,7 @@ class SafetyLimits(Config):
     )
     minimum_height: float = Field(
         default=BOARD_TOP + gripper.TIP_BEHIND + 0.002,
+        ge=BOARD_TOP + gripper.TIP_BEHIND,
         description="lowest z of the TCP, world, m: fingertips close 15 mm ahead of it, 2 mm are left",
     )
     reach: float = Field(default=1.25, gt=0, le=1.3, description="of the flange from the shoulder, m (UR10: 1.3)")
@@ -60,6 +61,12 @@ class SafetyLimits(Config):
     def _box(self) -> SafetyLimits:
         if not all(a < b for a, b in zip(self.low, self.high, strict=True)):
             raise ValueError(f"low: every coordinate must be below high, got {self.low} and {self.high}")
+        widest = {name: type(self).model_fields[name].default for name in ("low", "high")}
+        if np.less(self.low, widest["low"]).any() or np.greater(self.high, widest["high"]).any():
+            raise ValueError(
+                f"low, high: the box {self.low} to {self.high} reaches beyond the policies' workspace, "
+                f"{widest['low']} to {widest['high']}; narrow it"
+            )
         return self
 
 

@@ -26,7 +26,7 @@ from dgrasp.cameras import Views
 from dgrasp.config import Config
 from dgrasp.files import atomic_path
 from dgrasp.policy import GraspPolicy, NoGraspError, OptimizerConfig, Plan
-from dgrasp.robot.cell import CellFault, Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
+from dgrasp.robot.cell import Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
 from dgrasp.robot.log import LogWriter, TrialLog, now, read_log
 from dgrasp.robot.safety import BOX_ROUNDING, SafetyLimits
 from dgrasp.runs import provenance
@@ -187,17 +187,27 @@ def run_trials(
     """Make the trials of a series that have no verdict yet, `limit` of them at most, and return the log.
 
     policies: by name, each prepared with `for_real_robot`. images: folder that receives the views as PNG, named by
-    their hash. runs: fingerprints of the runs the policies come from, for the header. A CellFault ends the session
+    their hash. runs: fingerprints of the runs the policies come from, or whatever else names them for the header; a
+    robot's log must have them. A CellFault ends the session
     after it is on record; calling again goes on, and repeats that trial. A grasp that was executed and not judged,
     since the session ended there, is not repeated: the operator is asked for its verdict. Raises ValueError for
     policies that are missing or follow another rule, LogError, CellFault, NotArmed.
     """
     _check_policies(policies, protocol)
+    if cell.backend == "hardware" and not runs:
+        raise ValueError(
+            "runs: expected the fingerprints of the policies' runs, since a robot's log must say which networks acted "
+            "(`{name: run.fingerprint for name, run in experiment.used().items()}`), got none"
+        )
     header = {
         "backend": cell.backend,
         "dry_run": cell.dry_run,
         "devices": dict(cell.devices),
         "calibration": cell.calibration_id,
+        "settings": {
+            **cell.settings,
+            "optimizers": {name: policies[name].config.model_dump(mode="json") for name in protocol.policies},
+        },
         "protocol": protocol.model_dump(mode="json"),
         "runs": dict(runs or {}),
         "made_by": provenance(),
@@ -284,9 +294,9 @@ class _Attempt:
         except NotArmed:
             self.record["begun"] = False
             raise
-        except CellFault as fault:
-            if fault.executed is not None:  # the grasp is over: it waits for its verdict, and is not repeated
-                self._executed(fault.executed)
+        except BaseException as error:  # a fault, or the operator's interrupt
+            if executed := getattr(error, "executed", None):  # the grasp is over: it waits for its verdict
+                self._executed(executed)
                 log.append("executed", self.record)
             raise
         self._executed(execution)

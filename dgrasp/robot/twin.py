@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -81,6 +82,10 @@ class TwinCell:
         looks = ycb.TEXTURED if os.environ.get(ycb.ENVIRONMENT) else ycb.FLAT
         cell = {"arm": "PyBullet UR10 with 2F-140", "camera": "PyBullet D415", "YCB models": looks}
         return cell | {"hand-eye error": self._error_note} | {o.name: o.note for o in EVERYDAY}
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {"limits": self.limits.model_dump(mode="json"), "reality": self.config.model_dump(mode="json")}
 
     @property
     def calibration_id(self) -> str:

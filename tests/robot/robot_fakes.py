@@ -21,21 +21,22 @@ class FakeCell:
     """A `RobotCell` whose `act` decides what an execution does (return an outcome, or raise)."""
 
     def __init__(self, backend: Backend = "twin", act: Callable[[int], str] = lambda n: "success") -> None:
-        self._backend, self.act, self.executed = backend, act, 0
+        self._backend, self.act, self.executed, self.limits = backend, act, 0, SafetyLimits()
 
     @property
     def backend(self) -> Backend:
         return self._backend
 
     dry_run = False
+    calibration_id = "c0ffee"
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        return {"limits": self.limits.model_dump(mode="json")}
 
     @property
     def devices(self) -> Mapping[str, str]:
         return ROBOT if self._backend == "hardware" else {}
-
-    @property
-    def calibration_id(self) -> str:
-        return "c0ffee"
 
     def observe(self) -> Views:
         images = np.full((2, 4, 6, 3), self.executed, np.uint8)

@@ -35,7 +35,7 @@ from dgrasp.robot import (
     run_trials,
     wrist_viewpoints,
 )
-from dgrasp.robot.devices import backend_of
+from dgrasp.robot.devices import DeviceCell, backend_of
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import RobotiqGripper
 from dgrasp.robot.drivers.sockets import Peer, peer_of, reach
@@ -212,6 +212,16 @@ def fails(loopback, fault, match):
     return state, raised.value
 
 
+def test_an_interrupt_while_the_object_is_put_down_tells_of_the_grasp(loopback, monkeypatch):
+    def interrupted(grasp):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loopback.cell, "_release", interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised, loopback.cell.armed(CONFIRMATION):
+        loopback.cell.execute(GRASP)
+    assert raised.value.executed.moved and "lift" in raised.value.executed.seconds
+
+
 def test_protective_stop(loopback):
     loopback.controller.tell(do="protective", at="moveL")
     state, stop = fails(loopback, ProtectiveStop, "unlock it at the pendant")
@@ -355,6 +365,16 @@ def test_a_mixture_of_robot_and_stand_ins_is_refused():
         backend_of({})
 
 
+def test_a_robots_cell_has_cameras_with_numbers(loopback):
+    class Borrowed:
+        serial = ""
+
+    cell, cameras = loopback.cell, {"left": Borrowed(), "right": loopback.camera}
+    parts = (cell.viewpoints, cell.calibration)
+    with pytest.raises(ValueError, match="left without a number, right stand-in; expected devices with a serial"):
+        DeviceCell(cell.arm, cell.gripper, cameras, *parts, peers={"arm": ELSEWHERE}, serials={}, safety=cell.safety)
+
+
 def own_addresses():
     """Of this machine's network cards; UDP's connect asks the routing table and sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
@@ -387,7 +407,7 @@ def test_the_log_names_the_controller(loopback):
         "arm": "127.0.0.1",
         "gripper": "127.0.0.1",
         "controller": "2026300000",
-        "cameras": "stand-in, stand-in",
+        "cameras": "left stand-in, right stand-in",
     }
 
 

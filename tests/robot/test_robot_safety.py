@@ -69,13 +69,13 @@ def test_rounding_does_not_put_a_pose_on_the_box_s_face_outside():
 
 
 def test_poses_beyond_the_arm_are_refused():
-    wide = SafetyLimits(low=(-2.0, -2.0, 0.9), high=(2.0, 2.0, 2.0))
+    wide = SafetyLimits().model_copy(update={"low": (-2.0, -2.0, 0.9), "high": (2.0, 2.0, 2.0)})  # not checked
     with SafetyCheck(wide) as safety, pytest.raises(UnsafePose, match="no joint angles of the UR10"):
         safety.grasp(top_down(1.5, 0.0, 0.05))
 
 
 def test_the_hand_does_not_pass_through_the_board():
-    low = SafetyLimits(low=(-0.127, -0.305, 0.9), minimum_height=0.9)
+    low = SafetyLimits().model_copy(update={"low": (-0.127, -0.305, 0.9), "minimum_height": 0.9})  # not checked
     with SafetyCheck(low) as safety, pytest.raises(UnsafePose, match=r"hits the (board|table)"):
         safety.grasp(top_down(0.2, 0.0, -0.04))
 
@@ -198,3 +198,10 @@ def test_limits_themselves_are_checked():
         SafetyLimits(low=(0.6, 0.0, 0.9))
     with pytest.raises(ValueError, match="linear_speed"):
         SafetyLimits(linear_speed=1.0)
+    with pytest.raises(ValueError, match=r"minimum_height\n.*greater than or equal to 0\.97"):
+        SafetyLimits(minimum_height=0.95)
+    with pytest.raises(ValueError, match="reaches beyond the policies' workspace"):
+        SafetyLimits(high=(0.6, 0.3, 1.1))
+    with pytest.raises(ValueError, match="reaches beyond the policies' workspace"):
+        SafetyLimits(low=(0.0, 0.0, 0.9))
+    assert SafetyLimits(low=(0.0, 0.0, 0.97)).low == (0.0, 0.0, 0.97)

@@ -44,6 +44,7 @@ def policies(**rule):
 
 
 def run(path, cell=None, given=None, operator=None, **options):
+    options = {"runs": {"base_6d_seq": "d0d0"}, **options}
     return run_trials(cell or FakeCell(), given or policies(), operator or FakeOperator(), SHORT, path, **options)
 
 
@@ -145,6 +146,18 @@ def test_a_grasp_whose_object_could_not_be_put_down_is_judged_and_not_repeated(t
     assert log.done == {1} and cell.executed == 1 and operator.told[-1].startswith("executed ")
 
 
+def test_an_interrupt_while_the_object_is_put_down_loses_no_verdict(tmp_path):
+    def interrupted(n):
+        interrupt = KeyboardInterrupt()
+        interrupt.executed = Execution(np.eye(4), moved=True, holds=True, width=0.05)
+        raise interrupt
+
+    path = tmp_path / "log.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        run(path, FakeCell(act=interrupted))
+    assert list(read_log(path).pending) == [1] and not read_log(path).done
+
+
 def test_a_file_that_is_no_log_is_left_as_it_is(tmp_path):
     path = tmp_path / "calibration.json"
     path.write_text('{"precious": 1}')
@@ -221,9 +234,33 @@ def test_another_series_does_not_enter_the_log(tmp_path):
         run(path, FakeCell("hardware"))
     other = SHORT.model_copy(update={"seed": 1})
     with pytest.raises(LogError, match="begun with protocol"):
-        run_trials(FakeCell(), policies(), FakeOperator(), other, path)
-    with pytest.raises(LogError, match="begun with runs"):
+        run_trials(FakeCell(), policies(), FakeOperator(), other, path, runs={"base_6d_seq": "d0d0"})
+    with pytest.raises(LogError, match=r"begun with runs\.base_6d_seq 'd0d0', asked to go on with 'trained anew'"):
         run(path, runs={"base_6d_seq": "trained anew"})
+    wider = FakeCell()
+    wider.limits = SafetyLimits(tilt=0.5)
+    with pytest.raises(LogError, match=r"begun with settings\.limits\.tilt 1\.3.*, asked to go on with 0\.5"):
+        run(path, wider)
+    with pytest.raises(LogError, match=r"begun with settings\.optimizers\.base_6d_seq\.steps 19, asked .* 5"):
+        run(path, given=policies(steps=5))
+    assert len(read_log(path).records) == 1
+
+
+def test_a_cell_calibrated_anew_between_sessions_is_on_record(tmp_path):
+    path, again = tmp_path / "log.jsonl", FakeCell()
+    run(path, limit=1)
+    again.calibration_id = "f00d"
+    run(path, again, limit=1)
+    run(path, again, limit=1)
+    log = read_log(path)
+    assert [note["text"] for note in log.notes] == ["calibrated anew: from here on f00d, before c0ffee"]
+    assert log.calibration == "f00d" and [r["calibration"] for r in log.records] == ["c0ffee", "f00d", "f00d"]
+
+
+def test_a_robots_log_says_which_networks_acted(tmp_path):
+    with pytest.raises(ValueError, match="runs: expected the fingerprints of the policies' runs"):
+        run(tmp_path / "log.jsonl", FakeCell("hardware"), runs=None)
+    assert not (tmp_path / "log.jsonl").exists()
 
 
 def raising(error, at=3):
