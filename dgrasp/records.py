@@ -51,7 +51,8 @@ from dgrasp.value import ValueRecipe
 FOLDER = Path(__file__).resolve().parent.parent / "figures" / "runs"
 NAME = "recorded"  # in the place of a profile's name
 KEPT = ("run.json", "done.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors", "readout.safetensors",
-        "manifest.json", "data_card.md", "trials.csv", "attempts.csv", "study.journal", "logs/*.jsonl")  # fmt: skip
+        "manifest.json", "data_card.md", "trials.csv", "attempts.csv", "study.journal", "logs/*.jsonl",
+        "images/*.png")  # fmt: skip
 LARGEST_MIB = 25.0  # our choice: what a clone may cost
 TRAIN_SCENES = 24  # demonstrations made again for figures: enough for examples and probes
 

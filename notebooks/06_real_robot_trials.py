@@ -308,22 +308,32 @@ ranked.table.round(3)
 #
 # ## What a lab has to do on its own cell
 #
+# 0. [ ] Build the cell that the policies know. In the arm's base frame (`base_link`: z up, x from the base to the
+#    board's middle; the controller's own x and y run the other way): the board, 0.684 m along x and 0.640 m along y,
+#    with its centre at (0.655, 0) m and its top at -12.5 mm; the table's top another 12.5 mm lower. On the pendant:
+#    payload of gripper and camera (about 1.1 kg), safety planes, force limits.
 # 1. [ ] `make env` (or `pip install .[robot]` in an environment of yours), and the system library `libusb-1.0-0` for
 #    the camera.
-# 2. [ ] Mount the camera on the wrist; keep clear of it with the `SafetyLimits` (workspace box, minimum height, speeds,
-#    forces): read each of them.
+# 2. [ ] Mount the camera on the wrist where the model of the hand has it: the colour sensor 62 mm to the side (tool y),
+#    35 mm along tool x, 40 mm ahead of the flange. Collisions are checked with it there; more than 20 mm off, and the
+#    cell is refused. Standing cameras are in no model: keep them out of the arm's way. Read the `SafetyLimits` one by
+#    one.
 # 3. [ ] Print the board, measure its squares, glue it to something flat.
 # 4. [ ] 15 to 25 images from postures that tilt by 20 to 45 degrees to all sides, from 0.35 to 0.6 m, the board not
 #    always in the middle; the arm at rest for each. `calibrate`: below 1 px, 3 mm, 0.5 degrees, or it is refused.
 # 5. [ ] Check the calibration where it matters: touch a corner of the board with a pointed tool; it should be within 2
 #    mm.
+#    Then the board: close the fingers, guide them down until they touch it, in three corners at least; more than 2 mm
+#    from step 0, and the cell's file is refused.
 # 6. [ ] Choose the two viewpoints (the policies know ±80 degrees, 45 degrees high, 0.8 m from the board's centre).
 # 7. [ ] Rehearse: run a series, in a log of its own, with the cell of `open_cell(config, dry_run=True)`; every pose is
 #    checked and no grasp is executed (`dry run` in the log). With standing cameras and the arm at home nothing moves,
 #    and the cell need not be armed. A camera on the wrist is carried to its views: for that, somebody stands at the
 #    emergency stop and arms the cell.
 # 8. [ ] Somebody stands at the emergency stop. Arm the cell explicitly; first trials slowly
-#    (`motion=MotionConfig(joint_speed=0.1, linear_speed=0.03)` in the `HardwareConfig`), with foam blocks.
+#    (`motion=MotionConfig(joint_speed=0.1, linear_speed=0.03)` in the `HardwareConfig`), with foam blocks, in a log of
+#    their own outside of the folder of step 10. If a fault leaves an object in the fingers, hold it, and
+#    `cell.let_go()`.
 # 9. [ ] `run_trials` with an `AskingOperator`: ten objects, five presentations, random order, the operator does not
 #    know the policy. Interrupt at will: it goes on with the first trial without a verdict.
 # 10. [ ] This notebook with `hardware_logs` fills the hardware's column, beside the twin's. Publish the logs with it:
@@ -363,6 +373,13 @@ ranked.table.round(3)
 #
 # print(np.array(calibration.T_world_board)[:3, 3])
 # print((measured_flange(arm) @ [0.0, 0.0, 0.120, 1.0])[:3])
+#
+# from dgrasp.robot.sightings import touched_height
+#
+# board_heights = []
+# for corner in range(4):
+#     input("Closed fingertips on the board near a corner, let go, Enter: ")
+#     board_heights.append(touched_height(arm))
 # ```
 #
 # Steps 2 and 6: limits and views, into the one file that describes the cell. `for_cell` is the `calibration:` section.
@@ -378,7 +395,8 @@ ranked.table.round(3)
 # with SafetyCheck(limits) as safety:
 #     viewpoints = wrist_viewpoints(calibration.camera, evaluation_viewpoints(2), safety)
 # config = HardwareConfig(
-#     arm=arm, cameras={"wrist": serial}, viewpoints=viewpoints, calibration=calibration.for_cell(), limits=limits
+#     arm=arm, cameras={"wrist": serial}, board_heights=tuple(board_heights), viewpoints=viewpoints,
+#     calibration=calibration.for_cell(), limits=limits,
 # )
 # config.write(Path("cell.yaml"))
 # ```
@@ -416,16 +434,27 @@ print(f"{len(series.trials())} trials for two policies; the operator sees: {firs
 # %% [markdown]
 # ## Replay
 #
-# A log can be played again as a cell of its own: it shows what was recorded, and answers to the recorded pose alone.
+# A log can be played again as a cell of its own: it shows the views that the policy got, checked against their hashes,
+# and answers to the recorded pose alone, with what was recorded. Kept are the views of one policy at the first
+# presentation of each object. In red the grasp that was executed, or refused.
 
 # %%
 from dgrasp.robot import ReplayCell
+from dgrasp.robot.trials import pose_matrix
+from dgrasp.robot.twin_trials import IMAGES
 
-replay = ReplayCell(logs[policy])
-number = min(logs[policy].done)
-replay.select(number)
+replay = ReplayCell(logs[policy], run.path / IMAGES)
 print(banner(replay.backend, logs[policy].backend))
-print(f"trial {number}: {replay.record['object']}, {replay.record['outcome']}: {replay.record['reason']}")
+played = replay.pictured[:4]
+figure, axes = plt.subplots(2, len(played), figsize=(2.2 * len(played), 3.6), squeeze=False)
+for column, number in zip(axes.T, played, strict=True):
+    replay.select(number)
+    views, record = replay.observe(), replay.record
+    for view, ax in enumerate(column):
+        show_view(ax, views, view)
+        if record["pose"] is not None:
+            draw_gripper(ax, views, view, pose_matrix(record["pose"]), color="#d7191c", width=2.0)
+    column[0].set_title(f"{number}: {record['object']},\n{record['outcome']}", fontsize=7)
 
 # %% [markdown]
 # ## What we saw

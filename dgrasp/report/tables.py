@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -63,7 +64,30 @@ def _read_logs(paths: Iterable[Path]) -> list[TrialLog]:
         if begun in logs:
             raise ValueError(f"{path}: the same series as {logs[begun].path}, its trials would count twice")
         logs[begun] = log
+    _check_one_experiment(list(logs.values()))
     return list(logs.values())
+
+
+def _check_one_experiment(logs: list[TrialLog]) -> None:
+    """Trials of a policy add up where the same networks acted under the same settings; ValueError says what differs."""
+    first: dict[tuple[str, str], TrialLog] = {}
+    for log in logs:
+        for policy in log.planned:
+            other = first.setdefault((log.backend, policy), log)
+            for name in ("runs", "settings"):
+                if _of(policy, log, name) != _of(policy, other, name):
+                    raise ValueError(
+                        f"{log.path}: {policy} acted with other {name} than in {other.path}, so that their trials do "
+                        "not add up; keep first trials and other experiments in folders of their own"
+                    )
+
+
+def _of(policy: str, log: TrialLog, name: str) -> Any:
+    """What a header says under a name, of the optimizers' settings only the policy's."""
+    said = log.header.get(name)
+    if name == "settings" and said and "optimizers" in said:
+        return {**said, "optimizers": said["optimizers"].get(policy)}
+    return said
 
 
 def _trial_rates(logs: list[TrialLog], confidence: float) -> pd.DataFrame:

@@ -36,6 +36,10 @@ class NotArmed(RuntimeError):
     """A motion was asked of a cell that nobody has armed."""
 
 
+class HandNotEmpty(NotArmed):
+    """A motion was asked of a cell whose gripper still holds something."""
+
+
 class CellFault(RuntimeError):
     """A device failed. The arm has been told to stop; the message says what happened and what the operator does.
 
@@ -241,7 +245,7 @@ def banner(backend: Backend, source: str = "") -> str:
         "hardware": "HARDWARE: a real robot moves in these trials.",
         "twin": "TWIN: no robot moved; the trials ran in simulation.",
         "replay": "REPLAY: no robot moved; the trials are read from a log{source}.",
-        "loopback": "LOOPBACK: no robot moved; the drivers spoke to stand-ins on this machine.",
+        "loopback": "LOOPBACK: no robot moved; the drivers spoke to stand-ins or to a simulator.",
     }
     if backend not in lines:
         raise ValueError(f"unknown backend {backend!r}; backends: {', '.join(BACKENDS)}")

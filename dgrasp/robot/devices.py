@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from dgrasp.cameras import Views
 from dgrasp.robot.cell import (
@@ -17,25 +17,33 @@ from dgrasp.robot.cell import (
     Backend,
     Calibration,
     Camera,
+    CameraCalibration,
     CellFault,
     Execution,
     Gripper,
+    HandNotEmpty,
     NotArmed,
     UnsafePose,
 )
 from dgrasp.robot.drivers.sockets import Peer
+from dgrasp.robot.log import REAL
 from dgrasp.robot.safety import HOME, SafeGrasp, SafetyCheck, check_joints
 from dgrasp.robot.viewpoints import Viewpoint
 from dgrasp.sim.gripper import TOOL0_TCP
+from dgrasp.sim.rigid import transform, yaw
+from dgrasp.sim.robot_model import CAMERA_SENSOR
 
 CONFIRMATION = "I stand at the emergency stop"
 AT_POSTURE = 0.01  # rad: nearer than this, the arm is there
+MOUNT_ERROR = 0.02  # m that the camera may be beside its place in the model of the hand
+HOLDING = ("lift", "hold", "release")  # phases that may end with an object in the hand
 
 
 class DeviceCell:
     """A `RobotCell`. Moves only between `with cell.armed(CONFIRMATION):` and the end of that block, or the first fault.
 
-    peers: who answered, arm and gripper; all of them on this machine makes the backend "loopback", none "hardware".
+    peers: who answered, arm and gripper. real: whether the controller says that it moves a real arm (None: it does not
+    say). A real arm elsewhere makes the backend "hardware", stand-ins on this machine or a simulator "loopback".
     serials: numbers of other parts, as far as known. `devices` names all for the log, peers by the address reached and
     cameras by their own numbers; one without a number is no part of a robot's cell (ValueError).
     dry_run: grasps are checked and not executed. A camera on the arm is still carried to its views, which are motions
@@ -52,6 +60,7 @@ class DeviceCell:
         calibration: Calibration,
         *,
         peers: Mapping[str, Peer],
+        real: bool | None,
         serials: Mapping[str, str],
         safety: SafetyCheck,
         dry_run: bool = False,
@@ -60,8 +69,9 @@ class DeviceCell:
         self.viewpoints, self.calibration, self.dry_run = tuple(viewpoints), calibration, dry_run
         addresses = {part: peer.address for part, peer in peers.items()}
         numbers = ", ".join(f"{name} {camera.serial or 'without a number'}" for name, camera in self.cameras.items())
-        self.devices: Mapping[str, str] = {**addresses, **serials, "cameras": numbers}
-        self._backend = backend_of(peers)
+        self._backend = backend_of(peers, real)
+        robot = REAL if self._backend == "hardware" else "none"
+        self.devices: Mapping[str, str] = {**addresses, "robot": robot, **serials, "cameras": numbers}
         if self._backend == "hardware" and not all(camera.serial for camera in self.cameras.values()):
             raise ValueError(f"cameras: {numbers}; expected devices with a serial number where a robot answers")
         self.safety = safety
@@ -124,6 +134,8 @@ class DeviceCell:
         """Views from the fixed viewpoints, the arm home or at each view's posture. Raises CellFault, NotArmed."""
         images, Ks, Ts = [], [], []
         with self._guarded():
+            if any(view.posture is not None for view in self.viewpoints):
+                self._check_hand()
             for view in self.viewpoints:
                 calibrated = self.calibration.of(view.camera)
                 self._go(HOME if view.posture is None else np.array(view.posture))
@@ -133,9 +145,9 @@ class DeviceCell:
                         f"camera {view.camera}: image of shape {image.shape}, but it was calibrated at "
                         f"{calibrated.width}x{calibrated.height}; calibrate anew or set its resolution"
                     )
-                images.append(image)
-                Ks.append(calibrated.intrinsics.matrix)
-                Ts.append(self._mount_pose(calibrated.mount) @ np.array(calibrated.T_mount_cam))
+                T_world_cam = self._mount_pose(calibrated.mount) @ np.array(calibrated.T_mount_cam)
+                for column, part in zip((images, Ks, Ts), upright(image, calibrated, T_world_cam), strict=True):
+                    column.append(part)
             if any(view.posture is not None for view in self.viewpoints):
                 self._go(HOME)
         return Views(np.stack(images), np.stack(Ks), np.stack(Ts))
@@ -156,6 +168,7 @@ class DeviceCell:
 
     def _execute(self, grasp: SafeGrasp) -> Execution:
         seconds: dict[str, float] = {}
+        self._timed({}, "look", self._check_hand)
         self._timed(seconds, "home", lambda: self._go(HOME))
         self._timed(seconds, "open", self._open)
         self._timed(seconds, "travel", lambda: self._joints(grasp.q_before))
@@ -171,6 +184,22 @@ class DeviceCell:
             error.executed = execution  # type: ignore[attr-defined]
             raise
         return execution
+
+    def let_go(self) -> None:
+        """Open the fingers where the hand is, after a fault that left an object in them: a person holds it meanwhile.
+
+        Raises NotArmed, SilentGripper.
+        """
+        with self._guarded():
+            self._open()
+
+    def _check_hand(self) -> None:
+        self._check_armed()
+        if self.gripper.holds():
+            raise HandNotEmpty(
+                "the gripper holds an object of an earlier grasp: the arm would carry it about and drop it. "
+                "Hold the object, then `with cell.armed(...): cell.let_go()`"
+            )
 
     def _release(self, grasp: SafeGrasp) -> None:
         """The checked way backwards: down, open, back along the approach, home."""
@@ -218,7 +247,7 @@ class DeviceCell:
         """Whatever goes wrong inside: stop the arm, disarm, and let the error through."""
         try:
             yield
-        except (UnsafePose, NotArmed):  # refused before anything moved
+        except (UnsafePose, NotArmed):  # refused, and nothing was moved
             raise
         except BaseException as error:
             self._armed = False
@@ -233,6 +262,8 @@ class DeviceCell:
             result = act()
         except CellFault as fault:
             fault.phase = phase
+            if phase in HOLDING:
+                fault.args = (f"{fault}. The fingers may still hold the object: see DeviceCell.let_go",)
             raise
         seconds[phase] = round(time.monotonic() - begun, 3)
         return result
@@ -259,14 +290,49 @@ class DeviceCell:
                     "posture, a standing one has none"
                 )
             if view.posture is not None:
+                check_mount(calibrated)
                 check_joints(np.array([view.posture]), self.safety.limits)
 
 
-def backend_of(peers: Mapping[str, Peer]) -> Backend:
-    """Which backend those make who answered; raises ValueError for a mixture, or without an arm."""
+def upright(
+    image: UInt8[np.ndarray, "h w 3"], camera: CameraCalibration, T_world_cam: Float[np.ndarray, "4 4"]
+) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "3 3"], Float[np.ndarray, "4 4"]]:
+    """Image, K and pose of a view, turned by half a turn where the camera hangs upside down: policies know no such."""
+    K = camera.intrinsics.matrix
+    if T_world_cam[2, 1] <= 0:  # the image's downward axis points down
+        return image, K, T_world_cam
+    K = K.copy()
+    K[0, 2], K[1, 2] = camera.width - 1 - K[0, 2], camera.height - 1 - K[1, 2]
+    return image[::-1, ::-1].copy(), K, T_world_cam @ transform(yaw(np.pi))
+
+
+def check_mount(camera: CameraCalibration) -> None:
+    """A camera on the hand is where the model of the hand has it, which collisions are checked with, or ValueError."""
+    at, modelled = np.array(camera.T_mount_cam)[:3, 3], np.array(CAMERA_SENSOR)
+    if (away := float(np.linalg.norm(at - modelled))) > MOUNT_ERROR:
+        at_mm, modelled_mm = (", ".join(f"{1000 * v:.0f}" for v in p) for p in (at, modelled))
+        raise ValueError(
+            f"camera {camera.camera}: its sensor is at ({at_mm}) mm from the flange, {1000 * away:.0f} mm from where "
+            f"the model of the hand has it, ({modelled_mm}) mm: collisions would be checked with a camera elsewhere. "
+            f"Mount it there, to {1000 * MOUNT_ERROR:.0f} mm"
+        )
+
+
+def backend_of(peers: Mapping[str, Peer], real: bool | None) -> Backend:
+    """Which backend those make who answered; raises ValueError for a mixture, without an arm, or if nobody can tell."""
     if "arm" not in peers:
         raise ValueError(f"devices: expected at least the arm, got {', '.join(peers) or 'nothing'}")
     if len({peer.here for peer in peers.values()}) > 1:
         addresses = {part: peer.address for part, peer in peers.items()}
         raise ValueError(f"devices: some are stand-ins on this machine and some are not: {addresses}")
-    return "loopback" if peers["arm"].here else "hardware"
+    here, address = peers["arm"].here, peers["arm"].address
+    if here and real:
+        raise ValueError(
+            f"arm: what answers at {address}, on this machine, says that it moves a real arm; connect to the "
+            "controller's own address, which is what the log must name"
+        )
+    if not here and real is None:
+        raise ValueError(
+            f"arm: the controller at {address} does not say whether it moves a real arm; is its port 30002 open?"
+        )
+    return "hardware" if real else "loopback"

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import yaml
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from dgrasp.config import Config
 from dgrasp.files import write_text
@@ -19,6 +19,10 @@ from dgrasp.robot.drivers.robotiq import PORT as GRIPPER_PORT
 from dgrasp.robot.drivers.ur import UrArm
 from dgrasp.robot.safety import MotionConfig, SafetyCheck, SafetyLimits
 from dgrasp.robot.viewpoints import Viewpoint
+from dgrasp.sim.workspace import BASE_POSITION, BOARD_TOP
+
+BOARD_HEIGHT = BOARD_TOP - BASE_POSITION[2]  # m: of the board's top above `base_link`, in the cell the policies know
+BOARD_ERROR = 0.002  # m; our choice: what `SafetyLimits.minimum_height` leaves under closed fingertips
 
 
 class HardwareConfig(Config):
@@ -31,10 +35,26 @@ class HardwareConfig(Config):
         default=(OPEN_COUNTS, CLOSED_COUNTS), description="at 140 mm and at 0 mm, see `RobotiqGripper.calibrate`"
     )
     cameras: dict[str, str] = Field(min_length=1, description="name in the calibration -> serial number of a D415")
+    board_heights: tuple[float, ...] = Field(
+        min_length=3,
+        description="z of the board's top in the arm's base frame, m, at three places or more (`touched_height`)",
+    )
     viewpoints: tuple[Viewpoint, ...] = Field(min_length=1, description="fixed views, in the policies' order")
     calibration: Calibration
     limits: SafetyLimits = SafetyLimits()
     motion: MotionConfig = MotionConfig()
+
+    @field_validator("board_heights")
+    @classmethod
+    def _board(cls, heights: tuple[float, ...]) -> tuple[float, ...]:
+        worst = max(heights, key=lambda z: abs(z - BOARD_HEIGHT))
+        if not abs(worst - BOARD_HEIGHT) <= BOARD_ERROR:
+            raise ValueError(
+                f"the board's top was measured at {1000 * worst:.1f} mm from the arm's base, expected is "
+                f"{1000 * BOARD_HEIGHT:.1f} mm to {1000 * BOARD_ERROR:.0f} mm: fingertips would meet it, or miss "
+                "objects. Shim the board, or the arm"
+            )
+        return heights
 
     @classmethod
     def read(cls, path: Path) -> HardwareConfig:
@@ -56,8 +76,8 @@ def open_cell(
     """Connect to all devices; nothing moves. Whatever fails, those already open are closed again.
 
     cameras: opened ones by name, instead of those that `config` names. dry_run: see `DeviceCell`. The backend is
-    "hardware", or "loopback" if programs on this machine answer at the addresses. Raises ConnectionLost,
-    SilentGripper, FrozenCamera, ImportError, UnsafePose.
+    "hardware", or "loopback" if programs on this machine answer at the addresses, or a simulator does. Raises
+    ConnectionLost, SilentGripper, FrozenCamera, ImportError, UnsafePose, ValueError for what is no cell of this kind.
     """
     with ExitStack() as opened:
         # first, since loading its model blocks all threads for a while, and the arm's watchdog waits for nobody
@@ -75,6 +95,7 @@ def open_cell(
             config.viewpoints,
             config.calibration,
             peers={"arm": arm.peer, "gripper": gripper.peer},
+            real=arm.real,
             serials={"controller": arm.serial},
             safety=safety,
             dry_run=dry_run,

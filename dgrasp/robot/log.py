@@ -29,6 +29,7 @@ from dgrasp.robot.drivers.sockets import is_local_literal
 
 FORMAT = "dgrasp-trials 1"
 BEGINNING = b'{"kind": "header"'  # of every log
+REAL = "real"  # what `devices` says of the robot where its controller says so
 MAY_HAVE_MOVED = ("collision", "fault")  # outcomes without a finished execution
 Line = dict[str, Any]
 
@@ -256,7 +257,8 @@ def _check_header(path: Path, header: Line) -> None:
     if backend == "hardware" and not _may_be_a_robot(devices):
         raise LogError(
             f"{path}: says backend 'hardware', but its devices {devices} are no robot: expected addresses of arm and "
-            "gripper as they were reached, numbers instead of names, and none of the machine that wrote the log"
+            "gripper as they were reached, numbers instead of names, and none of the machine that wrote the log; and "
+            f"robot: {REAL!r}, as the controller says of itself"
         )
 
 
@@ -264,6 +266,6 @@ def _may_be_a_robot(devices: Mapping[str, str]) -> bool:
     """By what is on record alone: names mean something else to each machine that reads a log."""
     addresses = [devices[part] for part in ("arm", "gripper") if part in devices]  # others have serial numbers
     try:
-        return "arm" in devices and not any(map(is_local_literal, addresses))
+        return "arm" in devices and devices.get("robot") == REAL and not any(map(is_local_literal, addresses))
     except ValueError:
         return False

@@ -64,12 +64,25 @@ class ReplayCell:
             raise RuntimeError("no trial is selected: call select(number) first")
         return self._record
 
+    @property
+    def pictured(self) -> list[int]:
+        """Numbers of the trials with a verdict whose views are there."""
+        held = {file.stem for file in Path(self.images).glob("*.png")} if self.images is not None else set()
+        judged = [r for r in self.log.records if r["success"] is not None]
+        return [r["number"] for r in judged if {view["image"] for view in r["views"]} <= held]
+
     def observe(self) -> Views:
         """The views of the selected trial, checked against their hashes."""
         views = self.record["views"]
         if self.images is None:
             raise FileNotFoundError("this replay has no images: the log keeps their hashes only; give their folder")
-        images = [np.asarray(Image.open(Path(self.images) / f"{view['image']}.png")) for view in views]
+        files = [Path(self.images) / f"{view['image']}.png" for view in views]
+        if not all(file.is_file() for file in files):
+            raise FileNotFoundError(
+                f"trial {self.record['number']}: its views are not in {self.images}; kept are those of "
+                f"{', '.join(map(str, self.pictured)) or 'none'}"
+            )
+        images = [np.asarray(Image.open(file)) for file in files]
         for image, view in zip(images, views, strict=True):
             if image_hash(image) != view["image"]:
                 raise ValueError(f"{view['image']}.png: not the image that was logged under this hash")

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from dgrasp.robot.board import Board, Sighting, find_board
 from dgrasp.robot.cell import Camera
 from dgrasp.robot.drivers.ur import UrArm
-from dgrasp.sim.gripper import TOOL0_TCP
+from dgrasp.sim.gripper import TIP_BEHIND, TOOL0_TCP
+from dgrasp.sim.workspace import BASE_POSITION
 
 
 def measured_flange(arm: str) -> Float[np.ndarray, "4 4"]:
@@ -26,6 +27,17 @@ def measured_flange(arm: str) -> Float[np.ndarray, "4 4"]:
         opened.close()
     T_world_tool0[:3, 3] -= TOOL0_TCP * T_world_tool0[:3, 2]
     return T_world_tool0
+
+
+def touched_height(arm: str) -> float:
+    """z of the closed fingertips in the arm's base frame (`base_link`), metres: of what they touch. Nothing moves.
+
+    For `HardwareConfig.board_heights`: close the fingers, guide them straight down until they touch, let go, call.
+    arm, errors: as for `measured_flange`.
+    """
+    T_world_tool0 = measured_flange(arm)
+    tip = T_world_tool0[:3, 3] + (TOOL0_TCP + TIP_BEHIND) * T_world_tool0[:3, 2]
+    return float(tip[2] - BASE_POSITION[2])
 
 
 def collect_sightings(

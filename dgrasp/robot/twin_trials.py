@@ -20,6 +20,7 @@ from dgrasp.runs import Run, open_run
 from dgrasp.sim import CellConfig
 from dgrasp.sim.everyday import everyday
 
+IMAGES = "images"  # of a run, named by their hash
 CODE = (*TWIN_CODE, "dgrasp.robot.twin_trials", "dgrasp.robot.log")
 
 
@@ -28,6 +29,11 @@ class TwinTrialsConfig(Config):
 
     presentations: int = Field(default=5, ge=1, description="of each object to each policy (Sec. 5.2: 5)")
     objects: tuple[str, ...] = Field(default=PAPER_OBJECTS, min_length=1, description="paper's names")
+
+    pictured: tuple[str, ...] = Field(
+        default=("dgrasp_quat_sync",),
+        description="policies whose views are kept as images, at the first presentation of each object: for the replay",
+    )
 
     @field_validator("objects")
     @classmethod
@@ -71,9 +77,14 @@ def twin_trials(
     if run.complete:
         return run
     fingerprints = {name: r.fingerprint for name, r in inputs.items()}
-    jobs = (joblib.delayed(_series)(recipe, s, fingerprints, seed, _path(run, s.name)) for s in sources.values())
+    images = {name: run.path / IMAGES if name in recipe.trials.pictured else None for name in sources}
+    jobs = (
+        joblib.delayed(_series)(recipe, s, fingerprints, seed, _path(run, name), images[name])
+        for name, s in sources.items()
+    )
     joblib.Parallel(n_jobs=workers)(jobs)
     logs = [read_log(_path(run, name)) for name in sources]
+    _keep_first_presentations(run, logs)
     trials, successes = sum(len(log.judged) for log in logs), sum(int(log.judged["success"].sum()) for log in logs)
     return run.finish(trials=trials, successes=successes)
 
@@ -88,11 +99,27 @@ def _path(run: Run, policy: str) -> Path:
     return run.path / "logs" / f"{policy}.jsonl"
 
 
-def _series(recipe: TwinTrialsRecipe, source: PolicySource, runs: Mapping[str, str], seed: int, path: Path) -> None:
+def _keep_first_presentations(run: Run, logs: list[TrialLog]) -> None:
+    """Of the images, those of each object's first presentation: all of them would be megabytes beside a small log."""
+    first = (view for log in logs for r in log.records if r["presentation"] == 0 for view in r["views"])
+    kept = {f"{view['image']}.png" for view in first}
+    for path in (run.path / IMAGES).glob("*.png"):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _series(
+    recipe: TwinTrialsRecipe,
+    source: PolicySource,
+    runs: Mapping[str, str],
+    seed: int,
+    path: Path,
+    images: Path | None,
+) -> None:
     protocol = TrialProtocol(
         policies=(source.name,), objects=recipe.trials.objects, presentations=recipe.trials.presentations, seed=seed
     )
     policy = for_real_robot(worker_policy(source))
     with TwinCell(recipe.twin, recipe.cell, recipe.observer, seed) as cell:
         operator = CellJudges(cell.place)
-        run_trials(cell, {source.name: policy}, operator, protocol, path, runs=runs)
+        run_trials(cell, {source.name: policy}, operator, protocol, path, images=images, runs=runs)

@@ -26,15 +26,15 @@ class Viewpoint(Config):
 def wrist_viewpoints(
     camera: CameraCalibration, Ts_world_cam: Float[np.ndarray, "views 4 4"], safety: SafetyCheck
 ) -> tuple[Viewpoint, ...]:
-    """Postures from which a camera on the flange looks as if it stood at the given poses, turned about its axis or not.
+    """Postures from which a camera on the flange looks as if it stood at the given poses, upright or upside down.
 
-    Of all postures and quarter turns of the image the one nearest to HOME that has a free way from there is taken.
-    Raises UnsafePose where there is none.
+    Of all those postures the one nearest to HOME that has a free way from there is taken; the cell turns the images of
+    a camera that hangs upside down. Raises UnsafePose where there is none.
     """
     T_tool0_cam = np.array(camera.T_mount_cam)
     found = []
     for i, T_world_cam in enumerate(np.asarray(Ts_world_cam, dtype=np.float64)):
-        turns = [transform(rigid.yaw(k * np.pi / 2)) for k in range(4)]
+        turns = [transform(rigid.yaw(turn)) for turn in (0.0, np.pi)]
         Ts_base_tool0 = np.stack([T_world_cam @ turn @ rigid.inverse(T_tool0_cam) for turn in turns])
         Ts_base_tool0[:, :3, 3] -= BASE_POSITION
         options = ur10.inverse(Ts_base_tool0).reshape(-1, 6)

@@ -11,13 +11,18 @@ from dgrasp.robot.cell import BACKENDS
 from dgrasp.robot.log import LogError, LogWriter
 
 OURS = ["successes", "n", "rate", "low", "high", "difference"]
-ROBOT = {"arm": "192.0.2.7", "gripper": "192.0.2.7", "cameras": "825312070123"}  # an address for documentation
+ROBOT = {
+    "arm": "192.0.2.7",
+    "gripper": "192.0.2.7",
+    "robot": "real",
+    "cameras": "wrist 825312070123",
+}  # an address for documentation
 
 
-def write_log(path, backend, successes=(True, False, False, True), policy="dgrasp_6d_seq", devices=None):
+def write_log(path, backend, successes=(True, False, False, True), policy="dgrasp_6d_seq", devices=None, **more):
     devices = devices if devices is not None else (ROBOT if backend == "hardware" else {})
     protocol = {"policies": [policy], "objects": ["tennis ball", "power drill"], "presentations": 2}
-    with LogWriter(path, {"backend": backend, "devices": devices, "protocol": protocol}) as log:
+    with LogWriter(path, {"backend": backend, "devices": devices, "protocol": protocol, **more}) as log:
         for number, success in enumerate(successes, start=1):
             record = {"number": number, "backend": backend, "policy": policy, "outcome": "-", "success": success}
             log.append("trial", record)
@@ -63,8 +68,10 @@ def test_no_other_backend_can_fill_the_hardware_rows(tmp_path, backend):
     with pytest.raises(LogError, match=r"line 1: changed after it was written|are no robot"):
         table_2([path])
 
-    stand_ins = [{"arm": address, "gripper": address} for address in ("127.0.0.1", "0.0.0.0", "::1", "::", "localhost")]
-    for devices in ({}, {"arm": ""}, {"arm": ROBOT["arm"], "gripper": "127.0.0.1"}, *stand_ins):
+    local = ("127.0.0.1", "0.0.0.0", "::1", "::", "localhost")
+    stand_ins = [{**ROBOT, "arm": address, "gripper": address} for address in local]
+    simulators = [{**ROBOT, "robot": "none"}, {name: ROBOT[name] for name in ("arm", "gripper", "cameras")}]
+    for devices in ({}, {"arm": "", "robot": "real"}, {**ROBOT, "gripper": "127.0.0.1"}, *stand_ins, *simulators):
         with pytest.raises(LogError, match="no robot"):
             write_log(tmp_path / "b.jsonl", "hardware", devices=devices)
         (tmp_path / "b.jsonl").unlink()
@@ -155,6 +162,25 @@ def test_one_log_counts_once_and_two_add_up(tmp_path):
     assert tuple(rows.loc[("hardware", "dgrasp_6d_seq"), ["successes", "n"]]) == (6, 8)
     with pytest.raises(ValueError, match="twice"):
         table_2([a, a])
+
+
+def test_trials_of_other_networks_or_settings_do_not_add_up(tmp_path):
+    def settings(speed, **optimizers):
+        return {"runs": {"value": "d0d0"}, "settings": {"motion": {"linear_speed": speed}, "optimizers": optimizers}}
+
+    ours = write_log(tmp_path / "a.jsonl", "hardware", **settings(0.1, dgrasp_6d_seq=1, base_6d_seq=2))
+    same = write_log(tmp_path / "b.jsonl", "hardware", [True], **settings(0.1, dgrasp_6d_seq=1))
+    assert table_2([ours, same]).set_index(["backend", "policy"]).loc[("hardware", "dgrasp_6d_seq"), "n"] == 5
+    slow = write_log(tmp_path / "slow.jsonl", "hardware", **settings(0.03, dgrasp_6d_seq=1))
+    with pytest.raises(ValueError, match=r"slow\.jsonl: dgrasp_6d_seq acted with other settings than in .*a\.jsonl"):
+        table_2([ours, slow])
+    anew = write_log(
+        tmp_path / "anew.jsonl", "hardware", **{**settings(0.1, dgrasp_6d_seq=1), "runs": {"value": "f00d"}}
+    )
+    with pytest.raises(ValueError, match="acted with other runs"):
+        table_2([ours, anew])
+    twin = write_log(tmp_path / "twin.jsonl", "twin", **settings(0.03, dgrasp_6d_seq=7))
+    assert len(table_2([ours, twin])) == 18
 
 
 def test_a_policy_that_the_paper_does_not_have_is_not_lost(tmp_path):

@@ -1,4 +1,5 @@
-"""A stand-in of the UR10's controller, as a program: RTDE (30004), dashboard (29999), script ports (30001-30003).
+"""A stand-in of the UR10's controller, as a program: RTDE (30004), dashboard (29999), robot states (30002), script
+ports (30001, 30003).
 
 It knows what ur_rtde's client needs: the handshake, a 125 Hz report, registers in and out, and the commands that the
 driver sends. Its arm moves in straight joint or tool lines at the asked speed, and stops by itself when the watchdog
@@ -10,6 +11,7 @@ is not kicked. Lines of JSON on stdin change it, each answered by a line on stdo
     {"do": "force", "value": [x, y, z]}     newtons on the tool until the motion ends
     {"do": "drop"}                          close all connections and answer no more
     {"do": "unlock"}                        after a protective stop or a drop: as before
+    {"do": "real", "value": true}           says that it moves a real arm (the truth, and the start, is false)
     {"do": "swap"}                          another model of arm: its flange is 5 cm longer
     {"do": "reset"}                         unlocked, at home, nothing planned, nothing received
 
@@ -91,7 +93,7 @@ class Controller:
         self.reset()
 
     def reset(self) -> None:
-        self.q, self.longer = HOME.copy(), 0.0
+        self.q, self.longer, self.real = HOME.copy(), 0.0, False
         self.motion: Motion | None = None
         self.protective = self.emergency = self.dropped = False
         self.force = [0.0, 0.0, 0.0]
@@ -120,6 +122,8 @@ class Controller:
                 self.end_program("emergency stop")
             elif request["do"] == "unlock":
                 self.protective = self.emergency = self.dropped = False
+            elif request["do"] == "real":
+                self.real = request["value"]
             elif request["do"] == "swap":
                 self.longer = 0.05
             elif request["do"] == "reset":
@@ -248,13 +252,24 @@ def serve_dashboard(connection: socket.socket, controller: Controller) -> None:
             connection.sendall(b"3.15.4.106291 (Feb 01 2021)\n" if b"ersion" in received else b"ok\n")
 
 
+def serve_secondary(connection: socket.socket, controller: Controller) -> None:
+    """Robot states at 10 Hz, each with a part that says whether there is a real arm; takes no script here."""
+    while not controller.dropped:
+        timed = struct.pack(">Q7?", time.monotonic_ns() // 1000, controller.real, controller.real, *[True] * 5)
+        parts = [(1, bytes(251)), (0, timed + bytes(27))]  # joint data come first here: order is not promised
+        body = b"".join(struct.pack(">iB", len(data) + 5, kind) + data for kind, data in parts)
+        version = struct.pack(">iB", 20, 20) + bytes(15)  # another kind of message
+        connection.sendall(version + struct.pack(">iB", len(body) + 5, 16) + body)
+        time.sleep(0.1)
+
+
 def serve_script(connection: socket.socket, controller: Controller) -> None:
     while received := connection.recv(65536):
         if b"def " in received:
             controller.start_program()
 
 
-SERVERS = {29999: serve_dashboard, 30001: serve_script, 30002: serve_script, 30003: serve_script, 30004: serve_rtde}
+SERVERS = {29999: serve_dashboard, 30001: serve_script, 30002: serve_secondary, 30003: serve_script, 30004: serve_rtde}
 
 
 def listen(port: int, controller: Controller) -> None:

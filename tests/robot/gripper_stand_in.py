@@ -15,6 +15,7 @@ import threading
 import time
 
 ENDS = (3, 228)  # where the fingers of this one stop
+DEACTIVATION = 0.1  # s until it has taken back an activation: one asked for before that is not taken
 
 
 class Fingers:
@@ -24,17 +25,18 @@ class Fingers:
     def reset(self) -> None:
         self.registers = {"ACT": 0, "GTO": 0, "STA": 0, "FLT": 0, "POS": 3, "PRE": 3, "SPE": 0, "FOR": 0, "OBJ": 3}
         self.mute, self.object, self.travel = False, None, 0.2
-        self.start, self.begun, self.sets = 3, 0.0, []
+        self.start, self.begun, self.sets, self.deactivated = 3, 0.0, [], 0.0
 
     def set(self, words: list[str]) -> None:
         values = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
         self.sets.append(values)
-        if values.get("ACT") and not self.registers["ACT"]:  # only a rise of it activates, and clears what that clears
+        rises = values.get("ACT") and not self.registers["ACT"]
+        if rises and self.now()["STA"] == 0:  # only a rise of it activates, and clears what that clears
             self.registers["STA"] = 3
             if self.registers["FLT"] in (5, 7, 15):
                 self.registers["FLT"] = 0
         elif values.get("ACT") == 0:
-            self.registers["STA"] = 0
+            self.deactivated = time.monotonic()
         if "POS" in values:
             self.start, self.begun = self.registers["POS"], time.monotonic()
             self.registers["PRE"] = values.pop("POS")
@@ -43,6 +45,8 @@ class Fingers:
     def now(self) -> dict[str, int]:
         """Registers after the time that went by: the fingers travel at constant speed until something stops them."""
         r, wanted = self.registers, self.registers["PRE"]
+        if not r["ACT"] and time.monotonic() - self.deactivated > DEACTIVATION:
+            r["STA"] = 0
         goal = min(max(wanted, ENDS[0]), ENDS[1])
         blocked = self.object is not None and self.start <= self.object < goal
         goal = self.object if blocked else goal
@@ -60,7 +64,7 @@ def serve(connection: socket.socket, fingers: Fingers) -> None:
             continue
         if words[0] == "SET":
             fingers.set(words[1:])
-            connection.sendall(b"ack\n")
+            connection.sendall(b"ack")  # no end of line
         else:
             connection.sendall(f"{words[1]} {fingers.now()[words[1]]}\n".encode())
 

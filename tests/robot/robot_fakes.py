@@ -14,7 +14,12 @@ from dgrasp.robot import Backend, Execution, Presentation, TrialProtocol, Verdic
 from dgrasp.robot.safety import SafetyLimits, check_pose
 from dgrasp.sim import Outcome
 
-ROBOT = {"arm": "192.0.2.7", "gripper": "192.0.2.7", "cameras": "825312070123"}  # an address for documentation
+ROBOT = {
+    "arm": "192.0.2.7",
+    "gripper": "192.0.2.7",
+    "robot": "real",
+    "cameras": "wrist 825312070123",
+}  # an address for documentation
 
 
 class FakeCell:

@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 CONTROLLER_PORTS = (29999, 30001, 30002, 30003, 30004)
 GRIPPER_PORT = 63352
 WIDTH, HEIGHT = 64, 48
+BOARD = (-0.0125, -0.0130, -0.0118)  # m, as measured at three places
 
 
 def need(*modules: str) -> None:
@@ -154,6 +155,7 @@ class Loopback:
         self.config = HardwareConfig(
             arm="127.0.0.1",
             cameras={"left": "stand-in", "right": "stand-in"},
+            board_heights=BOARD,
             viewpoints=(Viewpoint(camera="left"), Viewpoint(camera="right")),
             calibration=standing_calibration(),
             motion=MotionConfig(joint_speed=0.8, linear_speed=0.25, acceleration=1.5, hold_seconds=0.1),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from robot_stand_ins import HEIGHT, WIDTH, Loopback
+from robot_stand_ins import BOARD, HEIGHT, WIDTH, Loopback
 
 from dgrasp.cameras import Intrinsics
 from dgrasp.robot import CONFIRMATION, HardwareConfig, SafetyLimits, Viewpoint, open_cell, wrist_viewpoints
@@ -24,7 +24,7 @@ pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[
 
 from dgrasp.robot.calibration import calibrate, load_calibration
 from dgrasp.robot.calibration_data import SyntheticCell
-from dgrasp.robot.sightings import collect_sightings, measured_flange
+from dgrasp.robot.sightings import collect_sightings, measured_flange, touched_height
 
 
 def lab(intrinsics: Intrinsics, rng: np.random.Generator) -> SyntheticCell:
@@ -41,8 +41,8 @@ def test_from_the_calibration_to_a_cell_that_observes(loopback: Loopback, tmp_pa
     with SafetyCheck() as safety:
         viewpoints = wrist_viewpoints(found.camera, evaluation_viewpoints(2), safety)
     config = HardwareConfig(
-        arm="127.0.0.1", cameras={"wrist": "stand-in"}, viewpoints=viewpoints, calibration=found.for_cell(),
-        motion=loopback.config.motion,
+        arm="127.0.0.1", cameras={"wrist": "stand-in"}, board_heights=BOARD, viewpoints=viewpoints,
+        calibration=found.for_cell(), motion=loopback.config.motion,
     )  # fmt: skip
     read = HardwareConfig.read(config.write(tmp_path / "cell.yaml"))
     assert read == config
@@ -66,6 +66,7 @@ def test_the_flange_is_measured_without_keeping_the_arm(loopback: Loopback) -> N
     T_world_tool0 = tcp_pose(q) @ transform(None, (0.0, 0.0, -TOOL0_TCP))
     np.testing.assert_allclose(measured_flange("127.0.0.1"), T_world_tool0, atol=1e-6)
     assert not loopback.state()["running"], "the pendant is free again"
+    assert touched_height("127.0.0.1") == pytest.approx(tcp_pose(q)[2, 3] - 0.015 - 0.973, abs=1e-3)
 
 
 class Photographer:
@@ -111,7 +112,12 @@ def test_a_cells_file_is_not_written_over(tmp_path: Path) -> None:
     views = (Viewpoint(camera="wrist", posture=(0.0, -1.5, 1.0, 0.0, 0.0, 0.1)),)
     limits = SafetyLimits(minimum_height=0.98)
     config = HardwareConfig(
-        arm="192.0.2.7", cameras={"wrist": "1"}, viewpoints=views, calibration=found.for_cell(), limits=limits
+        arm="192.0.2.7",
+        cameras={"wrist": "1"},
+        board_heights=BOARD,
+        viewpoints=views,
+        calibration=found.for_cell(),
+        limits=limits,
     )
     file = config.write(tmp_path / "cell.yaml")
     again = HardwareConfig.read(file)

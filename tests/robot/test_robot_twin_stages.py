@@ -13,6 +13,7 @@ import torch
 from dgrasp.evaluation import Observer
 from dgrasp.policy import OptimizerConfig
 from dgrasp.report.twin_figures import film_trial
+from dgrasp.robot import ReplayCell
 from dgrasp.robot import sweep as sweep_module
 from dgrasp.robot import twin_trials as trials_module
 from dgrasp.robot.sweep import SweepConfig, SweepRecipe, read_sweep, sweep
@@ -99,6 +100,17 @@ def test_trials_are_logged_as_of_the_twin_and_go_on(plans, tmp_path: Path) -> No
         assert log.backend == "twin" and len(log.judged) == 4 and len(log.done) == 4
     values = {name: log.judged.set_index(["object", "presentation"])["value"] for name, log in logs.items()}
     np.testing.assert_array_equal(values[POLICIES[0]].sort_index(), values[POLICIES[1]].sort_index())
+
+    images = run.path / trials_module.IMAGES
+    assert len(list(images.iterdir())) == 2 * 2, "two views of each object's first presentation"
+    replay = ReplayCell(logs["dgrasp_quat_sync"], images)
+    first = {r["number"]: r["presentation"] for r in replay.log.records}
+    assert {first[number] for number in replay.pictured} == {0} and len(replay.pictured) == 2
+    replay.select(replay.pictured[0])
+    assert replay.observe().images.shape == (2, 48, 64, 3)
+    replay.select(next(number for number, presentation in first.items() if presentation == 1))
+    with pytest.raises(FileNotFoundError, match=r"its views are not in .*; kept are those of \d, \d"):
+        replay.observe()
 
 
 def test_an_incomplete_run_is_not_read(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -30,6 +31,8 @@ FAULTS = {
     15: "automatic release done, activate again",
 }
 POLL = 0.02  # s
+REST = 0.5  # s that an activation needs after the one before was taken back; our choice, as others' drivers wait
+ACKNOWLEDGED = b"ack"  # to SET: these three bytes, and no end of line
 
 
 class RobotiqGripper:
@@ -67,8 +70,10 @@ class RobotiqGripper:
         if self._get("STA") == ACTIVE and not self._get("FLT"):
             return
         self._set(ACT=0)  # of an activation that a fault or a release has ended
+        self._wait(lambda: self._get("ACT") == self._get("STA") == 0, "take back its activation")
+        time.sleep(REST)
         self._set(ACT=1, GTO=1)
-        self._wait(lambda: self._get("STA") == ACTIVE, "activate")
+        self._wait(lambda: self._get("ACT") == 1 and self._get("STA") == ACTIVE, "activate")
         self._check_faults()
 
     def calibrate(self) -> tuple[int, int]:
@@ -130,7 +135,7 @@ class RobotiqGripper:
             time.sleep(POLL)
 
     def _get(self, name: str) -> int:
-        answer = self._ask(f"GET {name}")
+        answer = self._ask(f"GET {name}", lambda lines: lines.index(b"\n") + 1 if b"\n" in lines else 0)
         key, _, value = answer.partition(" ")
         if key != name or not value.isdigit():
             raise SilentGripper(f"gripper: answered {answer!r} to GET {name}")
@@ -138,23 +143,25 @@ class RobotiqGripper:
 
     def _set(self, **values: int) -> None:
         words = " ".join(f"{name} {value}" for name, value in values.items())
-        if (answer := self._ask(f"SET {words}")) != "ack":
+        answer = self._ask(f"SET {words}", lambda lines: len(ACKNOWLEDGED) if len(lines) >= len(ACKNOWLEDGED) else 0)
+        if answer.encode() != ACKNOWLEDGED:
             raise SilentGripper(f"gripper: answered {answer!r} to SET {words}")
 
-    def _ask(self, line: str) -> str:
+    def _ask(self, line: str, end: Callable[[bytes], int]) -> str:
+        """The answer to a line; `end` says how many bytes of what has come it is, and 0 while it is not whole."""
         try:
             self._socket.sendall(line.encode() + b"\n")
-            while b"\n" not in self._lines:
+            while not (length := end(self._lines)):
                 received = self._socket.recv(1024)
                 if not received:
                     raise ConnectionError("it closed the connection")
-                self._lines += received
+                self._lines = (self._lines + received).lstrip()  # an end of line after the answer before
         except OSError as error:  # timeouts are OSErrors, too
             raise SilentGripper(
                 f"gripper: no answer from {self.host}:{self.port} ({error or 'timed out'}); "
                 "what it holds, it holds on. Check its cable and lamp, restart the cell"
             ) from error
-        answer, self._lines = self._lines.split(b"\n", 1)
+        answer, self._lines = self._lines[:length], self._lines[length:].lstrip()
         return answer.decode(errors="replace").strip()
 
 

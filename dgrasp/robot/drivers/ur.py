@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ from dgrasp.sim import gripper, rigid, ur10
 from dgrasp.sim.robot import tcp_pose
 from dgrasp.sim.workspace import BASE_POSITION
 
-RTDE_PORT, DASHBOARD_PORT = 30004, 29999
+RTDE_PORT, DASHBOARD_PORT, SECONDARY_PORT = 30004, 29999, 30002
+ROBOT_STATE, ROBOT_MODE_DATA = 16, 0  # kinds of message and of its parts on the secondary port, which sends at 10 Hz
 POLL = 0.02  # s between looks at a motion
 SILENCE = 0.6  # s without a new report before the connection counts as lost (the CB3 reports at 125 Hz)
 WATCHDOG = 2.0  # Hz at which the controller wants signs of life, or it stops the arm: 0.5 s are 5 cm at 0.1 m/s
@@ -66,6 +68,7 @@ class UrArm:
                     f"arm: nothing answers at {host}:{port} ({error}); is the controller on, and is this its address?"
                 ) from error
         self.serial = serial_number(self.peer.address)
+        self.real = moves_a_robot(self.peer.address)
         self._calls = threading.Lock()
         self._lost = ""  # why, once lost: the library reconnects by itself, without the watchdog
         self._closed = threading.Event()
@@ -280,6 +283,28 @@ def serial_number(address: str, port: int = DASHBOARD_PORT) -> str:
     except OSError:
         return ""
     return answer if answer.isdigit() else ""
+
+
+def moves_a_robot(address: str, port: int = SECONDARY_PORT, timeout: float = 2.0) -> bool | None:
+    """Whether the controller says that a real arm is connected and enabled; None where it does not say.
+
+    A simulator's does not, nor one that is set to simulation at the pendant.
+    """
+    deadline = time.monotonic() + timeout
+    try:
+        with socket.create_connection((address, port), timeout) as connection, connection.makefile("rb") as stream:
+            while time.monotonic() < deadline:
+                size, kind = struct.unpack(">iB", stream.read(5))
+                message = stream.read(size - 5)
+                while kind == ROBOT_STATE and message:
+                    size, part = struct.unpack_from(">iB", message)
+                    if part == ROBOT_MODE_DATA:
+                        _, connected, enabled = struct.unpack_from(">Q2?", message, 5)
+                        return connected and enabled
+                    message = message[max(size, 5) :]
+    except (OSError, struct.error):  # nobody there, silence, or no controller's message
+        pass
+    return None
 
 
 def _distance(T_1: np.ndarray, T_2: np.ndarray) -> tuple[float, float]:
