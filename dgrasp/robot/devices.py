@@ -132,7 +132,9 @@ class DeviceCell:
 
     def observe(self) -> Views:
         """Views from the fixed viewpoints, the arm home or at each view's posture. Raises CellFault, NotArmed."""
-        images, Ks, Ts = [], [], []
+        images: list[np.ndarray] = []
+        Ks: list[np.ndarray] = []
+        Ts: list[np.ndarray] = []
         with self._guarded():
             if any(view.posture is not None for view in self.viewpoints):
                 self._check_hand()
