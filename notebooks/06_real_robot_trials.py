@@ -443,11 +443,14 @@ from dgrasp.robot import ReplayCell
 from dgrasp.robot.trials import pose_matrix
 from dgrasp.robot.twin_trials import IMAGES
 
-replay = ReplayCell(logs[policy], run.path / IMAGES)
-print(banner(replay.backend, logs[policy].backend))
+pictured = next((name for name in settings.twin.trials.pictured if name in logs), policy)
+replay = ReplayCell(logs[pictured], run.path / IMAGES)
+print(banner(replay.backend, logs[pictured].backend))
 played = replay.pictured[:4]
-figure, axes = plt.subplots(2, len(played), figsize=(2.2 * len(played), 3.6), squeeze=False)
-for column, number in zip(axes.T, played, strict=True):
+if not played:
+    print(f"no views of {pictured} were kept; `twin: {{trials: {{pictured: [...]}}}}` of the profile says whose are")
+figure, axes = plt.subplots(2, len(played) or 1, figsize=(2.2 * (len(played) or 1), 3.6), squeeze=False)
+for column, number in zip(axes.T, played, strict=False):
     replay.select(number)
     views, record = replay.observe(), replay.record
     for view, ax in enumerate(column):
