@@ -132,9 +132,7 @@ class DeviceCell:
 
     def observe(self) -> Views:
         """Views from the fixed viewpoints, the arm home or at each view's posture. Raises CellFault, NotArmed."""
-        images: list[np.ndarray] = []
-        Ks: list[np.ndarray] = []
-        Ts: list[np.ndarray] = []
+        taken: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         with self._guarded():
             if any(view.posture is not None for view in self.viewpoints):
                 self._check_hand()
@@ -148,11 +146,10 @@ class DeviceCell:
                         f"{calibrated.width}x{calibrated.height}; calibrate anew or set its resolution"
                     )
                 T_world_cam = self._mount_pose(calibrated.mount) @ np.array(calibrated.T_mount_cam)
-                for column, part in zip((images, Ks, Ts), upright(image, calibrated, T_world_cam), strict=True):
-                    column.append(part)
+                taken.append(upright(image, calibrated, T_world_cam))
             if any(view.posture is not None for view in self.viewpoints):
                 self._go(HOME)
-        return Views(np.stack(images), np.stack(Ks), np.stack(Ts))
+        return Views(*(np.stack(column) for column in zip(*taken, strict=True)))
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
         """See `RobotCell.rehearse`; calls no driver."""

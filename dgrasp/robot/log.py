@@ -200,8 +200,9 @@ class LogWriter:
             return
         there = read_log(self.path)
         for name in ("backend", "dry_run", "devices", "settings", "protocol", "runs"):
-            pair = (h.get(name, False if name == "dry_run" else None) for h in (there.header, header))
-            if difference := _difference(name, *pair):
+            begun, asked = (h.get(name, False if name == "dry_run" else None) for h in (there.header, header))
+            if begun != asked:
+                difference = _difference(name, begun, asked)
                 raise LogError(f"{self.path}: begun with {difference}; give this series a log of its own")
         self._last = there.last
         if there.cut:
@@ -219,11 +220,13 @@ def now() -> str:
 
 
 def _difference(name: str, begun: Any, asked: Any) -> str:
-    """The first thing that differs, in words; empty where nothing does."""
-    if isinstance(begun, Mapping) and isinstance(asked, Mapping):
+    """The first thing that differs between two that do, in words: inside of mappings, under which keys."""
+    while isinstance(begun, Mapping) and isinstance(asked, Mapping):
         keys = dict.fromkeys((*begun, *asked))
-        return next(filter(None, (_difference(f"{name}.{key}", begun.get(key), asked.get(key)) for key in keys)), "")
-    return "" if begun == asked else f"{name} {begun!r}, asked to go on with {asked!r}"
+        pairs = {key: (begun.get(key, "nothing"), asked.get(key, "nothing")) for key in keys}
+        key, (begun, asked) = next((key, pair) for key, pair in pairs.items() if pair[0] != pair[1])
+        name = f"{name}.{key}"
+    return f"{name} {begun!r}, asked to go on with {asked!r}"
 
 
 def _chain(before: str, line: Mapping[str, Any]) -> str:

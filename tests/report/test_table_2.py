@@ -5,18 +5,13 @@ import socket
 
 import pandas as pd
 import pytest
+from robot_fakes import ROBOT
 
 from dgrasp.report.tables import printable_2, table_2
 from dgrasp.robot.cell import BACKENDS
 from dgrasp.robot.log import LogError, LogWriter
 
 OURS = ["successes", "n", "rate", "low", "high", "difference"]
-ROBOT = {
-    "arm": "192.0.2.7",
-    "gripper": "192.0.2.7",
-    "robot": "real",
-    "cameras": "wrist 825312070123",
-}  # an address for documentation
 
 
 def write_log(path, backend, successes=(True, False, False, True), policy="dgrasp_6d_seq", devices=None, **more):
