@@ -61,7 +61,7 @@ class Experiment:
         return self.demonstrations()
 
     def nerf(self) -> Run:
-        """Phi, pre-trained for novel view synthesis on the simple task alone."""
+        """Phi, pre-trained for novel view synthesis on the training scenes alone."""
         runtime = self.profile.runtime
         return pretrain(
             self.profile.nerf,

@@ -19,10 +19,11 @@
 # > about a minute on two cores, laptop a few, most of it physics; with `recorded` a sample of the scenes is made again.
 # > Interrupt it and run it again: it goes on by scene.
 #
-# A UR10 with a Robotiq 2F-140 gripper stands at a workbench with upright, single-coloured prisms (the *simple* task).
-# An oracle that knows the simulator's state proposes a grasp, the arm executes it in physics, and only if the object
-# ends up in the air does the trial become a demonstration. Then the object is gone, and the next of the five has its
-# turn (Sec. 4.1).
+# A UR10 with a Robotiq 2F-140 gripper stands at a workbench with upright prisms: in the paper those of the *simple*
+# task, of one colour and at a distance from each other. A profile may choose another task (`data.task`); what the
+# models at hand were trained on is printed below. An oracle that knows the simulator's state proposes a grasp, the arm
+# executes it in physics, and only if the object ends up in the air does the trial become a demonstration. Then the
+# object is gone, and the next of the five has its turn (Sec. 4.1).
 
 # %% tags=["parameters"]
 profile = "recorded"
@@ -62,6 +63,8 @@ print("{} of {} scene files here are byte for byte those of the models' training
 # so that slopes can be taught everywhere.
 
 # %%
+training = sim.task(experiment.profile.data.task)
+print(f"trained on: {training.description}")
 demo = demos[0]
 print(f"object {demo.object!r}, {len(demo.Ts_world_tcp)} recorded poses, {len(demo.views)} views")
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
@@ -75,7 +78,7 @@ plot_demonstration(axes[1], picture(experiment.profile.cell, demo.state), demo.T
 # cannot reach, or reaches only through the table, is a failed grasp with a reason.
 
 # %%
-scene = sim.task("simple").scene(split="train", index=0, seed=seed)
+scene = training.scene(split="train", index=0, seed=seed)
 T_world_tcp, Ts_world_tcp = sim.oracle(scene, streams.rng(seed, "notebook 01"))
 with sim.Cell(experiment.profile.cell) as cell:
     cell.reset(scene)

@@ -20,7 +20,8 @@
 #
 # Φ is an image-conditioned NeRF: unlike the classic NeRF it is not one network per scene. It reads the images, and
 # answers for *any* scene: at a point seen from a direction, what colour and what density? It is trained for novel view
-# synthesis on the simple task alone, then frozen. Its inner activations are what the grasp value function reads.
+# synthesis on notebook 1's upright prisms alone, then frozen. Its inner activations are what the grasp value function
+# reads.
 
 # %% tags=["parameters"]
 profile = "recorded"
