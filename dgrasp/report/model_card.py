@@ -19,8 +19,8 @@ HEAD = """\
 
 Φ, an image-conditioned radiance field trained for novel view synthesis, and {models} value functions Ψ that score
 6-DoF grasp poses from its activations (dGrasp, arXiv 2406.09939). Profile `{profile}`, seed {seed}, {train} training
-scenes ({scenes}) with {views} images of {width}x{height} pixels each.
-Every number here is read from the runs beside it.
+scenes ({scenes}) with {views} images of {width}x{height} pixels
+each. Every number here is read from the runs beside it.
 
 Load them with `Experiment.at("recorded", "build/recorded")`, then `.load_nerf()`, `.load_value("{example}")` or
 `.policy("{policy}")`.
@@ -30,7 +30,7 @@ LIMITS = """\
 
 - For reading, reproducing and extending the paper's simulated experiment in the cell of `dgrasp.sim`: a UR10 with a
   2F-140 over a board, two images from the fixed evaluation viewpoints, cameras exactly known.
-- Trained in simulation alone, on upright prisms. They have never been asked for a grasp on hardware.
+- Trained in simulation alone, on scenes as named above. They have never been asked for a grasp on hardware.
   `dgrasp.robot` checks every pose before an arm moves; it cannot know whether a grasp is good.
 - Images of another camera, distance or size than in training are out of distribution, and are not refused.
 - One training seed. Differences between models include the luck of that seed.
