@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from dgrasp.config import Config
 from dgrasp.sim import gripper
 from dgrasp.sim.motion import trapezoid
-from dgrasp.sim.rigid import transform
+from dgrasp.sim.rigid import direction, transform
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.shapes import GraspLine
 from dgrasp.sim.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
@@ -167,7 +167,7 @@ def random_start(T_grasp: np.ndarray, rng: np.random.Generator, config: OracleCo
     low, high = BOUNDS_LOW.copy(), BOUNDS_HIGH.copy()
     low[2], high[2] = BOARD_TOP + config.start_height[0], BOARD_TOP + config.start_height[1]
     angle = rng.uniform(-np.pi, np.pi)
-    tilt = rng.uniform(0, config.start_tilt) * np.array([np.cos(angle), np.sin(angle), 0.0])
+    tilt = rng.uniform(0, config.start_tilt) * np.array([*direction(angle), 0.0])
     turn = rng.uniform(-config.start_turn, config.start_turn)
     R = T_grasp[:3, :3] @ (Rotation.from_rotvec(tilt) * Rotation.from_rotvec([0, 0, turn])).as_matrix()
     return transform(R, rng.uniform(low, high))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -49,7 +50,7 @@ def _pack(world: World, middle: np.ndarray, seconds: float = 1.0) -> None:
         for name, body in world.objects.items():
             position, _ = bullet.getBasePositionAndOrientation(body, physicsClientId=world.client)
             way = middle - np.array(position[:2])
-            force = PULL * weight[name] * way / max(float(np.linalg.norm(way)), 0.01)
+            force = PULL * weight[name] * way / max(math.sqrt(way[0] * way[0] + way[1] * way[1]), 0.01)
             bullet.applyExternalForce(
                 body, -1, [*force.tolist(), 0.0], position, bullet.WORLD_FRAME, physicsClientId=world.client
             )

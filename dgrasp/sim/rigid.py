@@ -5,6 +5,7 @@ The simulator speaks NumPy in double precision; `dgrasp.poses` states the same c
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,17 @@ def from_bullet(position: Any, quaternion: Any) -> np.ndarray:
     return transform(Rotation.from_quat(quaternion), position)
 
 
+def direction(angle: float) -> tuple[float, float]:
+    """(cos, sin) of an angle in radians, the same on every processor.
+
+    NumPy's differ in the last bit between those with and without AVX-512, and a falling pile amplifies that.
+    """
+    return math.cos(angle), math.sin(angle)
+
+
 def yaw(angle: float) -> np.ndarray:
     """3x3 rotation about z."""
-    c, s = np.cos(angle), np.sin(angle)
+    c, s = direction(angle)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dgrasp.sim.rigid import direction
+
 MAX_SPAN = 0.100  # not in the paper: 140 mm opening less 20 mm on either side for imprecise poses
 PAD_OVERLAP = 0.015  # not in the paper: least width of opposite faces under both pads (27 mm wide)
 CYLINDER_SIDES = 32
@@ -74,7 +76,7 @@ class Prism:
         """Corners of the base (n, 2), counter-clockwise, two sides perpendicular to x."""
         n = self.sides or CYLINDER_SIDES
         angle = (np.arange(n) + 0.5) * 2 * np.pi / n
-        corners = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        corners = np.array([direction(a) for a in angle])
         if self.sides:
             corners = corners / np.abs(corners).max(0)
         return corners * [self.width / 2, self.length / 2]

@@ -13,7 +13,7 @@ from dgrasp import streams
 from dgrasp.sim import ycb
 from dgrasp.sim.models import load_model
 from dgrasp.sim.rest import physics_rest, stays, touching
-from dgrasp.sim.rigid import transform, yaw
+from dgrasp.sim.rigid import direction, transform, yaw
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.shapes import Prism
 from dgrasp.sim.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW, inside_bounds
@@ -100,7 +100,7 @@ class ClutterTask(Task):
             falling = []
             for i in range(objects):
                 angle = turn + 2 * np.pi * i / objects + rng.uniform(-0.4, 0.4)
-                x, y = middle + rng.uniform(0.08, 0.12) * np.array([np.cos(angle), np.sin(angle)])
+                x, y = middle + rng.uniform(0.08, 0.12) * np.array(direction(angle))
                 pose = transform(Rotation.random(rng=rng), (x, y, BOARD_TOP + rng.uniform(0.07, 0.12)))
                 falling.append(coloured_prism(rng, i, random_prism(rng), pose))
             rested = physics_rest(falling, pull_to=middle)

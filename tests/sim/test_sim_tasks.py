@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ PINNED = {
     ("simple", "train", 16): "ae9c48a6e322bde0",
     ("simple", "validation", 10): "a3cb38b26cf761a5",
     ("simple", "test", 10): "f6c5ce3e5a2f8821",
-    ("clutter", "test", 4): "50d4032e57df272f",
+    ("clutter", "test", 4): "638a9280fa60eb35",
     ("novel", "test", 9): "29328a1e816640b2",
 }
 
@@ -33,6 +34,18 @@ def set_digest(name: str, split: str, n: int) -> str:
 @pytest.mark.parametrize("key", PINNED)
 def test_scene_sets_are_pinned(key: tuple[str, str, int]) -> None:
     assert set_digest(*key) == PINNED[key]
+
+
+def test_piles_do_not_depend_on_how_numpy_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy's sine and cosine differ in the last bit between processors; falling piles amplify that."""
+    for function in (np.sin, np.cos):
+
+        def one_bit_off(x, function=function):
+            return np.nextafter(function(x), 2.0)
+
+        monkeypatch.setattr(np, function.__name__, one_bit_off)
+    assert np.cos(0.5) != math.cos(0.5)
+    assert set_digest("clutter", "test", 4) == PINNED["clutter", "test", 4]
 
 
 def test_a_scene_is_the_same_for_everybody() -> None:
