@@ -17,8 +17,8 @@
 # differ?
 #
 # > **Box.** Makes Figure 2, and trains Ψ three times: Base (main loss), dGrasp with quaternions and with 6D rotations
-# > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke a few minutes on two cores, laptop an hour; with `recorded`
-# > the models are read. Resumes from its last checkpoint.
+# > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke a few minutes on two cores, laptop an hour and a half; with
+# > `recorded` the models are read. Resumes from its last checkpoint.
 #
 # Ψ reads the frozen Φ at points around the gripper (42 in the paper; fewer at smoke and laptop) and returns one number.
 # Only its small *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses, in the same

@@ -14,6 +14,7 @@ from dgrasp.data import Demonstration
 from dgrasp.policy import slope_agreement
 from dgrasp.poses import representation
 from dgrasp.value import MODELS, GraspValue, ValueConfig, around_trajectory, grasp_among_negatives, slopes
+from dgrasp.value.observations import blocked_poses
 
 EVALUATED_IN = (
     "quat"  # Base has no representation of its own; every model is compared in the one it was trained in, or this
@@ -76,7 +77,8 @@ def slope_arrows(
     generator = streams.torch_generator(seed, "figure 2")
     low, high = (torch.tensor(b) for b in config.workspace)
     grasp = _tensor(demo.T_world_grasp)
-    among = grasp_among_negatives(grasp, negatives + 1, config.negatives, (low, high), generator)
+    blocked = [blocked_poses(demo)] if config.negatives.blocked_share else None
+    among = grasp_among_negatives(grasp, negatives + 1, config.negatives, (low, high), generator, blocked)
     wide = config.slope.model_copy(update={"n_poses": poses, "window": min(poses, len(demo.Ts_world_tcp))})
     T_r, T_target = around_trajectory(_tensor(demo.Ts_world_tcp), wide, generator)
     directions = {}

@@ -17,6 +17,19 @@ from dgrasp.value.function import GraspValue
 GIB = 2**30
 
 
+def blocked_poses(demonstration: Demonstration, name: str = "the demonstration") -> Float[Tensor, "n 4 4"]:
+    """Annotated grasps of a demonstration's scene that the open hand does not reach past the neighbours.
+
+    Raises ValueError, with the demonstration's `name`, where it has no simulator state.
+    """
+    if demonstration.state is None:
+        raise ValueError(
+            f"negatives.blocked_share: {name} has no simulator state, which alone tells blocked grasps; expected 0 for "
+            "such demonstrations"
+        )
+    return torch.as_tensor(blocked_grasps(demonstration.state), dtype=torch.get_default_dtype())
+
+
 class Observations:
     """Demonstrations with their views encoded when first drawn, and kept as long as `cache_gib` lasts.
 
@@ -48,13 +61,7 @@ class Observations:
         Raises ValueError for a demonstration without the simulator's state.
         """
         if i not in self.blocked_poses:
-            state = self.demonstrations[i].state
-            if state is None:
-                raise ValueError(
-                    f"negatives.blocked_share: demonstration {i} has no simulator state, which alone tells blocked "
-                    "grasps; expected 0 for such demonstrations"
-                )
-            Ts = torch.as_tensor(blocked_grasps(state), dtype=torch.get_default_dtype())
+            Ts = blocked_poses(self.demonstrations[i], f"demonstration {i}")
             self.blocked_poses[i] = Ts.to(self.value.device)
         return self.blocked_poses[i]
 

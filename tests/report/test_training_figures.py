@@ -14,6 +14,7 @@ from dgrasp.poses import make_pose, uniform_rotations
 from dgrasp.report.plots import plot_queries, plot_slopes
 from dgrasp.report.second_order import second_order_table
 from dgrasp.report.slopes import one_per_method, slope_arrows, slope_cosines
+from dgrasp.sim import blocked_grasps, task
 from dgrasp.value import QueryPoints, ValueConfig, build_value
 
 CONFIG = ValueConfig.model_validate({"queries": {"points_per_line": 1}, "policy_views": 2})
@@ -72,6 +73,20 @@ def test_arrows_of_figure_2(value, demo, views):
     plot_slopes(ax, views, arrows.p_world, {"Base": (arrows.slopes["base"], "blue")})
     width, height = abs(np.diff(ax.get_xlim()))[0], abs(np.diff(ax.get_ylim()))[0]
     assert width / height == pytest.approx(32 / 24)
+
+
+def test_arrows_of_figure_2_show_the_negatives_that_were_trained_with(value, demo):
+    state = task("clutter").scene("validation", 0)
+    crowded = SimpleNamespace(**vars(demo), state=state)
+    config = CONFIG.model_copy(update={"negatives": CONFIG.negatives.model_copy(update={"blocked_share": 0.5})})
+    near = config.negatives.blocked_translation * np.sqrt(3)
+
+    def beside_blocked(config):
+        arrows = slope_arrows({"base": value}, crowded, config, seed=0, negatives=24)
+        ways = arrows.Ts_negative[:, None, :3, 3] - blocked_grasps(state)[None, :, :3, 3]
+        return int((np.linalg.norm(ways, axis=-1).min(axis=1) <= near + 1e-6).sum())
+
+    assert beside_blocked(config) >= 12 > beside_blocked(CONFIG)
 
 
 def test_one_model_per_method_and_none_that_a_profile_lacks():
