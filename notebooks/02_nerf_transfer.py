@@ -54,7 +54,7 @@ train, held_out = (DemonstrationSet(experiment.demonstrations(), split=split) fo
 
 # %%
 sources = experiment.profile.nerf.training.source_views
-for view in novel_views(phi, held_out, count=3, sources=sources, seed=seed):
+for view in novel_views(phi, held_out, count=2, sources=sources, seed=seed):
     figure, axes = plt.subplots(1, sources + 3, figsize=(2.3 * (sources + 3), 2.1))
     plot_novel_view(axes, view)
 

@@ -55,7 +55,7 @@ held_out = DemonstrationSet(experiment.demonstrations(), split="validation")
 # pose. One is perfect, zero is chance.
 
 # %%
-cosines = pd.concat([slope_cosines(values[name], name, held_out, experiment.profile.value, seed) for name in runs])
+cosines = slope_cosines(values, held_out, experiment.profile.value, seed)
 cosines.groupby("model", sort=False)[["translation", "rotation"]].agg(["median", "mean"]).round(3)
 
 # %%

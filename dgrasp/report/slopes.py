@@ -22,21 +22,25 @@ EVALUATED_IN = (
 
 
 def slope_cosines(
-    value: GraspValue, model: str, demonstrations: Sequence[Demonstration], config: ValueConfig, seed: int
+    values: Mapping[str, GraspValue], demonstrations: Sequence[Demonstration], config: ValueConfig, seed: int
 ) -> pd.DataFrame:
-    """One row per perturbed pose: cosine of slope and displacement, translation and rotation (6D columns averaged).
+    """One row per model and perturbed pose: cosine of slope and displacement, translation and rotation (6D: the mean).
 
-    Poses and views are the same for every model.
+    values: models by name, all on one Phi: each observation is encoded once. Poses and views are the same for all.
     """
-    rep = representation(MODELS[model] or EVALUATED_IN)
-    rows = []
+    encoder = next(iter(values.values()))
+    rows: dict[str, list[torch.Tensor]] = {model: [] for model in values}
     for i, demo in enumerate(demonstrations):
         generator = streams.torch_generator(seed, "slope cosines", i)
         T_r, T_target = around_trajectory(_tensor(demo.Ts_world_tcp), config.slope, generator)
         views = torch.randperm(config.policy_views, generator=generator)[: config.views].tolist()  # as in training
-        rows.append(slope_agreement(value.bind(value.encode(demo.views[views])), T_r, T_target, rep))
-    values = torch.cat(rows).numpy()
-    return pd.DataFrame({"model": model, "translation": values[:, 0], "rotation": values[:, 1]})
+        enc = encoder.encode(demo.views[views])
+        for model, value in values.items():
+            rep = representation(MODELS[model] or EVALUATED_IN)
+            rows[model].append(slope_agreement(value.bind(enc), T_r, T_target, rep))
+    columns = ["translation", "rotation"]
+    tables = {model: pd.DataFrame(torch.cat(found).numpy(), columns=columns) for model, found in rows.items()}
+    return pd.concat(tables, names=["model"]).reset_index("model").reset_index(drop=True)
 
 
 def one_per_method(models: Iterable[str]) -> dict[str, str]:
