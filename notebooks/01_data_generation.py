@@ -56,6 +56,10 @@ print(f"{len(demos)} training demonstrations here; what the models were trained 
 print("{} of {} scene files here are byte for byte those of the models' training".format(*identical_scenes(run, made)))
 
 # %% [markdown]
+# (What is drawn at random is the same everywhere. Processors round differently, which shows in the last bits of poses
+# and in single pixels: on another kind of processor than that of the training few files or none are the same bytes.)
+
+# %% [markdown]
 # ## The result first: one demonstration
 #
 # Left, what the policy may see. Right, what the demonstrator did: the gripper from blue (start) to green (grasp). The

@@ -93,7 +93,8 @@ for place, (whose, queries) in enumerate({"the paper": QueryPoints.from_config()
 # One demonstrated grasp $p^0$ against sampled poses $p^i$ (Eq. 2):
 # $$\mathcal{L}_{main} = -\log \frac{e^{\Psi(p^0)}}{\sum_{i=0}^{N} e^{\Psi(p^i)}}.$$
 # It says where the summit is, and nothing of the way there. Uniform negatives alone are too easy, so a stated share of
-# them lies close to the grasp.
+# them lies close to the grasp; and where the profile asks for it (`value.negatives.blocked_share`), another share are
+# grasps of the same scene that the open hand does not reach past a neighbour.
 
 # %%
 show_source(value_loss)
@@ -113,12 +114,13 @@ show_source(slope_loss)
 # %% [markdown]
 # ## Figure 2: what the two losses supervise
 #
-# Left, the grasp in green among sampled poses in red. Right, perturbed poses along a held-out trajectory: where the
-# demonstrator moved, and where Base and dGrasp point.
+# Left, the grasp in green among sampled poses in red (uniform, near and blocked ones). Right, perturbed poses along a
+# held-out trajectory: where the demonstrator moved, and where Base and dGrasp point. One picture proves nothing; the
+# curves above are all of them.
 
 # %%
 demo = held_out[0]
-arrows = slope_arrows(values, demo, experiment.profile.value, seed)
+arrows = slope_arrows(values, demo, experiment.profile.value, seed, poses=8)
 background = picture(experiment.profile.cell, demo.state)
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 plot_labelled_poses(axes[0], background, arrows.T_world_grasp, arrows.Ts_negative, title="main loss")

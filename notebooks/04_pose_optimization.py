@@ -45,7 +45,7 @@ from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.report.scenes import picture
 from dgrasp.report.slopes import slope_cosines
-from dgrasp.report.studies import study_table, study_trials
+from dgrasp.report.studies import SEARCHED, study_table, study_trials
 
 experiment = Experiment.at(profile, build, seed)
 tuned = experiment.tuning()
@@ -76,12 +76,16 @@ print(f"best value {climb.scores[0]:.2f}; TCP at {np.round(climb.finals[0, :3, 3
 show_source(optimize_poses)
 
 # %% [markdown]
-# ## Eight policies, tuned
+# ## Eight policies, eight studies
 #
 # For each policy one study: initial learning rates, decay rates and number of steps; success is measured by executing
 # grasps in simulation on validation scenes, never on test scenes (Sec. 3.3, 4.2). `untuned` is the study's first trial,
-# the profile's own settings; `best` is what tuning found, and its settings stand beside it. Trials that fall behind the
-# median of the others are pruned.
+# the profile's own settings; `best` is its luckiest trial. Trials that fall behind the median of the others are pruned.
+#
+# The best of many trials that few attempts judge is partly chance. So a profile may ask for a run-off
+# (`tuning.finalists`): untuned settings and best trials meet once more, on other validation scenes. There they had the
+# success `untuned again` and `chosen` (the same number where the untuned settings won), and the settings in the last
+# columns are the ones chosen, with which the policy goes on.
 
 # %%
 study_table(tuned).round(4)
@@ -92,12 +96,13 @@ plots.plot_studies(ax, study_trials(tuned))
 _ = ax.legend(ncols=2, loc="center left", bbox_to_anchor=(1, 0.5), handlelength=4)
 
 # %% [markdown]
-# Dots are complete trials, hollow ones were pruned, a line is the best so far. The success of a trial is a mean over
-# few attempts, so that the best of many trials looks better than it is: what a policy is worth, only the test scenes of
-# notebook 5 say.
+# Dots are complete trials, hollow ones were pruned, a line is the best so far. What a policy is worth, only the test
+# scenes of notebook 5 say.
 
 # %% [markdown]
 # ## Figure 1: a demonstration, and where candidates end
+#
+# The demonstration is one of those that the models were trained for (`data.task`), the scenes beside it are the tests'.
 
 # %%
 columns = ("simple", "clutter", "novel")
@@ -147,8 +152,8 @@ for id, (task, wanted) in panels.items():
 # The paper sees it in its figures of the simple task and of novel objects. Here every start climbs to the end
 # (`keep=()`, the paper's procedure; 128 of them), on validation scenes, the same starts for all policies. After each
 # step: which share is near a valid grasp (2 cm, 15 degrees, up to the gripper's half turn; valid grasps are the
-# oracle's), and which share sits in a corner of the workspace, a known failure of such policies? Before you look: which
-# of the two should the slopes change more?
+# oracle's, which knows those of prisms alone), and which share sits in a corner of the workspace, a known failure of
+# such policies? Before you look: which of the two should the slopes change more?
 
 # %%
 compared = [p for p in policies if policy_spec(p).schedule == "sync"] or policies
@@ -160,12 +165,12 @@ climbs_of = {
 climbs = climbs_of["simple"]
 
 # %%
-figure, axes = plt.subplots(2, 2, figsize=(9, 5.4), sharex=True)
-for row, (task, some) in zip(axes, climbs_of.items(), strict=True):
-    for ax, share, title in zip(row, ("near_grasp", "in_corner"), ("near a valid grasp", "in a corner"), strict=True):
-        plots.plot_convergence(ax, convergence(some), share)
-        ax.set_title(f"{task}: {title}")
-_ = axes[0, 0].legend()
+figure, axes = plt.subplots(1, 3, figsize=(11, 2.8))
+curves = (("simple", "near_grasp"), ("simple", "in_corner"), ("novel", "in_corner"))
+for ax, (task, share) in zip(axes, curves, strict=True):
+    plots.plot_convergence(ax, convergence(climbs_of[task]), share)
+    ax.set_title(f"{task}: {'near a valid grasp' if share == 'near_grasp' else 'in a corner'}")
+_ = axes[0].legend(handlelength=4)
 
 # %% [markdown]
 # Where they end, with 95 % intervals over the eight scenes of each task.
@@ -189,7 +194,7 @@ ranking.round(3)
 # %%
 figure, ax = plt.subplots(figsize=(6, 3))
 plots.plot_success_by_value(ax, success_by_value(final, bins=10), ylabel="share near a valid grasp")
-_ = ax.legend(loc="upper left")
+_ = ax.legend(loc="upper left", handlelength=4)
 
 # %% [markdown]
 # ## Better slopes, in one table
@@ -233,9 +238,11 @@ ExplorerWidget(explorer).panel
 # %%
 for row in arrived.itertuples():
     near = f"{row.near_grasp:.1%} [{row.low_near_grasp:.1%}, {row.high_near_grasp:.1%}]"
-    print(f"{row.task}, {row.policy}: {near} of the starts arrive near a valid grasp, {row.in_corner:.1%} in a corner")
-best = study_table(tuned)["best"]
-print(f"tuned success on validation scenes: {best.min():.2f} to {best.max():.2f} over {len(best)} policies")
+    known = f"{near} of the starts arrive near a valid grasp, " if pd.notna(row.near_grasp) else ""
+    print(f"{row.task}, {row.policy}: {known}{row.in_corner:.1%} end in a corner")
+studies = study_table(tuned)
+own = sum(all(getattr(experiment.profile.optimizer, n) == row[n] for n in SEARCHED) for _, row in studies.iterrows())
+print(f"{own} of {len(studies)} studies end with the profile's own settings")
 
 # %% [markdown]
 # ## Try it

@@ -39,6 +39,7 @@ from dgrasp.report.climbs import shown
 from dgrasp.report.notebook import versions
 from dgrasp.report.outputs import save_output
 from dgrasp.report.tables import printable, table_1
+from dgrasp.sim import ycb
 
 experiment = Experiment.at(profile, build, seed)
 run = experiment.evaluation()
@@ -61,7 +62,10 @@ figure, ax = plt.subplots(figsize=(11.5, 3.2))
 title = (
     f"Table 1: grasp success, ours [95 % interval] and the paper's (ours minus the paper's). Profile {settings_name}, "
 )
-plots.plot_table(ax, table, f"{title}\ntraining seed {seed}, {settings.repetitions} repetitions; YCB models: {models}")
+looks = ycb.DESCRIPTIONS.get(models, models)
+plots.plot_table(
+    ax, table, f"{title}\ntraining seed {seed}, {settings.repetitions} repetitions; novel objects: {looks}"
+)
 save_output(
     "tab01",
     figure,
@@ -76,7 +80,8 @@ save_output(
 table
 
 # %% [markdown]
-# The same as a picture: dots with intervals are ours (blue Base, red dGrasp), grey bars the paper's.
+# The same as a picture: dots with intervals are ours (blue Base, red dGrasp; of each, from the left: quat-seq,
+# quat-sync, 6d-seq, 6d-sync), grey bars the paper's.
 
 # %%
 figure, ax = plt.subplots(figsize=(8, 3))
@@ -119,7 +124,7 @@ by_scene.groupby("task", sort=False)["wider"].median().round(2)
 # ## "No definitive trends" for representation and schedule
 #
 # Rows compare 6D with quaternions (for dGrasp these are two models), and synchronous with sequential steps (the same
-# model, with its own tuned settings).
+# model, each with the settings of its own study: notebook 4 tells which differ).
 
 # %%
 for title, pairs in (
@@ -196,7 +201,7 @@ best = rates.loc[rates.groupby("task", sort=False)["rate"].idxmax()]
 for row in best.itertuples():
     print(f"best on {row.task}: {row.policy}, {row.successes} of {row.n} [{row.low:.2f}, {row.high:.2f}]")
 print("values as forecasts of success:", findings.forecasts(ranking))
-print("object models:", "; ".join(sorted(set(trials["models"]))))
+print("novel objects:", looks)
 print(
     f"{len(trials)} attempts, {settings.repetitions} repetitions with scenes of their own, one training seed ({seed})"
 )
@@ -210,6 +215,8 @@ print(
 # %%
 for name, stated in replication.kept(experiment).items():
     print(f"{name}: {stated['said']}")
+if not replication.kept(experiment):
+    print("nothing")
 
 # %% [markdown]
 # Which stage failed where a plan did, on validation scenes: `python -m dgrasp.report.diagnosis`. REPRODUCING.md has its

@@ -18,7 +18,7 @@
 # > **Box.** Makes Table 2, Figure 7 and a figure that the paper asks for: success against calibration error. **No robot
 # > moved for what ships.** The paper's numbers are the paper's, ours come from a digital twin, and the hardware's
 # > column stays empty until logs of real trials fill it (`hardware_logs`). Needs notebooks 1 to 4. `recorded`, the
-# > default, reads the runs on record; smoke takes about a minute on two cores.
+# > default, reads the runs on record; smoke takes two minutes on two cores.
 #
 # The paper presents ten everyday objects five times each. Two choices make real grasps safer: only poses that point
 # downwards are considered, and the chosen pose is shifted 1 cm along its approach axis against calibration errors (Sec.
@@ -210,6 +210,10 @@ save_output(
 )
 
 # %% [markdown]
+# Calibration is not all that stands between the cell of training and this one: the looks are others, too. What each of
+# them costs (for the networks on record the texture of the bench, by far) is what `benchmarks/twin_looks.py` measures;
+# REPRODUCING.md has its numbers.
+#
 # ## Calibrating one's own camera
 #
 # A printed board lies still, the wrist camera looks at it from a dozen postures or more, and OpenCV solves for

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dgrasp.robot.twin_config import TwinConfig
+
 GOOD = 'def benchmarks():\n    return {{"{name}": {{"value": {value}, "unit": "ms", "repeats": 3, "threads": 1}}}}\n'
 
 
@@ -89,3 +91,10 @@ def test_the_twins_benchmark_counts_whole_trials(root):
     seconds, observing, executed = bench.trials(("crochet ball",), 1)
     assert len(seconds) == len(observing) == executed == 1, "the ball is grasped from above, not refused"
     assert 0 < observing[0] < seconds[0]
+
+
+def test_each_look_of_the_twin_can_be_switched_off(root, monkeypatch):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    settings = importlib.import_module("twin_looks").SWITCHED_OFF
+    twins = [TwinConfig.model_validate(TwinConfig().model_dump() | changes) for changes in settings.values()]
+    assert len({twin.digest() for twin in twins}) == len(settings) and twins[0] == TwinConfig()

@@ -50,7 +50,7 @@ class Choice:
     models: tuple[str, str]
     scene: int = 0
     pose_slice: PoseSlice = field(default_factory=PoseSlice)
-    start: tuple[float, float] = (-0.7, 0.6)
+    start: tuple[float, float] = (-0.4, 0.4)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     representation: str = "quat"
     schedule: Schedule = "sync"

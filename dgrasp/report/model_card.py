@@ -12,7 +12,7 @@ from dgrasp.experiment import Experiment
 from dgrasp.files import read_json
 from dgrasp.policy import policy_spec
 from dgrasp.runs import Run
-from dgrasp.sim import task
+from dgrasp.sim import task, ycb
 
 HEAD = """\
 # Model card
@@ -53,7 +53,7 @@ def model_card(experiment: Experiment) -> str:
         ("Weights", _weights({"nerf": nerf} | values)),
         ("Quality of Φ on held-out scenes", _numbers(nerf)),
         ("Quality of Ψ on held-out demonstrations, at the last validation", _validation(values)),
-        ("Tuned policies", _tuned(experiment)),
+        ("Optimizer settings of the policies, as their studies chose them", _tuned(experiment)),
         ("Grasp success in simulation (successes of attempts, Wilson interval)", _success(experiment)),
     ]
     return head + "".join(f"\n## {title}\n\n{markdown_table(frame)}" for title, frame in sections) + "\n" + LIMITS
@@ -109,12 +109,16 @@ def _tuned(experiment: Experiment) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _described(models: str) -> str:
+    return ycb.DESCRIPTIONS.get(models, models)
+
+
 def _success(experiment: Experiment) -> pd.DataFrame:
     trials = read_trials(experiment.evaluation())
     rates = success_rates(trials, experiment.profile.evaluation)
     cells = [f"{r.successes} of {r.n} [{r.low:.2f}, {r.high:.2f}]" for r in rates.itertuples()]
     table = rates.assign(cell=cells).pivot(index="policy", columns="task", values="cell")
     tasks = list(experiment.profile.evaluation.tasks)
-    models = trials.groupby("task")["models"].agg(lambda names: "; ".join(sorted(set(names))))
+    models = trials.groupby("task")["models"].agg(lambda names: "; ".join(sorted(map(_described, set(names)))))
     table = table.loc[list(dict.fromkeys(rates["policy"])), tasks].reset_index()
     return pd.concat([table, pd.DataFrame([{"policy": "object models", **models[tasks]}])], ignore_index=True)

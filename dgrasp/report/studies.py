@@ -17,22 +17,29 @@ SEARCHED = ("steps", "translation_rate", "rotation_rate", "translation_decay", "
 def study_trials(runs: Mapping[str, Run]) -> pd.DataFrame:
     """Every finished trial: `policy`, `trial`, `state` (COMPLETE or PRUNED), `success`, and the settings it tried.
 
-    runs: complete tuning runs by policy. `success` of a pruned trial is its rate when it was stopped.
+    runs: complete tuning runs by policy. Trials are counted from 0, the untuned settings, without those that were
+    interrupted and made again. `success` of a pruned trial is its rate when it was stopped.
     """
     return pd.DataFrame([row for policy, run in runs.items() for row in _rows(policy, run)])
 
 
 def study_table(runs: Mapping[str, Run]) -> pd.DataFrame:
-    """One row per policy: `trials`, `pruned`, success `untuned` (the first trial) and `best`, and the best settings."""
+    """One row per policy: `trials`, `pruned`, success `untuned` (the first trial) and `best` in the study, settings.
+
+    Of a study with a run-off, `untuned again` and `chosen` are the successes in it, on other scenes, and the settings
+    are those chosen there. Raises RunError for a run that is not complete.
+    """
     trials = study_trials(runs)
     first = trials[trials["trial"] == 0].set_index("policy")["success"]
+    best = trials[trials["state"] == "COMPLETE"].groupby("policy")["success"].max()
     rows = {
         policy: {
             "trials": run.summary["trials"],
             "pruned": run.summary["pruned"],
             "untuned": first.get(policy, float("nan")),
-            "best": run.summary["success"],
+            "best": best.get(policy, float("nan")),
         }
+        | _run_off(policy, run)
         | {name: run.summary["optimizer"][name] for name in SEARCHED}
         for policy, run in runs.items()
     }
@@ -40,15 +47,34 @@ def study_table(runs: Mapping[str, Run]) -> pd.DataFrame:
 
 
 def _rows(policy: str, run: Run) -> list[dict[str, object]]:
+    return [
+        {"policy": policy, "trial": i, "state": t.state.name, "success": _last(t), **t.params}
+        for i, t in enumerate(_finished(_study(policy, run)))
+    ]
+
+
+def _study(policy: str, run: Run) -> optuna.Study:
     run.summary  # noqa: B018 (raises if the run is not complete)
     storage = JournalStorage(JournalFileBackend(str(run.path / "study.journal")))
-    study = optuna.load_study(study_name=policy, storage=storage)
-    return [
-        {"policy": policy, "trial": t.number, "state": t.state.name, "success": _last(t), **t.params}
-        for t in study.get_trials(
-            deepcopy=False, states=(optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-        )
-    ]
+    return optuna.load_study(study_name=policy, storage=storage)
+
+
+def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    finished = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+    return sorted(study.get_trials(deepcopy=False, states=finished), key=lambda trial: trial.number)
+
+
+def _run_off(policy: str, run: Run) -> dict[str, float]:
+    """Success of the untuned and of the chosen settings in the study's run-off; nothing where there was none."""
+    study = _study(policy, run)
+    met = {key.removeprefix("final "): won / made for key, (won, made) in _finals(study).items()}
+    if not met:
+        return {}
+    return {"untuned again": met.get(str(_finished(study)[0].number), float("nan")), "chosen": run.summary["success"]}
+
+
+def _finals(study: optuna.Study) -> dict[str, list[int]]:
+    return {key: value for key, value in study.user_attrs.items() if key.startswith("final ")}
 
 
 def _last(trial: optuna.trial.FrozenTrial) -> float:

@@ -147,11 +147,11 @@ def headline(rows: pd.DataFrame) -> pd.DataFrame:
 def _ours(row: pd.Series) -> str:
     if pd.isna(row["n"]):
         return "not run"
-    return f"{row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}] of {int(row['n'])}"
+    return f"{row['rate']:.3f} [{row['low']:.2f}, {row['high']:.2f}] of {int(row['n'])}"
 
 
 def _paper(row: pd.Series) -> str:
-    difference = "" if pd.isna(row["difference"]) else f" ({row['difference']:+.2f})"
+    difference = "" if pd.isna(row["difference"]) else f" ({row['difference']:+.3f})"
     return _number(row["paper"]) + difference
 
 
@@ -162,4 +162,4 @@ def _ours_of_planned(row: pd.Series) -> str:
 
 
 def _number(value: float) -> str:
-    return "-" if pd.isna(value) else f"{value:.3g}"
+    return "-" if pd.isna(value) else f"{value:.3f}"

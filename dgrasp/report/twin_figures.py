@@ -9,17 +9,19 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
+from PIL import Image, ImageDraw
 from scipy.spatial.transform import Rotation
 
-from dgrasp.cameras import view_from_sphere
+from dgrasp.cameras import Intrinsics, view_from_sphere
 from dgrasp.evaluation import Observer
+from dgrasp.report.draw import gripper_in_view
 from dgrasp.report.film import Frame, film
 from dgrasp.report.plots import policy_colour
 from dgrasp.robot.sweep import ROTATION, TRANSLATION
 from dgrasp.robot.trials import REFUSED
 from dgrasp.robot.twin import TwinCell
 from dgrasp.robot.twin_config import TwinConfig
-from dgrasp.sim import CellConfig, Outcome, ycb
+from dgrasp.sim import Cell, CellConfig, Outcome, ycb
 from dgrasp.sim.rigid import transform
 from dgrasp.sim.workspace import BOUNDS_HIGH, BOUNDS_LOW
 
@@ -69,17 +71,33 @@ def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
 
 
 def film_trial(record: dict, twin: TwinConfig, cell: CellConfig, observer: Observer, seed: int) -> tuple[Frame, ...]:
-    """The frames `SHOWN` of a recorded twin trial, executed again; fewer where it ended before, one if refused."""
+    """The frames `SHOWN` of a recorded twin trial, executed again; fewer where it ended before.
+
+    Of a refused one there is one frame, with the refused pose drawn as a red fork.
+    """
     x, y, z, *q = record["pose"]
     T_world_tcp = transform(Rotation.from_quat(q), (x, y, z))
     with TwinCell(twin, cell, observer, seed) as again:
         again.present(record["object"], record["presentation"])
+        if record["outcome"] == REFUSED:
+            return (("home; red: the refused pose", _with_pose(again.simulated, T_world_tcp)),)
         T_world_tcp[:3, 3] += again.reality.execution_shift
         aim = torch.from_numpy(T_world_tcp[:3, 3] + [0.0, 0.0, 0.06])
         camera = view_from_sphere(aim, 0.7, np.radians(60), np.radians(72)).numpy()
         frames, _ = film(again.simulated, T_world_tcp, T_world_cam=camera)
-    shown = SHOWN[:1] if record["outcome"] == REFUSED else SHOWN
-    return tuple(frame for frame in frames if frame[0] in shown)
+    return tuple(frame for frame in frames if frame[0] in SHOWN)
+
+
+def _with_pose(cell: Cell, T_world_tcp: np.ndarray) -> np.ndarray:
+    """A picture of the cell that shows its object and a pose."""
+    ends = np.stack([T_world_tcp[:3, 3], cell.scene.objects[0].T_world_object[:3, 3]])
+    distance = 0.7 + float(np.linalg.norm(ends[1] - ends[0]))
+    camera = view_from_sphere(torch.from_numpy(ends.mean(axis=0)), distance, np.radians(60), np.radians(72)).numpy()
+    views = cell.observe(camera[None], Intrinsics.d415(320, 240))
+    picture = Image.fromarray(views.images[0])
+    for uv in gripper_in_view(views, 0, T_world_tcp):
+        ImageDraw.Draw(picture).line([tuple(p) for p in uv.tolist()], fill=(215, 25, 28), width=3)
+    return np.asarray(picture)
 
 
 def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], trials: int) -> None:

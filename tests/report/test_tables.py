@@ -28,5 +28,5 @@ def test_the_reported_baseline_has_no_columns_of_ours():
 def test_printable_says_not_run_instead_of_a_number():
     lines = printable(table_1(rates()), ["clutter"]).set_index("policy")
     assert lines.loc["base_reported", "clutter"] == "not run"
-    assert lines.loc["dgrasp_6d_seq", "clutter"] == "0.90 [0.79, 0.96] of 50"
-    assert lines.loc["dgrasp_6d_seq", "clutter (paper)"] == "0.8 (+0.10)"
+    assert lines.loc["dgrasp_6d_seq", "clutter"] == "0.900 [0.79, 0.96] of 50"
+    assert lines.loc["dgrasp_6d_seq", "clutter (paper)"] == "0.800 (+0.100)"

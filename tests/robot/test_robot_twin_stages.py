@@ -134,7 +134,8 @@ def test_a_recorded_trial_is_filmed_as_it_happened() -> None:
         cell.present("crochet ball", 0)
         assert cell.execute(_raised(T)).outcome == "missed"
     refused = film_trial(record | {"outcome": "refused"}, TwinConfig(), CellConfig(), OBSERVER, seed=0)
-    assert [phase for phase, _ in refused] == ["home"], "what was refused did not move"
+    assert [phase for phase, _ in refused] == ["home; red: the refused pose"], "what was refused did not move"
+    assert 100 < (refused[0][1] == (215, 25, 28)).all(axis=-1).sum() < 5000, "its pose is drawn as lines"
     missed = record | {"outcome": "missed", "pose": [*_raised(T)[:3, 3], 1.0, 0.0, 0.0, 0.0]}
     assert "lift" not in [phase for phase, _ in film_trial(missed, TwinConfig(), CellConfig(), OBSERVER, seed=0)]
 
