@@ -150,14 +150,14 @@ for id, (task, wanted) in panels.items():
 # ## "More stable convergence", as a number
 #
 # The paper sees it in its figures of the simple task and of novel objects. Here every start climbs to the end
-# (`keep=()`, the paper's procedure; 128 of them), on validation scenes, the same starts for all policies. After each
+# (`keep=()`, the paper's procedure; 64 of them), on validation scenes, the same starts for all policies. After each
 # step: which share is near a valid grasp (2 cm, 15 degrees, up to the gripper's half turn; valid grasps are the
 # oracle's, which knows those of prisms alone), and which share sits in a corner of the workspace, a known failure of
 # such policies? Before you look: which of the two should the slopes change more?
 
 # %%
 compared = [p for p in policies if policy_spec(p).schedule == "sync"] or policies
-every_start = {"split": "validation", "drawn": False, "keep": (), "starts": 128}
+every_start = {"split": "validation", "drawn": False, "keep": (), "starts": 64}
 climbs_of = {
     task: {p: [record_climb(experiment, p, task, scene=i, **every_start) for i in range(8)] for p in compared}
     for task in ("simple", "novel")
