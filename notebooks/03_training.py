@@ -130,7 +130,7 @@ plot_slopes(axes[1], background, arrows.p_world, directions, title="auxiliary lo
 save_output("fig02", figure, arrows.table(), experiment.figures, profile=experiment.profile.name, runs=runs, seed=seed)
 
 # %% [markdown]
-# ## Second order, without the price
+# ## Second order, at a lower price
 #
 # Training on slopes means differentiating a derivative: $\mathcal{L}_{aux}$ is a function of $\nabla_p\Psi$, and its
 # gradient in the weights $\theta$ is wanted (Eq. 5). Done plainly (`create_graph=True`, then `backward()`), autograd

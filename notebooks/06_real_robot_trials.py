@@ -119,7 +119,7 @@ from dgrasp.robot.twin_config import TwinConfig
 from dgrasp.sim import Cell
 
 shown = list(settings.twin.trials.objects)[:3]
-figure, axes = plt.subplots(2, len(shown), figsize=(3 * len(shown), 4.4))
+figure, axes = plt.subplots(2, len(shown), figsize=(3 * len(shown), 4.4), squeeze=False)
 large = experiment.observer.model_copy(update={"width": 320, "height": 240})
 with TwinCell(settings.twin.reality, settings.cell, large, seed) as cell:
     for (top, bottom), name in zip(axes.T, shown, strict=True):
@@ -211,7 +211,7 @@ save_output(
 
 # %% [markdown]
 # Calibration is not all that stands between the cell of training and this one: the looks are others, too. What each of
-# them costs (for the networks on record the texture of the bench, by far) is what `benchmarks/twin_looks.py` measures;
+# them costs (for dGrasp on record most of all the texture of the bench) is what `benchmarks/twin_looks.py` measures;
 # REPRODUCING.md has its numbers.
 #
 # ## Calibrating one's own camera
@@ -479,6 +479,9 @@ twin_rows = rows[(rows["backend"] == "twin") & rows["n"].notna()]
 for kind in ("base", "dgrasp"):
     ours = twin_rows[twin_rows["policy"].str.startswith(kind)]
     print(f"twin: {kind} lifted {ours['successes'].sum():.0f} of {ours['n'].sum():.0f} over its {len(ours)} policies")
+for (kind, policy), some in sweep_rates(attempts).groupby(["kind", "policy"], sort=False):
+    least, most = some.loc[some["error"].idxmin()], some.loc[some["error"].idxmax()]
+    print(f"{kind}: {policy} from {least.rate:.2f} at {least.error:g} to {most.rate:.2f} at {most.error:g}")
 looks = next(iter(logs.values())).header["devices"]["YCB models"]
 print("YCB models:", looks)
 print("hardware:", ", ".join(map(str, lab_logs)) or "no log, no number")

@@ -49,10 +49,11 @@ def model_card(experiment: Experiment) -> str:
         scenes=task(p.data.task).description, width=p.data.width, height=p.data.height,
         example=next(iter(values)), policy=policies[-1],
     )  # fmt: skip
+    validated = f"the first {p.value.validation_scenes} held-out demonstrations, at the last validation"
     sections = [
         ("Weights", _weights({"nerf": nerf} | values)),
         ("Quality of Φ on held-out scenes", _numbers(nerf)),
-        ("Quality of Ψ on held-out demonstrations, at the last validation", _validation(values)),
+        (f"Quality of Ψ on {validated}", _validation(values)),
         ("Optimizer settings of the policies, as their studies chose them", _tuned(experiment)),
         ("Grasp success in simulation (successes of attempts, Wilson interval)", _success(experiment)),
     ]
