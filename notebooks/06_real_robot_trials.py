@@ -469,6 +469,7 @@ for column, number in zip(axes.T, played, strict=False):
 # %%
 from dgrasp.report.findings import paper_real
 from dgrasp.report.paper import paper_rate
+from dgrasp.sim import ycb
 
 real = paper_real()
 for which in ("mean", "best"):
@@ -483,7 +484,7 @@ for (kind, policy), some in sweep_rates(attempts).groupby(["kind", "policy"], so
     least, most = some.loc[some["error"].idxmin()], some.loc[some["error"].idxmax()]
     print(f"{kind}: {policy} from {least.rate:.2f} at {least.error:g} to {most.rate:.2f} at {most.error:g}")
 looks = next(iter(logs.values())).header["devices"]["YCB models"]
-print("YCB models:", looks)
+print("YCB models:", ycb.DESCRIPTIONS.get(looks, looks))
 print("hardware:", ", ".join(map(str, lab_logs)) or "no log, no number")
 
 # %% [markdown]
