@@ -16,7 +16,8 @@ from dgrasp.value.losses import scores_and_slopes
 def psi(
     activation: str = "elu", frame: str = "camera", fusion: str = "sum", frozen: bool = True, authors: bool = False
 ) -> GraspValue:
-    """authors: with the two places where their code differs from ours."""
+    """authors: with the two places where their code differs from ours. Always the same weights."""
+    torch.manual_seed(0)
     field = {"hidden": 8, "blocks_per_view": 2, "blocks_shared": 2, "frame": frame, "position_frequencies": 3}
     if authors:
         field["directions"] = "moved"
