@@ -62,7 +62,7 @@ figure, ax = plt.subplots(figsize=(11.5, 3.2))
 title = (
     f"Table 1: grasp success, ours [95 % interval] and the paper's (ours minus the paper's). Profile {settings_name}, "
 )
-looks = ycb.DESCRIPTIONS.get(models, models)
+looks = ycb.described(models)
 plots.plot_table(
     ax, table, f"{title}\ntraining seed {seed}, {settings.repetitions} repetitions; novel objects: {looks}"
 )
@@ -214,9 +214,10 @@ print(
 # and its intervals say so. What was repeated of the experiment on record, and kept beside it:
 
 # %%
-for name, stated in replication.kept(experiment).items():
+kept = replication.kept(experiment)
+for name, stated in kept.items():
     print(f"{name}: {stated['said']}")
-if not replication.kept(experiment):
+if not kept:
     print("nothing")
 
 # %% [markdown]

@@ -484,7 +484,7 @@ for (kind, policy), some in sweep_rates(attempts).groupby(["kind", "policy"], so
     least, most = some.loc[some["error"].idxmin()], some.loc[some["error"].idxmax()]
     print(f"{kind}: {policy} from {least.rate:.2f} at {least.error:g} to {most.rate:.2f} at {most.error:g}")
 looks = next(iter(logs.values())).header["devices"]["YCB models"]
-print("YCB models:", ycb.DESCRIPTIONS.get(looks, looks))
+print("YCB models:", ycb.described(looks))
 print("hardware:", ", ".join(map(str, lab_logs)) or "no log, no number")
 
 # %% [markdown]

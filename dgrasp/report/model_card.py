@@ -110,16 +110,12 @@ def _tuned(experiment: Experiment) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _described(models: str) -> str:
-    return ycb.DESCRIPTIONS.get(models, models)
-
-
 def _success(experiment: Experiment) -> pd.DataFrame:
     trials = read_trials(experiment.evaluation())
     rates = success_rates(trials, experiment.profile.evaluation)
     cells = [f"{r.successes} of {r.n} [{r.low:.2f}, {r.high:.2f}]" for r in rates.itertuples()]
     table = rates.assign(cell=cells).pivot(index="policy", columns="task", values="cell")
     tasks = list(experiment.profile.evaluation.tasks)
-    models = trials.groupby("task")["models"].agg(lambda names: "; ".join(sorted(map(_described, set(names)))))
+    models = trials.groupby("task")["models"].agg(lambda names: "; ".join(sorted(map(ycb.described, set(names)))))
     table = table.loc[list(dict.fromkeys(rates["policy"])), tasks].reset_index()
     return pd.concat([table, pd.DataFrame([{"policy": "object models", **models[tasks]}])], ignore_index=True)

@@ -38,9 +38,9 @@ def slope_cosines(
         for model, value in values.items():
             rep = representation(MODELS[model] or EVALUATED_IN)
             rows[model].append(slope_agreement(value.bind(enc), T_r, T_target, rep))
-    columns = ["translation", "rotation"]
-    tables = {model: pd.DataFrame(torch.cat(found).numpy(), columns=columns) for model, found in rows.items()}
-    return pd.concat(tables, names=["model"]).reset_index("model").reset_index(drop=True)
+    cosines = {model: torch.cat(found).numpy() for model, found in rows.items()}
+    tables = [pd.DataFrame({"model": m, "translation": c[:, 0], "rotation": c[:, 1]}) for m, c in cosines.items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 def one_per_method(models: Iterable[str]) -> dict[str, str]:

@@ -67,14 +67,11 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def _run_off(policy: str, run: Run) -> dict[str, float]:
     """Success of the untuned and of the chosen settings in the study's run-off; nothing where there was none."""
     study = _study(policy, run)
-    met = {key.removeprefix("final "): won / made for key, (won, made) in _finals(study).items()}
-    if not met:
+    first = next(t for t in _finished(study) if t.state is optuna.trial.TrialState.COMPLETE)
+    if (met := study.user_attrs.get(f"final {first.number}")) is None:
         return {}
-    return {"untuned again": met.get(str(_finished(study)[0].number), float("nan")), "chosen": run.summary["success"]}
-
-
-def _finals(study: optuna.Study) -> dict[str, list[int]]:
-    return {key: value for key, value in study.user_attrs.items() if key.startswith("final ")}
+    won, made = met
+    return {"untuned again": won / made, "chosen": run.summary["success"]}
 
 
 def _last(trial: optuna.trial.FrozenTrial) -> float:

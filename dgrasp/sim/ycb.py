@@ -21,6 +21,11 @@ DESCRIPTIONS = {
 ATTRIBUTION = "YCB Object and Model Set (Calli et al. 2015), CC BY 4.0, meshes simplified"
 
 
+def described(models: str) -> str:
+    """What a record calls its models, for readers; other names (prisms) as they are."""
+    return DESCRIPTIONS.get(models, models)
+
+
 @dataclass(frozen=True)
 class Facts:
     """Mass in kg (YCB's sheet), lateral friction (pybullet-object-models), flat colour (RGB; by eye)."""
