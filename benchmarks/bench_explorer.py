@@ -16,14 +16,14 @@ import torch
 from plain import CENTRE, entry, frozen, value_on
 
 from dgrasp.cameras import Intrinsics, Views, view_from_sphere
-from dgrasp.data import Demonstration
-from dgrasp.nerf import build_nerf
+from dgrasp.data.demonstrations import Demonstration
+from dgrasp.experiment.profiles import load_profile
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import uniform_poses
-from dgrasp.profiles import load_profile
-from dgrasp.report.explorer import Explorer
-from dgrasp.report.pose_slice import PoseSlice
-from dgrasp.report.slice_canvas import Canvas
-from dgrasp.sim import Scene
+from dgrasp.report.explorer.canvas import Canvas
+from dgrasp.report.explorer.explorer import Explorer
+from dgrasp.report.explorer.pose_slice import PoseSlice
+from dgrasp.sim.scene import Scene
 
 REPEATS = 9
 VIEWS = 2

@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dgrasp.cameras import Intrinsics, pixel_rays, view_from_sphere
-from dgrasp.nerf import NerfConfig, build_nerf
 from dgrasp.nerf.batches import RayBatch
 from dgrasp.nerf.blocks import ResidualBlock
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.fast.trunk import plain_trunk, trunk
+from dgrasp.nerf.model import build_nerf
 from dgrasp.nerf.precision import bfloat16_gain
 from dgrasp.nerf.pretrain import ViewSynthesis, build_optimizer
 from dgrasp.nerf.rendering import uniform
 from dgrasp.nerf.sampling import sample_bilinear
-from dgrasp.nerf.trunk import plain_trunk, trunk
 
 SCENES, RAYS, VIEWS, SIZE, REPEATS = 4, 256, 2, 96, 5
 CONFIG = {

@@ -26,10 +26,13 @@ from plain import (
     value_on,
 )
 
-from dgrasp.nerf import NerfConfig, build_nerf
-from dgrasp.policy import OptimizerConfig, optimize_poses
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import uniform_poses
-from dgrasp.value import GraspValue, ValueConfig
+from dgrasp.slopes.climb import optimize_poses
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.value.config import ValueConfig
+from dgrasp.value.function import GraspValue
 
 STARTS, STEPS, VIEWS = 512, 2, 2
 PLAIN_CHUNK = 512
@@ -60,7 +63,7 @@ def benchmarks() -> dict[str, dict[str, object]]:
 
 def plan(score, starts: int = STARTS, steps: int = STEPS, chunk: int | None = None, keep=()):  # type: ignore[no-untyped-def]
     """One optimization from random starts; the chunk defaults to ours."""
-    settings = {"steps": steps, "keep": keep} | ({} if chunk is None else {"chunk": chunk})
+    settings = {"steps": steps, "pruning": keep} | ({} if chunk is None else {"chunk": chunk})
     poses = uniform_poses(starts, *BOUNDS, torch.Generator().manual_seed(0))
     return optimize_poses(score, poses, OptimizerConfig.model_validate(settings), bounds=BOUNDS)
 
@@ -81,14 +84,14 @@ def multiply_adds(value: GraspValue) -> int:
 
 def laptop_plan():  # type: ignore[no-untyped-def]
     """A plan with the laptop profile's Phi, queries, images and optimizer (untrained weights, 1,024 starts or more)."""
-    from dgrasp.profiles import load_profile
+    from dgrasp.experiment.profiles import load_profile
 
     profile = load_profile("laptop")
-    if profile.optimizer.starts < 1024:
-        raise ValueError(f"laptop profile: {profile.optimizer.starts} starts; the benchmark is about 1,024 or more")
+    if profile.optimizer.n_starts < 1024:
+        raise ValueError(f"laptop profile: {profile.optimizer.n_starts} starts; the benchmark is about 1,024 or more")
     value = frozen(value_on(build_nerf(profile.nerf), profile.value))
     score = value.bind(encoded(value, VIEWS, profile.data.width, profile.data.height))
-    poses = uniform_poses(profile.optimizer.starts, *BOUNDS, torch.Generator().manual_seed(0))
+    poses = uniform_poses(profile.optimizer.n_starts, *BOUNDS, torch.Generator().manual_seed(0))
     return lambda: optimize_poses(score, poses, profile.optimizer, bounds=BOUNDS)
 
 

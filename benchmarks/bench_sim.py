@@ -21,9 +21,14 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.data import DataConfig
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.data.config import DataConfig
 from dgrasp.data.generate import demonstrate_scene
-from dgrasp.sim import Cell, CellConfig, Scene, evaluation_viewpoints, oracle, task
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.oracle import oracle
+from dgrasp.sim.scene import Scene
+from dgrasp.sim.tasks.paper import task
 
 Job = tuple[Scene, np.ndarray]
 

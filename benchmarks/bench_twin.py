@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from dgrasp.evaluation import Observer
-from dgrasp.robot.cell import UnsafePose
+from dgrasp.cell.interface import UnsafePose
+from dgrasp.evaluation.attempt import Observer
 from dgrasp.robot.safety import SafetyLimits
 from dgrasp.robot.trials import PAPER_OBJECTS
-from dgrasp.robot.twin import TwinCell
+from dgrasp.twin.cell import TwinCell
 
 PRESENTATIONS = 2  # of each of the ten objects
 

@@ -21,7 +21,9 @@ from plain import (
 )
 
 from dgrasp.poses import representation, uniform_poses
-from dgrasp.value import ValueConfig, exact_slope_loss, slope_loss, value_loss
+from dgrasp.slopes.exact import exact_slope_loss
+from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
+from dgrasp.value.config import ValueConfig
 
 REP = representation("quat")
 MAIN, AUX = 512, 64
@@ -54,13 +56,13 @@ class Steps:
     def main_and_aux_plain(self) -> None:
         """The same by ordinary second-order autograd."""
         self._clear()
-        main = value_loss(self.plain.logits(self.T, 1)[None])
+        main = grasp_ranking_loss(self.plain.logits(self.T, 1)[None])
         (main + slope_loss(self.plain, self.poses, self.targets, REP)).backward()
 
     def _main_loss(self) -> torch.Tensor:
         with torch.no_grad():
             a = self.value.activations(self.enc, self.T[None])
-        return value_loss(self.value.readout(a))
+        return grasp_ranking_loss(self.value.readout(a))
 
     def _features(self, T: torch.Tensor) -> torch.Tensor:
         return self.value.activations(self.enc, T[None])[0]

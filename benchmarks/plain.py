@@ -18,10 +18,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dgrasp.cameras import Intrinsics, pixels_of, view_from_sphere
-from dgrasp.nerf import EncodedViews, NerfConfig, build_nerf
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.field import positional_code
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import invert, rotate_directions, transform_points
-from dgrasp.value import GraspReadout, GraspValue, QueryPoints, ValueConfig
+from dgrasp.value.config import ValueConfig
+from dgrasp.value.function import GraspValue
+from dgrasp.value.queries import QueryPoints
+from dgrasp.value.readout import GraspReadout
 
 CENTRE = torch.tensor([0.2, 0.0, 0.9605], dtype=torch.float64)
 

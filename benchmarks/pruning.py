@@ -16,11 +16,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from dgrasp import streams
-from dgrasp.evaluation import Observer
+from dgrasp.evaluation.attempt import Observer
 from dgrasp.evaluation.statistics import mcnemar
-from dgrasp.experiment import Experiment
-from dgrasp.policy import GraspPolicy
-from dgrasp.sim import Cell, task
+from dgrasp.experiment.chain import Experiment
+from dgrasp.policy.policies import GraspPolicy
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.tasks.paper import task
 
 TASKS = {"simple": 5, "clutter": 5, "novel": 1}  # attempts in a scene
 
@@ -73,7 +74,7 @@ def main() -> None:
     keep = tuple(tuple(map(int, pair.split(":"))) for pair in options.keep)
     settings = experiment.profile.optimizer
     full, pruned = (
-        experiment.source(options.policy, type(settings).model_validate(settings.model_dump() | {"keep": k})).load()
+        experiment.source(options.policy, type(settings).model_validate(settings.model_dump() | {"pruning": k})).load()
         for k in ((), keep)
     )
     rows = compare(full, pruned, experiment.observer, options.scenes)

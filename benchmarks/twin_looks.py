@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 
 from dgrasp.data.card import markdown_table
-from dgrasp.experiment import Experiment
-from dgrasp.robot.sweep import SweepConfig, SweepRecipe, read_sweep, sweep
-from dgrasp.robot.twin_config import TwinConfig
+from dgrasp.experiment.chain import Experiment
 from dgrasp.sim.render import Light
+from dgrasp.twin.reality import TwinConfig
+from dgrasp.twin.sweep import SweepConfig, SweepRecipe, read_sweep, sweep
 
 PLAIN = Light()
 TEXTURE = {"textured_bench": False}

@@ -2,9 +2,9 @@
 
 For problems of your own, with any differentiable `value(pose) -> score` and nothing else of this package:
 
-    from dgrasp import OptimizerConfig, optimize_poses, slope_loss, value_loss
+    from dgrasp import OptimizerConfig, optimize_poses, slope_loss, grasp_ranking_loss
 
-    loss = value_loss(value(T_good_and_others))          # (n, 4, 4), metres, the good one first -> scores (n,)
+    loss = grasp_ranking_loss(value(T_good_and_others))          # (n, 4, 4), metres, the good one first -> scores (n,)
     loss = loss + slope_loss(value, T, T_later, "quat")  # poses on trajectories, and where they went next: (n, 4, 4)
     found = optimize_poses(value, T_random, OptimizerConfig(), bounds=(low, high))  # best first
 
@@ -27,38 +27,38 @@ __version__ = "0.1.0.dev0"
 keep_freed_memory()
 
 _HOMES = {
-    "Experiment": "dgrasp.experiment",
-    "GraspPolicy": "dgrasp.policy",
-    "GraspValue": "dgrasp.value",
-    "OptimizerConfig": "dgrasp.policy",
-    "POLICIES": "dgrasp.policy",
-    "Profile": "dgrasp.profiles",
+    "Experiment": "dgrasp.experiment.chain",
+    "GraspPolicy": "dgrasp.policy.policies",
+    "GraspValue": "dgrasp.value.function",
+    "OptimizerConfig": "dgrasp.slopes.config",
+    "POLICIES": "dgrasp.policy.policies",
+    "Profile": "dgrasp.experiment.profiles",
     "Views": "dgrasp.cameras",
-    "exact_slope_loss": "dgrasp.value",
-    "load_profile": "dgrasp.profiles",
-    "optimize_poses": "dgrasp.policy",
+    "exact_slope_loss": "dgrasp.slopes.exact",
+    "grasp_ranking_loss": "dgrasp.slopes.losses",
+    "load_profile": "dgrasp.experiment.profiles",
+    "optimize_poses": "dgrasp.slopes.climb",
     "representation": "dgrasp.poses",
-    "slope_loss": "dgrasp.value",
-    "slopes": "dgrasp.value",
-    "value_loss": "dgrasp.value",
+    "slope_loss": "dgrasp.slopes.losses",
+    "value_gradient": "dgrasp.slopes.losses",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 
 if TYPE_CHECKING:
     from dgrasp.cameras import Views as Views
-    from dgrasp.experiment import Experiment as Experiment
-    from dgrasp.policy import POLICIES as POLICIES
-    from dgrasp.policy import GraspPolicy as GraspPolicy
-    from dgrasp.policy import OptimizerConfig as OptimizerConfig
-    from dgrasp.policy import optimize_poses as optimize_poses
+    from dgrasp.experiment.chain import Experiment as Experiment
+    from dgrasp.experiment.profiles import Profile as Profile
+    from dgrasp.experiment.profiles import load_profile as load_profile
+    from dgrasp.policy.policies import POLICIES as POLICIES
+    from dgrasp.policy.policies import GraspPolicy as GraspPolicy
     from dgrasp.poses import representation as representation
-    from dgrasp.profiles import Profile as Profile
-    from dgrasp.profiles import load_profile as load_profile
-    from dgrasp.value import GraspValue as GraspValue
-    from dgrasp.value import exact_slope_loss as exact_slope_loss
-    from dgrasp.value import slope_loss as slope_loss
-    from dgrasp.value import slopes as slopes
-    from dgrasp.value import value_loss as value_loss
+    from dgrasp.slopes.climb import optimize_poses as optimize_poses
+    from dgrasp.slopes.config import OptimizerConfig as OptimizerConfig
+    from dgrasp.slopes.exact import exact_slope_loss as exact_slope_loss
+    from dgrasp.slopes.losses import grasp_ranking_loss as grasp_ranking_loss
+    from dgrasp.slopes.losses import slope_loss as slope_loss
+    from dgrasp.slopes.losses import value_gradient as value_gradient
+    from dgrasp.value.function import GraspValue as GraspValue
 
 
 def __getattr__(name: str) -> Any:

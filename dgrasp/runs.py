@@ -35,6 +35,7 @@ import torch
 
 from dgrasp.config import Config
 from dgrasp.files import DamagedFileError, load_tensors, read_json, save_tensors, write_json, write_text
+from dgrasp.renamed import as_called_now
 
 RECORDED_VERSIONS = (
     "torch",
@@ -74,7 +75,7 @@ class Run:
         """What `finish` recorded; raises RunError if the run is not complete."""
         if not self.complete:
             raise RunError(f"{self.path}: run is not complete; run the notebook of stage {self.stage!r} first")
-        return read_json(self.path / "done.json")["summary"]
+        return as_called_now(read_json(self.path / "done.json")["summary"])
 
     def log(self, step: int, **values: float) -> None:
         """Append one line of metrics and flush it to disk."""
@@ -192,7 +193,13 @@ def read_run(path: Path, config: type[Config]) -> Run:
     recipe = {key: recorded[key] for key in ("stage", "config", "inputs", "seed", "code")}
     if recorded["fingerprint"] != _fingerprint(recipe):
         raise DamagedFileError(f"{path / 'run.json'}: its contents do not match its fingerprint; it has been edited")
-    return Run(path, recipe["stage"], recorded["fingerprint"], config.model_validate(recipe["config"]), recipe["seed"])
+    return Run(
+        path,
+        recipe["stage"],
+        recorded["fingerprint"],
+        config.model_validate(as_called_now(recipe["config"])),
+        recipe["seed"],
+    )
 
 
 def _fingerprint(recipe: Mapping[str, Any]) -> str:

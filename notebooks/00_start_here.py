@@ -35,11 +35,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from dgrasp import slope_loss, value_loss
-from dgrasp.report import docking
+from dgrasp import grasp_ranking_loss, slope_loss
+from dgrasp.examples import peg_in_hole
+from dgrasp.examples.plane import climb, demonstrations, plot_landscape, train_value_in_plane
 from dgrasp.report.notebook import load_settings, registry_table, show_source, versions
 from dgrasp.report.outputs import save_output
-from dgrasp.report.plane import climb, demonstrations, plot_landscape, train_value_in_plane
 
 settings = load_settings(profile)
 
@@ -76,7 +76,7 @@ for name, value in (("main loss only", base), ("main + auxiliary loss", dgrasp))
 # $$\mathcal{L}_{main} = -\log \frac{e^{\Psi(p^0)}}{\sum_{i=0}^{N} e^{\Psi(p^i)}}.$$
 
 # %%
-show_source(value_loss)
+show_source(grasp_ranking_loss)
 
 # %% [markdown]
 # The *auxiliary loss* (Eq. 4) compares the slope with the displacement to a later pose of the demonstration,
@@ -102,48 +102,50 @@ show_source(slope_loss)
 #   metres. Out come poses and scores, the best first, and with `record=True` all paths.
 #
 # The plane needed the first and the third: its walkers are poses of which the value reads two numbers. Here is the same
-# with real poses: **a plug that has to find its socket**, from twelve demonstrations which turn it on the way to a
-# place in front of the socket and then push straight in. The network is small and sees the pose alone. Both losses and
+# with real poses: **a peg that has to find its hole**, from twelve demonstrations which turn it on the way to a
+# place in front of the hole and then push straight in. The network is small and sees the pose alone. Both losses and
 # the training loop fit in a page:
 
 # %%
-show_source(docking.train_docking_value)
+show_source(peg_in_hole.train_insertion_value)
 
 # %% [markdown]
-# Then 500 plugs climb what was learnt, from random poses all over the box, and this is all there is to it:
+# Then 500 pegs climb what was learnt, from random poses all over the box, and this is all there is to it:
 
 # %%
-show_source(docking.dock)
+show_source(peg_in_hole.dock)
 
 # %%
-demos = docking.demonstrations(12, seed)
-plugs = {
-    "main loss only": docking.dock(docking.train_docking_value(demos, slope_weight=0.0, seed=seed), seed),
-    "main + auxiliary loss": docking.dock(docking.train_docking_value(demos, slope_weight=1.0, seed=seed), seed),
+demos = peg_in_hole.demonstrations(12, seed)
+pegs = {
+    "main loss only": peg_in_hole.insert(peg_in_hole.train_insertion_value(demos, slope_weight=0.0, seed=seed), seed),
+    "main + auxiliary loss": peg_in_hole.insert(
+        peg_in_hole.train_insertion_value(demos, slope_weight=1.0, seed=seed), seed
+    ),
 }
-for name, found in plugs.items():
-    share = docking.docked(found[-1]).float().mean()
-    print(f"{name:22s} plugs that end within 2 cm and 15 degrees of the socket: {share:.0%}")
+for name, found in pegs.items():
+    share = peg_in_hole.inserted(found[-1]).float().mean()
+    print(f"{name:22s} pegs that end within 2 cm and 15 degrees of the hole: {share:.0%}")
 
 # %% [markdown]
-# Seen from the side, the starts at the far ends of the lines; the thick stroke is where a plug ends and how it points.
-# Both networks turn plugs the right way; only one tells them where to go.
+# Seen from the side, the starts at the far ends of the lines; the thick stroke is where a peg ends and how it points.
+# Both networks turn pegs the right way; only one tells them where to go.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
-for ax, (name, found) in zip(axes, plugs.items(), strict=True):
-    docking.plot_docking(ax, found[:, :: len(found[0]) // 60], name)
-data = pd.concat([docking.docking_table(found, name) for name, found in plugs.items()])
-save_output("docking", figure, data, Path(build) / "figures", profile=settings.name, runs={}, seed=seed)
+for ax, (name, found) in zip(axes, pegs.items(), strict=True):
+    peg_in_hole.plot_insertion(ax, found[:, :: len(found[0]) // 60], name)
+data = pd.concat([peg_in_hole.insertion_table(found, name) for name, found in pegs.items()])
+save_output("peg_in_hole", figure, data, Path(build) / "figures", profile=settings.name, runs={}, seed=seed)
 
 # %% [markdown]
-# Be fair to the left picture: of 500 plugs some start near the socket, and the best-scored one of them does dock. With
+# Be fair to the left picture: of 500 pegs some start near the hole, and the best-scored one of them does dock. With
 # enough starts a bad landscape still yields one good pose, which is how the paper's Base policies succeed at all.
 # Slopes decide how many starts you need.
 
 # %%
-for name, found in plugs.items():
-    print(f"{name:22s} the best-scored plug of all is in the socket: {bool(docking.docked(found[-1, 0]))}")
+for name, found in pegs.items():
+    print(f"{name:22s} the best-scored peg of all is in the hole: {bool(peg_in_hole.inserted(found[-1, 0]))}")
 
 # %% [markdown]
 # ## The real thing
@@ -164,14 +166,14 @@ registry_table()
 
 # %%
 print(f"{settings.name}: {settings.data.train_scenes} training scenes, {settings.nerf.training.steps} steps of Phi")
-print(f"{settings.value.steps} steps of Psi, {settings.optimizer.starts} starting poses per plan")
+print(f"{settings.value.steps} steps of Psi, {settings.optimizer.n_starts} starting poses per plan")
 
 # %% [markdown]
 # ## Try it
 #
 # - Set `slope_weight=0.1`, or give fewer demonstrations: how little slope teaching is enough?
 # - Replace the demonstrations by detours: the slopes follow whatever was demonstrated, wise or not.
-# - Give the plugs 3 demonstrations, or 30. Let them climb in six numbers of rotation: `"6d"` in `slope_loss` and
+# - Give the pegs 3 demonstrations, or 30. Let them climb in six numbers of rotation: `"6d"` in `slope_loss` and
 #   `representation="6d"` in `optimize_poses`.
 
 # %%

@@ -38,15 +38,16 @@ from IPython.display import Markdown, display
 
 from dgrasp import sim, streams
 from dgrasp.cameras import Intrinsics
-from dgrasp.data import DemonstrationSet, attempts_table, objects_table, poses_table
-from dgrasp.experiment import Experiment
-from dgrasp.records import identical_scenes
-from dgrasp.report.draw import show_view
-from dgrasp.report.film import film
+from dgrasp.data.demonstrations import DemonstrationSet
+from dgrasp.data.statistics import attempts_table, objects_table, poses_table
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.record import identical_scenes
+from dgrasp.report.figures.draw import show_view
+from dgrasp.report.figures.filmstrip import film
+from dgrasp.report.figures.pictures import picture
+from dgrasp.report.figures.plots import plot_demonstration
 from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import save_output
-from dgrasp.report.plots import plot_demonstration
-from dgrasp.report.scenes import picture
 
 experiment = Experiment.at(profile, build, seed)
 run = experiment.demonstrations()

@@ -32,13 +32,13 @@ seed = 0
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from dgrasp.data import DemonstrationSet
-from dgrasp.experiment import Experiment
-from dgrasp.nerf import MVNeRF
+from dgrasp.data.demonstrations import DemonstrationSet
+from dgrasp.experiment.chain import Experiment
+from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.validation import novel_views
-from dgrasp.report.knowledge import beside, plot_ray_knowledge, ray_knowledge, train_probes
+from dgrasp.report.figures.plots import plot_novel_view
+from dgrasp.report.figures.probes import beside, plot_ray_knowledge, ray_knowledge, train_probes
 from dgrasp.report.notebook import show_source, summary_table, versions
-from dgrasp.report.plots import plot_novel_view
 
 experiment = Experiment.at(profile, build, seed)
 run = experiment.nerf()

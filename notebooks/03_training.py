@@ -33,15 +33,17 @@ seed = 0
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from dgrasp.data import DemonstrationSet
-from dgrasp.experiment import Experiment
+from dgrasp.data.demonstrations import DemonstrationSet
+from dgrasp.experiment.chain import Experiment
+from dgrasp.report.figures.pictures import picture
+from dgrasp.report.figures.plots import plot_labelled_poses, plot_queries, plot_slopes, policy_colour
+from dgrasp.report.figures.second_order import second_order_table
+from dgrasp.report.figures.slope_arrows import one_per_method, slope_arrows, slope_cosines
 from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import save_output
-from dgrasp.report.plots import plot_labelled_poses, plot_queries, plot_slopes, policy_colour
-from dgrasp.report.scenes import picture
-from dgrasp.report.second_order import second_order_table
-from dgrasp.report.slopes import one_per_method, slope_arrows, slope_cosines
-from dgrasp.value import QueryPoints, exact_slope_loss, slope_loss, value_loss
+from dgrasp.slopes.exact import exact_slope_loss
+from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
+from dgrasp.value.queries import QueryPoints
 
 experiment = Experiment.at(profile, build, seed)
 runs = experiment.values()
@@ -97,7 +99,7 @@ for place, (whose, queries) in enumerate({"the paper": QueryPoints.from_config()
 # grasps of the same scene that the open hand does not reach past a neighbour.
 
 # %%
-show_source(value_loss)
+show_source(grasp_ranking_loss)
 
 # %% [markdown]
 # ## The auxiliary loss

@@ -34,18 +34,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dgrasp.data import DemonstrationSet
-from dgrasp.experiment import Experiment
-from dgrasp.policy import optimize_poses, policy_spec, success_by_value, value_ranks_success
-from dgrasp.report import plots
-from dgrasp.report.climbs import arrivals, convergence, final_values, record_climb, shown
-from dgrasp.report.explorer import Explorer
-from dgrasp.report.explorer_widget import ExplorerWidget
+from dgrasp.data.demonstrations import DemonstrationSet
+from dgrasp.evaluation.study.trials import SEARCHED, study_table, study_trials
+from dgrasp.experiment.chain import Experiment
+from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
+from dgrasp.policy.policies import policy_spec
+from dgrasp.report.explorer.explorer import Explorer
+from dgrasp.report.explorer.widget import ExplorerWidget
+from dgrasp.report.figures import plots
+from dgrasp.report.figures.climbs import arrivals, convergence, final_values, record_climb, shown
+from dgrasp.report.figures.pictures import picture
+from dgrasp.report.figures.slope_arrows import slope_cosines
 from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import save_output
-from dgrasp.report.scenes import picture
-from dgrasp.report.slopes import slope_cosines
-from dgrasp.report.studies import SEARCHED, study_table, study_trials
+from dgrasp.slopes.climb import optimize_poses
 
 experiment = Experiment.at(profile, build, seed)
 tuned = experiment.tuning()
@@ -150,14 +152,14 @@ for id, (task, wanted) in panels.items():
 # ## "More stable convergence", as a number
 #
 # The paper sees it in its figures of the simple task and of novel objects. Here every start climbs to the end
-# (`keep=()`, the paper's procedure; 64 of them), on validation scenes, the same starts for all policies. After each
+# (`pruning=()`, the paper's procedure; 64 of them), on validation scenes, the same starts for all policies. After each
 # step: which share is near a valid grasp (2 cm, 15 degrees, up to the gripper's half turn; valid grasps are the
 # oracle's, which knows those of prisms alone), and which share sits in a corner of the workspace, a known failure of
 # such policies? Before you look: which of the two should the slopes change more?
 
 # %%
 compared = [p for p in policies if policy_spec(p).schedule == "sync"] or policies
-every_start = {"split": "validation", "drawn": False, "keep": (), "starts": 64}
+every_start = {"split": "validation", "drawn": False, "pruning": (), "n_starts": 64}
 climbs_of = {
     task: {p: [record_climb(experiment, p, task, scene=i, **every_start) for i in range(8)] for p in compared}
     for task in ("simple", "novel")

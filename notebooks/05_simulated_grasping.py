@@ -30,16 +30,18 @@ seed = 0
 # %%
 import matplotlib.pyplot as plt
 
-from dgrasp import replication
-from dgrasp.evaluation import read_trials, success_rates
-from dgrasp.experiment import Experiment
-from dgrasp.policy import success_by_value, value_ranks_success
-from dgrasp.report import findings, plots
-from dgrasp.report.climbs import shown
+from dgrasp.evaluation.statistics import success_rates
+from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment import replication
+from dgrasp.experiment.chain import Experiment
+from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
+from dgrasp.report.figures import plots
+from dgrasp.report.figures.climbs import shown
 from dgrasp.report.notebook import versions
 from dgrasp.report.outputs import save_output
-from dgrasp.report.tables import printable, table_1
-from dgrasp.sim import ycb
+from dgrasp.report.tables import findings
+from dgrasp.report.tables.success import printable, table_1
+from dgrasp.sim.objects import ycb
 
 experiment = Experiment.at(profile, build, seed)
 run = experiment.evaluation()
@@ -74,7 +76,7 @@ save_output(
     profile=settings_name,
     runs=experiment.used() | {"evaluation": run},
     seed=seed,
-    ycb_looks=models,
+    ycb_appearance=models,
     about={"repetitions": settings.repetitions, "confidence": settings.confidence},
 )
 table
@@ -221,7 +223,8 @@ if not kept:
     print("nothing")
 
 # %% [markdown]
-# Which stage failed where a plan did, on validation scenes: `python -m dgrasp.report.diagnosis`. REPRODUCING.md has its
+# Which stage failed where a plan did, on validation scenes:
+# `python -m dgrasp.experiment.diagnosis`. REPRODUCING.md has its
 # counts.
 #
 # ## Try it

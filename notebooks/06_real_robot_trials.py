@@ -37,13 +37,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Markdown, display
 
-from dgrasp.experiment import Experiment
+from dgrasp.experiment.chain import Experiment
+from dgrasp.report.figures.plots import plot_table
 from dgrasp.report.notebook import show_source, versions
 from dgrasp.report.outputs import save_output
-from dgrasp.report.plots import plot_table
-from dgrasp.report.tables import printable_2, table_2
-from dgrasp.robot import read_log
-from dgrasp.robot.twin_trials import read_twin_trials
+from dgrasp.report.tables.success import printable_2, table_2
+from dgrasp.robot.log import read_log
+from dgrasp.twin.trials import read_twin_trials
 
 experiment = Experiment.at(profile, build, seed)
 settings = experiment.profile
@@ -71,7 +71,9 @@ figure, ax = plt.subplots(figsize=(8, 3.2))
 plot_table(ax, table, f"Table 2: grasp success, trials. {banners}")
 runs = experiment.used() | {"twin-trials": run}
 looks = ", ".join(sorted({log.header["devices"]["YCB models"] for log in logs.values()}))
-save_output("tab02", figure, rows, experiment.figures, profile=settings.name, runs=runs, seed=seed, ycb_looks=looks)
+save_output(
+    "tab02", figure, rows, experiment.figures, profile=settings.name, runs=runs, seed=seed, ycb_appearance=looks
+)
 table
 
 # %% [markdown]
@@ -83,7 +85,7 @@ table
 # hardware's column.
 
 # %%
-from dgrasp.robot import BACKENDS, RobotCell, banner
+from dgrasp.cell.interface import BACKENDS, RobotCell, banner
 
 for backend in BACKENDS:
     print(banner(backend))
@@ -114,9 +116,9 @@ objects
 # settings that the errors are drawn from, not one error.
 
 # %%
-from dgrasp.robot.twin import TwinCell
-from dgrasp.robot.twin_config import TwinConfig
-from dgrasp.sim import Cell
+from dgrasp.sim.cell import Cell
+from dgrasp.twin.cell import TwinCell
+from dgrasp.twin.reality import TwinConfig
 
 shown = list(settings.twin.trials.objects)[:3]
 figure, axes = plt.subplots(2, len(shown), figsize=(3 * len(shown), 4.4), squeeze=False)
@@ -167,7 +169,7 @@ reasons.str.replace(r"-?\d+(\.\d+)?", "…", regex=True).value_counts().rename("
 # policy valued highest; where none ended that way, the row says so.
 
 # %%
-from dgrasp.report.twin_figures import Example, choose_examples, examples_table, film_trial, plot_examples
+from dgrasp.report.figures.twin import Example, choose_examples, examples_table, film_trial, plot_examples
 
 world = (settings.twin.reality, settings.cell, experiment.observer, seed)
 examples = [
@@ -189,8 +191,8 @@ save_output("fig07", figure, examples_table(examples), experiment.figures, profi
 # image of an object by 14 mm, in each view elsewhere.
 
 # %%
-from dgrasp.report.twin_figures import plot_calibration_sweep, ycb_looks
-from dgrasp.robot.sweep import read_sweep, sweep_rates
+from dgrasp.report.figures.twin import plot_calibration_sweep, ycb_appearance
+from dgrasp.twin.sweep import read_sweep, sweep_rates
 
 swept = experiment.calibration_sweep()
 attempts = read_sweep(swept)
@@ -206,7 +208,7 @@ save_output(
     profile=settings.name,
     runs=swept_runs,
     seed=seed,
-    ycb_looks=ycb_looks(attempts),
+    ycb_appearance=ycb_appearance(attempts),
 )
 
 # %% [markdown]
@@ -227,9 +229,9 @@ import numpy as np
 
 has_opencv = importlib.util.find_spec("cv2") is not None
 if has_opencv:
-    from dgrasp.robot.calibration import BadCalibration, calibrate
-    from dgrasp.robot.calibration_data import SyntheticCell
-    from dgrasp.sim.rigid import inverse
+    from dgrasp.cell.transforms import inverse
+    from dgrasp.robot.calibration.hand_eye import BadCalibration, calibrate
+    from dgrasp.robot.calibration.synthetic import SyntheticCell
 
     rng = np.random.default_rng(seed)
     lab = SyntheticCell.draw(rng)
@@ -252,7 +254,7 @@ else:
 if has_opencv:
     from dataclasses import replace
 
-    from dgrasp.sim.rigid import transform, yaw
+    from dgrasp.cell.transforms import transform, yaw
 
     upright = lab.postures(rng, 1, tilt=2.0)[0]
     turned = [transform(yaw(a) @ upright[:3, :3], upright[:3, 3]) for a in np.linspace(-0.3, 0.3, 12)]
@@ -270,7 +272,7 @@ if has_opencv:
 
 # %%
 if has_opencv:
-    from dgrasp.robot.board import write_board
+    from dgrasp.robot.calibration.board import write_board
 
     figure, axes = plt.subplots(1, 3, figsize=(9, 2.4))
     for ax, s in zip(axes, sightings, strict=False):
@@ -283,13 +285,14 @@ if has_opencv:
 # ## Own images
 #
 # A folder of photographs with known cameras (`transforms.json`, nerfstudio's layout) is enough to get ranked grasps:
-# `rank_grasps(folder, policy, width=...)`, or `python -m dgrasp.robot.own_images FOLDER` (with the policies on record).
+# `rank_grasps(folder, policy, width=...)`, or
+# `python -m dgrasp.experiment.plan_from_images FOLDER` (with the policies on record).
 # Here the exporter writes two views of the twin, and the function reads them like anybody's photographs.
 
 # %%
-from dgrasp.data import write_transforms
-from dgrasp.report.draw import draw_gripper, show_view
-from dgrasp.robot.own_images import rank_grasps
+from dgrasp.data.export import write_transforms
+from dgrasp.experiment.plan_from_images import rank_grasps
+from dgrasp.report.figures.draw import draw_gripper, show_view
 
 known = settings.evaluation.policies
 policy = "dgrasp_quat_sync" if "dgrasp_quat_sync" in known else known[-1]
@@ -351,10 +354,10 @@ ranked.table.round(3)
 # ```python
 # from pathlib import Path
 #
-# from dgrasp.robot.board import Board, write_board
-# from dgrasp.robot.calibration import calibrate
+# from dgrasp.robot.calibration.board import Board, write_board
+# from dgrasp.robot.calibration.hand_eye import calibrate
 # from dgrasp.robot.drivers.realsense import RealSenseCamera
-# from dgrasp.robot.sightings import collect_sightings, measured_flange
+# from dgrasp.robot.calibration.sightings import collect_sightings, measured_flange
 #
 # arm, serial = "192.0.2.7", "012345678901"  # the controller's address, the D415's serial number
 # write_board(Board(), Path("board.pdf"))
@@ -378,7 +381,7 @@ ranked.table.round(3)
 # print(np.array(calibration.T_world_board)[:3, 3])
 # print((measured_flange(arm) @ [0.0, 0.0, 0.120, 1.0])[:3])
 #
-# from dgrasp.robot.sightings import touched_height
+# from dgrasp.robot.calibration.sightings import touched_height
 #
 # board_heights = []
 # for corner in range(4):
@@ -390,7 +393,7 @@ ranked.table.round(3)
 #
 # ```python
 # from dgrasp.robot import HardwareConfig, SafetyLimits, wrist_viewpoints
-# from dgrasp.robot.calibration import load_calibration
+# from dgrasp.robot.calibration.hand_eye import load_calibration
 # from dgrasp.robot.safety import SafetyCheck
 # from dgrasp.sim import evaluation_viewpoints
 #
@@ -408,16 +411,16 @@ ranked.table.round(3)
 # The file begins `arm: 192.0.2.7`; edit it by hand where the cell differs (`gripper`, `motion`). Steps 8 to 10:
 #
 # ```python
-# from dgrasp.experiment import Experiment
-# from dgrasp.report.tables import table_2
+# from dgrasp.experiment.chain import Experiment
+# from dgrasp.report.tables.success import table_2
 # from dgrasp.robot import CONFIRMATION, AskingOperator, TrialProtocol, for_real_robot, open_cell, run_trials
-# from dgrasp.robot.own_images import AtTrainedSize
+# from dgrasp.experiment.plan_from_images import ResizeToTraining
 #
 # names = ("base_quat_sync", "dgrasp_quat_sync")
 # experiment = Experiment.at("recorded", "build/recorded")
 # width = experiment.observer.width  # of the training images; the camera's are finer
 # config = HardwareConfig.read(Path("cell.yaml"))
-# policies = {name: AtTrainedSize(for_real_robot(experiment.policy(name), config.limits), width) for name in names}
+# policies = {name: ResizeToTraining(for_real_robot(experiment.policy(name), config.limits), width) for name in names}
 # runs = {name: run.fingerprint for name, run in experiment.used().items()}  # the log says which networks acted
 # protocol = TrialProtocol(policies=names, presentations=5, seed=0)
 # with open_cell(config) as cell, cell.armed(CONFIRMATION):
@@ -428,7 +431,7 @@ ranked.table.round(3)
 # The protocol and the rule of Sec. 5.2, as code:
 
 # %%
-from dgrasp.robot import TrialProtocol, for_real_robot
+from dgrasp.robot.trials import TrialProtocol, for_real_robot
 
 show_source(for_real_robot)
 series = TrialProtocol(policies=tuple(logs)[:2], presentations=5, seed=seed)
@@ -443,9 +446,9 @@ print(f"{len(series.trials())} trials for two policies; the operator sees: {firs
 # presentation of each object. In red the grasp that was executed, or refused.
 
 # %%
-from dgrasp.robot import ReplayCell
+from dgrasp.robot.replay import ReplayCell
 from dgrasp.robot.trials import pose_matrix
-from dgrasp.robot.twin_trials import IMAGES
+from dgrasp.twin.trials import IMAGES
 
 pictured = next((name for name in settings.twin.trials.pictured if name in logs), policy)
 replay = ReplayCell(logs[pictured], run.path / IMAGES)
@@ -467,9 +470,9 @@ for column, number in zip(axes.T, played, strict=False):
 # ## What we saw
 
 # %%
-from dgrasp.report.findings import paper_real
-from dgrasp.report.paper import paper_rate
-from dgrasp.sim import ycb
+from dgrasp.report.tables.findings import paper_real
+from dgrasp.report.tables.paper import paper_rate
+from dgrasp.sim.objects import ycb
 
 real = paper_real()
 for which in ("mean", "best"):

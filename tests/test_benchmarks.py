@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dgrasp.robot.twin_config import TwinConfig
+from dgrasp.twin.reality import TwinConfig
 
 GOOD = 'def benchmarks():\n    return {{"{name}": {{"value": {value}, "unit": "ms", "repeats": 3, "threads": 1}}}}\n'
 

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from dgrasp import records, replication
-from dgrasp.data import DemonstrationSet
-from dgrasp.evaluation import read_trials
-from dgrasp.experiment import Experiment
+from dgrasp.data.demonstrations import DemonstrationSet
+from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment import diagnosis, record, replication
+from dgrasp.experiment.chain import Experiment
 from dgrasp.files import DamagedFileError
-from dgrasp.report import diagnosis
 from dgrasp.runs import RunError
 
 MICRO = Path(__file__).parent / "data" / "micro.yaml"
@@ -120,20 +119,20 @@ def test_a_truncated_weights_file_is_named_and_costs_nothing_else(chain, undistu
 
 
 @pytest.fixture(scope="module")
-def record(undisturbed, tmp_path_factory):
+def recorded(undisturbed, tmp_path_factory):
     """The undisturbed experiment, and the folder it was recorded in."""
     folder = tmp_path_factory.mktemp("record") / "runs"
     experiment = Experiment.at(str(MICRO), undisturbed)
     experiment.twin_trials()
     experiment.calibration_sweep()
-    records.save(experiment, folder)
+    record.save(experiment, folder)
     return experiment, folder
 
 
 @pytest.mark.slow
-def test_a_record_gives_back_what_was_computed(record, tmp_path):
-    made, folder = record
-    read = records.RecordedExperiment.read(tmp_path, folder)
+def test_a_record_gives_back_what_was_computed(recorded, tmp_path):
+    made, folder = recorded
+    read = record.RecordedExperiment.read(tmp_path, folder)
     assert read.profile == made.profile
     for stage in ("evaluation", "nerf"):
         assert getattr(read, stage)().summary == getattr(made, stage)().summary
@@ -147,21 +146,21 @@ def test_a_record_gives_back_what_was_computed(record, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_record_names_the_demonstrations_of_the_training_and_not_those_made_again(record, tmp_path):
-    made, folder = record
-    read = records.RecordedExperiment.read(tmp_path, folder)
+def test_a_record_names_the_demonstrations_of_the_training_and_not_those_made_again(recorded, tmp_path):
+    made, folder = recorded
+    read = record.RecordedExperiment.read(tmp_path, folder)
     assert read.used()["demonstrations"].fingerprint == made.demonstrations().fingerprint
     assert read.training_data().summary == made.demonstrations().summary
     again = read.demonstrations()
-    same, scenes = records.identical_scenes(again, read.training_data())
+    same, scenes = record.identical_scenes(again, read.training_data())
     assert same == scenes == made.profile.data.train_scenes + made.profile.data.validation_scenes
     assert not list(folder.rglob("*.npz"))
 
 
 @pytest.mark.slow
-def test_plans_that_fail_are_put_down_to_a_stage(record, tmp_path):
-    _, folder = record
-    read = records.RecordedExperiment.read(tmp_path, folder)
+def test_plans_that_fail_are_put_down_to_a_stage(recorded, tmp_path):
+    _, folder = recorded
+    read = record.RecordedExperiment.read(tmp_path, folder)
     found = diagnosis.diagnose_all(read, replication.CONTRAST, ("simple",), scenes=3)
     assert len(found) == 6 and set(found["stage"]) <= set(diagnosis.STAGES)
     assert (found["stage"].eq("lifted") == found["outcome"].eq("success")).all()
@@ -174,10 +173,10 @@ def test_plans_that_fail_are_put_down_to_a_stage(record, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_model_card_says_what_the_runs_say(record):
-    made, folder = record
+def test_the_model_card_says_what_the_runs_say(recorded):
+    made, folder = recorded
     card = (folder / "model_card.md").read_text(encoding="utf-8")
-    assert records.recorded_profile(folder) == made.profile
+    assert record.recorded_profile(folder) == made.profile
     for run in (made.nerf(), *made.values().values()):
         (weights,) = run.path.glob("*.safetensors")
         assert f"{run.path.name}/{weights.name}" in card and (folder / run.path.name / weights.name).is_file()
@@ -191,31 +190,31 @@ def test_the_model_card_says_what_the_runs_say(record):
 
 
 @pytest.mark.slow
-def test_a_record_that_was_edited_or_is_missing_is_refused(record, tmp_path):
-    _, original = record
+def test_a_record_that_was_edited_or_is_missing_is_refused(recorded, tmp_path):
+    _, original = recorded
     folder = tmp_path / "runs"
     shutil.copytree(original, folder)
     (run,) = folder.glob("nerf-*/run.json")
     run.write_text(run.read_text().replace('"hidden": 32', '"hidden": 33'))
-    read = records.RecordedExperiment.read(tmp_path, folder)
+    read = record.RecordedExperiment.read(tmp_path, folder)
     with pytest.raises(DamagedFileError, match=r"nerf-.*has been edited"):
         read.nerf()
     shutil.rmtree(run.parent)
     with pytest.raises(
-        records.RecordError,
+        record.RecordError,
         match=r"no run of stage 'nerf' on record; stages: calibration-sweep, demonstrations, evaluation, tuning-",
     ):
-        records.RecordedExperiment.read(tmp_path, folder).nerf()
-    with pytest.raises(records.RecordError, match="seed: 1 asked"):
-        records.RecordedExperiment.read(tmp_path, folder, seed=1)
-    with pytest.raises(records.RecordError, match="no experiment is on record there"):
-        records.RecordedExperiment.read(tmp_path, tmp_path / "nowhere")
+        record.RecordedExperiment.read(tmp_path, folder).nerf()
+    with pytest.raises(record.RecordError, match="seed: 1 asked"):
+        record.RecordedExperiment.read(tmp_path, folder, seed=1)
+    with pytest.raises(record.RecordError, match="no experiment is on record there"):
+        record.RecordedExperiment.read(tmp_path, tmp_path / "nowhere")
 
 
 @pytest.mark.slow
-def test_recording_computes_nothing_and_keeps_the_old_record(record, tmp_path):
+def test_recording_computes_nothing_and_keeps_the_old_record(recorded, tmp_path):
     """A stage that is missing, or a change of the code since, is told and not computed."""
-    made, original = record
+    made, original = recorded
     folder = tmp_path / "runs"
     shutil.copytree(original, folder)
     build = tmp_path / "build"
@@ -224,34 +223,34 @@ def test_recording_computes_nothing_and_keeps_the_old_record(record, tmp_path):
     done.unlink()
     stages = sorted(path.name for path in (build / "runs").iterdir())
     with pytest.raises(RunError, match=r"evaluation-\w+: this stage is not complete"):
-        records.save(Experiment(made.profile, build, made.seed), folder)
+        record.save(Experiment(made.profile, build, made.seed), folder)
     assert sorted(path.name for path in (build / "runs").iterdir()) == stages and not done.exists()
-    assert records.RecordedExperiment.read(tmp_path, folder).evaluation().complete
-    with pytest.raises(records.RecordError, match="is on record already"):
-        records.save(records.RecordedExperiment.read(tmp_path, folder), folder)
-    with pytest.raises(records.RecordError, match="'micro' is for trying things out"):
-        records.save(made)
-    records.save(made, folder)
+    assert record.RecordedExperiment.read(tmp_path, folder).evaluation().complete
+    with pytest.raises(record.RecordError, match="is on record already"):
+        record.save(record.RecordedExperiment.read(tmp_path, folder), folder)
+    with pytest.raises(record.RecordError, match="'micro' is for trying things out"):
+        record.save(made)
+    record.save(made, folder)
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in original.iterdir())
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".runs")] == []
 
 
 @pytest.mark.slow
-def test_a_record_too_large_leaves_the_old_one(record, tmp_path, monkeypatch):
-    experiment, original = record
+def test_a_record_too_large_leaves_the_old_one(recorded, tmp_path, monkeypatch):
+    experiment, original = recorded
     folder = tmp_path / "runs"
     shutil.copytree(original, folder)
     before = sorted(path.name for path in folder.iterdir())
     monkeypatch.setattr(records, "LARGEST_MIB", 0.01)
-    with pytest.raises(records.RecordError, match=r"MiB to record, at most 0.01 are allowed"):
-        records.save(experiment, folder)
+    with pytest.raises(record.RecordError, match=r"MiB to record, at most 0.01 are allowed"):
+        record.save(experiment, folder)
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
 @pytest.mark.slow
-def test_fresh_scenes_and_other_training_seeds(record, tmp_path, monkeypatch):
-    made, folder = record
-    read = records.RecordedExperiment.read(tmp_path, folder)
+def test_fresh_scenes_and_other_training_seeds(recorded, tmp_path, monkeypatch):
+    made, folder = recorded
+    read = record.RecordedExperiment.read(tmp_path, folder)
     policies = replication.CONTRAST
     with pytest.raises(ValueError, match="scene_seed: 0 is the experiment's own"):
         replication.evaluate_fresh(read, 0)

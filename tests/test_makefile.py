@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dgrasp import records
+from dgrasp.experiment import record
 
 INTERPRETER = """\
 #!/bin/sh
@@ -168,7 +168,7 @@ def test_environment_is_made_again_for_other_extras(repository):
 
 def test_active_environment_needs_no_stamp(repository):
     planned = make(repository, "-n", "reproduce", "ENV=active").stdout
-    assert "python -m dgrasp.notebooks run notebooks/00_start_here.py" in planned
+    assert "python -m dgrasp.cli.notebooks run notebooks/00_start_here.py" in planned
     assert "environment.sh" not in planned and ".venv" not in planned
 
 
@@ -189,7 +189,7 @@ def test_help_is_the_default_and_names_every_target(root, repository):
 
 def test_profiles_are_those_of_the_package_and_the_record(root):
     shipped = [p.stem for p in (root / "dgrasp/profiles").glob("*.yaml")]
-    assert sorted(variable(root, "PROFILES").split()) == sorted([*shipped, records.NAME])
+    assert sorted(variable(root, "PROFILES").split()) == sorted([*shipped, record.NAME])
 
 
 def test_order_holds_however_slow_the_first_notebook_is(repository, names):

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from dgrasp.profiles import PROFILES, ProfileError, load_profile
+from dgrasp.experiment.profiles import PROFILES, ProfileError, load_profile
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -18,7 +18,7 @@ def test_scales_grow():
     smoke, laptop, paper = (load_profile(name) for name in PROFILES)
     assert smoke.data.train_scenes < laptop.data.train_scenes == paper.data.train_scenes == 512  # Sec. 4.1
     assert smoke.nerf.training.steps < laptop.nerf.training.steps < paper.nerf.training.steps
-    assert paper.optimizer.starts == 4096  # Sec. 5
+    assert paper.optimizer.n_starts == 4096  # Sec. 5
     assert paper.value.queries.n_queries == 42
 
 
@@ -54,7 +54,7 @@ def test_missing_file_is_named(tmp_path):
         ({"runtime": {"devices": 3}}, "nerf.training.scenes_per_step: a batch of 4 .* 3 devices"),
         ({"runtime": {"devices": 4}, "value": {"batch": 6}}, "value.batch: a batch of 6 .* 4 devices"),
         ({"data": {"backend": "dusk"}}, "data.backend: .*backends: loky, threading, sequential, dask, ray"),
-        ({"optimizer": {"starts": 8, "keep": [[0, 9]]}}, "keep.*starts"),
+        ({"optimizer": {"n_starts": 8, "pruning": [[0, 9]]}}, "pruning.*n_starts"),
         ({"evaluation": {"policies": ["dgrasp_7d"]}}, "dgrasp_7d.*policies: base_quat_seq"),
     ],
 )

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from dgrasp.data.backends import BACKENDS, BackendError
 from dgrasp.data.generate import generate_demonstrations
+from dgrasp.experiment.profiles import Profile, ProfileError, load_profile
 from dgrasp.files import DamagedFileError
-from dgrasp.profiles import Profile, ProfileError, load_profile
 from dgrasp.runs import Run, RunError
 
 

@@ -16,8 +16,7 @@ from dgrasp.data import layout
 from dgrasp.data.generate import STAGE, DemonstrationsConfig
 from dgrasp.files import DamagedFileError, read_json
 from dgrasp.runs import Run, RunError
-from dgrasp.sim import Scene
-from dgrasp.sim.scene import scene_from
+from dgrasp.sim.scene import Scene, scene_from
 
 SPLITS = ("train", "validation")
 

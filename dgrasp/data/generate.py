@@ -17,6 +17,8 @@ from tqdm import tqdm
 
 from dgrasp import streams
 from dgrasp.cameras import Intrinsics
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.viewpoints import evaluation_viewpoints, sample_viewpoints
 from dgrasp.config import Config
 from dgrasp.data import layout
 from dgrasp.data.backends import backend, check_backend
@@ -24,8 +26,10 @@ from dgrasp.data.card import write_card
 from dgrasp.data.config import DataConfig
 from dgrasp.files import sha256
 from dgrasp.runs import Run, open_run
-from dgrasp.sim import Cell, CellConfig, Scene, evaluation_viewpoints, oracle, sample_viewpoints, task
-from dgrasp.sim.tasks import own_module
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.oracle import oracle
+from dgrasp.sim.scene import Scene
+from dgrasp.sim.tasks.paper import own_module, task
 
 CODE = ("dgrasp.sim", "dgrasp.data.generate", "dgrasp.data.layout", "dgrasp.cameras", "dgrasp.streams")
 STAGE = "demonstrations"

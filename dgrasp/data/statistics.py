@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.transform import Rotation
 
+from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.data import layout
 from dgrasp.runs import Run
-from dgrasp.sim.workspace import BOARD_TOP
 
 
 def attempts_table(source: Run | Path) -> pd.DataFrame:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from dgrasp.config import Config
-from dgrasp.policy import POLICIES, policy_spec
-from dgrasp.sim import task
+from dgrasp.policy.policies import POLICIES, policy_spec
+from dgrasp.sim.tasks.paper import task
 
 
 class TaskBudget(Config):
@@ -68,3 +68,32 @@ class ValidationConfig(Config):
         for name in tasks:
             task(name)
         return tasks
+
+
+class TuningConfig(Config):
+    """The search of Sec. 3.3: initial learning rates, decay rates and steps; ranges are not in the paper."""
+
+    trials: int = Field(default=100, ge=1, description="finished trials of a study (Sec. 3.3: 100)")
+    steps: tuple[int, int] = Field(default=(8, 32), description="range of steps")
+    translation_rate: tuple[float, float] = Field(default=(1e-3, 0.1), description="range, logarithmic, metres")
+    rotation_rate: tuple[float, float] = Field(default=(1e-2, 1.0), description="range, logarithmic")
+    decay: tuple[float, float] = Field(default=(0.7, 1.0), description="range of both decay rates")
+    startup_trials: int = Field(
+        default=10, ge=1, description="random trials before TPE, and before trials may be pruned"
+    )
+    pruning_warmup: int = Field(default=10, ge=0, description="attempts of a trial before it may be pruned")
+
+    finalists: int = Field(
+        default=0,
+        ge=0,
+        description="best trials that meet the untuned settings once more on other attempts; 0: the best trial wins "
+        "(paper)",
+    )
+
+    @model_validator(mode="after")
+    def _ranges(self) -> TuningConfig:
+        for name in ("steps", "translation_rate", "rotation_rate", "decay"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name}: expected 0 < low <= high, got ({low}, {high})")
+        return self

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import torch
 
-from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
+from dgrasp.cell.config import CellConfig
+from dgrasp.policy.policies import GraspPolicy, policy_spec
 from dgrasp.runs import Run
-from dgrasp.sim import Cell, CellConfig
-from dgrasp.value import load_value
+from dgrasp.sim.cell import Cell
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.value.training import load_value
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 _cells: dict[str, Cell] = {}

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dgrasp.nerf.blocks import ResidualBlock
 from dgrasp.nerf.config import FieldConfig
-from dgrasp.nerf.trunk import trunk
+from dgrasp.nerf.fast.trunk import trunk
 from dgrasp.poses import Pose, rotate_directions, transform_points
 
 RGB = 3

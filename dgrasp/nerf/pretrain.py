@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from dgrasp.data import DemonstrationSet
+from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker, check_device, check_shares, run_on
 from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch
 from dgrasp.nerf.checkpoint import discard, restore, save

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float
 from dgrasp.cameras import Views
 from dgrasp.nerf.batches import HasViews, source_tensors
 from dgrasp.nerf.model import MVNeRF
+from dgrasp.nerf.object_masks import object_mask
 from dgrasp.nerf.quality import psnr, ssim
 from dgrasp.nerf.rendering import render_view
-from dgrasp.nerf.silhouettes import object_mask
 from dgrasp.streams import rng
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dgrasp.poses import Representation, check_poses, gripper_symmetric_angle
 from dgrasp.poses import representation as _named
-from dgrasp.value.losses import part_cosines, slopes
+from dgrasp.slopes.losses import part_cosines, value_gradient
 
 NEAR_METRES, NEAR_RADIANS = 0.02, math.radians(15.0)  # not in the paper: a grasp this close would usually hold
 CORNER_METRES = 0.005  # not in the paper: a quarter of the above, and far below the size of any object
@@ -42,7 +42,7 @@ def slope_agreement(
     """
     rep = _named(representation)
     p, target = (rep.from_matrix(check_poses(T)) for T in (T_world_tcp, T_target))
-    cosines = part_cosines(slopes(value, p, rep), rep.displacement(p, target), rep.parts)
+    cosines = part_cosines(value_gradient(value, p, rep), rep.displacement(p, target), rep.parts)
     return torch.stack([cosines[:, 0], cosines[:, 1:].mean(dim=-1)], dim=-1)
 
 

@@ -10,10 +10,10 @@ from torch import Generator, Tensor
 
 from dgrasp.cameras import Views, project
 from dgrasp.checks import described
-from dgrasp.policy.config import OptimizerConfig
-from dgrasp.policy.optimizer import Optimized, Schedule, optimize_poses
 from dgrasp.poses import check_box, euler_uniform_rotations, uniform_poses, uniform_rotations
-from dgrasp.value import GraspValue
+from dgrasp.slopes.climb import Optimized, Schedule, optimize_poses
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.value.function import GraspValue
 
 Bounds = tuple[Tensor, Tensor]
 ROTATIONS = {"haar": uniform_rotations, "euler": euler_uniform_rotations}
@@ -107,13 +107,13 @@ class GraspPolicy:
         )
         chosen = self._choose(climbed)
         T_world_tcp = climbed.T_world_tcp[chosen].clone()
-        T_world_tcp[:3, 3] += self._advance(T_world_tcp) * T_world_tcp[:3, 2]
+        T_world_tcp[:3, 3] += self._offset(T_world_tcp) * T_world_tcp[:3, 2]
         return Plan(T_world_tcp, float(climbed.scores[chosen]), chosen, climbed)
 
     def starts(self, generator: Generator) -> Float[Tensor, "n 4 4"]:
         """The random starting poses, drawn on the CPU so that devices agree."""
         rotations = ROTATIONS[self.config.start_rotations]
-        return uniform_poses(self.config.starts, *self.bounds, generator, rotations).to(self.value.device)
+        return uniform_poses(self.config.n_starts, *self.bounds, generator, rotations).to(self.value.device)
 
     def _choose(self, climbed: Optimized) -> int:
         """The best candidate; with `approach="downwards"` the best whose approach axis points below the horizon."""
@@ -124,13 +124,13 @@ class GraspPolicy:
             raise NoGraspError(f"none of the {len(climbed.scores)} candidates approaches from above")
         return int(downwards[0])
 
-    def _advance(self, T_world_tcp: Float[Tensor, "4 4"]) -> float:
-        """Metres along the approach axis: `config.advance`, or less where it would end below `config.advance_floor`."""
-        advance, floor = self.config.advance, self.config.advance_floor
+    def _offset(self, T_world_tcp: Float[Tensor, "4 4"]) -> float:
+        """Metres along the approach axis: `approach_offset`, or less where it would end below `approach_floor`."""
+        offset, floor = self.config.approach_offset, self.config.approach_floor
         down = -float(T_world_tcp[2, 2])
         if floor is None or down <= 0:
-            return advance
-        return min(advance, max(0.0, (float(T_world_tcp[2, 3]) - floor) / down))
+            return offset
+        return min(offset, max(0.0, (float(T_world_tcp[2, 3]) - floor) / down))
 
     def _check_cameras(self, views: Views) -> None:
         low, high = (b.double() for b in self.bounds)

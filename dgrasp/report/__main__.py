@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dgrasp.report.outputs import OutputRefused
 from dgrasp.report.publish import other_looks, publish
-from dgrasp.sim import ycb
+from dgrasp.sim.objects import ycb
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
         looks = ", ".join(sorted(set(others.values())))
         print(
             f"figures: {', '.join(others)} show YCB objects in other looks ({looks}) than the trials of Table 1 had: "
-            f"python -m dgrasp.sim.ycb_download FOLDER; export {ycb.ENVIRONMENT}=FOLDER",
+            f"python -m dgrasp.sim.objects.ycb_download FOLDER; export {ycb.ENVIRONMENT}=FOLDER",
             file=sys.stderr,
         )
     return 0

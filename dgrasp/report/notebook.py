@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from IPython.display import Code, Markdown, display
 
-from dgrasp import records
-from dgrasp.profiles import Profile, load_profile
+from dgrasp.experiment import record
+from dgrasp.experiment.profiles import Profile, load_profile
 from dgrasp.report.outputs import use_style
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.runs import provenance
@@ -18,7 +18,7 @@ from dgrasp.runs import provenance
 def load_settings(profile: str) -> Profile:
     """The profile ("recorded": that of the experiment on record), with the project's figure style switched on."""
     use_style()
-    return records.recorded_profile() if profile == records.NAME else load_profile(profile)
+    return record.recorded_profile() if profile == record.NAME else load_profile(profile)
 
 
 def show_source(*things: Any) -> None:

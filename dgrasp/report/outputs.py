@@ -13,10 +13,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from dgrasp.evaluation.stage import ycb_models
 from dgrasp.files import atomic_path, write_json, write_text
 from dgrasp.report.registry import output
 from dgrasp.runs import Run, provenance
+from dgrasp.sim.objects.ycb import ycb_models
 
 PUBLISHED = "figures"  # the committed folder; only full-size runs may write there
 PUBLISHABLE = ("laptop", "paper")
@@ -48,13 +48,14 @@ def save_output(
     runs: Mapping[str, Run],
     seed: int,
     about: Mapping[str, object] | None = None,
-    ycb_looks: str | None = None,
+    ycb_appearance: str | None = None,
 ) -> None:
     """Write `<id>.png`, `.pdf`, `.csv` and `.meta.json` (for tables `.json` rows as well) into `folder`.
 
     Outputs of other profiles than laptop and paper carry a watermark, and are refused in the published folder
     `figures/`: raises OutputRefused. about: what else a reader must know, for the sidecar.
-    ycb_looks: of the YCB objects in the data, where they come from trials on record; default: those drawn here and now.
+    ycb_appearance: of the YCB objects in the data, where they come from trials on record; default:
+    those drawn here and now.
     """
     entry = output(id)
     folder = Path(folder)
@@ -73,7 +74,9 @@ def save_output(
     if entry.kind == "table":
         rows = json.loads(data.to_json(orient="records"))
         write_json(folder / f"{id}.json", rows)
-    write_json(folder / f"{id}.meta.json", _sidecar(id, profile, runs, seed, ycb_looks) | {"about": dict(about or {})})
+    write_json(
+        folder / f"{id}.meta.json", _sidecar(id, profile, runs, seed, ycb_appearance) | {"about": dict(about or {})}
+    )
 
 
 def watermark(figure: Figure, text: str) -> None:
@@ -83,7 +86,9 @@ def watermark(figure: Figure, text: str) -> None:
     mark.set(path_effects=outline, zorder=100, gid="watermark")
 
 
-def _sidecar(id: str, profile: str, runs: Mapping[str, Run], seed: int, ycb_looks: str | None) -> dict[str, object]:
+def _sidecar(
+    id: str, profile: str, runs: Mapping[str, Run], seed: int, ycb_appearance: str | None
+) -> dict[str, object]:
     entry = output(id)
     return {
         "id": id,
@@ -92,7 +97,7 @@ def _sidecar(id: str, profile: str, runs: Mapping[str, Run], seed: int, ycb_look
         "alt_text": entry.alt_text,
         "profile": profile,
         "seed": seed,
-        "ycb_models": ycb_looks or ycb_models(),
+        "ycb_models": ycb_appearance or ycb_models(),
         "runs": {
             name: {"fingerprint": run.fingerprint, "config": run.config.digest(), "seconds": round(run.seconds, 1)}
             for name, run in runs.items()

@@ -125,12 +125,12 @@ OUTPUTS: tuple[Output, ...] = (
         status="ours",
     ),
     Output(
-        id="docking",
+        id="peg_in_hole",
         kind="figure",
         paper_place=None,
-        title="Another problem: plugs that find their socket, with and without slope teaching",
+        title="Another problem: pegs that find their hole, with and without slope teaching",
         notebook="00_start_here",
-        alt_text="Sixty paths from the side: taught by the main loss alone they end all over; by both, in the socket.",
+        alt_text="Sixty paths from the side: taught by the main loss alone they end all over; by both, in the hole.",
         status="ours",
     ),
 )

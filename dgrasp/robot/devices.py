@@ -12,7 +12,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dgrasp.cameras import Views
-from dgrasp.robot.cell import (
+from dgrasp.cell.gripper import TOOL0_TCP
+from dgrasp.cell.hand import CAMERA_SENSOR
+from dgrasp.cell.interface import (
     Arm,
     Backend,
     Calibration,
@@ -25,13 +27,11 @@ from dgrasp.robot.cell import (
     NotArmed,
     UnsafePose,
 )
+from dgrasp.cell.transforms import transform, yaw
 from dgrasp.robot.drivers.sockets import Peer
 from dgrasp.robot.log import REAL
 from dgrasp.robot.safety import HOME, SafeGrasp, SafetyCheck, check_joints
 from dgrasp.robot.viewpoints import Viewpoint
-from dgrasp.sim.gripper import TOOL0_TCP
-from dgrasp.sim.rigid import transform, yaw
-from dgrasp.sim.robot_model import CAMERA_SENSOR
 
 CONFIRMATION = "I stand at the emergency stop"
 AT_POSTURE = 0.01  # rad: nearer than this, the arm is there

@@ -9,9 +9,10 @@ from pathlib import Path
 import yaml
 from pydantic import Field, field_validator
 
+from dgrasp.cell.interface import Calibration, Camera
+from dgrasp.cell.workspace import BASE_POSITION, BOARD_TOP
 from dgrasp.config import Config
 from dgrasp.files import write_text
-from dgrasp.robot.cell import Calibration, Camera
 from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import CLOSED_COUNTS, OPEN_COUNTS, RobotiqGripper
@@ -19,7 +20,6 @@ from dgrasp.robot.drivers.robotiq import PORT as GRIPPER_PORT
 from dgrasp.robot.drivers.ur import UrArm
 from dgrasp.robot.safety import MotionConfig, SafetyCheck, SafetyLimits
 from dgrasp.robot.viewpoints import Viewpoint
-from dgrasp.sim.workspace import BASE_POSITION, BOARD_TOP
 
 BOARD_HEIGHT = BOARD_TOP - BASE_POSITION[2]  # m: of the board's top above `base_link`, in the cell the policies know
 BOARD_ERROR = 0.002  # m; our choice: what `SafetyLimits.minimum_height` leaves under closed fingertips

@@ -24,7 +24,7 @@ from typing import Any
 
 import pandas as pd
 
-from dgrasp.robot.cell import BACKENDS, Backend, banner
+from dgrasp.cell.interface import BACKENDS, Backend, banner
 from dgrasp.robot.drivers.sockets import is_local_literal
 
 FORMAT = "dgrasp-trials 1"

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 
 from dgrasp.cameras import Views
-from dgrasp.robot.cell import Backend, Execution, UnsafePose
+from dgrasp.cell.interface import Backend, Execution, UnsafePose
 from dgrasp.robot.log import Line, TrialLog
 from dgrasp.robot.trials import REFUSED, Presentation, image_hash, pose_vector
 

@@ -14,13 +14,17 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field, model_validator
 
+from dgrasp.cell import gripper, ur10
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.hand import tcp_pose
+from dgrasp.cell.interface import UnsafePose
+from dgrasp.cell.transforms import orthonormal, pose_problem
+from dgrasp.cell.ur10 import HOME
+from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.config import Config
-from dgrasp.robot.cell import UnsafePose
-from dgrasp.sim import Cell, CellConfig, Scene, gripper, ur10
-from dgrasp.sim.planning import HOME, Infeasible, Plan, collision_at, plan_motion
-from dgrasp.sim.rigid import orthonormal, pose_problem
-from dgrasp.sim.robot import tcp_pose
-from dgrasp.sim.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.planning import Infeasible, Plan, collision_at, plan_motion
+from dgrasp.sim.scene import Scene
 
 Corner = tuple[float, float, float]
 PATH_STEP = 0.03  # rad of the fastest joint between postures checked for collisions

@@ -23,15 +23,16 @@ from scipy.spatial.transform import Rotation
 
 from dgrasp import streams
 from dgrasp.cameras import Views
+from dgrasp.cell.interface import Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.transforms import transform
 from dgrasp.config import Config
 from dgrasp.files import atomic_path
-from dgrasp.policy import GraspPolicy, NoGraspError, OptimizerConfig, Plan
-from dgrasp.robot.cell import Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
+from dgrasp.policy.policies import GraspPolicy, NoGraspError, Plan
 from dgrasp.robot.log import LogWriter, TrialLog, now, read_log
 from dgrasp.robot.safety import BOX_ROUNDING, SafetyLimits
 from dgrasp.runs import provenance
-from dgrasp.sim import Outcome
-from dgrasp.sim.rigid import transform
+from dgrasp.slopes.config import OptimizerConfig
 
 PAPER_OBJECTS = (  # Sec. 4.1 and 5.2
     "tennis ball",
@@ -45,7 +46,7 @@ PAPER_OBJECTS = (  # Sec. 4.1 and 5.2
     "shampoo bottle",
     "3-D printed block",
 )
-ADVANCE = 0.01  # m along the tool axis against calibration errors, Sec. 5.2
+APPROACH_OFFSET = 0.01  # m along the tool axis against calibration errors, Sec. 5.2
 DEFAULT_LIMITS = SafetyLimits()
 NO_GRASP, REFUSED, DRY_RUN, FAULT = "no grasp", "refused", "dry run", "fault"  # beside the simulator's outcomes
 PRESSED = ("approach", "close", "lift")  # a protective stop in these is the policy's collision, elsewhere a fault
@@ -91,7 +92,7 @@ class Presentation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an executed grasp ended: a `dgrasp.sim.Outcome`, and a remark."""
+    """How an executed grasp ended: a `dgrasp.cell.outcome.Outcome`, and a remark."""
 
     outcome: Outcome
     reason: str = ""
@@ -169,7 +170,9 @@ def for_real_robot(policy: GraspPolicy, limits: SafetyLimits | None = DEFAULT_LI
     (ours); None is the rule as written.
     """
     floor = None if limits is None else limits.minimum_height + BOX_ROUNDING
-    config = policy.config.model_copy(update={"approach": "downwards", "advance": ADVANCE, "advance_floor": floor})
+    config = policy.config.model_copy(
+        update={"approach": "downwards", "approach_offset": APPROACH_OFFSET, "approach_floor": floor}
+    )
     return GraspPolicy(policy.spec, policy.value, config, policy.bounds)
 
 
@@ -359,8 +362,8 @@ def _check_policies(policies: Mapping[str, Planner], protocol: TrialProtocol) ->
         raise ValueError(f"policies: the protocol names {', '.join(missing)}; given: {', '.join(policies) or 'none'}")
     for name in protocol.policies:
         config = policies[name].config
-        if config.approach != "downwards" or config.advance != ADVANCE:
+        if config.approach != "downwards" or config.approach_offset != APPROACH_OFFSET:
             raise ValueError(
-                f"policies: {name} plans with approach={config.approach!r}, advance={config.advance}; "
+                f"policies: {name} plans with approach={config.approach!r}, approach_offset={config.approach_offset}; "
                 "prepare it with for_real_robot(policy)"
             )

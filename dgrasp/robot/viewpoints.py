@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
+from dgrasp.cell import transforms, ur10
+from dgrasp.cell.interface import CameraCalibration, UnsafePose
+from dgrasp.cell.transforms import transform
+from dgrasp.cell.workspace import BASE_POSITION
 from dgrasp.config import Config
-from dgrasp.robot.cell import CameraCalibration, UnsafePose
 from dgrasp.robot.safety import HOME, SafetyCheck
-from dgrasp.sim import rigid, ur10
-from dgrasp.sim.rigid import transform
-from dgrasp.sim.workspace import BASE_POSITION
 
 
 class Viewpoint(Config):
@@ -34,8 +34,8 @@ def wrist_viewpoints(
     T_tool0_cam = np.array(camera.T_mount_cam)
     found = []
     for i, T_world_cam in enumerate(np.asarray(Ts_world_cam, dtype=np.float64)):
-        turns = [transform(rigid.yaw(turn)) for turn in (0.0, np.pi)]
-        Ts_base_tool0 = np.stack([T_world_cam @ turn @ rigid.inverse(T_tool0_cam) for turn in turns])
+        turns = [transform(transforms.yaw(turn)) for turn in (0.0, np.pi)]
+        Ts_base_tool0 = np.stack([T_world_cam @ turn @ transforms.inverse(T_tool0_cam) for turn in turns])
         Ts_base_tool0[:, :3, 3] -= BASE_POSITION
         options = ur10.inverse(Ts_base_tool0).reshape(-1, 6)
         options = np.array([ur10.nearest_turns(q, HOME) for q in options if np.isfinite(q).all()]).reshape(-1, 6)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pybullet as bullet
 
-from dgrasp.sim import workspace
-from dgrasp.sim.config import CellConfig
-from dgrasp.sim.models import load_model
-from dgrasp.sim.prints import print_file, texture_coordinates
-from dgrasp.sim.rigid import to_bullet
+from dgrasp.cell import workspace
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.transforms import to_bullet
+from dgrasp.sim.objects.models import load_model
+from dgrasp.sim.objects.prints import print_file, texture_coordinates
+from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import SceneObject
-from dgrasp.sim.shapes import Prism
 
 SUNK = 0.0005  # neighbours overlap by this much, so that no two drawn surfaces coincide and flicker
 ROLLING_FRICTION = 0.0005  # m, of round objects; not in the paper: a ball comes to rest on the board

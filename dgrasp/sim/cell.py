@@ -11,12 +11,12 @@ import pybullet as bullet
 from jaxtyping import Float
 
 from dgrasp.cameras import Intrinsics, Views
-from dgrasp.sim.config import CellConfig
-from dgrasp.sim.planning import HOME
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.ur10 import HOME
+from dgrasp.sim.execution import Trial, run_trial
 from dgrasp.sim.render import Light, Picture, render
 from dgrasp.sim.robot import Robot
 from dgrasp.sim.scene import Scene
-from dgrasp.sim.trial import Trial, run_trial
 from dgrasp.sim.world import World, build_world, sleep_if_still
 
 

@@ -13,13 +13,13 @@ from jaxtyping import Float
 from pydantic import Field
 from scipy.spatial.transform import Rotation, Slerp
 
+from dgrasp.cell import gripper
+from dgrasp.cell.motion import trapezoid
+from dgrasp.cell.transforms import direction, transform
+from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.config import Config
-from dgrasp.sim import gripper
-from dgrasp.sim.motion import trapezoid
-from dgrasp.sim.rigid import direction, transform
+from dgrasp.sim.objects.shapes import GraspLine
 from dgrasp.sim.scene import Scene, SceneObject
-from dgrasp.sim.shapes import GraspLine
-from dgrasp.sim.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
 
 LEVEL = np.radians(12)  # closing axes and lines within this of the horizontal count as horizontal
 TIP_CLEARANCE = gripper.TIP_BEHIND + 0.003  # least height of the TCP above the board: closing fingers grow 24 mm

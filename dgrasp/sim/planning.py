@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pybullet as bullet
 
-from dgrasp.sim.motion import HALF_TURN, candidates, follow, interpolate, joint_motion, line
+from dgrasp.cell.motion import HALF_TURN, candidates, follow, interpolate, joint_motion, line
+from dgrasp.cell.ur10 import HOME
 from dgrasp.sim.world import World
 
-# Not in the paper. From a search over retracted postures: the hand hangs 0.5 m above the board's edge next to the
-# robot, outside all lines of sight from the fixed and 60 sampled views to the workspace, and close to all grasps.
-HOME = np.radians([-19.0, -124.0, 107.0, -73.0, -90.0, -109.0])
 PLAN_SAMPLES = 14  # postures checked for collisions per phase of a path
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pybullet as bullet
 
-from dgrasp.sim import gripper, robot_model, ur10, workspace
-from dgrasp.sim.rigid import to_bullet, transform
+from dgrasp.cell import gripper, hand, ur10, workspace
+from dgrasp.cell.transforms import to_bullet, transform
+from dgrasp.sim import robot_urdf
 
 GEAR_FORCE = 100.0  # N m the linkage can carry; not in the paper: far above the driving torque
 
@@ -48,14 +49,14 @@ class Robot:
 
     def camera_pose(self) -> np.ndarray:
         """`T_world_cam` of the wrist camera's colour sensor, looking along the approach axis, OpenCV axes."""
-        return self.flange_pose() @ transform(None, robot_model.CAMERA_SENSOR)
+        return self.flange_pose() @ transform(None, hand.CAMERA_SENSOR)
 
     def draw_inner_knuckles(self) -> None:
         """Put the drawn knuckles where the parallelogram has them (before a picture; physics does not feel them)."""
         T_world_flange = self.flange_pose()
         for (side, knuckle), crank in zip(self.inner_knuckles.items(), self.cranks, strict=True):
             q = bullet.getJointState(self.body, crank, physicsClientId=self.client)[0]
-            T = T_world_flange @ gripper.inner_knuckle_pose(robot_model.SIDES[side], q)
+            T = T_world_flange @ gripper.inner_knuckle_pose(robot_urdf.SIDES[side], q)
             bullet.resetBasePositionAndOrientation(knuckle, *to_bullet(T), physicsClientId=self.client)
 
     def remove(self) -> None:
@@ -67,7 +68,7 @@ def load_robot(client: int, pad_friction: float) -> Robot:
     """Load the URDF at its place on the table, and tie the linkage."""
     flags = bullet.URDF_USE_INERTIA_FROM_FILE | bullet.URDF_USE_SELF_COLLISION
     body = bullet.loadURDF(
-        str(robot_model.robot_urdf()), workspace.BASE_POSITION, useFixedBase=True, flags=flags, physicsClientId=client
+        str(robot_urdf.robot_urdf()), workspace.BASE_POSITION, useFixedBase=True, flags=flags, physicsClientId=client
     )
     joints, links = {}, {-1: "base_link"}
     for i in range(bullet.getNumJoints(body, physicsClientId=client)):
@@ -78,11 +79,11 @@ def load_robot(client: int, pad_friction: float) -> Robot:
         client,
         body,
         arm=[joints[name] for name in ur10.JOINTS],
-        cranks=[joints[name] for name in robot_model.CRANKS],
-        linkage=[joints[name] for name in robot_model.CRANKS + robot_model.FINGERS],
-        fingers={side: index[f"{side}_finger"] for side in robot_model.SIDES},
+        cranks=[joints[name] for name in robot_urdf.CRANKS],
+        linkage=[joints[name] for name in robot_urdf.CRANKS + robot_urdf.FINGERS],
+        fingers={side: index[f"{side}_finger"] for side in robot_urdf.SIDES},
         links=links,
-        inner_knuckles={side: _inner_knuckle(client) for side in robot_model.SIDES},
+        inner_knuckles={side: _inner_knuckle(client) for side in robot_urdf.SIDES},
     )
     _ignore_contacts_inside_gripper(client, robot, index)
     _tie_linkage(client, robot)
@@ -92,8 +93,8 @@ def load_robot(client: int, pad_friction: float) -> Robot:
 
 
 def _inner_knuckle(client: int) -> int:
-    half = [s / 2 for s in robot_model.INNER_KNUCKLE]
-    rgba = [float(c) for c in robot_model.COLOURS["dark"].split()]
+    half = [s / 2 for s in robot_urdf.INNER_KNUCKLE]
+    rgba = [float(c) for c in robot_urdf.COLOURS["dark"].split()]
     visual = bullet.createVisualShape(bullet.GEOM_BOX, halfExtents=half, rgbaColor=rgba, physicsClientId=client)
     return bullet.createMultiBody(0, -1, visual, useMaximalCoordinates=True, physicsClientId=client)
 
@@ -132,17 +133,3 @@ def _tie_linkage(client: int, robot: Robot) -> None:
             physicsClientId=client,
         )
         bullet.changeConstraint(constraint, gearRatio=-1, maxForce=GEAR_FORCE, erp=1.0, physicsClientId=client)
-
-
-def tcp_pose(q_arm: np.ndarray) -> np.ndarray:
-    """`T_world_tcp` of arm joint angles (..., 6)."""
-    T = ur10.forward(q_arm).copy()
-    T[..., :3, 3] += np.asarray(workspace.BASE_POSITION) + gripper.TOOL0_TCP * T[..., :3, 2]
-    return T
-
-
-def tool0_pose(T_world_tcp: np.ndarray) -> np.ndarray:
-    """`T_base_tool0` that brings the TCP to poses (..., 4, 4)."""
-    T = np.array(T_world_tcp, dtype=np.float64)
-    T[..., :3, 3] -= np.asarray(workspace.BASE_POSITION) + gripper.TOOL0_TCP * T[..., :3, 2]
-    return T

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from dgrasp.sim.shapes import Model, Shape, shape_from
+from dgrasp.sim.objects.shapes import Model, Shape, shape_from
 
 
 @dataclass(frozen=True, eq=False)
 class SceneObject:
     """One rigid object. `T_world_object` is read-only, float64; colour is RGB in [0, 1]; mass in kg.
 
-    printed: number of the print that a prism wears (`dgrasp.sim.prints`) in place of its colour, or None.
+    printed: number of the print that a prism wears (`dgrasp.sim.objects.prints`) in place of its colour, or None.
     """
 
     name: str

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pybullet as bullet
 
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.transforms import from_bullet, to_bullet
 from dgrasp.sim.bodies import add_object, add_workbench
-from dgrasp.sim.config import CellConfig
-from dgrasp.sim.rigid import from_bullet, to_bullet
 from dgrasp.sim.robot import Robot, load_robot
 from dgrasp.sim.scene import Scene
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from dgrasp.cameras import Views
 from dgrasp.checks import check_like, described
-from dgrasp.nerf import EncodedViews, MVNeRF
+from dgrasp.nerf.encoded import EncodedViews
+from dgrasp.nerf.model import MVNeRF
 from dgrasp.poses import check_poses
-from dgrasp.value.landscape import Landscape
+from dgrasp.value.fast import Landscape
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout
 

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dgrasp.data import Demonstration
-from dgrasp.nerf import EncodedViews
-from dgrasp.sim import blocked_grasps
+from dgrasp.data.demonstrations import Demonstration
+from dgrasp.nerf.encoded import EncodedViews
+from dgrasp.sim.oracle import blocked_grasps
 from dgrasp.value.function import GraspValue
 
 GIB = 2**30

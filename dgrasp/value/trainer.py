@@ -10,17 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dgrasp.devices import Worker
-from dgrasp.nerf import EncodedViews
 from dgrasp.nerf.checkpoint import restore, save
+from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.precision import in_precision
 from dgrasp.runs import Run
+from dgrasp.slopes.exact import exact_slope_loss
+from dgrasp.slopes.losses import grasp_ranking_loss
 from dgrasp.streams import torch_generator
 from dgrasp.value.function import GraspValue
-from dgrasp.value.losses import value_loss
+from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
-from dgrasp.value.recipe import ValueRecipe
 from dgrasp.value.samples import around_trajectories, grasp_among_negatives, half_turned
-from dgrasp.value.second_order import exact_slope_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class Trainer:
         enc = EncodedViews.concatenate(batch.enc)
         with torch.no_grad():
             a = self.value.activations(enc, batch.T_main)
-        losses = {"main": value_loss(self.value.readout(a), kind=self.config.main_loss)}
+        losses = {"main": grasp_ranking_loss(self.value.readout(a), kind=self.config.main_loss)}
         if batch.T_aux is not None and batch.T_target is not None:
             losses["aux"] = self.slope_loss(enc, batch.T_aux, batch.T_target)
         return losses

@@ -7,20 +7,21 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from dgrasp.data import DemonstrationSet
+from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker, check_device, check_shares, run_on
-from dgrasp.nerf import MVNeRF, NerfConfig
 from dgrasp.nerf.checkpoint import discard
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.precision import settled_precision
 from dgrasp.nerf.pretrain import load_nerf
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
 from dgrasp.value.config import ValueConfig
 from dgrasp.value.function import GraspValue
+from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout
-from dgrasp.value.recipe import ValueRecipe
 from dgrasp.value.trainer import Trainer
 from dgrasp.value.validation import validate
 

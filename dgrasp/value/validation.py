@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dgrasp.nerf import EncodedViews
+from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.poses import Representation, representation
+from dgrasp.slopes.losses import grasp_ranking_loss, part_cosines, value_gradient
 from dgrasp.streams import torch_generator
 from dgrasp.value.config import SlopeConfig
 from dgrasp.value.function import GraspValue
-from dgrasp.value.losses import part_cosines, slopes, value_loss
+from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
-from dgrasp.value.recipe import ValueRecipe
 from dgrasp.value.samples import around_trajectory, grasp_among_negatives
 
 
@@ -38,7 +38,7 @@ def validate(recipe: ValueRecipe, value: GraspValue, observations: Observations,
             logits = value.bind(enc)(T)
         cosines = slope_cosines(value, enc, observations.trajectory(i), config.slope, rep, generator).mean(dim=0)
         top = (logits.argmax() == 0).to(logits)
-        rows.append(torch.stack([value_loss(logits), top, cosines[0], cosines[1:].mean()]))
+        rows.append(torch.stack([grasp_ranking_loss(logits), top, cosines[0], cosines[1:].mean()]))
     names = ("val_main", "val_top1", "val_cos_translation", "val_cos_rotation")
     return dict(zip(names, torch.stack(rows).mean(dim=0).tolist(), strict=True)) if rows else {}
 
@@ -53,4 +53,4 @@ def slope_cosines(
 ) -> Float[Tensor, "n parts"]:
     """Cosine of slope and demonstrated displacement at augmented poses of one trajectory, part by part."""
     p, target = (rep.from_matrix(T) for T in around_trajectory(Ts_world_tcp, config, generator))
-    return part_cosines(slopes(value.bind(enc), p, rep), rep.displacement(p, target), rep.parts, config.eps)
+    return part_cosines(value_gradient(value.bind(enc), p, rep), rep.displacement(p, target), rep.parts, config.eps)

@@ -6,13 +6,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dgrasp import records
+from dgrasp.cli.notebooks import parameter_defaults, read_source
 from dgrasp.data.card import markdown_table
-from dgrasp.evaluation import EvaluationConfig, read_trials, success_rates
-from dgrasp.notebooks import parameter_defaults, read_source
+from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.evaluation.statistics import success_rates
+from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment import record
 from dgrasp.report.publish import other_looks
 from dgrasp.report.registry import OUTPUTS
-from dgrasp.report.tables import headline, table_1
+from dgrasp.report.tables.success import headline, table_1
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "figures"
@@ -21,7 +23,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
-    return records.RecordedExperiment.read(tmp_path_factory.mktemp("recorded"))
+    return record.RecordedExperiment.read(tmp_path_factory.mktemp("recorded"))
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,8 @@ def test_every_output_is_there_and_comes_from_the_runs_on_record(entry):
     for suffix in entry.suffixes:
         assert (FIGURES / f"{entry.id}.{suffix}").stat().st_size > 0
     sidecar = json.loads((FIGURES / f"{entry.id}.meta.json").read_text())
-    assert sidecar["profile"] == records.recorded_profile().name
-    on_record = {path.name.rpartition("-")[2] for path in records.FOLDER.iterdir() if path.is_dir()}
+    assert sidecar["profile"] == record.recorded_profile().name
+    on_record = {path.name.rpartition("-")[2] for path in record.FOLDER.iterdir() if path.is_dir()}
     for name, run in sidecar["runs"].items():
         assert run["fingerprint"][:12] in on_record, name
     assert other_looks(FIGURES) == {}, "one look of the YCB objects in trials and pictures"
@@ -59,9 +61,9 @@ def test_the_readme_prints_table_1(rows):
 
 
 def test_weights_and_records_are_small():
-    size = sum(path.stat().st_size for path in records.FOLDER.rglob("*") if path.is_file())
-    assert size < records.LARGEST_MIB * 2**20
-    assert len(list(records.FOLDER.rglob("*.safetensors"))) >= 4
+    size = sum(path.stat().st_size for path in record.FOLDER.rglob("*") if path.is_file())
+    assert size < record.LARGEST_MIB * 2**20
+    assert len(list(record.FOLDER.rglob("*.safetensors"))) >= 4
 
 
 def test_recorded_models_load_and_score(experiment):

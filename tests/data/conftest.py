@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from data_runs import CELL, SMALL
 
-from dgrasp.data import generate_demonstrations, open_demonstrations
+from dgrasp.data.demonstrations import open_demonstrations
+from dgrasp.data.generate import generate_demonstrations
 from dgrasp.runs import Run
 
 

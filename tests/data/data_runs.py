@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dgrasp.data import DataConfig
-from dgrasp.sim import CellConfig
+from dgrasp.cell.config import CellConfig
+from dgrasp.data.config import DataConfig
 
 SMALL = DataConfig(
     train_scenes=3, validation_scenes=1, objects_per_scene=2, views=6, policy_views=5, width=32, height=24

@@ -11,10 +11,11 @@ import pytest
 import yaml
 from data_runs import SMALL, contents
 
-from dgrasp.data import backends, generate_demonstrations
+from dgrasp.cell.config import CellConfig
+from dgrasp.data import backends
 from dgrasp.data.__main__ import main
+from dgrasp.data.generate import generate_demonstrations
 from dgrasp.runs import Run
-from dgrasp.sim import CellConfig
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgrasp.data import DemonstrationSet, read_robomimic, read_transforms, write_robomimic, write_transforms
+from dgrasp.data.demonstrations import DemonstrationSet
+from dgrasp.data.export import read_robomimic, read_transforms, write_robomimic, write_transforms
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import Run
 

@@ -13,9 +13,17 @@ import pytest
 from data_runs import CELL, SMALL, contents
 from pydantic import ValidationError
 
-from dgrasp.data import DataConfig, DemonstrationSet, attempts_table, generate, generate_demonstrations, layout
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.data import generate, layout
+from dgrasp.data.config import DataConfig
+from dgrasp.data.demonstrations import DemonstrationSet
+from dgrasp.data.generate import generate_demonstrations
+from dgrasp.data.statistics import attempts_table
 from dgrasp.runs import Run, RunError
-from dgrasp.sim import Cell, Outcome, Trial, evaluation_viewpoints, task
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.execution import Trial
+from dgrasp.sim.tasks.paper import task
 
 
 def test_counts_and_shapes(demonstrations: Run) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dgrasp.data import DataConfig
+from dgrasp.cell.config import CellConfig
+from dgrasp.data.config import DataConfig
 from dgrasp.data.generate import generate_demonstrations
-from dgrasp.sim import CellConfig, task
+from dgrasp.sim.tasks.paper import task
 
 SOURCE = """
 from dgrasp.sim import TASKS

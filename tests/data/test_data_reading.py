@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgrasp.data import DemonstrationSet, attempts_table, layout, objects_table, open_demonstrations, poses_table
+from dgrasp.data import layout
+from dgrasp.data.demonstrations import DemonstrationSet, open_demonstrations
+from dgrasp.data.statistics import attempts_table, objects_table, poses_table
 from dgrasp.files import DamagedFileError, read_json, write_json
 from dgrasp.runs import Run, RunError
 

@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dgrasp.evaluation import Episode, EvaluationConfig, Observer, TaskBudget, attempts_in, read_trials, success_rates
-from dgrasp.policy import NoGraspError
-from dgrasp.sim import Cell, Outcome
+from dgrasp.cell.outcome import Outcome
+from dgrasp.evaluation.attempt import Episode, Observer, attempts_in
+from dgrasp.evaluation.config import EvaluationConfig, TaskBudget
+from dgrasp.evaluation.statistics import success_rates
+from dgrasp.evaluation.table import read_trials
+from dgrasp.policy.policies import NoGraspError
+from dgrasp.sim.cell import Cell
 
 EPISODE = Episode("base_6d_seq", "simple", "test", 0, 0)
 OBSERVER = Observer(views=2, width=32, height=24)

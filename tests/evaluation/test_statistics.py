@@ -1,7 +1,9 @@
 import pandas as pd
 import pytest
 
-from dgrasp.evaluation import EvaluationConfig, ValidationConfig, paired_comparison, stage, success_rates
+from dgrasp.evaluation import table as stage
+from dgrasp.evaluation.config import EvaluationConfig, ValidationConfig
+from dgrasp.evaluation.statistics import paired_comparison, success_rates
 
 
 def trials(**outcomes):

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import optuna
 import pytest
 
-from dgrasp.evaluation import tuning
-from dgrasp.evaluation.config import ValidationConfig
-from dgrasp.policy import OptimizerConfig, TuningConfig
-from dgrasp.profiles import Profile
-from dgrasp.report.studies import study_trials
+from dgrasp.evaluation.config import TuningConfig, ValidationConfig
+from dgrasp.evaluation.study import stage as tuning
+from dgrasp.evaluation.study.trials import study_trials
+from dgrasp.experiment.profiles import Profile
+from dgrasp.slopes.config import OptimizerConfig
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from nerf_helpers import calibrated, tiny_config
 
-from dgrasp.nerf import EncodedViews, MVNeRF, build_nerf
+from dgrasp.nerf.encoded import EncodedViews
+from dgrasp.nerf.model import MVNeRF, build_nerf
 
 
 @pytest.fixture(params=["camera", "world"])

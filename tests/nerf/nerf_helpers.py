@@ -7,8 +7,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dgrasp.cameras import Intrinsics, pixels_of, view_from_sphere
-from dgrasp.nerf import EncodedViews, MVNeRF, NerfConfig
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.field import positional_code
+from dgrasp.nerf.model import MVNeRF
 from dgrasp.poses import invert, rotate_directions, transform_points
 
 CENTRE = torch.tensor([0.2, 0.0, 0.9605], dtype=torch.float64)

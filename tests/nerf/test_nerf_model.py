@@ -4,7 +4,9 @@ import pytest
 import torch
 from nerf_helpers import calibrated, random_queries, tiny_config
 
-from dgrasp.nerf import EncodedViews, NerfConfig, build_nerf
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.encoded import EncodedViews
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import make_pose, rotate_directions, transform_points, uniform_rotations
 
 

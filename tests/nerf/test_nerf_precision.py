@@ -6,8 +6,10 @@ import torch
 from nerf_helpers import calibrated, random_queries, tiny_config
 
 from dgrasp.devices import Worker
-from dgrasp.nerf import NerfConfig, build_nerf, precision
+from dgrasp.nerf import precision
 from dgrasp.nerf.batches import draw_batch
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.nerf.precision import in_precision, resolve_precision, settled_precision
 from dgrasp.nerf.pretrain import ViewSynthesis, gradient
 

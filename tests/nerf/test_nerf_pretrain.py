@@ -14,12 +14,12 @@ import torch
 from nerf_helpers import tiny_config
 
 from dgrasp.config import Config
-from dgrasp.nerf import build_nerf, load_nerf, pretrain
 from dgrasp.nerf.batches import draw_batch, local_contrast
 from dgrasp.nerf.config import PretrainConfig
-from dgrasp.nerf.pretrain import build_optimizer, learning_rate_factor, train
+from dgrasp.nerf.model import build_nerf
+from dgrasp.nerf.object_masks import object_mask
+from dgrasp.nerf.pretrain import build_optimizer, learning_rate_factor, load_nerf, pretrain, train
 from dgrasp.nerf.rendering import uniform
-from dgrasp.nerf.silhouettes import object_mask
 from dgrasp.runs import RunError, open_run
 
 # The module; the package's attribute of this name is the function.

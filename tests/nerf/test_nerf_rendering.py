@@ -7,8 +7,7 @@ import torch
 from nerf_helpers import calibrated
 
 from dgrasp.cameras import pixel_rays
-from dgrasp.nerf import render_rays, render_view
-from dgrasp.nerf.rendering import composite, importance_depths, stratified_depths, uniform
+from dgrasp.nerf.rendering import composite, importance_depths, render_rays, render_view, stratified_depths, uniform
 
 NEAR, FAR = 0.3, 1.3
 

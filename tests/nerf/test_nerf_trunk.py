@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from dgrasp.nerf import trunk as module
 from dgrasp.nerf.blocks import ResidualBlock, initialise
-from dgrasp.nerf.trunk import plain_trunk, trunk
+from dgrasp.nerf.fast import trunk as module
+from dgrasp.nerf.fast.trunk import plain_trunk, trunk
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from dgrasp.files import save_tensors
-from dgrasp.nerf import NerfConfig, build_nerf
-from dgrasp.nerf.config import VisionEncoderConfig
+from dgrasp.nerf.config import NerfConfig, VisionEncoderConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.nerf.vit import VisionEncoder, VisionTransformer
 
 TINY = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dgrasp.notebooks import stale_because
+from dgrasp.cli.notebooks import stale_because
 
 SOURCES = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 

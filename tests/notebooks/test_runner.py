@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from jupyter_client.kernelspec import KernelSpec
 
-from dgrasp import notebooks
-from dgrasp.notebooks import NotebookError, main, parameter_defaults, read_source, run_notebook, stale_because
+from dgrasp.cli import notebooks
+from dgrasp.cli.notebooks import NotebookError, main, parameter_defaults, read_source, run_notebook, stale_because
 
 HEADER = """\
 # ---
@@ -250,7 +250,7 @@ def test_command_line(write, output, capsys):
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_stopped_run_leaves_no_output_and_no_kernel(write, output, tmp_path, sent):
     source = write(f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
-    command = [sys.executable, "-m", "dgrasp.notebooks", "run", str(source), str(output)]
+    command = [sys.executable, "-m", "dgrasp.cli.notebooks", "run", str(source), str(output)]
     # A shell that runs tests in the background ignores SIGINT for all its children: undo that for this one.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     runner = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2], preexec_fn=heed)

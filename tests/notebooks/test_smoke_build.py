@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dgrasp.evaluation import EvaluationConfig
-from dgrasp.policy import POLICIES
-from dgrasp.profiles import load_profile
+from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.experiment.profiles import load_profile
+from dgrasp.policy.policies import POLICIES
 from dgrasp.report.registry import OUTPUTS
-from dgrasp.sim import TASKS
+from dgrasp.sim.tasks.paper import TASKS
 
 
 def rows(build, id="tab01"):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from dgrasp.policy import (
+from dgrasp.policy.diagnostics import (
     in_corner,
     near_grasps,
     progress,

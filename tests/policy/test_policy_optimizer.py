@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from dgrasp.policy import OptimizerConfig, optimize_poses
 from dgrasp.poses import make_pose, rotation_angle, uniform_poses, uniform_rotations
+from dgrasp.slopes.climb import optimize_poses
+from dgrasp.slopes.config import OptimizerConfig
 
 LOW, HIGH = torch.tensor([-0.3, -0.3, 0.0]), torch.tensor([0.3, 0.3, 0.2])
 SUMMIT = make_pose(uniform_rotations(1, torch.Generator().manual_seed(7))[0], torch.tensor([0.11, -0.07, 0.05]))
@@ -89,7 +90,7 @@ def test_dropping_keeps_the_best_and_their_momentum():
     """The survivors go exactly where they would have gone with everybody aboard."""
     config = CONFIG.model_copy(update={"steps": 12})
     everybody = climb(config=config, record=True)
-    dropped = climb(config=config.model_copy(update={"keep": ((4, 20), (8, 5))}), record=True)
+    dropped = climb(config=config.model_copy(update={"pruning": ((4, 20), (8, 5))}), record=True)
     assert len(dropped.scores) == 5
     torch.testing.assert_close(dropped.T_world_tcp, everybody.paths[-1, dropped.start], atol=1e-6, rtol=0)
     at_four = everybody.path_scores[3].argsort(descending=True)[:20]
@@ -98,7 +99,7 @@ def test_dropping_keeps_the_best_and_their_momentum():
 
 
 def test_starts_may_be_ranked_before_the_first_step():
-    result = climb(config=CONFIG.model_copy(update={"keep": ((0, 7),)}))
+    result = climb(config=CONFIG.model_copy(update={"pruning": ((0, 7),)}))
     assert set(result.start.tolist()) == set(quadratic(starts()).argsort(descending=True)[:7].tolist())
 
 
@@ -154,12 +155,12 @@ def test_unknown_names_say_what_exists():
         climb(schedule="both")
     with pytest.raises(ValueError, match="bounds: needed"):
         optimize_poses(quadratic, starts(), CONFIG)
-    with pytest.raises(ValueError, match="keep: expected pairs"):
-        OptimizerConfig(keep=((4, 10), (2, 5)))
+    with pytest.raises(ValueError, match="pruning: expected pairs"):
+        OptimizerConfig(pruning=((4, 10), (2, 5)))
 
 
 def test_scores_are_looked_at_before_the_first_step_too():
-    ranked = CONFIG.model_copy(update={"keep": ((0, 7),)})
+    ranked = CONFIG.model_copy(update={"pruning": ((0, 7),)})
     with pytest.raises(ValueError, match=r"value: expected one score per pose, shape \(16,\), got \(16, 2\)"):
         climb(lambda T: T[:, :2, 3], config=ranked)
 

@@ -5,14 +5,17 @@ import pytest
 import torch
 
 from dgrasp.cameras import Intrinsics, Views, view_from_sphere
-from dgrasp.nerf import NerfConfig, build_nerf
-from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig
-from dgrasp.policy import CONTROLS, POLICIES, GraspPolicy, NoGraspError, OptimizerConfig, policy_spec
+from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
+from dgrasp.nerf.model import build_nerf
+from dgrasp.policy.policies import CONTROLS, POLICIES, GraspPolicy, NoGraspError, policy_spec
 from dgrasp.poses import check_poses
-from dgrasp.value import GraspReadout, GraspValue, QueryConfig, QueryPoints, ReadoutConfig
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.value.function import GraspValue
+from dgrasp.value.queries import QueryConfig, QueryPoints
+from dgrasp.value.readout import GraspReadout, ReadoutConfig
 
 BOUNDS = (torch.tensor([-0.127, -0.305, 0.9605]), torch.tensor([0.527, 0.305, 1.0655]))
-CONFIG = OptimizerConfig(starts=24, steps=3, chunk=10)
+CONFIG = OptimizerConfig(n_starts=24, steps=3, chunk=10)
 
 
 def views(n: int = 2, centre: tuple[float, float, float] = (0.2, 0.0, 0.96)) -> Views:
@@ -102,7 +105,7 @@ def test_paths_of_a_plan():
 
 
 def test_real_robots_take_the_best_pose_from_above():
-    config = CONFIG.model_copy(update={"approach": "downwards", "advance": 0.01})
+    config = CONFIG.model_copy(update={"approach": "downwards", "approach_offset": 0.01})
     free, filtered = (policy(config=c).plan(views(), generator()) for c in (CONFIG, config))
     z = free.candidates.T_world_tcp[:, 2, 2]
     rank = int(torch.nonzero(z < 0)[0])
@@ -112,19 +115,19 @@ def test_real_robots_take_the_best_pose_from_above():
 
 
 def test_the_advance_ends_at_the_floor():
-    config = CONFIG.model_copy(update={"approach": "downwards", "advance": 0.01})
+    config = CONFIG.model_copy(update={"approach": "downwards", "approach_offset": 0.01})
     plan = policy(config=config).plan(views(), generator())
     T = plan.candidates.T_world_tcp[plan.chosen]
     z, end = float(T[2, 3]), float(plan.T_world_tcp[2, 3])
     for floor, lowest in ((end - 0.001, end), ((z + end) / 2, (z + end) / 2), (z + 0.001, z)):
-        floored = policy(config=config.model_copy(update={"advance_floor": floor})).plan(views(), generator())
+        floored = policy(config=config.model_copy(update={"approach_floor": floor})).plan(views(), generator())
         assert float(floored.T_world_tcp[2, 3]) == pytest.approx(lowest, abs=1e-6)
         moved = floored.T_world_tcp[:3, 3] - T[:3, 3]  # along the approach axis
         torch.testing.assert_close(moved, moved.norm() * T[:3, 2], atol=1e-6, rtol=0)
 
 
 def test_no_pose_from_above_is_said_so():
-    grasping = policy(config=CONFIG.model_copy(update={"approach": "downwards", "starts": 3, "steps": 1}))
+    grasping = policy(config=CONFIG.model_copy(update={"approach": "downwards", "n_starts": 3, "steps": 1}))
     up = torch.eye(4).expand(3, 4, 4) + torch.nn.functional.pad(BOUNDS[0][:, None], (3, 0, 0, 1))
     grasping.starts = lambda generator: up
     grasping.config = grasping.config.model_copy(update={"rotation_rate": 1e-6})

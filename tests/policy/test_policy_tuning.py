@@ -7,7 +7,9 @@ import textwrap
 import optuna
 import pytest
 
-from dgrasp.policy import OptimizerConfig, TuningConfig, run_off, tune
+from dgrasp.evaluation.config import TuningConfig
+from dgrasp.evaluation.study.search import run_off, tune
+from dgrasp.slopes.config import OptimizerConfig
 
 BASE = OptimizerConfig()
 CONFIG = TuningConfig(trials=14, startup_trials=4, pruning_warmup=3)
@@ -36,7 +38,7 @@ def test_search_beats_where_it_started_and_prunes(tmp_path):
     assert trials[0][0]["translation_rate"] == BASE.translation_rate  # the untuned settings come first
     assert tuned.success > trials[0][1]
     assert tuned.trials == len(trials) == 14 and tuned.pruned > 0
-    assert tuned.config.starts == BASE.starts and tuned.config.translation_rate != BASE.translation_rate
+    assert tuned.config.n_starts == BASE.n_starts and tuned.config.translation_rate != BASE.translation_rate
 
 
 def test_equal_seeds_equal_studies(tmp_path):

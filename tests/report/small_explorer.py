@@ -6,13 +6,15 @@ import numpy as np
 import torch
 
 from dgrasp.cameras import Intrinsics, Views, view_from_sphere
-from dgrasp.data import Demonstration
-from dgrasp.nerf import NerfConfig, build_nerf
-from dgrasp.policy import OptimizerConfig
+from dgrasp.data.demonstrations import Demonstration
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import uniform_poses
-from dgrasp.report.explorer import Explorer
-from dgrasp.sim import Scene
-from dgrasp.value import ValueConfig, build_value
+from dgrasp.report.explorer.explorer import Explorer
+from dgrasp.sim.scene import Scene
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.value.config import ValueConfig
+from dgrasp.value.training import build_value
 
 NERF = NerfConfig.model_validate(
     {

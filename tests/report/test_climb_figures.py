@@ -10,10 +10,10 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from dgrasp.policy import success_by_value, value_ranks_success
-from dgrasp.report.climbs import Climb, arrivals, convergence, final_values, shown
-from dgrasp.report.plots import plot_convergence, plot_studies, plot_success_by_value
-from dgrasp.report.studies import study_table, study_trials
+from dgrasp.evaluation.study.trials import study_table, study_trials
+from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
+from dgrasp.report.figures.climbs import Climb, arrivals, convergence, final_values, shown
+from dgrasp.report.figures.plots import plot_convergence, plot_studies, plot_success_by_value
 
 SETTINGS = {"steps": 8, "translation_rate": 0.02, "rotation_rate": 0.1, "translation_decay": 0.9, "rotation_decay": 0.8}
 

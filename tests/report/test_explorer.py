@@ -9,15 +9,15 @@ import pytest
 import torch
 from small_explorer import NERF, VALUE, small_explorer
 
-from dgrasp.nerf import build_nerf
-from dgrasp.policy import OptimizerConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import make_pose, uniform_rotations
-from dgrasp.report.explorer import Explorer, with_optimizer
-from dgrasp.report.explorer_widget import ExplorerWidget
-from dgrasp.report.pose_slice import PoseSlice, coordinates_of, poses_at
-from dgrasp.report.slice_canvas import Canvas
-from dgrasp.report.slice_data import candidate_paths, slice_landscape, slopes_on_path
-from dgrasp.value import build_value
+from dgrasp.report.explorer.canvas import Canvas
+from dgrasp.report.explorer.data import candidate_paths, slice_landscape, slopes_on_path
+from dgrasp.report.explorer.explorer import Explorer, with_optimizer
+from dgrasp.report.explorer.pose_slice import PoseSlice, coordinates_of, poses_at
+from dgrasp.report.explorer.widget import ExplorerWidget
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.value.training import build_value
 
 
 @pytest.fixture(scope="module")

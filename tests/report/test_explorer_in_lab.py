@@ -12,7 +12,7 @@ from lab import Page, chromium, jupyterlab, programs
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # 20 s alone, a minute beside other work
 
 CELLS = (
-    "import torch\nfrom small_explorer import small_explorer\nfrom dgrasp.report.explorer_widget import ExplorerWidget",
+    "import torch\nfrom small_explorer import small_explorer\nfrom dgrasp.report.explorer.widget import ExplorerWidget",
     "torch.set_num_threads(1)\nwidget = ExplorerWidget(small_explorer())\nwidget.panel",
 )
 

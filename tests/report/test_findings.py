@@ -6,8 +6,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from dgrasp.evaluation import EvaluationConfig, success_rates
-from dgrasp.report import findings, plots
+from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.evaluation.statistics import success_rates
+from dgrasp.report.figures import plots
+from dgrasp.report.tables import findings
 
 LOW, HIGH = (-0.3, -0.3, 0.9), (0.3, 0.3, 1.3)
 CONFIG = EvaluationConfig(

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from dgrasp.cameras import Intrinsics, Views, view_from_sphere
-from dgrasp.nerf import NerfConfig, build_nerf
-from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig
-from dgrasp.report.knowledge import (
+from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
+from dgrasp.nerf.model import build_nerf
+from dgrasp.report.figures.probes import (
     LinearProbe,
     activations_at,
     beside,
@@ -21,8 +21,9 @@ from dgrasp.report.knowledge import (
     ray_knowledge,
     train_probes,
 )
-from dgrasp.sim import oracle_grasps, task
-from dgrasp.value import ValueConfig
+from dgrasp.sim.oracle import oracle_grasps
+from dgrasp.sim.tasks.paper import task
+from dgrasp.value.config import ValueConfig
 
 BOUNDS = ValueConfig().workspace
 

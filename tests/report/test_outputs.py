@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from dgrasp.evaluation.stage import ycb_models
 from dgrasp.report.outputs import OutputRefused, save_output, use_style, watermark
 from dgrasp.report.registry import output
+from dgrasp.sim.objects.ycb import ycb_models
 
 
 def draw(scale=1.0):
@@ -32,7 +32,7 @@ def test_an_output_has_all_its_files_and_a_sidecar_that_explains_it(tmp_path):
 
 def test_looks_are_those_of_the_trials_where_trials_were_recorded_elsewhere(tmp_path):
     data = pd.DataFrame({"x": [0, 1]})
-    save_output("tab01", draw(), data, tmp_path, profile="smoke", runs={}, seed=0, ycb_looks="as recorded")
+    save_output("tab01", draw(), data, tmp_path, profile="smoke", runs={}, seed=0, ycb_appearance="as recorded")
     assert json.loads((tmp_path / "tab01.meta.json").read_text())["ycb_models"] == "as recorded"
     save(tmp_path)
     assert json.loads((tmp_path / "fig04.meta.json").read_text())["ycb_models"] == ycb_models()

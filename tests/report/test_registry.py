@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dgrasp.report.paper import paper_rate, paper_values
 from dgrasp.report.registry import OUTPUTS, output, outputs_of
+from dgrasp.report.tables.paper import paper_rate, paper_values
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

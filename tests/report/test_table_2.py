@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from robot_fakes import ROBOT
 
-from dgrasp.report.tables import printable_2, table_2
-from dgrasp.robot.cell import BACKENDS
+from dgrasp.cell.interface import BACKENDS
+from dgrasp.report.tables.success import printable_2, table_2
 from dgrasp.robot.log import LogError, LogWriter
 
 OURS = ["successes", "n", "rate", "low", "high", "difference"]

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from dgrasp.report.tables import COLUMNS, printable, table_1
+from dgrasp.report.tables.success import COLUMNS, printable, table_1
 
 
 def rates():

@@ -8,14 +8,17 @@ import pytest
 import torch
 
 from dgrasp.cameras import Intrinsics, Views, view_from_sphere
-from dgrasp.nerf import NerfConfig, build_nerf
-from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig
+from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import make_pose, uniform_rotations
-from dgrasp.report.plots import plot_queries, plot_slopes
-from dgrasp.report.second_order import second_order_table
-from dgrasp.report.slopes import one_per_method, slope_arrows, slope_cosines
-from dgrasp.sim import blocked_grasps, task
-from dgrasp.value import QueryPoints, ValueConfig, build_value
+from dgrasp.report.figures.plots import plot_queries, plot_slopes
+from dgrasp.report.figures.second_order import second_order_table
+from dgrasp.report.figures.slope_arrows import one_per_method, slope_arrows, slope_cosines
+from dgrasp.sim.oracle import blocked_grasps
+from dgrasp.sim.tasks.paper import task
+from dgrasp.value.config import ValueConfig
+from dgrasp.value.queries import QueryPoints
+from dgrasp.value.training import build_value
 
 CONFIG = ValueConfig.model_validate({"queries": {"points_per_line": 1}, "policy_views": 2})
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR
-from dgrasp.report.twin_figures import (
+from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.report.figures.twin import (
     Example,
     choose_examples,
     examples_table,
@@ -16,10 +16,10 @@ from dgrasp.report.twin_figures import (
     is_in_corner,
     plot_calibration_sweep,
     plot_examples,
-    ycb_looks,
+    ycb_appearance,
 )
-from dgrasp.robot.sweep import ROTATION, TRANSLATION, sweep_rates
-from dgrasp.sim.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR
+from dgrasp.twin.sweep import ROTATION, TRANSLATION, sweep_rates
 
 
 @pytest.fixture
@@ -102,5 +102,5 @@ def test_a_kind_that_did_not_happen_says_so() -> None:
 
 def test_looks_of_ycb_objects_are_read_from_the_attempts():
     attempts = pd.DataFrame({"models": ["crochet_ball: made of convex parts", "056_tennis_ball: textured folder"]})
-    assert ycb_looks(attempts) == "textured folder"
-    assert ycb_looks(attempts.iloc[:1]) == ""
+    assert ycb_appearance(attempts) == "textured folder"
+    assert ycb_appearance(attempts.iloc[:1]) == ""

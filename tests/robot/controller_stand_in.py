@@ -32,8 +32,8 @@ import time
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from dgrasp.sim import ur10
-from dgrasp.sim.planning import HOME
+from dgrasp.cell import ur10
+from dgrasp.cell.ur10 import HOME
 
 HOST = "127.0.0.1"
 PERIOD = 1 / 125  # s, the CB3's

@@ -9,10 +9,13 @@ import torch
 from robot_poses import top_down
 
 from dgrasp.cameras import Views
-from dgrasp.policy import NoGraspError, Optimized, OptimizerConfig, Plan
-from dgrasp.robot import Backend, Execution, Presentation, TrialProtocol, Verdict
+from dgrasp.cell.interface import Backend, Execution
+from dgrasp.cell.outcome import Outcome
+from dgrasp.policy.policies import NoGraspError, Plan
 from dgrasp.robot.safety import SafetyLimits, check_pose
-from dgrasp.sim import Outcome
+from dgrasp.robot.trials import Presentation, TrialProtocol, Verdict
+from dgrasp.slopes.climb import Optimized
+from dgrasp.slopes.config import OptimizerConfig
 
 ROBOT = {
     "arm": "192.0.2.7",
@@ -65,7 +68,7 @@ class FakePolicy:
 
     def __init__(self, T_world_tcp: np.ndarray | None = None, **rule: object) -> None:
         self.T = torch.from_numpy(top_down(0.2, 0.0, 0.05) if T_world_tcp is None else T_world_tcp)
-        self.config = OptimizerConfig(**{"approach": "downwards", "advance": 0.01, **rule})
+        self.config = OptimizerConfig(**{"approach": "downwards", "approach_offset": 0.01, **rule})
         self.starts: list[float] = []
         self.none = False
 

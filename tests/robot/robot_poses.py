@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from dgrasp.sim.workspace import BOARD_TOP
+from dgrasp.cell.workspace import BOARD_TOP
 
 
 def top_down(x: float, y: float, z: float, yaw: float = 0.0) -> np.ndarray:

@@ -17,9 +17,13 @@ import numpy as np
 import pytest
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.robot import Calibration, CameraCalibration, DeviceCell, HardwareConfig, MotionConfig, Viewpoint, open_cell
+from dgrasp.cell.interface import Calibration, CameraCalibration
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.drivers.realsense import RealSenseCamera
-from dgrasp.sim import evaluation_viewpoints
+from dgrasp.robot.hardware import HardwareConfig, open_cell
+from dgrasp.robot.safety import MotionConfig
+from dgrasp.robot.viewpoints import Viewpoint
 
 HERE = Path(__file__).parent
 CONTROLLER_PORTS = (29999, 30001, 30002, 30003, 30004)

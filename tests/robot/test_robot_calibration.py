@@ -11,14 +11,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Intrinsics
+from dgrasp.cell.transforms import inverse, transform
 from dgrasp.files import DamagedFileError
-from dgrasp.sim.rigid import inverse, transform
 
 pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[robot]'")
 
-from dgrasp.robot.board import INCH, Board, find_board, write_board
-from dgrasp.robot.calibration import BadCalibration, Limits, calibrate, load_calibration
-from dgrasp.robot.calibration_data import SyntheticCell
+from dgrasp.robot.calibration.board import INCH, Board, find_board, write_board
+from dgrasp.robot.calibration.hand_eye import BadCalibration, Limits, calibrate, load_calibration
+from dgrasp.robot.calibration.synthetic import SyntheticCell
 
 SIZE = (640, 480)
 

@@ -11,20 +11,21 @@ import pytest
 from robot_stand_ins import BOARD, HEIGHT, WIDTH, Loopback
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.robot import CONFIRMATION, HardwareConfig, SafetyLimits, Viewpoint, open_cell, wrist_viewpoints
+from dgrasp.cell.gripper import TOOL0_TCP
+from dgrasp.cell.hand import CAMERA_SENSOR, tcp_pose
+from dgrasp.cell.transforms import inverse, transform
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.robot.devices import CONFIRMATION
 from dgrasp.robot.drivers.realsense import RealSenseCamera
-from dgrasp.robot.safety import SafetyCheck
-from dgrasp.sim import evaluation_viewpoints
-from dgrasp.sim.gripper import TOOL0_TCP
-from dgrasp.sim.rigid import inverse, transform
-from dgrasp.sim.robot import tcp_pose
-from dgrasp.sim.robot_model import CAMERA_SENSOR
+from dgrasp.robot.hardware import HardwareConfig, open_cell
+from dgrasp.robot.safety import SafetyCheck, SafetyLimits
+from dgrasp.robot.viewpoints import Viewpoint, wrist_viewpoints
 
 pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[robot]'")
 
-from dgrasp.robot.calibration import calibrate, load_calibration
-from dgrasp.robot.calibration_data import SyntheticCell
-from dgrasp.robot.sightings import collect_sightings, measured_flange, touched_height
+from dgrasp.robot.calibration.hand_eye import calibrate, load_calibration
+from dgrasp.robot.calibration.sightings import collect_sightings, measured_flange, touched_height
+from dgrasp.robot.calibration.synthetic import SyntheticCell
 
 
 def lab(intrinsics: Intrinsics, rng: np.random.Generator) -> SyntheticCell:

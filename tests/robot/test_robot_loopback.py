@@ -17,35 +17,32 @@ from robot_fakes import FakePolicy
 from robot_poses import top_down
 from robot_stand_ins import BOARD, HEIGHT, WIDTH, need, standing_calibration
 
-from dgrasp.robot import (
-    CONFIRMATION,
+from dgrasp.cell import ur10
+from dgrasp.cell.gripper import Q_CLOSED, TOOL0_TCP, gap
+from dgrasp.cell.hand import CAMERA_SENSOR, tcp_pose
+from dgrasp.cell.interface import (
     Calibration,
     CellFault,
     ConnectionLost,
     FrozenCamera,
-    HardwareConfig,
+    HandNotEmpty,
     NotArmed,
     ProtectiveStop,
     SilentGripper,
-    TrialProtocol,
     UnsafePose,
-    Verdict,
-    Viewpoint,
-    read_log,
-    run_trials,
-    wrist_viewpoints,
 )
-from dgrasp.robot.cell import HandNotEmpty
-from dgrasp.robot.devices import DeviceCell, backend_of
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.robot.devices import CONFIRMATION, DeviceCell, backend_of
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import RobotiqGripper
 from dgrasp.robot.drivers.sockets import Peer, peer_of, reach
 from dgrasp.robot.drivers.ur import UrArm, controller_pose, moves_a_robot, serial_number, world_pose
+from dgrasp.robot.hardware import HardwareConfig
+from dgrasp.robot.log import read_log
 from dgrasp.robot.safety import HOME
-from dgrasp.sim import Outcome, evaluation_viewpoints, ur10
-from dgrasp.sim.gripper import Q_CLOSED, TOOL0_TCP, gap
-from dgrasp.sim.robot import tcp_pose
-from dgrasp.sim.robot_model import CAMERA_SENSOR
+from dgrasp.robot.trials import TrialProtocol, Verdict, run_trials
+from dgrasp.robot.viewpoints import Viewpoint, wrist_viewpoints
 
 GRASP = top_down(0.25, 0.1, 0.05)
 

@@ -12,15 +12,17 @@ from PIL import Image
 from torch import nn
 
 from dgrasp.cameras import Intrinsics, Views, project
-from dgrasp.data import write_transforms
+from dgrasp.cell.transforms import inverse, transform, yaw
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.data.export import write_transforms
+from dgrasp.experiment.plan_from_images import ResizeToTraining, as_trained, main, rank_grasps, read_photos
+from dgrasp.experiment.record import RecordError
 from dgrasp.files import DamagedFileError
-from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
-from dgrasp.records import RecordError
-from dgrasp.robot.own_images import AtTrainedSize, as_trained, main, rank_grasps, read_photos
+from dgrasp.policy.policies import GraspPolicy, policy_spec
 from dgrasp.runs import RunError
-from dgrasp.sim import Cell, evaluation_viewpoints
-from dgrasp.sim.rigid import inverse, transform, yaw
-from dgrasp.sim.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.sim.cell import Cell
+from dgrasp.slopes.config import OptimizerConfig
 
 TARGETS = torch.tensor([[0.30, 0.10, 1.00], [0.10, -0.10, 1.00]])
 
@@ -44,14 +46,14 @@ class TwoSummits(nn.Module):
 
 @pytest.fixture
 def policy() -> GraspPolicy:
-    config = OptimizerConfig(starts=128, steps=40, translation_rate=0.02, rotation_rate=0.1, translation_decay=0.93)
+    config = OptimizerConfig(n_starts=128, steps=40, translation_rate=0.02, rotation_rate=0.1, translation_decay=0.93)
     low, high = (torch.tensor(b, dtype=torch.float32) for b in (BOUNDS_LOW, BOUNDS_HIGH))
     return GraspPolicy(policy_spec("dgrasp_quat_sync"), TwoSummits(), config, (low, high))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def views() -> Views:
-    from dgrasp.sim import task
+    from dgrasp.sim.tasks.paper import task
 
     with Cell() as cell:
         cell.reset(task("simple").scene("test", 0))
@@ -118,12 +120,12 @@ def test_a_finer_camera_is_sampled_before_a_trials_plan(views: Views) -> None:
     fine.K[:, :2, 2] = (fine.K[:, :2, 2] + 0.5) * 4 - 0.5
 
     class Looks:
-        config = OptimizerConfig(approach="downwards", advance=0.01)
+        config = OptimizerConfig(approach="downwards", approach_offset=0.01)
 
         def plan(self, seen: Views, generator: torch.Generator) -> Views:
             return seen
 
-    policy = AtTrainedSize(Looks(), 64)  # type: ignore[arg-type]
+    policy = ResizeToTraining(Looks(), 64)  # type: ignore[arg-type]
     seen = policy.plan(fine, torch.Generator())
     assert seen.images.shape == views.images.shape and policy.config is Looks.config
     np.testing.assert_allclose(seen.K, views.K, atol=1e-9)
@@ -196,7 +198,7 @@ def test_the_command_asks_for_the_record_and_trains_nothing(
         asked.append((profile, build))
         raise RecordError("no experiment on record")
 
-    monkeypatch.setattr("dgrasp.experiment.Experiment.at", at)
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", at)
     assert main([str(photos)]) == 1
     assert asked == [("recorded", Path("build/recorded"))]
     assert capsys.readouterr().err == "own_images: no experiment on record\n"
@@ -210,7 +212,7 @@ def test_the_command_says_which_run_is_missing(
         def policy(self, name: str) -> None:
             raise kind(f"no run of {name}")
 
-    monkeypatch.setattr("dgrasp.experiment.Experiment.at", lambda *_: Empty())
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", lambda *_: Empty())
     assert main([str(photos), "--policy", "base_quat_sync"]) == 1
     assert "own_images: no run of base_quat_sync" in capsys.readouterr().err
 

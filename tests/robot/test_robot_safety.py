@@ -6,21 +6,24 @@ import numpy as np
 import pytest
 from robot_poses import tilted, top_down
 
-from dgrasp.robot import MotionConfig, SafetyLimits, UnsafePose
+from dgrasp.cell import ur10
+from dgrasp.cell.hand import tcp_pose
+from dgrasp.cell.interface import UnsafePose
+from dgrasp.cell.workspace import BASE_POSITION, BOARD_TOP
 from dgrasp.robot import safety as safety_module
 from dgrasp.robot.safety import (
     HOME,
     PATH_STEP,
+    MotionConfig,
     SafetyCheck,
+    SafetyLimits,
     check_joints,
     check_pose,
     check_reach,
     check_width,
     resampled,
 )
-from dgrasp.sim import planning, ur10
-from dgrasp.sim.robot import tcp_pose
-from dgrasp.sim.workspace import BASE_POSITION, BOARD_TOP
+from dgrasp.sim import planning
 
 
 @pytest.fixture(scope="module")

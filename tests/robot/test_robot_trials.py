@@ -14,29 +14,22 @@ import torch
 from robot_fakes import SHORT, FakeCell, FakeOperator, FakePolicy
 from robot_poses import tilted, top_down
 
-from dgrasp.policy import POLICIES
-from dgrasp.robot import (
+from dgrasp.cell.interface import CellFault, ConnectionLost, Execution, NotArmed, ProtectiveStop, banner
+from dgrasp.cell.outcome import Outcome
+from dgrasp.policy.policies import POLICIES
+from dgrasp.robot.log import LogError, LogWriter, read_log
+from dgrasp.robot.replay import ReplayCell
+from dgrasp.robot.safety import SafetyLimits
+from dgrasp.robot.trials import (
     PAPER_OBJECTS,
     AskingOperator,
-    CellFault,
     CellJudges,
-    ConnectionLost,
-    Execution,
-    LogError,
-    NotArmed,
     Presentation,
-    ProtectiveStop,
-    ReplayCell,
     TrialProtocol,
     Verdict,
-    banner,
     for_real_robot,
-    read_log,
     run_trials,
 )
-from dgrasp.robot.log import LogWriter
-from dgrasp.robot.safety import SafetyLimits
-from dgrasp.sim import Outcome
 
 
 def policies(**rule):
@@ -90,7 +83,7 @@ def test_the_same_presentation_starts_all_policies_alike(tmp_path):
 
 
 def test_policies_without_the_real_robots_rule_are_refused(tmp_path):
-    for rule in ({"approach": "any"}, {"advance": 0.0}):
+    for rule in ({"approach": "any"}, {"approach_offset": 0.0}):
         with pytest.raises(ValueError, match="for_real_robot"):
             run(tmp_path / "log.jsonl", given=policies(**rule))
     with pytest.raises(ValueError, match=r"names dgrasp_6d_seq; given: base_6d_seq"):
@@ -99,15 +92,16 @@ def test_policies_without_the_real_robots_rule_are_refused(tmp_path):
 
 
 def test_for_real_robot_changes_the_rule_and_nothing_else():
-    from dgrasp.policy import GraspPolicy, OptimizerConfig, policy_spec
+    from dgrasp.policy.policies import GraspPolicy, policy_spec
+    from dgrasp.slopes.config import OptimizerConfig
 
     before = GraspPolicy(policy_spec("dgrasp_6d_seq"), None, OptimizerConfig(steps=7), ((0, 0, 0), (1, 1, 1)))
     after = for_real_robot(before)
-    assert (after.config.approach, after.config.advance, after.config.steps) == ("downwards", 0.01, 7)
+    assert (after.config.approach, after.config.approach_offset, after.config.steps) == ("downwards", 0.01, 7)
     higher = SafetyLimits(minimum_height=1.0)
-    assert 0 < after.config.advance_floor - SafetyLimits().minimum_height < 0.001
-    assert for_real_robot(before, higher).config.advance_floor == pytest.approx(1.0001)
-    assert for_real_robot(before, None).config.advance_floor is None
+    assert 0 < after.config.approach_floor - SafetyLimits().minimum_height < 0.001
+    assert for_real_robot(before, higher).config.approach_floor == pytest.approx(1.0001)
+    assert for_real_robot(before, None).config.approach_floor is None
     assert before.config.approach == "any" and after.spec is before.spec
     assert all(torch.equal(a, b) for a, b in zip(after.bounds, before.bounds, strict=True))
 

@@ -14,26 +14,22 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Intrinsics, project
-from dgrasp.evaluation import Observer
-from dgrasp.policy import NoGraspError, OptimizerConfig
-from dgrasp.robot.cell import UnsafePose
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.interface import UnsafePose
+from dgrasp.cell.transforms import inverse
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.evaluation.attempt import Observer
+from dgrasp.policy.policies import NoGraspError
 from dgrasp.robot.safety import SafetyLimits
-from dgrasp.robot.sweep import (
-    ROTATION,
-    TRANSLATION,
-    SweepCell,
-    SweepConfig,
-    attempt,
-    sweep_rates,
-)
-from dgrasp.robot.trials import ADVANCE, PAPER_OBJECTS, CellJudges, TrialProtocol, run_trials
-from dgrasp.robot.twin import TwinCell, as_photographed
-from dgrasp.robot.twin_config import Reality, TwinConfig
-from dgrasp.sim import Cell, CellConfig, evaluation_viewpoints
-from dgrasp.sim.everyday import EVERYDAY, STAND_INS, everyday
-from dgrasp.sim.models import load_model
-from dgrasp.sim.presentation import SURFACES, dress_workbench, present
-from dgrasp.sim.rigid import inverse
+from dgrasp.robot.trials import APPROACH_OFFSET, PAPER_OBJECTS, CellJudges, TrialProtocol, run_trials
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.objects.everyday import EVERYDAY, STAND_INS, everyday
+from dgrasp.sim.objects.models import load_model
+from dgrasp.sim.tasks.everyday_scene import SURFACES, dress_workbench, present
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.twin.cell import TwinCell, as_photographed
+from dgrasp.twin.reality import Reality, TwinConfig
+from dgrasp.twin.sweep import ROTATION, TRANSLATION, SweepCell, SweepConfig, attempt, sweep_rates
 
 OBSERVER = Observer(views=2, width=96, height=72)
 IDEAL = TwinConfig(
@@ -238,7 +234,7 @@ class Seer:
 
     def __init__(self, cell: TwinCell, blind_to: str = "") -> None:
         self.cell, self.blind_to = cell, blind_to
-        self.config = OptimizerConfig(approach="downwards", advance=ADVANCE)
+        self.config = OptimizerConfig(approach="downwards", approach_offset=APPROACH_OFFSET)
 
     def plan(self, views, generator):
         o = self.cell.scene.objects[0]

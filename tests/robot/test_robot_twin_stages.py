@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from dgrasp.evaluation import Observer
-from dgrasp.policy import OptimizerConfig
-from dgrasp.report.twin_figures import film_trial
-from dgrasp.robot import ReplayCell
-from dgrasp.robot import sweep as sweep_module
-from dgrasp.robot import twin_trials as trials_module
-from dgrasp.robot.sweep import SweepConfig, SweepRecipe, read_sweep, sweep
-from dgrasp.robot.trials import ADVANCE
-from dgrasp.robot.twin import TwinCell
-from dgrasp.robot.twin_config import TwinConfig
-from dgrasp.robot.twin_trials import TwinTrialsConfig, TwinTrialsRecipe, read_twin_trials, twin_trials
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.workspace import BOARD_TOP
+from dgrasp.evaluation.attempt import Observer
+from dgrasp.report.figures.twin import film_trial
+from dgrasp.robot.replay import ReplayCell
+from dgrasp.robot.trials import APPROACH_OFFSET
 from dgrasp.runs import RunError
-from dgrasp.sim import CellConfig
-from dgrasp.sim.workspace import BOARD_TOP
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.twin import sweep as sweep_module
+from dgrasp.twin import trials as trials_module
+from dgrasp.twin.cell import TwinCell
+from dgrasp.twin.reality import TwinConfig
+from dgrasp.twin.sweep import SweepConfig, SweepRecipe, read_sweep, sweep
+from dgrasp.twin.trials import TwinTrialsConfig, TwinTrialsRecipe, read_twin_trials, twin_trials
 
 OBSERVER = Observer(views=2, width=64, height=48)
 POLICIES = ("base_quat_sync", "dgrasp_quat_sync")
@@ -34,7 +34,7 @@ OBJECTS = ("crochet ball", "3-D printed block")
 class Fixed:
     """Plans the same grasp always, and counts."""
 
-    config = OptimizerConfig(approach="downwards", advance=ADVANCE)
+    config = OptimizerConfig(approach="downwards", approach_offset=APPROACH_OFFSET)
 
     def __init__(self, stop_after: int = 10**6) -> None:
         self.plans, self.stop_after = 0, stop_after

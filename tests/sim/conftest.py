@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dgrasp.sim import Cell, CellConfig
+from dgrasp.cell.config import CellConfig
+from dgrasp.sim.cell import Cell
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgrasp.sim import Prism, Scene, SceneObject
-from dgrasp.sim.workspace import BOARD_TOP
+from dgrasp.cell.workspace import BOARD_TOP
+from dgrasp.sim.objects.shapes import Prism
+from dgrasp.sim.scene import Scene, SceneObject
 
 
 def top_down(x: float, y: float, z: float, yaw: float = 0.0) -> np.ndarray:

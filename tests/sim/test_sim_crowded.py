@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgrasp.sim import blocked_grasps, oracle_grasps, task
+from dgrasp.sim.oracle import blocked_grasps, oracle_grasps
+from dgrasp.sim.tasks.paper import task
 
 
 def test_scenes_are_crowded_and_spread_with_flat_and_tall_prisms() -> None:
-    crowded = task("dgrasp.sim.crowded:Crowded")
+    crowded = task("dgrasp.sim.tasks.crowded:Crowded")
     scenes = [crowded.scene("train", i) for i in range(100)]
     reach = [np.ptp([o.T_world_object[:2, 3] for o in s.objects], axis=0).max() for s in scenes]
     assert min(reach) < 0.3 and max(reach) > 0.45
@@ -20,7 +21,7 @@ def test_scenes_are_crowded_and_spread_with_flat_and_tall_prisms() -> None:
 
 def test_prisms_stand_apart_and_can_be_grasped() -> None:
     for i in range(20):
-        objects = task("dgrasp.sim.crowded:Crowded").scene("validation", i).objects
+        objects = task("dgrasp.sim.tasks.crowded:Crowded").scene("validation", i).objects
         for k, o in enumerate(objects):
             assert oracle_grasps(type(task("simple").scene())((o,))).size, "each can be grasped where it stands alone"
             for p in objects[:k]:

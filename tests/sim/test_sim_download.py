@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from dgrasp.files import DamagedFileError, read_json
-from dgrasp.sim import ycb
-from dgrasp.sim.ycb_download import download
+from dgrasp.sim.objects import ycb
+from dgrasp.sim.objects.ycb_download import download
 
 
 class Site:

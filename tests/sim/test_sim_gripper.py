@@ -7,9 +7,13 @@ import pybullet as bullet
 import pytest
 from sim_scenes import box, scene_of, top_down
 
-from dgrasp.sim import Cell, CellConfig, Outcome, Scene, gripper
-from dgrasp.sim.planning import HOME
-from dgrasp.sim.robot import tcp_pose
+from dgrasp.cell import gripper
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.hand import tcp_pose
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.ur10 import HOME
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.scene import Scene
 
 
 def test_opening_is_the_vendors() -> None:

@@ -6,10 +6,12 @@ import numpy as np
 import pybullet as bullet
 import pytest
 
-from dgrasp.sim import Cell, Scene, motion, ur10, workspace
-from dgrasp.sim.planning import HOME
-from dgrasp.sim.rigid import from_bullet
-from dgrasp.sim.robot import tcp_pose, tool0_pose
+from dgrasp.cell import motion, ur10, workspace
+from dgrasp.cell.hand import tcp_pose, tool0_pose
+from dgrasp.cell.transforms import from_bullet
+from dgrasp.cell.ur10 import HOME
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.scene import Scene
 
 
 def test_urdf_follows_the_dh_table(cell: Cell) -> None:

@@ -9,8 +9,11 @@ import pytest
 import trimesh
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.sim import Cell, evaluation_viewpoints, task, ycb
-from dgrasp.sim.models import load_model
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.objects import ycb
+from dgrasp.sim.objects.models import load_model
+from dgrasp.sim.tasks.paper import task
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,12 @@ import torch
 from sim_scenes import box, scene_of
 
 from dgrasp.cameras import Intrinsics, project
-from dgrasp.sim import Cell, evaluation_viewpoints, sample_viewpoints, task
-from dgrasp.sim.planning import HOME
-from dgrasp.sim.robot import tcp_pose
-from dgrasp.sim.viewpoints import AZIMUTH, POLAR, RADIUS
-from dgrasp.sim.workspace import BOARD_CENTRE
+from dgrasp.cell.hand import tcp_pose
+from dgrasp.cell.ur10 import HOME
+from dgrasp.cell.viewpoints import AZIMUTH, POLAR, RADIUS, evaluation_viewpoints, sample_viewpoints
+from dgrasp.cell.workspace import BOARD_CENTRE
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.tasks.paper import task
 
 
 def test_silhouettes_lie_where_the_cameras_project(cell: Cell) -> None:

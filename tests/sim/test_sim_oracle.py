@@ -7,10 +7,19 @@ import pytest
 from scipy.spatial.transform import Rotation
 from sim_scenes import box, scene_of, top_down
 
-from dgrasp.sim import Cell, OracleConfig, Prism, blocked_grasps, distance_to_grasps, oracle, oracle_grasps, task
-from dgrasp.sim.oracle import hand_is_clear, sample_grasp
-from dgrasp.sim.shapes import MAX_SPAN
-from dgrasp.sim.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.objects.shapes import MAX_SPAN, Prism
+from dgrasp.sim.oracle import (
+    OracleConfig,
+    blocked_grasps,
+    distance_to_grasps,
+    hand_is_clear,
+    oracle,
+    oracle_grasps,
+    sample_grasp,
+)
+from dgrasp.sim.tasks.paper import task
 
 
 def test_the_oracle_lifts_prisms(cell: Cell) -> None:

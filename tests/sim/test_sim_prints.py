@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.sim import Cell, evaluation_viewpoints, task
-from dgrasp.sim.prints import PRINTS, print_file, texture_coordinates
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.objects.prints import PRINTS, print_file, texture_coordinates
 from dgrasp.sim.scene import scene_from
+from dgrasp.sim.tasks.paper import task
 
-PRINTED = "dgrasp.sim.crowded:Printed"
+PRINTED = "dgrasp.sim.tasks.crowded:Printed"
 
 
 def test_half_of_the_prisms_are_printed():
     printed, plain = (
-        [task(name).scene("train", i) for i in range(40)] for name in (PRINTED, "dgrasp.sim.crowded:Crowded")
+        [task(name).scene("train", i) for i in range(40)] for name in (PRINTED, "dgrasp.sim.tasks.crowded:Crowded")
     )
     prints = [o.printed for s in printed for o in s.objects]
     assert 0.35 < np.mean([p is not None for p in prints]) < 0.65

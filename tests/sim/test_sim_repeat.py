@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from dgrasp.sim import Cell, CellConfig, Scene, Trial, evaluation_viewpoints, oracle, task
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.execution import Trial
+from dgrasp.sim.oracle import oracle
+from dgrasp.sim.scene import Scene
+from dgrasp.sim.tasks.paper import task
 
 
 def perturbed_grasps(n: int, seed: int = 7) -> list[tuple[Scene, np.ndarray]]:

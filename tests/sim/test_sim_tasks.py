@@ -10,11 +10,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 from sim_scenes import box
 
-from dgrasp.sim import TASKS, Cell, Scene, SceneObject, Task, task
-from dgrasp.sim.rest import touching
-from dgrasp.sim.scene import scene_from
-from dgrasp.sim.tasks import GAP
-from dgrasp.sim.workspace import BOARD_TOP, inside_bounds
+from dgrasp.cell.workspace import BOARD_TOP, inside_bounds
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.scene import Scene, SceneObject, scene_from
+from dgrasp.sim.settling import touching
+from dgrasp.sim.tasks.paper import GAP, TASKS, Task, task
 from dgrasp.sim.world import build_world
 
 # SHA-256 over the digests of the first scenes of each set, seed 0. A change here changes every result: say so.

@@ -10,8 +10,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 from sim_scenes import box, scene_of, top_down
 
-from dgrasp.sim import Cell, CellConfig, Outcome
-from dgrasp.sim.workspace import BOARD_TOP
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.workspace import BOARD_TOP
+from dgrasp.sim.cell import Cell
 
 
 def test_a_box_between_the_fingers_is_lifted(cell: Cell) -> None:

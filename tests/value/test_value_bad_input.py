@@ -7,21 +7,16 @@ import pytest
 import torch
 from value_scene import HIGH, LOW, camera_views, workspace_poses
 
-from dgrasp.nerf import NerfConfig, build_nerf
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import representation
-from dgrasp.value import (
-    GraspReadout,
-    GraspValue,
-    QueryConfig,
-    QueryPoints,
-    ReadoutConfig,
-    ValueConfig,
-    exact_slope_loss,
-    slope_loss,
-    slopes,
-    value_loss,
-)
-from dgrasp.value.landscape import Landscape
+from dgrasp.slopes.exact import exact_slope_loss
+from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss, value_gradient
+from dgrasp.value.config import ValueConfig
+from dgrasp.value.fast import Landscape
+from dgrasp.value.function import GraspValue
+from dgrasp.value.queries import QueryConfig, QueryPoints
+from dgrasp.value.readout import GraspReadout, ReadoutConfig
 from dgrasp.value.samples import around_trajectories, grasp_among_negatives
 
 NAN, INF = float("nan"), float("inf")
@@ -142,12 +137,12 @@ def test_scenes_and_poses_must_match_and_fusion_exist(psi, enc):
 )
 def test_unsuitable_logits_are_named(logits, message):
     with pytest.raises(ValueError, match="^logits: .*" + message):
-        value_loss(logits)
+        grasp_ranking_loss(logits)
 
 
 def test_an_unknown_main_loss_is_refused():
     with pytest.raises(ValueError, match="unknown kind 'mse'; kinds: cross_entropy, kl"):
-        value_loss(torch.zeros(2, 3), kind="mse")
+        grasp_ranking_loss(torch.zeros(2, 3), kind="mse")
 
 
 def height(T: torch.Tensor) -> torch.Tensor:
@@ -194,7 +189,7 @@ def test_pairs_that_do_not_go_together_are_named_by_both_slope_losses(poses, tar
 
 def test_whole_numbers_have_no_slopes():
     with pytest.raises(ValueError, match=r"poses: expected floating-point numbers, got torch\.int64"):
-        slopes(lambda p: p.sum(-1), torch.ones(3, 2, dtype=torch.int64))
+        value_gradient(lambda p: p.sum(-1), torch.ones(3, 2, dtype=torch.int64))
 
 
 def test_the_exact_slope_loss_takes_matrices_and_refuses_features_without_a_way_back():

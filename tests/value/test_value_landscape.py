@@ -4,13 +4,16 @@ import pytest
 import torch
 from value_scene import camera_views, workspace_poses
 
-import dgrasp.value.landscape as landscape_module
-from dgrasp.nerf import NerfConfig, build_nerf
+import dgrasp.value.fast as landscape_module
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.nerf.sampling import bilinear_corners, bilinear_slopes
 from dgrasp.poses import representation
-from dgrasp.value import GraspReadout, GraspValue, QueryConfig, QueryPoints, ReadoutConfig
-from dgrasp.value.landscape import Landscape
-from dgrasp.value.losses import scores_and_slopes
+from dgrasp.slopes.losses import scores_and_slopes
+from dgrasp.value.fast import Landscape
+from dgrasp.value.function import GraspValue
+from dgrasp.value.queries import QueryConfig, QueryPoints
+from dgrasp.value.readout import GraspReadout, ReadoutConfig
 
 
 def psi(

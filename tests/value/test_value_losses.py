@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dgrasp.poses import REPRESENTATIONS, representation, uniform_poses
-from dgrasp.value import part_cosines, slope_loss, slopes, value_loss
+from dgrasp.slopes.losses import grasp_ranking_loss, part_cosines, slope_loss, value_gradient
 
 GENERATOR = torch.Generator().manual_seed(0)
 LOW, HIGH = torch.tensor([-1.0, -1.0, 0.0]), torch.tensor([1.0, 1.0, 1.0])
@@ -32,27 +32,27 @@ class SmallValue(nn.Module):
 def test_value_loss_is_the_cross_entropy_of_the_first_pose():
     logits = torch.tensor([[0.0, 0.0, 0.0, 0.0], [math.log(3.0), 0.0, 0.0, -1e9]])
     expected = (math.log(4) + math.log(5 / 3)) / 2
-    assert float(value_loss(logits)) == pytest.approx(expected)
-    assert float(value_loss(logits, kind="kl")) == pytest.approx(expected)
+    assert float(grasp_ranking_loss(logits)) == pytest.approx(expected)
+    assert float(grasp_ranking_loss(logits, kind="kl")) == pytest.approx(expected)
 
 
 def test_kl_as_keras_computes_it_loses_its_gradient_where_the_grasp_is_hopeless():
     for gap, kind, moves in ((5.0, "kl", True), (30.0, "kl", False), (30.0, "cross_entropy", True)):
         logits = torch.tensor([0.0, gap], requires_grad=True)
-        value_loss(logits, kind=kind).backward()
+        grasp_ranking_loss(logits, kind=kind).backward()
         assert bool(logits.grad.abs().sum() > 1e-6) is moves
 
 
 def test_value_loss_needs_something_to_tell_the_grasp_from():
     with pytest.raises(ValueError, match=r"logits.*2 poses"):
-        value_loss(torch.zeros(3, 1))
+        grasp_ranking_loss(torch.zeros(3, 1))
 
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)
 def test_slopes_equal_finite_differences(name):
     rep, value = representation(name), SmallValue()
     p = rep.from_matrix(poses(6))
-    slope = slopes(value, p, rep)
+    slope = value_gradient(value, p, rep)
     h = 1e-6
     for k in range(rep.dim):
         step = torch.zeros(rep.dim, dtype=torch.float64)
@@ -123,7 +123,7 @@ def test_a_landscape_on_the_plane_learns_to_point_at_its_target():
 def test_unsuitable_values_are_named(value, message):
     rep = representation("quat")
     with pytest.raises(ValueError, match=message):
-        slopes(value, rep.from_matrix(poses(4)), rep)
+        value_gradient(value, rep.from_matrix(poses(4)), rep)
 
 
 def test_poses_and_targets_must_match():
@@ -137,7 +137,7 @@ def test_pose_matrices_are_as_good_as_vectors(name):
     T, T_target = poses(5), poses(5)
     p, target = rep.from_matrix(T), rep.from_matrix(T_target)
     assert torch.equal(slope_loss(value, T, T_target, name), slope_loss(value, p, target, rep))
-    assert torch.equal(slopes(value, T, name), slopes(value, p, rep))
+    assert torch.equal(value_gradient(value, T, name), value_gradient(value, p, rep))
 
 
 @pytest.mark.parametrize(
@@ -157,4 +157,4 @@ def test_pose_matrices_are_as_good_as_vectors(name):
 )
 def test_unsuitable_poses_are_named(wrong, name, message):
     with pytest.raises(ValueError, match=message):
-        slopes(SmallValue(), wrong, name)
+        value_gradient(SmallValue(), wrong, name)

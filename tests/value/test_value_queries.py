@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dgrasp.poses import make_pose, uniform_poses
-from dgrasp.value import QueryConfig, QueryPoints
+from dgrasp.value.queries import QueryConfig, QueryPoints
 
 
 def test_the_published_lines():

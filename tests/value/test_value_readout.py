@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dgrasp.value import GraspReadout, ReadoutConfig
+from dgrasp.value.readout import GraspReadout, ReadoutConfig
 
 
 def test_the_paper_s_number_of_weights():

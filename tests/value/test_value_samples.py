@@ -6,14 +6,8 @@ import pytest
 import torch
 
 from dgrasp.poses import check_poses, gripper_symmetric_angle, make_pose, rotation_angle, uniform_poses
-from dgrasp.value import (
-    NegativeConfig,
-    SlopeConfig,
-    around_trajectories,
-    around_trajectory,
-    grasp_among_negatives,
-    half_turned,
-)
+from dgrasp.value.config import NegativeConfig, SlopeConfig
+from dgrasp.value.samples import around_trajectories, around_trajectory, grasp_among_negatives, half_turned
 
 LOW, HIGH = torch.tensor([-0.127, -0.305, 0.9605]), torch.tensor([0.527, 0.305, 1.0655])
 GRASP = uniform_poses(1, LOW, HIGH, torch.Generator().manual_seed(5))[0]

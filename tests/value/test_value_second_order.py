@@ -4,10 +4,14 @@ import pytest
 import torch
 from value_scene import camera_views, workspace_poses
 
-from dgrasp.nerf import NerfConfig, build_nerf
-from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig
+from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import REPRESENTATIONS, representation
-from dgrasp.value import GraspReadout, GraspValue, QueryConfig, QueryPoints, ReadoutConfig, exact_slope_loss, slope_loss
+from dgrasp.slopes.exact import exact_slope_loss
+from dgrasp.slopes.losses import slope_loss
+from dgrasp.value.function import GraspValue
+from dgrasp.value.queries import QueryConfig, QueryPoints
+from dgrasp.value.readout import GraspReadout, ReadoutConfig
 
 FIELD = FieldConfig(hidden=16, position_frequencies=4, direction_frequencies=2)
 

@@ -9,12 +9,13 @@ import torch
 import value_runs
 
 from dgrasp.devices import DeviceError
-from dgrasp.evaluation import EvaluationConfig
-from dgrasp.experiment import Experiment
+from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.profiles import Profile
 from dgrasp.files import DamagedFileError
-from dgrasp.profiles import Profile
 from dgrasp.runs import Run, RunError
-from dgrasp.value import ValueConfig, load_value, train_value
+from dgrasp.value.config import ValueConfig
+from dgrasp.value.training import load_value, train_value
 
 
 def contents(run: Run) -> dict[str, bytes]:

@@ -4,11 +4,14 @@ import pytest
 import torch
 from value_scene import camera_views, workspace_poses
 
-from dgrasp.data import Demonstration
-from dgrasp.nerf import NerfConfig, build_nerf
-from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig
-from dgrasp.value import MODELS, QueryConfig, ReadoutConfig, ValueConfig, ValueRecipe
+from dgrasp.data.demonstrations import Demonstration
+from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
+from dgrasp.nerf.model import build_nerf
+from dgrasp.value.config import ValueConfig
+from dgrasp.value.models import MODELS, ValueRecipe
 from dgrasp.value.observations import Observations
+from dgrasp.value.queries import QueryConfig
+from dgrasp.value.readout import ReadoutConfig
 from dgrasp.value.trainer import Trainer
 from dgrasp.value.training import build_value
 from dgrasp.value.validation import validate

@@ -13,15 +13,18 @@ from pathlib import Path
 import torch
 import value_runs
 
-from dgrasp.data import DemonstrationSet
+from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker
 from dgrasp.files import save_tensors
-from dgrasp.nerf import NerfConfig, build_nerf, pretrain
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.model import build_nerf
+from dgrasp.nerf.pretrain import pretrain
 from dgrasp.nerf.pretrain import train as train_phi
 from dgrasp.runs import Run, open_run
-from dgrasp.value import ValueRecipe, build_value, train_value
+from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.trainer import Trainer
+from dgrasp.value.training import build_value, train_value
 
 TRAINING = {
     "steps": 10,

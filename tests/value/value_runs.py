@@ -11,11 +11,16 @@ from pathlib import Path
 import numpy as np
 from value_scene import camera_views, workspace_poses
 
-from dgrasp.data import DataConfig, DemonstrationsConfig, layout
-from dgrasp.nerf import NerfConfig, build_nerf
+from dgrasp.cell.config import CellConfig
+from dgrasp.data import layout
+from dgrasp.data.config import DataConfig
+from dgrasp.data.generate import DemonstrationsConfig
+from dgrasp.nerf.config import NerfConfig
+from dgrasp.nerf.model import build_nerf
 from dgrasp.runs import Run, open_run
-from dgrasp.sim import CellConfig, Scene
-from dgrasp.value import ValueConfig, train_value
+from dgrasp.sim.scene import Scene
+from dgrasp.value.config import ValueConfig
+from dgrasp.value.training import train_value
 
 CONFIG = ValueConfig.model_validate(
     {

@@ -1,1 +1,1 @@
-"""Drivers of the paper's devices. Each file imports its vendor's library only when a device is opened."""
+"""Arm, gripper and camera of the paper's cell, through their vendors' public interfaces."""

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.robot.cell import FrozenCamera
+from dgrasp.cell.interface import FrozenCamera
 from dgrasp.robot.drivers.sockets import vendor_library
 
 WARM_UP = 15  # frames that automatic exposure gets after start

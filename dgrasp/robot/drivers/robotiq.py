@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dgrasp.robot.cell import SilentGripper
+from dgrasp.cell import gripper
+from dgrasp.cell.interface import SilentGripper
 from dgrasp.robot.drivers.sockets import peer_of
 from dgrasp.robot.safety import check_width
-from dgrasp.sim import gripper
 
 PORT = 63352  # the URCap's
 OPEN_COUNTS, CLOSED_COUNTS = 3, 228  # typical ends of a 2F-140; `calibrate` measures those of the one at hand

@@ -19,12 +19,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from dgrasp.robot.cell import CellFault, ConnectionLost, ProtectiveStop
+from dgrasp.cell import gripper, transforms, ur10
+from dgrasp.cell.hand import tcp_pose
+from dgrasp.cell.interface import CellFault, ConnectionLost, ProtectiveStop
+from dgrasp.cell.workspace import BASE_POSITION
 from dgrasp.robot.drivers.sockets import answers, reach, vendor_library
 from dgrasp.robot.safety import SafetyLimits
-from dgrasp.sim import gripper, rigid, ur10
-from dgrasp.sim.robot import tcp_pose
-from dgrasp.sim.workspace import BASE_POSITION
 
 RTDE_PORT, DASHBOARD_PORT, SECONDARY_PORT = 30004, 29999, 30002
 ROBOT_STATE, ROBOT_MODE_DATA = 16, 0  # kinds of message and of its parts on the secondary port, which sends at 10 Hz
@@ -321,4 +321,4 @@ def controller_pose(T_world_tcp: Float[np.ndarray, "4 4"]) -> list[float]:
 
 def world_pose(pose: list[float]) -> Float[np.ndarray, "4 4"]:
     """Inverse of `controller_pose`."""
-    return rigid.inverse(BASE_FROM_WORLD) @ rigid.transform(Rotation.from_rotvec(pose[3:]), pose[:3])
+    return transforms.inverse(BASE_FROM_WORLD) @ transforms.transform(Rotation.from_rotvec(pose[3:]), pose[:3])

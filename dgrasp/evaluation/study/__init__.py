@@ -1,0 +1,1 @@
+"""The tuning studies (Sec. 3.3, 4.2): the search, its stage, and its trials as tables."""

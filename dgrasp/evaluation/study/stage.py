@@ -1,0 +1,95 @@
+"""Tuning of a policy's optimizer by grasp success in simulation, on validation scenes (Sec. 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product, repeat
+from pathlib import Path
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from dgrasp.cell.config import CellConfig
+from dgrasp.config import Config
+from dgrasp.evaluation.attempt import Episode, Observer, attempts_in
+from dgrasp.evaluation.config import TuningConfig, ValidationConfig
+from dgrasp.evaluation.study.search import run_off, tune
+from dgrasp.evaluation.table import CODE
+from dgrasp.evaluation.workers import PolicySource, worker_cell
+from dgrasp.runs import Run, open_run
+from dgrasp.sim.tasks.paper import own_module
+from dgrasp.slopes.config import OptimizerConfig
+
+
+class TuningRecipe(Config):
+    """Everything a study depends on besides the trained models."""
+
+    optimizer: OptimizerConfig
+    tuning: TuningConfig
+    validation: ValidationConfig
+    cell: CellConfig
+    observer: Observer
+
+
+def tuning_run(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int) -> Run:
+    """The run folder of a policy's study, complete or not; nothing is tried."""
+    inputs = {"nerf": source.nerf, "value": source.value}
+    code = {*CODE, *(module for task in recipe.validation.tasks for module in own_module(task))}
+    return open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=code)
+
+
+def tune_policy(
+    source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int, storage: str | None = None, workers: int = 1
+) -> Run:
+    """One study; returns the complete run, whose summary holds the best optimizer settings and their success.
+
+    Resumes from Optuna's journal in the run folder, or from `storage`, the URL of a database where machines that make
+    the same run share its study (named as the run); the journal is then a copy. Test scenes are never seen.
+    workers: processes that share the trials.
+    """
+    run = tuning_run(source, recipe, root, seed=seed)
+    if run.complete:
+        return run
+    journal, name = run.path / "study.journal", run.path.name if storage else source.name
+    attempts = ValidationAttempts(source, recipe, seed, range(recipe.validation.scenes))
+    tuned = tune(
+        attempts, recipe.optimizer, recipe.tuning, storage=storage or journal, name=name, seed=seed, workers=workers
+    )
+    if recipe.tuning.finalists:
+        budget = recipe.validation
+        others = replace(attempts, scenes=range(budget.scenes, budget.scenes + budget.final_scenes))
+        tuned = run_off(others, recipe.optimizer, recipe.tuning, storage=storage or journal, name=name)
+    if storage:
+        journal.unlink(missing_ok=True)  # of a copy that was interrupted
+        optuna.copy_study(
+            from_study_name=name, from_storage=storage, to_study_name=source.name,
+            to_storage=JournalStorage(JournalFileBackend(str(journal))),
+        )  # fmt: skip
+    settings = tuned.config.model_dump(mode="json")
+    return run.finish(success=tuned.success, trials=tuned.trials, pruned=tuned.pruned, optimizer=settings)
+
+
+@dataclass(frozen=True)
+class ValidationAttempts:
+    """Successes of grasp attempts under given optimizer settings, one after the other, scene by scene.
+
+    As in the table of results, an attempt that cannot be made, since objects were pushed off the table, has failed.
+    """
+
+    source: PolicySource
+    recipe: TuningRecipe
+    seed: int
+    scenes: range
+
+    def __call__(self, optimizer: OptimizerConfig) -> Iterator[bool]:
+        policy = replace(self.source, optimizer=optimizer).load()
+        cell, budget = worker_cell(self.recipe.cell), self.recipe.validation
+        for scene, task in product(self.scenes, budget.tasks):
+            episode = Episode(self.source.name, task, "validation", scene, repetition=0)
+            made = 0
+            for attempt in attempts_in(cell, policy, episode, budget.attempts, self.recipe.observer, self.seed):
+                made += 1
+                yield attempt.success
+            yield from repeat(False, budget.attempts - made)

@@ -1,0 +1,1 @@
+"""The slope loss on problems that are no grasping: a plane with a summit, a peg that finds its hole."""

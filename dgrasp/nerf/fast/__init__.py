@@ -1,0 +1,1 @@
+"""Hand-written derivatives of the field, beside the plain reference that the tests hold them to."""

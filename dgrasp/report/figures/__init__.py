@@ -1,0 +1,1 @@
+"""What figures show, and how it is drawn."""

@@ -1,0 +1,1 @@
+"""Who arranges scenes: the paper's three simulated tasks (Sec. 4), and others."""

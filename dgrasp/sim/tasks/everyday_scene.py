@@ -1,0 +1,79 @@
+"""One everyday object on a dressed workbench, as an operator of the real cell would present it (Sec. 5.2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pybullet as bullet
+from PIL import Image
+
+from dgrasp.cache import build_once
+from dgrasp.cell.transforms import IDENTITY
+from dgrasp.sim.objects import ycb
+from dgrasp.sim.objects.everyday import STAND_INS, everyday
+from dgrasp.sim.objects.models import load_model
+from dgrasp.sim.objects.shapes import Prism
+from dgrasp.sim.scene import Scene, SceneObject
+from dgrasp.sim.tasks.paper import DENSITY, FRICTION, drop
+from dgrasp.sim.world import World
+
+SURFACES = 12  # textures of table and board to choose from
+SURFACES_VERSION = 1  # raise when `_draw_surface` changes: it names the cache folder
+
+
+def present(rng: np.random.Generator, name: str, mass: float = 1.0, friction: float = 1.0) -> Scene:
+    """The object (by the paper's name) dropped somewhere on the board, mass and friction times these factors."""
+    o, corners = _object(name)
+    o = replace(o, mass=mass * o.mass, friction=friction * o.friction)
+    return Scene((drop(rng, o, corners),), task="everyday", split="trial")
+
+
+def _object(name: str) -> tuple[SceneObject, np.ndarray]:
+    """The object at the origin, and the corners of its hull."""
+    found = everyday(name)
+    if found.model is None:
+        block: Prism = found.shape  # type: ignore[assignment]
+        o = SceneObject(name, block, (0.85, 0.45, 0.10), DENSITY * block.volume, FRICTION, IDENTITY)
+        return o, block.mesh()[0]
+    model = load_model(found.model)
+    colour = STAND_INS[found.model].colour if found.model in STAND_INS else ycb.facts(found.model).colour
+    return SceneObject(name, model.shape, colour, model.mass, model.friction, IDENTITY), model.corners
+
+
+def dress_workbench(world: World, table: int, board: int) -> None:
+    """Give table and board the textures of these numbers, 0 to SURFACES - 1 (until the world is rebuilt)."""
+    numbers = {"table": table, "board": board}
+    for body, name in world.statics.items():
+        if name in numbers:
+            texture = bullet.loadTexture(str(_surface(numbers[name])), physicsClientId=world.client)
+            bullet.changeVisualShape(
+                body, -1, textureUniqueId=texture, rgbaColor=[1, 1, 1, 1], physicsClientId=world.client
+            )
+
+
+def _surface(number: int) -> Path:
+    if not 0 <= number < SURFACES:
+        raise ValueError(f"surface: expected a number from 0 to {SURFACES - 1}, got {number}")
+    return build_once(f"surfaces-{SURFACES_VERSION}", _draw_surfaces) / f"{number:02d}.png"
+
+
+def _draw_surfaces(folder: Path) -> None:
+    for number in range(SURFACES):
+        Image.fromarray(_draw_surface(np.random.default_rng(number))).save(folder / f"{number:02d}.png")
+
+
+def _draw_surface(rng: np.random.Generator, size: int = 256) -> np.ndarray:
+    """A laminate: nearly grey or muted colour with smooth stains, grain along one direction, and fine speckles."""
+    colour = rng.uniform(0.25, 0.75) * (1 + 0.12 * rng.uniform(-1, 1, 3))
+    stains, grain = _smooth(rng, (8, 8), size), _smooth(rng, (48, 4), size)
+    shade = 1 + 0.35 * rng.uniform() * stains + 0.35 * rng.uniform() * grain
+    shade = shade + 0.03 * rng.standard_normal((size, size))
+    return (255 * np.clip(shade[..., None] * colour, 0, 1)).astype(np.uint8)
+
+
+def _smooth(rng: np.random.Generator, knots: tuple[int, int], size: int) -> np.ndarray:
+    """Random numbers in [-1, 1] at (rows, columns) knots, interpolated to a square of `size`."""
+    image = Image.fromarray(rng.uniform(0, 255, knots).astype(np.uint8))
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)) / 127.5 - 1

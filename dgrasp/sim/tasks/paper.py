@@ -1,0 +1,226 @@
+"""The tasks of Sec. 4: simple, clutter, novel objects. A task is a recipe for scenes; subclass `Task` for your own."""
+
+from __future__ import annotations
+
+import colorsys
+import importlib
+from abc import ABC, abstractmethod
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from dgrasp import streams
+from dgrasp.cell.transforms import direction, transform, yaw
+from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW, inside_bounds
+from dgrasp.sim.objects import ycb
+from dgrasp.sim.objects.models import load_model
+from dgrasp.sim.objects.shapes import Prism
+from dgrasp.sim.scene import Scene, SceneObject
+from dgrasp.sim.settling import physics_rest, stays, touching
+
+SPLITS = ("train", "validation", "test")
+DENSITY = 500.0  # kg/m^3; not in the paper: soft wood, or printed plastic with sparse infill
+FRICTION = 0.5  # not in the paper: wood or plastic; with the board's 1.0 the product is 0.5
+GAP = 0.040  # m between encompassing circles; not in the paper ("at a distance"): room for an open finger
+REDRAWS = 200  # arrangements drawn before giving up
+BEAM = 0.072  # widest prism across the fingers, m
+
+
+class Task(ABC):
+    """A named recipe for scenes.
+
+    Subclass it, set `name` and `attempts`, and write `arrange(rng)`: return objects that lie at rest (use
+    `dgrasp.sim.settling.physics_rest` if they have to fall first). Splits are separate random streams, so that no
+    validation or test scene can be a training scene.
+    """
+
+    name: str
+    scenes: int  # of the test split in the paper
+    objects: int  # per scene
+    attempts: int  # per scene
+    description: str
+
+    @abstractmethod
+    def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
+        """This many objects at rest on the board."""
+
+    def scene(self, split: str = "train", index: int = 0, seed: int = 0, objects: int | None = None) -> Scene:
+        """Scene `index` of a split (default: the task's own number of objects): the same for everybody who asks."""
+        rng = self.stream(split, index, seed)
+        return Scene(tuple(self.arrange(rng, objects or self.objects)), self.name, split, index, seed)
+
+    def stream(self, split: str, index: int, seed: int) -> np.random.Generator:
+        """The random stream of one scene; raises ValueError for an unknown split or a negative index."""
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}; splits: {', '.join(SPLITS)}")
+        if index < 0:
+            raise ValueError(f"scene index must be 0 or more, got {index}")
+        return streams.rng(seed, "scenes", self.name, split, index)
+
+
+class SimpleTask(Task):
+    """Up to five upright monochrome prisms at a distance from each other (Sec. 4)."""
+
+    name = "simple"
+    scenes = 10
+    objects = 5
+    attempts = 5
+    description = "up to five upright monochrome prisms at a distance"
+
+    def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
+        while True:
+            prisms = [random_prism(rng) for _ in range(objects)]
+            positions = separate_positions(rng, [p.radius for p in prisms])
+            if positions is not None:
+                break
+        return [
+            coloured_prism(
+                rng, i, prism, transform(yaw(rng.uniform(-np.pi, np.pi)), (x, y, BOARD_TOP + prism.height / 2))
+            )
+            for i, (prism, (x, y)) in enumerate(zip(prisms, positions, strict=True))
+        ]
+
+
+class ClutterTask(Task):
+    """Five monochrome prisms packed together, touching, in poses other than upright (Sec. 4).
+
+    They fall in random orientations in a ring and a gentle pull to its middle packs them; then everything rests.
+    """
+
+    name = "clutter"
+    scenes = 10
+    objects = 5
+    attempts = 5
+    description = "five monochrome prisms packed together, fallen as they may"
+
+    def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
+        for _ in range(REDRAWS):
+            middle = rng.uniform(BOUNDS_LOW[:2] + 0.11, BOUNDS_HIGH[:2] - 0.11)
+            turn = rng.uniform(-np.pi, np.pi)
+            falling = []
+            for i in range(objects):
+                angle = turn + 2 * np.pi * i / objects + rng.uniform(-0.4, 0.4)
+                x, y = middle + rng.uniform(0.08, 0.12) * np.array(direction(angle))
+                pose = transform(Rotation.random(rng=rng), (x, y, BOARD_TOP + rng.uniform(0.07, 0.12)))
+                falling.append(coloured_prism(rng, i, random_prism(rng), pose))
+            rested = physics_rest(falling, pull_to=middle)
+            if rested and _in_bounds(rested) and _fallen(rested) and touching(rested) and stays(rested):
+                return rested
+        raise RuntimeError(f"no acceptable pile in {REDRAWS} draws: the clutter task's limits are too tight")
+
+
+class NovelTask(Task):
+    """One YCB object in a random stable pose (Sec. 4); scene i shows object i modulo nine: all equally often."""
+
+    name = "novel"
+    scenes = 50
+    objects = 1
+    attempts = 1
+    description = "one YCB object in a random stable pose"
+
+    def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
+        names = [f.name for f in ycb.NOVEL]
+        return [place_model(rng, name) for name in rng.permutation(names)[:objects]]
+
+    def scene(self, split: str = "train", index: int = 0, seed: int = 0, objects: int | None = None) -> Scene:
+        if objects not in (None, 1):
+            raise ValueError(f"the novel task shows one object at a time, got objects={objects}")
+        rng = self.stream(split, index, seed)
+        return Scene((place_model(rng, ycb.NOVEL[index % len(ycb.NOVEL)].name),), self.name, split, index, seed)
+
+
+def place_model(rng: np.random.Generator, name: str) -> SceneObject:
+    """A YCB object dropped from just above the board in a random orientation, at rest inside the workspace."""
+    model = load_model(name)
+    o = SceneObject(name, model.shape, ycb.facts(name).colour, model.mass, model.friction, np.eye(4))
+    return drop(rng, o, model.corners)
+
+
+def drop(rng: np.random.Generator, o: SceneObject, corners: np.ndarray) -> SceneObject:
+    """An object dropped from just above the board in a random orientation, at rest inside the workspace.
+
+    corners: (n, 3) of its convex hull, object frame, metres. Raises RuntimeError if it never comes to rest there.
+    """
+    for _ in range(REDRAWS):
+        R = Rotation.random(rng=rng)
+        position = np.append(rng.uniform(BOUNDS_LOW[:2] + 0.05, BOUNDS_HIGH[:2] - 0.05), BOARD_TOP)
+        position[2] += 0.005 - float(R.apply(corners)[:, 2].min())
+        rested = physics_rest([o.moved(transform(R, position))])
+        if rested and _in_bounds(rested) and stays(rested):
+            return rested[0]
+    raise RuntimeError(f"{o.name} did not come to rest inside the workspace in {REDRAWS} draws")
+
+
+def random_prism(rng: np.random.Generator) -> Prism:
+    """A box, cylinder, hexagonal or octagonal prism that the gripper can span. Sizes: not in the paper."""
+    sides = int(rng.choice([4, 4, 0, 6, 8]))  # two boxes for one of each other kind
+    height = float(rng.uniform(0.045, 0.095))
+    width = float(rng.uniform(0.032, BEAM))
+    if sides == 0:
+        return Prism(0, width, width, height)
+    length = float(rng.uniform(1.0, 1.7 if sides == 4 else 1.3) * width)
+    return Prism(sides, width, length, height)
+
+
+def coloured_prism(rng: np.random.Generator, i: int, prism: Prism, T_world_object: np.ndarray) -> SceneObject:
+    """A prism of one random, saturated colour."""
+    hue, saturation, value = rng.uniform(0, 1), rng.uniform(0.55, 1.0), rng.uniform(0.45, 1.0)
+    name = f"{prism.kind} {i + 1}"
+    mass = DENSITY * prism.volume
+    return SceneObject(name, prism, _rgb(hue, saturation, value), mass, FRICTION, T_world_object)
+
+
+def separate_positions(
+    rng: np.random.Generator, radii: list[float], tries: int = 200
+) -> list[tuple[float, float]] | None:
+    """Positions whose circles keep `GAP` from each other and lie inside the workspace (predecessor's rejection)."""
+    placed: list[tuple[float, float]] = []
+    for r in radii:
+        for _ in range(tries):
+            x, y = rng.uniform(BOUNDS_LOW[:2] + r, BOUNDS_HIGH[:2] - r)
+            if all(np.hypot(x - u, y - v) >= r + radii[j] + GAP for j, (u, v) in enumerate(placed)):
+                placed.append((float(x), float(y)))
+                break
+        else:
+            return None
+    return placed
+
+
+def _in_bounds(objects: list[SceneObject]) -> bool:
+    """Whether all centres lie in the workspace, where the TCP can go."""
+    return bool(inside_bounds(np.stack([o.T_world_object[:3, 3] for o in objects])).all())
+
+
+def _fallen(objects: list[SceneObject]) -> bool:
+    """Whether at least one prism lies on its side or leans: its axis is off the vertical by 10 degrees or more."""
+    return any(abs(o.T_world_object[2, 2]) < np.cos(np.radians(10)) for o in objects)
+
+
+def _rgb(hue: float, saturation: float, value: float) -> tuple[float, float, float]:
+    return colorsys.hsv_to_rgb(hue, saturation, value)
+
+
+TASKS: dict[str, Task] = {t.name: t for t in (SimpleTask(), ClutterTask(), NovelTask())}
+
+
+def task(name: str) -> Task:
+    """A task by name, or one's own as "module:Class" (importable, so that worker processes find it too).
+
+    Raises ValueError naming what exists, or what stands in the way of importing it.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    module, _, member = name.partition(":")
+    if member:
+        try:
+            found = getattr(importlib.import_module(module), member, None)
+        except ImportError as error:
+            raise ValueError(f"task {name!r} cannot be imported ({error}); is its module on the path?") from error
+        if isinstance(found, type) and issubclass(found, Task):
+            return found()
+    raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}, or your own as 'module:Class'")
+
+
+def own_module(name: str) -> tuple[str, ...]:
+    """The module of a task of one's own (none for the shipped ones): its code is part of what a run is made from."""
+    return () if name in TASKS else (name.partition(":")[0],)

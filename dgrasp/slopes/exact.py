@@ -1,0 +1,82 @@
+"""L_aux with second-order gradients through the readout alone: exact, and Phi is never differentiated twice.
+
+Phi is frozen and a = Phi(p) are the scene activations. With g = dPsi/da (the only place where Psi's weights w enter)
+and J = da/dp, the slope is J^T g. For v = dL/dslope the chain rule gives
+
+    dL/dw = v^T d(J^T g)/dw = d/dw <J v, g(w)>
+
+so one Jacobian-transpose product (the slope), one Jacobian product u = J v, and a double backward through the small
+readout do it (Eq. 5: the term with Phi's second derivative is zero). J v needs no forward-mode rules: the slope is
+linear in g, so its derivative with respect to g, contracted with v, is J v, and only first derivatives of Phi occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dgrasp.checks import check_finite
+from dgrasp.poses import Representation
+from dgrasp.poses import representation as _named
+from dgrasp.slopes.losses import check_pairs, check_scores, cosine_loss
+
+Features = Callable[[Tensor], Tensor]
+
+
+def exact_slope_loss(
+    features: Features,
+    readout: Callable[[Tensor], Tensor],
+    poses: Float[Tensor, "n d"],
+    targets: Float[Tensor, "n d"],
+    representation: Representation | str | None,
+    *,
+    eps: float = 1e-6,
+) -> Float[Tensor, ""]:
+    """L_aux (Eq. 4) of `value(p) = readout(features(p))`, whose backward reaches the readout's weights only.
+
+    `features` maps pose matrices (or, without a representation, pose vectors) to activations (n, ...) and is treated
+    as frozen: its parameters get no gradient. `readout` maps activations to one score per pose. Value and gradient
+    equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too.
+
+    Raises ValueError for poses and targets that do not go together, that are not finite or no rotations; for features
+    that are not differentiable in the poses, a readout that is not in the activations, slopes that are not finite; and
+    for another number of scores. Activations in bfloat16 or float16 are refused, too: second-order gradients would be
+    mostly rounding.
+    """
+    representation = None if representation is None else _named(representation)
+    poses, targets = check_pairs(poses, targets, representation, eps)
+    p = poses.detach().requires_grad_()
+    with torch.enable_grad():
+        a = features(p if representation is None else representation.to_matrix(p))
+        if not isinstance(a, Tensor) or not a.requires_grad:
+            raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
+        if a.dtype.itemsize < torch.float32.itemsize:
+            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
+        a_leaf = a.detach().requires_grad_()
+        scores = readout(a_leaf)
+        check_scores(scores, len(p), "readout")
+        g = None
+        if scores.requires_grad:
+            g = torch.autograd.grad(scores.sum(), a_leaf, create_graph=True, allow_unused=True)[0]
+        if g is None:
+            raise ValueError("readout: not differentiable in the activations (no autograd path from scores to them)")
+        w = g.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(a, p, grad_outputs=w, create_graph=True)
+    check_finite(slope, "slopes of readout(features)")
+    loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)
+    (u,) = torch.autograd.grad(slope, w, grad_outputs=v)  # J v
+    surrogate = (u * g).sum()
+    return loss + (surrogate - surrogate.detach())
+
+
+def _loss_and_slope_gradient(
+    slope: Tensor, poses: Tensor, targets: Tensor, representation: Representation | None, eps: float
+) -> tuple[Tensor, Tensor]:
+    slope = slope.requires_grad_()
+    with torch.enable_grad():
+        loss = cosine_loss(slope, poses, targets, representation, eps)
+    (v,) = torch.autograd.grad(loss, slope)
+    return loss.detach(), v

@@ -1,0 +1,216 @@
+"""The two losses. L_main tells the demonstrated grasp from other poses; L_aux teaches the landscape its slopes.
+
+Both stand alone. `slope_loss` takes any differentiable `value(pose) -> score`: Psi, or a function on the plane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from dgrasp.checks import check_finite, check_like, check_numbers, described
+from dgrasp.poses import Representation, check_poses
+from dgrasp.poses import representation as _named
+
+Value = Callable[[Tensor], Tensor]
+MainLoss = Literal["cross_entropy", "kl"]
+KERAS_EPSILON = 1e-7  # Keras' KLDivergence clips both distributions to [1e-7, 1]
+
+
+def grasp_ranking_loss(logits: Float[Tensor, "*batch poses"], *, kind: MainLoss = "cross_entropy") -> Float[Tensor, ""]:
+    """L_main, Eq. 2: softmax over the poses of a scene, of which the FIRST is the demonstrated grasp; mean over scenes.
+
+    "cross_entropy" is `-log softmax(logits)[0]`. "kl" is the divergence of that softmax from the one-hot label as
+    Keras computes it (Sec. 3.2, end): equal to the cross entropy until the grasp's probability falls below 1e-7,
+    where clipping takes its gradient away.
+    Raises ValueError for logits that are not finite, for another `kind`, and when there are fewer than two poses,
+    since one pose has nothing to be told from.
+    """
+    check_numbers(logits, "logits", "(..., poses)", (max(1, getattr(logits, "ndim", 1)),))
+    if logits.shape[-1] < 2:
+        raise ValueError(f"logits: expected shape (..., poses) with 2 poses or more, got {tuple(logits.shape)}")
+    if kind not in get_args(MainLoss):
+        raise ValueError(f"unknown kind {kind!r}; kinds: {', '.join(get_args(MainLoss))}")
+    log_probability = F.log_softmax(logits, dim=-1)[..., 0]
+    if kind == "kl":
+        return -log_probability.exp().clamp(KERAS_EPSILON, 1.0).log().mean()
+    return -log_probability.mean()
+
+
+def value_gradient(
+    value: Value,
+    poses: Float[Tensor, "n d"] | Float[Tensor, "n 4 4"],
+    representation: Representation | str | None = None,
+    *,
+    create_graph: bool = False,
+) -> Float[Tensor, "n d"]:
+    """`grad_p value(p)` in the coordinates of the representation: the uphill direction for every pose.
+
+    With a representation ("quat", "6d"), `poses` are pose matrices or its pose vectors (metres; unit rotation part),
+    and `value` takes pose matrices `T_world_tcp` (n, 4, 4). Without one, `poses` are plain vectors (n, d) of anything,
+    and `value` takes them as they are. `value` returns one score per pose, and a pose's score must depend on that
+    pose alone. Raises ValueError for poses or scores of another shape, poses that are not finite or not on the
+    representation's manifold, scores that do not depend on the poses through autograd, and scores or slopes that are
+    not finite.
+    """
+    rep = None if representation is None else _named(representation)
+    return finite_slopes(value, pose_vectors(poses, rep, "poses"), rep, create_graph=create_graph)
+
+
+def finite_slopes(
+    value: Value, poses: Float[Tensor, "n d"], representation: Representation | None, *, create_graph: bool
+) -> Float[Tensor, "n d"]:
+    """`slopes` of pose vectors that have been checked."""
+    scores, slope = scores_and_slopes(value, poses, representation, create_graph=create_graph)
+    check_finite(scores, "value(poses)")
+    check_finite(slope, "slopes of value")
+    return slope
+
+
+def pose_vectors(
+    poses: Float[Tensor, "n d"] | Float[Tensor, "n 4 4"], representation: Representation | None, name: str
+) -> Float[Tensor, "n d"]:
+    """Pose matrices as vectors of the representation; vectors as they are, once they have proved to be such.
+
+    Raises ValueError that names the argument, what it was and what is expected.
+    """
+    rep = representation
+    got = described(poses)
+    if not isinstance(poses, Tensor) or poses.ndim not in (2, 3) or (rep is None and poses.ndim == 3):
+        expected = "vectors of shape (n, d)" if rep is None else f"poses of shape (n, 4, 4) or (n, {rep.dim})"
+        raise ValueError(f"{name}: expected {expected}, got {got}")
+    if len(poses) == 0:
+        raise ValueError(f"{name}: empty, shape {got}; expected 1 pose or more")
+    if rep is not None and poses.ndim == 3:
+        return rep.from_matrix(check_poses(poses, name))
+    check_numbers(poses, name, "(n, d)", (2,))
+    if rep is not None:
+        _check_vectors(poses, rep, name)
+    return poses
+
+
+def _check_vectors(poses: Tensor, rep: Representation, name: str, tolerance: float = 1e-3) -> None:
+    if poses.shape[1] != rep.dim:
+        raise ValueError(f"{name}: {rep.name!r} vectors have shape (n, {rep.dim}), got {tuple(poses.shape)}")
+    error = float((rep.normalize(poses.detach()) - poses.detach()).abs().max())
+    if not error <= tolerance:
+        raise ValueError(
+            f"{name}: rotation part is up to {error:.2g} away from a {rep.name!r} rotation, allowed {tolerance:g}; "
+            "see Representation.normalize"
+        )
+
+
+def scores_and_slopes(
+    value: Value,
+    poses: Float[Tensor, "n d"],
+    representation: Representation | None = None,
+    *,
+    create_graph: bool = False,
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+    """The scores of one forward pass and their `slopes`."""
+    check_callable(value)
+    p = poses.detach().requires_grad_()
+    with torch.enable_grad():
+        scores = value(p if representation is None else representation.to_matrix(p))
+    check_scores(scores, len(p))
+    gradient = None
+    if scores.requires_grad:
+        gradient = torch.autograd.grad(scores.sum(), p, create_graph=create_graph, allow_unused=True)[0]
+    if gradient is None:
+        raise ValueError("value: not differentiable in the poses (no autograd path from the scores back to them)")
+    return scores, gradient
+
+
+def check_callable(value: object) -> None:
+    """Raise ValueError unless `value` is a function."""
+    if not callable(value):
+        raise ValueError(f"value: expected a function from poses to one score per pose, got {described(value)}")
+
+
+def check_scores(scores: object, n: int, name: str = "value") -> None:
+    """Raise ValueError unless `scores` are one per pose; name: the function that returned them."""
+    if not isinstance(scores, Tensor) or scores.shape != (n,):
+        raise ValueError(f"{name}: expected one score per pose, shape ({n},), got {described(scores)}")
+
+
+def part_cosines(
+    slope: Float[Tensor, "*n d"], displacement: Float[Tensor, "*n d"], parts: Sequence[slice], eps: float = 1e-6
+) -> Float[Tensor, "*n parts"]:
+    """Cosine similarity of slope and displacement, one per part (translation; quaternion, or each 6D column).
+
+    `eps` is added to the slope's squared norm: the cosine's gradient grows as 1 / |slope|, and this bounds it where the
+    landscape is flat (not in the paper).
+    """
+    cosines = []
+    for part in parts:
+        s, d = slope[..., part], displacement[..., part]
+        norms = (s.square().sum(-1) + eps**2).sqrt() * d.square().sum(-1).clamp_min(eps**2).sqrt()
+        cosines.append((s * d).sum(-1) / norms)
+    return torch.stack(cosines, dim=-1)
+
+
+def slope_loss(
+    value: Value,
+    poses: Float[Tensor, "n d"] | Float[Tensor, "n 4 4"],
+    targets: Float[Tensor, "n d"] | Float[Tensor, "n 4 4"],
+    representation: Representation | str | None = None,
+    *,
+    eps: float = 1e-6,
+) -> Float[Tensor, ""]:
+    """L_aux, Eq. 4: minus the cosine between the slope at each pose and the displacement to its target.
+
+    The cosine is taken part by part, averaged over the poses and summed over the parts, so the best possible loss is
+    minus the number of parts: -2 for quaternions (translation, rotation; q' is replaced by -q' where that is
+    nearer), -3 for "6d" (translation and each column on its own, Sec. 3.3), -1 without a representation.
+
+    Backward through the result reaches the parameters of `value` by second-order gradients, the plain way
+    (`create_graph=True`); `exact_slope_loss` gives the same gradient cheaper when poses enter through a
+    frozen Phi. The network behind `value` needs smooth activations (ELU, softplus, SiLU): the slopes of ReLU jump.
+
+    Args:
+        value: differentiable score, one per pose. With a representation it takes pose matrices (n, 4, 4), without one
+            the vectors (n, d) themselves.
+        poses: p_t, as matrices (metres) or as vectors of the representation; without one, n points of any d-dimensional
+            space in any unit.
+        targets: p_t', a later pose of the same trajectory for each of `poses`, same layout.
+        representation: "quat", "6d", or None for plain vectors.
+
+    Raises:
+        ValueError: poses and targets differ in shape or dtype, are not finite or not rotations; `eps` is not positive;
+            see `slopes` for `value`.
+    """
+    rep = None if representation is None else _named(representation)
+    p, p_target = check_pairs(poses, targets, rep, eps)
+    slope = finite_slopes(value, p, rep, create_graph=True)
+    return cosine_loss(slope, p, p_target, rep, eps)
+
+
+def check_pairs(
+    poses: Tensor, targets: Tensor, representation: Representation | None, eps: float
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
+    """Poses and targets of L_aux as vectors, once they have proved to go together."""
+    if not eps > 0:
+        raise ValueError(f"eps: expected a positive number, got {eps}")
+    if getattr(poses, "shape", None) != getattr(targets, "shape", None):
+        raise ValueError(f"poses, targets: expected one shape, got {described(poses)} and {described(targets)}")
+    p, p_target = (pose_vectors(x, representation, name) for x, name in ((poses, "poses"), (targets, "targets")))
+    check_like(p_target, "targets", p, "the poses")
+    return p, p_target
+
+
+def cosine_loss(
+    slope: Float[Tensor, "n d"],
+    poses: Float[Tensor, "n d"],
+    targets: Float[Tensor, "n d"],
+    representation: Representation | None,
+    eps: float,
+) -> Float[Tensor, ""]:
+    """Eq. 4 for slopes already computed: minus the mean cosine, summed over the parts."""
+    displacement = targets - poses if representation is None else representation.displacement(poses, targets)
+    parts = (slice(None),) if representation is None else representation.parts
+    return -part_cosines(slope, displacement.detach(), parts, eps).mean(dim=0).sum()

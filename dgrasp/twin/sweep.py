@@ -1,0 +1,231 @@
+"""Success against calibration error in the twin: how far may a camera be off before Base and dGrasp miss?
+
+The paper blames calibration for much of what its policies lose on the real robot (Sec. 5.2) without measuring it. Here
+the error of the hand-eye pose is set, in a random direction, and everything else is the twin's, its errors of arm
+and lens included: 0 is no perfect camera. All policies and all errors meet the same presentations, with the same
+directions, noise and starting poses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import joblib
+import pandas as pd
+from pydantic import Field, field_validator
+
+from dgrasp import streams
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.interface import UnsafePose
+from dgrasp.cell.outcome import Outcome
+from dgrasp.config import Config
+from dgrasp.evaluation.attempt import Observer
+from dgrasp.evaluation.statistics import with_rates
+from dgrasp.evaluation.table import CODE as EVALUATION_CODE
+from dgrasp.evaluation.table import finish_attempts
+from dgrasp.evaluation.workers import PolicySource, worker_policy
+from dgrasp.files import write_json
+from dgrasp.policy.policies import GraspPolicy, NoGraspError, policy_spec
+from dgrasp.robot.trials import NO_GRASP, REFUSED, for_real_robot
+from dgrasp.runs import Run, open_run
+from dgrasp.sim.objects.everyday import EVERYDAY, everyday
+from dgrasp.twin.cell import TwinCell
+from dgrasp.twin.reality import MAX_SHIFT, MAX_TURN, TwinConfig
+
+TWIN_MODULES = ("dgrasp.twin.cell", "dgrasp.twin.reality", "dgrasp.robot.trials", "dgrasp.robot.safety")
+TWIN_CODE = (*EVALUATION_CODE, *TWIN_MODULES, "dgrasp.streams")
+CODE = (*TWIN_CODE, "dgrasp.twin.sweep")
+TRANSLATION, ROTATION = "translation (mm)", "rotation (degrees)"
+
+
+class SweepConfig(Config):
+    """Which errors, which policies, how many presentations."""
+
+    policies: tuple[str, ...] = Field(
+        default=("base_quat_sync", "dgrasp_quat_sync"), min_length=1, description="one Base and one dGrasp"
+    )
+    millimetres: tuple[float, ...] = Field(
+        default=(0.0, 2.0, 5.0, 10.0, 15.0, 20.0), description="lengths of the hand-eye error, mm, without a turn"
+    )
+    degrees: tuple[float, ...] = Field(
+        default=(0.5, 1.0, 2.0, 3.0, 5.0), description="angles of the hand-eye error, degrees, without a shift"
+    )
+    objects: tuple[str, ...] = Field(default=tuple(o.name for o in EVERYDAY), min_length=1, description="paper's names")
+    presentations: int = Field(default=1, ge=1, description="of each object, per policy and error (Sec. 5.2: 5)")
+
+    @field_validator("policies")
+    @classmethod
+    def _policies(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            policy_spec(name)
+        return names
+
+    @field_validator("objects")
+    @classmethod
+    def _objects(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            everyday(name)
+        return names
+
+    @field_validator("millimetres")
+    @classmethod
+    def _millimetres(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return _in_range(values, 1e3 * MAX_SHIFT, "mm")
+
+    @field_validator("degrees")
+    @classmethod
+    def _degrees(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return _in_range(values, MAX_TURN, "degrees")
+
+
+class SweepRecipe(Config):
+    """Everything the attempts depend on besides the trained models and tuned parameters (which are input runs)."""
+
+    sweep: SweepConfig
+    twin: TwinConfig
+    cell: CellConfig
+    observer: Observer
+
+
+@dataclass(frozen=True)
+class SweepCell:
+    """The unit of parallel work: one policy under one calibration error."""
+
+    policy: str
+    kind: str
+    error: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.policy}-{self.kind.split()[0]}-{self.error:g}"
+
+    def twin(self, config: TwinConfig) -> TwinConfig:
+        """The twin with this error and no other of the hand-eye pose; arm and lens keep theirs.
+
+        Raises ValidationError for an error that the twin does not take.
+        """
+        shift, turn = (self.error / 1e3, 0.0) if self.kind == TRANSLATION else (0.0, self.error)
+        # not model_copy, which would not check them
+        return TwinConfig.model_validate(config.model_dump() | {"hand_eye_shift": shift, "hand_eye_turn": turn})
+
+
+@dataclass(frozen=True)
+class TwinAttempt:
+    """One row of the records: one presentation, planned and executed once."""
+
+    policy: str
+    kind: str
+    error: float
+    object: str
+    presentation: int
+    value: float | None
+    outcome: str
+    success: bool
+    reason: str
+    x: float | None
+    y: float | None
+    z: float | None
+    models: str
+
+
+def sweep(
+    recipe: SweepRecipe,
+    sources: Mapping[str, PolicySource],
+    inputs: Mapping[str, Run],
+    root: Path,
+    *,
+    seed: int,
+    workers: int,
+) -> Run:
+    """Attempt all presentations under all errors; returns the complete run, with `attempts.csv` in it.
+
+    `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
+    behind them. Resumes policy by error.
+    """
+    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=CODE)
+    if run.complete:
+        return run
+    cells = _cells(recipe.sweep)
+    jobs = {_path(run, c): joblib.delayed(_to_disk)(recipe, sources[c.policy], c, seed, _path(run, c)) for c in cells}
+    return finish_attempts(run, jobs, workers, TwinAttempt, "attempts.csv", desc="twin", unit="error")
+
+
+def read_sweep(run: Run) -> pd.DataFrame:
+    """The records of a complete sweep, one row per attempt; raises RunError if it is not complete."""
+    run.summary  # noqa: B018 (raises if the run is not complete)
+    return pd.read_csv(run.path / "attempts.csv", keep_default_na=False, na_values={c: [""] for c in ("value", *"xyz")})
+
+
+def sweep_rates(attempts: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """Rows (policy, kind, error, successes, n, rate, low, high) with Wilson intervals.
+
+    The point without any error belongs to both curves.
+    """
+    zero = attempts[(attempts["kind"] == TRANSLATION) & (attempts["error"] == 0)]
+    rows = pd.concat([attempts, zero.assign(kind=ROTATION)]).groupby(["policy", "kind", "error"], sort=False)["success"]
+    table = rows.agg(successes="sum", n="count").reset_index().astype({"successes": int})
+    return with_rates(table, confidence).sort_values(
+        ["kind", "policy", "error"], ascending=[False, True, True], ignore_index=True
+    )
+
+
+def attempt(
+    cell: TwinCell, policy: GraspPolicy, unit: SweepCell, name: str, presentation: int, seed: int
+) -> TwinAttempt:
+    """Present, observe, plan, dry run, execute. A refused pose or an absent one is a recorded failure."""
+    scene = cell.present(name, presentation)
+    generator = streams.torch_generator(seed, "twin", "starts", name, presentation)
+    value: float | None = None
+    x = y = z = None
+    try:
+        plan = policy.plan(cell.observe(), generator)
+        T = plan.T_world_tcp.double().cpu().numpy()
+        value, (x, y, z) = plan.value, map(float, T[:3, 3])
+        done = cell.execute(T)
+        outcome, reason = done.outcome, done.reason
+    except NoGraspError as error:
+        outcome, reason = NO_GRASP, str(error)
+    except UnsafePose as error:
+        outcome, reason = REFUSED, str(error)
+    return TwinAttempt(
+        **asdict(unit),
+        object=name,
+        presentation=presentation,
+        value=value,
+        outcome=outcome,
+        success=outcome == Outcome.SUCCESS,
+        reason=reason,
+        x=x,
+        y=y,
+        z=z,
+        models=", ".join(scene.model_sources) or "prism",
+    )
+
+
+def _in_range(values: tuple[float, ...], largest: float, unit: str) -> tuple[float, ...]:
+    if any(not 0 <= v <= largest for v in values):
+        raise ValueError(f"errors must be 0 to {largest:g} {unit}, got {values}")
+    return values
+
+
+def _cells(config: SweepConfig) -> Iterator[SweepCell]:
+    for policy in config.policies:
+        yield from (SweepCell(policy, TRANSLATION, e) for e in config.millimetres)
+        yield from (SweepCell(policy, ROTATION, e) for e in config.degrees)
+
+
+def _path(run: Run, unit: SweepCell) -> Path:
+    return run.path / "errors" / f"{unit.name}.json"
+
+
+def _to_disk(recipe: SweepRecipe, source: PolicySource, unit: SweepCell, seed: int, path: Path) -> None:
+    policy = for_real_robot(worker_policy(source))
+    with TwinCell(unit.twin(recipe.twin), recipe.cell, recipe.observer, seed) as cell:
+        rows = [
+            asdict(attempt(cell, policy, unit, name, k, seed))
+            for name in recipe.sweep.objects
+            for k in range(recipe.sweep.presentations)
+        ]
+    write_json(path, rows)
