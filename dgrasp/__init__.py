@@ -18,9 +18,9 @@ freed memory (`dgrasp.memory`; `DGRASP_KEEP_MEMORY=0` says no).
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dgrasp.lazy import names_of
 from dgrasp.memory import keep_freed_memory
 
 __version__ = "0.1.0.dev0"
@@ -61,7 +61,4 @@ if TYPE_CHECKING:
     from dgrasp.value.function import GraspValue as GraspValue
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'dgrasp' has no attribute {name!r}; public names: {', '.join(sorted(_HOMES))}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = names_of(__name__, _HOMES)

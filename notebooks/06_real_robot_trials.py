@@ -392,10 +392,12 @@ ranked.table.round(3)
 # Steps 2 and 6: limits and views, into the one file that describes the cell. `for_cell` is the `calibration:` section.
 #
 # ```python
-# from dgrasp.robot import HardwareConfig, SafetyLimits, wrist_viewpoints
+# from dgrasp.robot.hardware import HardwareConfig
+# from dgrasp.robot.safety import SafetyLimits
+# from dgrasp.robot.viewpoints import wrist_viewpoints
 # from dgrasp.robot.calibration.hand_eye import load_calibration
 # from dgrasp.robot.safety import SafetyCheck
-# from dgrasp.sim import evaluation_viewpoints
+# from dgrasp.cell.viewpoints import evaluation_viewpoints
 #
 # calibration = load_calibration(Path("calibration.json"))
 # limits = SafetyLimits()  # what each of them means: SafetyLimits.model_fields
@@ -413,7 +415,9 @@ ranked.table.round(3)
 # ```python
 # from dgrasp.experiment.chain import Experiment
 # from dgrasp.report.tables.success import table_2
-# from dgrasp.robot import CONFIRMATION, AskingOperator, TrialProtocol, for_real_robot, open_cell, run_trials
+# from dgrasp.robot.devices import CONFIRMATION
+# from dgrasp.robot.hardware import open_cell
+# from dgrasp.robot.trials import AskingOperator, TrialProtocol, for_real_robot, run_trials
 # from dgrasp.experiment.plan_from_images import ResizeToTraining
 #
 # names = ("base_quat_sync", "dgrasp_quat_sync")

@@ -241,7 +241,7 @@ def test_a_record_too_large_leaves_the_old_one(recorded, tmp_path, monkeypatch):
     folder = tmp_path / "runs"
     shutil.copytree(original, folder)
     before = sorted(path.name for path in folder.iterdir())
-    monkeypatch.setattr(records, "LARGEST_MIB", 0.01)
+    monkeypatch.setattr(record, "LARGEST_MIB", 0.01)
     with pytest.raises(record.RecordError, match=r"MiB to record, at most 0.01 are allowed"):
         record.save(experiment, folder)
     assert sorted(path.name for path in folder.iterdir()) == before

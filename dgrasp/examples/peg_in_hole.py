@@ -17,8 +17,11 @@ from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from torch import Tensor, nn
 
-from dgrasp import OptimizerConfig, grasp_ranking_loss, optimize_poses, slope_loss, streams
+from dgrasp import streams
 from dgrasp.poses import make_pose, rotation_angle, uniform_poses
+from dgrasp.slopes.climb import optimize_poses
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
 
 LOW, HIGH = torch.tensor([-0.3, -0.3, 0.0]), torch.tensor([0.3, 0.3, 0.4])  # where pegs may be, metres
 HOLE = make_pose(roma.euler_to_rotmat("xyz", torch.tensor([math.pi, 0.0, 0.5])), torch.tensor([0.1, 0.05, 0.0]))

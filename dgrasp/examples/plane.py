@@ -14,8 +14,11 @@ from matplotlib.axes import Axes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dgrasp import OptimizerConfig, grasp_ranking_loss, optimize_poses, slope_loss, streams
+from dgrasp import streams
 from dgrasp.poses import make_pose
+from dgrasp.slopes.climb import optimize_poses
+from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
 
 GOOD_ACTION = torch.tensor([0.45, 0.3])
 OCTAVES = 5  # of the positional code that the network reads, as Psi reads a NeRF's: the reason why landscapes are bumpy

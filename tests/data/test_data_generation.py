@@ -124,7 +124,7 @@ import os, signal
 from pathlib import Path
 import numpy as np
 from data_runs import CELL, SMALL
-from dgrasp.data import generate_demonstrations
+from dgrasp.data.generate import generate_demonstrations
 write, calls = np.savez_compressed, []
 def die_in_the_third(handle, **arrays):
     calls.append(handle)

@@ -12,7 +12,7 @@ from dgrasp.data.generate import generate_demonstrations
 from dgrasp.sim.tasks.paper import task
 
 SOURCE = """
-from dgrasp.sim import TASKS
+from dgrasp.sim.tasks.paper import TASKS
 class Mine(type(TASKS["simple"])):
     name = "mine"
     note = {note}

@@ -70,7 +70,9 @@ def test_a_resumed_study_equals_an_undisturbed_one(tmp_path, deadly):
 def test_a_killed_process_loses_only_its_trial(tmp_path):
     program = textwrap.dedent("""
         import os, signal, sys
-        from dgrasp.policy import OptimizerConfig, TuningConfig, run_off, tune
+        from dgrasp.evaluation.config import TuningConfig
+        from dgrasp.evaluation.study.search import run_off, tune
+        from dgrasp.slopes.config import OptimizerConfig
         count = 0
         def attempts(config):
             global count

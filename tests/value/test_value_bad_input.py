@@ -149,7 +149,7 @@ def height(T: torch.Tensor) -> torch.Tensor:
     return T[:, 2, 3]
 
 
-@pytest.mark.parametrize("loss", [slopes, lambda value, T, rep: slope_loss(value, T, T.flip(0), rep)])
+@pytest.mark.parametrize("loss", [value_gradient, lambda value, T, rep: slope_loss(value, T, T.flip(0), rep)])
 @pytest.mark.parametrize(
     ("value", "message"),
     [
