@@ -49,7 +49,7 @@ def compare(experiment: Experiment, policies: list[str], presentations: int) -> 
     for label, changes in SWITCHED_OFF.items():
         twin = TwinConfig.model_validate(p.twin.reality.model_dump() | changes)
         recipe = SweepRecipe(sweep=budget, twin=twin, cell=p.cell, observer=experiment.observer)
-        run = sweep(recipe, sources, tuned, experiment.build, seed=experiment.seed, workers=p.runtime.workers)
+        run = sweep(recipe, sources, tuned, experiment.workspace, seed=experiment.seed, workers=p.runtime.workers)
         lifted = read_sweep(run).groupby("policy", sort=False)["success"].agg(lifted="sum", n="size")
         rows += [{"policy": r.Index, "switched_off": label, "lifted": r.lifted, "n": r.n} for r in lifted.itertuples()]
     return pd.DataFrame(rows)
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--policies", nargs="+", default=["dgrasp_quat_sync", "base_quat_sync"])
     parser.add_argument("--presentations", type=int, default=5, help="of each of the ten objects; default: 5")
     options = parser.parse_args()
-    table = compare(Experiment.at(options.profile, options.build), options.policies, options.presentations)
+    table = compare(Experiment.open(options.profile, options.build), options.policies, options.presentations)
     table.to_csv(options.build / "twin_looks.csv", index=False, lineterminator="\n")
     lifted = table.pivot(index="switched_off", columns="policy", values="lifted")
     print(markdown_table(lifted.loc[list(SWITCHED_OFF), options.policies].reset_index()))

@@ -40,18 +40,17 @@ from dgrasp import sim, streams
 from dgrasp.cameras import Intrinsics
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.data.statistics import attempts_table, objects_table, poses_table
-from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.record import identical_scenes
 from dgrasp.report.figures.draw import show_view
 from dgrasp.report.figures.filmstrip import film
 from dgrasp.report.figures.pictures import picture
 from dgrasp.report.figures.plots import plot_demonstration
-from dgrasp.report.notebook import show_source, versions
+from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import save_output
 
-experiment = Experiment.at(profile, build, seed)
-run = experiment.demonstrations()
-made = experiment.training_data()  # the same, but for an experiment on record: of that, some scenes are made again
+experiment = open_experiment(profile, build, seed)
+run = experiment.example_scenes()
+made = experiment.demonstrations()  # the same, but for an experiment on record: of that, some scenes are made again
 demos = DemonstrationSet(run, split="train")
 print(f"{len(demos)} training demonstrations here; what the models were trained on:", made.summary)
 print("{} of {} scene files here are byte for byte those of the models' training".format(*identical_scenes(run, made)))

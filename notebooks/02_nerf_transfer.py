@@ -33,17 +33,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from dgrasp.data.demonstrations import DemonstrationSet
-from dgrasp.experiment.chain import Experiment
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.validation import novel_views
 from dgrasp.report.figures.plots import plot_novel_view
 from dgrasp.report.figures.probes import beside, plot_ray_knowledge, ray_knowledge, train_probes
-from dgrasp.report.notebook import show_source, summary_table, versions
+from dgrasp.report.notebook import open_experiment, show_source, summary_table, versions
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 run = experiment.nerf()
 phi = experiment.load_nerf()
-train, held_out = (DemonstrationSet(experiment.demonstrations(), split=split) for split in ("train", "validation"))
+train, held_out = (DemonstrationSet(experiment.example_scenes(), split=split) for split in ("train", "validation"))
 
 # %% [markdown]
 # ## The result first: views that nobody took

@@ -34,21 +34,20 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from dgrasp.data.demonstrations import DemonstrationSet
-from dgrasp.experiment.chain import Experiment
 from dgrasp.report.figures.pictures import picture
 from dgrasp.report.figures.plots import plot_labelled_poses, plot_queries, plot_slopes, policy_colour
 from dgrasp.report.figures.second_order import second_order_table
 from dgrasp.report.figures.slope_arrows import one_per_method, slope_arrows, slope_cosines
-from dgrasp.report.notebook import show_source, versions
+from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.slopes.exact import exact_slope_loss
 from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
 from dgrasp.value.queries import QueryPoints
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 runs = experiment.values()
 values = {name: experiment.load_value(name) for name in runs}
-held_out = DemonstrationSet(experiment.demonstrations(), split="validation")
+held_out = DemonstrationSet(experiment.example_scenes(), split="validation")
 
 # %% [markdown]
 # ## The result first: do the slopes point where the demonstrator went?

@@ -36,7 +36,6 @@ import torch
 
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.evaluation.study.trials import SEARCHED, study_table, study_trials
-from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
 from dgrasp.policy.policies import policy_spec
 from dgrasp.report.explorer.explorer import Explorer
@@ -45,14 +44,14 @@ from dgrasp.report.figures import plots
 from dgrasp.report.figures.climbs import arrivals, convergence, final_values, record_climb, shown
 from dgrasp.report.figures.pictures import picture
 from dgrasp.report.figures.slope_arrows import slope_cosines
-from dgrasp.report.notebook import show_source, versions
+from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.slopes.climb import optimize_poses
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 tuned = experiment.tuning()
 policies = experiment.profile.evaluation.policies
-held_out = DemonstrationSet(experiment.demonstrations(), split="validation")
+held_out = DemonstrationSet(experiment.example_scenes(), split="validation")
 how_made = {"profile": experiment.profile.name, "runs": experiment.used(), "seed": seed}
 
 # %% [markdown]

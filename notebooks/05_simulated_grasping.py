@@ -33,17 +33,16 @@ import matplotlib.pyplot as plt
 from dgrasp.evaluation.statistics import success_rates
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment import replication
-from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
 from dgrasp.report.figures import plots
 from dgrasp.report.figures.climbs import shown
-from dgrasp.report.notebook import versions
+from dgrasp.report.notebook import open_experiment, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.success import printable, table_1
 from dgrasp.sim.objects import ycb
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 run = experiment.evaluation()
 trials = read_trials(run)
 settings, settings_name = experiment.profile.evaluation, experiment.profile.name

@@ -37,15 +37,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Markdown, display
 
-from dgrasp.experiment.chain import Experiment
 from dgrasp.report.figures.plots import plot_table
-from dgrasp.report.notebook import show_source, versions
+from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.report.tables.success import printable_2, table_2
 from dgrasp.robot.log import read_log
 from dgrasp.twin.trials import read_twin_trials
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 settings = experiment.profile
 run = experiment.twin_trials()
 logs = read_twin_trials(run)
@@ -296,7 +295,7 @@ from dgrasp.report.figures.draw import draw_gripper, show_view
 
 known = settings.evaluation.policies
 policy = "dgrasp_quat_sync" if "dgrasp_quat_sync" in known else known[-1]
-photos = experiment.build / "own_images"
+photos = experiment.workspace / "own_images"
 with TwinCell(settings.twin.reality, settings.cell, experiment.observer, seed) as cell:
     cell.present(shown[0], 1)
     write_transforms(cell.observe(), photos)
@@ -413,7 +412,7 @@ ranked.table.round(3)
 # The file begins `arm: 192.0.2.7`; edit it by hand where the cell differs (`gripper`, `motion`). Steps 8 to 10:
 #
 # ```python
-# from dgrasp.experiment.chain import Experiment
+# from dgrasp import Experiment
 # from dgrasp.report.tables.success import table_2
 # from dgrasp.robot.devices import CONFIRMATION
 # from dgrasp.robot.hardware import open_cell
@@ -421,7 +420,7 @@ ranked.table.round(3)
 # from dgrasp.experiment.plan_from_images import ResizeToTraining
 #
 # names = ("base_quat_sync", "dgrasp_quat_sync")
-# experiment = Experiment.at("recorded", "build/recorded")
+# experiment = Experiment.open("recorded", "build/recorded")
 # width = experiment.observer.width  # of the training images; the camera's are finer
 # config = HardwareConfig.read(Path("cell.yaml"))
 # policies = {name: ResizeToTraining(for_real_robot(experiment.policy(name), config.limits), width) for name in names}

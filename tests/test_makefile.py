@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dgrasp.experiment import record
+from dgrasp.experiment import store
 
 INTERPRETER = """\
 #!/bin/sh
@@ -189,7 +189,7 @@ def test_help_is_the_default_and_names_every_target(root, repository):
 
 def test_profiles_are_those_of_the_package_and_the_record(root):
     shipped = [p.stem for p in (root / "dgrasp/profiles").glob("*.yaml")]
-    assert sorted(variable(root, "PROFILES").split()) == sorted([*shipped, record.NAME])
+    assert sorted(variable(root, "PROFILES").split()) == sorted([*shipped, store.NAME])
 
 
 def test_order_holds_however_slow_the_first_notebook_is(repository, names):

@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenes", type=int, default=20, help="of each task; default: 20")
     options = parser.parse_args(arguments)
     try:
-        experiment = Experiment.at(options.profile, options.build, options.seed)
+        experiment = Experiment.open(options.profile, options.build, options.seed)
         found = diagnose_all(experiment, options.policies, options.tasks, options.scenes)
     except (ValueError, RuntimeError) as error:
         print(f"diagnosis: {error}", file=sys.stderr)

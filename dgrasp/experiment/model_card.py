@@ -24,7 +24,7 @@ HEAD = """\
 scenes ({scenes}) with {views} images of {width}x{height} pixels
 each. Every number here is read from the runs beside it.
 
-Load them with `Experiment.at("recorded", "build/recorded")`, then `.load_nerf()`, `.load_value("{example}")` or
+Load them with `Experiment.open("recorded", "build/recorded")`, then `.load_nerf()`, `.load_value("{example}")` or
 `.policy("{policy}")`.
 """
 LIMITS = """\

@@ -193,7 +193,7 @@ DESCRIPTION = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; prints the table, or writes it to `--output`. Returns 2 for bad photographs, 1 for no policy."""
     from dgrasp.experiment.chain import Experiment
-    from dgrasp.experiment.record import NAME, RecordError
+    from dgrasp.experiment.store import NAME, RecordError
     from dgrasp.runs import RunError
 
     parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.plan_from_images", description=DESCRIPTION)
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         read_photos(options.photos)  # before anything is loaded, or trained
-        experiment = Experiment.at(options.profile, options.build, options.seed)
+        experiment = Experiment.open(options.profile, options.build, options.seed)
         policy, width = experiment.policy(options.policy), experiment.observer.width
         table = rank_grasps(options.photos, policy, width=width, n=options.n, seed=options.seed).table
     except (FileNotFoundError, DamagedFileError, ValueError) as error:

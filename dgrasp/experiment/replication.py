@@ -22,11 +22,10 @@ import pandas as pd
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
-from dgrasp.data.generate import generate_demonstrations
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
 from dgrasp.experiment.chain import Experiment
-from dgrasp.experiment.record import FOLDER
+from dgrasp.experiment.store import FOLDER
 from dgrasp.files import read_json, write_json
 from dgrasp.policy.policies import policy_spec
 from dgrasp.runs import Run, provenance
@@ -47,11 +46,10 @@ def evaluate_fresh(
     changes: dict[str, object] = {} if repetitions is None else {"repetitions": repetitions}
     if policies:
         changes["policies"] = tuple(policies)
-    recipe = _recipe(experiment, **changes)
+    recipe = experiment.evaluation_recipe(**changes)
     tuned = {name: experiment.tuned(name) for name in recipe.evaluation.policies}
-    sources = {name: experiment.source(name, experiment.optimizer(name)) for name in tuned}
     workers = experiment.profile.runtime.workers
-    return evaluate(recipe, sources, tuned, experiment.build, seed=scene_seed, workers=workers)
+    return evaluate(recipe, experiment.sources(tuned), tuned, experiment.workspace, seed=scene_seed, workers=workers)
 
 
 def agreement(experiment: Experiment, fresh: Run) -> pd.DataFrame:
@@ -94,7 +92,7 @@ def train_again(experiment: Experiment, seeds: Sequence[int], repetitions: int =
     record is there.
     """
     if set(seeds) - {experiment.seed}:
-        _demonstrations(experiment)  # once, before processes that need them stand side by side
+        experiment.training_scenes()  # once, before processes that need them stand side by side
     models = [(seed, policy_spec(name).model) for seed in seeds for name in CONTRAST]
     workers = experiment.profile.runtime.workers
     joblib.Parallel(n_jobs=workers)(joblib.delayed(_value)(experiment, model, seed) for seed, model in models)
@@ -111,44 +109,35 @@ def train_again(experiment: Experiment, seeds: Sequence[int], repetitions: int =
 
 
 def _contrast(experiment: Experiment, seed: int, repetitions: int) -> Run:
-    recipe = _recipe(experiment, policies=CONTRAST, repetitions=repetitions)
+    recipe = experiment.evaluation_recipe(policies=CONTRAST, repetitions=repetitions)
     values = {name: _value(experiment, policy_spec(name).model, seed) for name in CONTRAST}
-    tuned = {name: experiment.optimizer(name) for name in CONTRAST}
-    sources = {name: replace(experiment.source(name, tuned[name]), value=values[name]) for name in CONTRAST}
+    sources = {name: replace(source, value=values[name]) for name, source in experiment.sources(CONTRAST).items()}
     inputs = {name: experiment.tuned(name) for name in CONTRAST} | {f"value {n}": v for n, v in values.items()}
     workers = experiment.profile.runtime.workers
-    return evaluate(recipe, sources, inputs, experiment.build, seed=experiment.seed, workers=workers)
+    return evaluate(recipe, sources, inputs, experiment.workspace, seed=experiment.seed, workers=workers)
 
 
 def _value(experiment: Experiment, model: str, seed: int) -> Run:
     if seed == experiment.seed:
         return experiment.value(model)
-    p, demos = experiment.profile, _demonstrations(experiment)
-    device = p.runtime.device
-    # one thread: the models train side by side, as in the experiment
-    return train_value(
-        p.value, experiment.nerf(), demos, experiment.build, model=model, seed=seed, device=device, threads=1
-    )
-
-
-def _demonstrations(experiment: Experiment) -> Run:
-    """All of them, as the models of the experiment were trained on: a record has only those that figures need."""
     p = experiment.profile
-    return generate_demonstrations(p.data, p.cell, experiment.build, seed=experiment.seed, workers=p.runtime.workers)
-
-
-def _recipe(experiment: Experiment, **changes: object) -> EvaluationRecipe:
-    evaluation = experiment.profile.evaluation
-    changed = type(evaluation).model_validate(evaluation.model_dump() | changes)
-    cell, observer = experiment.profile.cell, experiment.observer
-    return EvaluationRecipe(ycb_models=ycb_models(), evaluation=changed, cell=cell, observer=observer)
+    return train_value(
+        p.value,
+        experiment.nerf(),
+        experiment.training_scenes(),
+        experiment.workspace,
+        model=model,
+        seed=seed,
+        device=p.runtime.device,
+        threads=1,  # the models train side by side, as in the experiment
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        experiment = Experiment.at(options.profile, options.build, options.seed)
+        experiment = Experiment.open(options.profile, options.build, options.seed)
         _tell_looks(experiment)
         if options.command == "scenes":
             name = f"scenes-{options.scene_seed}"

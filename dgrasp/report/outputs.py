@@ -13,13 +13,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.files import atomic_path, write_json, write_text
 from dgrasp.report.registry import output
 from dgrasp.runs import Run, provenance
 from dgrasp.sim.objects.ycb import ycb_models
 
 PUBLISHED = "figures"  # the committed folder; only full-size runs may write there
-PUBLISHABLE = ("laptop", "paper")
 
 # One colour per method everywhere (colour-blind safe).
 BASE_COLOUR = "#4477AA"

@@ -12,6 +12,8 @@ from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.statistics import success_rates
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment import record
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.store import FOLDER, named_profile
 from dgrasp.report.publish import other_looks
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.report.tables.success import headline, table_1
@@ -23,7 +25,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
-    return record.RecordedExperiment.read(tmp_path_factory.mktemp("recorded"))
+    return Experiment.open("recorded", tmp_path_factory.mktemp("recorded"))
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +38,8 @@ def test_every_output_is_there_and_comes_from_the_runs_on_record(entry):
     for suffix in entry.suffixes:
         assert (FIGURES / f"{entry.id}.{suffix}").stat().st_size > 0
     sidecar = json.loads((FIGURES / f"{entry.id}.meta.json").read_text())
-    assert sidecar["profile"] == record.recorded_profile().name
-    on_record = {path.name.rpartition("-")[2] for path in record.FOLDER.iterdir() if path.is_dir()}
+    assert sidecar["profile"] == named_profile("recorded").name
+    on_record = {path.name.rpartition("-")[2] for path in FOLDER.iterdir() if path.is_dir()}
     for name, run in sidecar["runs"].items():
         assert run["fingerprint"][:12] in on_record, name
     assert other_looks(FIGURES) == {}, "one look of the YCB objects in trials and pictures"
@@ -61,9 +63,9 @@ def test_the_readme_prints_table_1(rows):
 
 
 def test_weights_and_records_are_small():
-    size = sum(path.stat().st_size for path in record.FOLDER.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file())
     assert size < record.LARGEST_MIB * 2**20
-    assert len(list(record.FOLDER.rglob("*.safetensors"))) >= 4
+    assert len(list(FOLDER.rglob("*.safetensors"))) >= 4
 
 
 def test_recorded_models_load_and_score(experiment):

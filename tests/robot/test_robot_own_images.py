@@ -17,7 +17,7 @@ from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.data.export import write_transforms
 from dgrasp.experiment.plan_from_images import ResizeToTraining, as_trained, main, rank_grasps, read_photos
-from dgrasp.experiment.record import RecordError
+from dgrasp.experiment.store import RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.policy.policies import GraspPolicy, policy_spec
 from dgrasp.runs import RunError
@@ -198,7 +198,7 @@ def test_the_command_asks_for_the_record_and_trains_nothing(
         asked.append((profile, build))
         raise RecordError("no experiment on record")
 
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", at)
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", at)
     assert main([str(photos)]) == 1
     assert asked == [("recorded", Path("build/recorded"))]
     assert capsys.readouterr().err == "own_images: no experiment on record\n"
@@ -212,7 +212,7 @@ def test_the_command_says_which_run_is_missing(
         def policy(self, name: str) -> None:
             raise kind(f"no run of {name}")
 
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", lambda *_: Empty())
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", lambda *_: Empty())
     assert main([str(photos), "--policy", "base_quat_sync"]) == 1
     assert "own_images: no run of base_quat_sync" in capsys.readouterr().err
 

@@ -27,6 +27,7 @@ from dgrasp.twin.trials import TwinSettings
 from dgrasp.value.config import ValueConfig
 
 PROFILES = ("smoke", "laptop", "paper")
+PUBLISHABLE = ("laptop", "paper")  # the others are for trying things out: watermarked, and never published
 
 
 class Runtime(Config):
