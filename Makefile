@@ -2,7 +2,7 @@
 # Works with GNU make 3.81 and newer; from another folder as `make -C <here>`.
 
 PROFILE ?= smoke
-PROFILES := smoke laptop paper recorded
+PROFILES := smoke laptop paper published
 NOTEBOOKS := 00_start_here 01_data_generation 02_nerf_transfer 03_training 04_pose_optimization \
              05_simulated_grasping 06_real_robot_trials
 
@@ -62,18 +62,18 @@ test: $(STAMP)  ## run the notebooks in smoke, then all tests (PYTEST_ARGS="-k p
 bench: $(STAMP)  ## measure; writes build/bench.json (ONLY=<name> for one)
 	$(RUN) benchmarks/run.py $(if $(ONLY),--only $(ONLY))
 
-figures: $(STAMP)  ## make figures/ again from the runs on record in figures/runs/
-	@$(MAKE) --no-print-directory reproduce PROFILE=recorded
-	$(RUN) -m dgrasp.report figures --build build/recorded
+figures: $(STAMP)  ## make figures/ again from the published results in figures/runs/
+	@$(MAKE) --no-print-directory reproduce PROFILE=published
+	$(RUN) -m dgrasp.report figures --build build/published
 
-record: $(STAMP)  ## put the finished build of PROFILE on record in figures/runs/
-	$(RUN) -m dgrasp.records save --profile $(PROFILE) --build $(BUILD)
+record: $(STAMP)  ## publish the finished build of PROFILE in figures/runs/
+	$(RUN) -m dgrasp.experiment.record publish --profile $(PROFILE) --build $(BUILD)
 
-fresh: $(STAMP)  ## test the recorded policies on scenes of another seed (SCENE_SEED=11)
-	$(RUN) -m dgrasp.replication scenes --scene-seed $(SCENE_SEED) $(REPLICATION_ARGS)
+fresh: $(STAMP)  ## test the published policies on scenes of another seed (SCENE_SEED=11)
+	$(RUN) -m dgrasp.experiment.replication scenes --scene-seed $(SCENE_SEED) $(REPLICATION_ARGS)
 
 seeds: $(STAMP)  ## train the main contrast from three seeds (SEEDS="0 1 2")
-	$(RUN) -m dgrasp.replication seeds --seeds $(SEEDS) $(REPLICATION_ARGS)
+	$(RUN) -m dgrasp.experiment.replication seeds --seeds $(SEEDS) $(REPLICATION_ARGS)
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab (LAB_ARGS="--no-browser")
 	@# not --sync, which would touch the sources and so make every built notebook stale
@@ -99,8 +99,8 @@ distclean:  ## remove everything built, and the environment
 # --- what depends on what -------------------------------------------------------------------------------------------
 
 # Each notebook needs its source, the package, the locked versions and the notebook before it: the chain holds with -j.
-# Notebooks of the record are made again when another experiment is put on record.
-RECORD := $(if $(filter recorded,$(PROFILE)),$(wildcard figures/runs/profile.json))
+# Notebooks of the published results are made again when another experiment is published.
+RECORD := $(if $(filter published,$(PROFILE)),$(wildcard figures/runs/laptop/seed-0/profile.json))
 previous :=
 define notebook
 $(BUILD)/notebooks/$(1).ipynb: notebooks/$(1).py $(previous) $(PACKAGE) $(LOCK) $(RECORD) | $(STAMP)

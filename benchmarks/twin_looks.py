@@ -3,7 +3,7 @@
     python benchmarks/twin_looks.py [PROFILE BUILD] [--policies base_quat_sync dgrasp_quat_sync] [--presentations 5]
 
 No hand-eye error; arm and lens keep theirs. Prints one row per policy and setting and writes BUILD/twin_looks.csv;
-goes on where it was interrupted. Default: the experiment on record.
+goes on where it was interrupted. Default: the published experiment.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def compare(experiment: Experiment, policies: list[str], presentations: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("profile", nargs="?", default="recorded")
-    parser.add_argument("build", nargs="?", type=Path, default=Path("build/recorded"))
+    parser.add_argument("profile", nargs="?", default="published")
+    parser.add_argument("build", nargs="?", type=Path, default=Path("build/published"))
     parser.add_argument("--policies", nargs="+", default=["dgrasp_quat_sync", "base_quat_sync"])
     parser.add_argument("--presentations", type=int, default=5, help="of each of the ten objects; default: 5")
     options = parser.parse_args()

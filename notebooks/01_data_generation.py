@@ -16,7 +16,7 @@
 # **Question.** What does the policy learn from?
 #
 # > **Box.** Makes Figure 3 and the demonstrations that all later notebooks train on. Needs no earlier notebook. Smoke
-# > one or two minutes on two cores, laptop ten, most of it physics; with `recorded` a sample of the scenes is made
+# > one or two minutes on two cores, laptop ten, most of it physics; with `published` a sample of the scenes is made
 # > again. Interrupt it and run it again: it goes on by scene.
 #
 # A UR10 with a Robotiq 2F-140 gripper stands at a workbench with upright prisms: in the paper those of the *simple*
@@ -26,8 +26,8 @@
 # object is gone, and the next of the five has its turn (Sec. 4.1).
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%
@@ -50,7 +50,7 @@ from dgrasp.report.outputs import save_output
 
 experiment = open_experiment(profile, build, seed)
 run = experiment.example_scenes()
-made = experiment.demonstrations()  # the same, but for an experiment on record: of that, some scenes are made again
+made = experiment.demonstrations()  # the same, but for a published experiment: of that, some scenes are made again
 demos = DemonstrationSet(run, split="train")
 print(f"{len(demos)} training demonstrations here; what the models were trained on:", made.summary)
 print("{} of {} scene files here are byte for byte those of the models' training".format(*identical_scenes(run, made)))

@@ -18,15 +18,15 @@
 #
 # > **Box.** Makes Figure 2, and trains Ψ three times: Base (main loss), dGrasp with quaternions and with 6D rotations
 # > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke a few minutes on two cores, laptop an hour and a half; with
-# > `recorded` the models are read. Resumes from its last checkpoint.
+# > `published` the models are read. Resumes from its last checkpoint.
 #
 # Ψ reads the frozen Φ at points around the gripper (42 in the paper; fewer at smoke and laptop) and returns one number.
 # Only its small *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses, in the same
 # order, from the same initial weights: only the loss differs.
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%

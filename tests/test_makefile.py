@@ -95,11 +95,11 @@ def test_a_touched_notebook_is_run_again_with_what_follows(repository, names):
     assert calls(repository) == names[3:]
 
 
-def test_another_experiment_on_record_makes_its_notebooks_again(repository, names):
-    stated = repository / "figures" / "runs" / "profile.json"
+def test_another_published_experiment_makes_its_notebooks_again(repository, names):
+    stated = repository / "figures" / "runs" / "laptop" / "seed-0" / "profile.json"
     stated.parent.mkdir(parents=True)
     stated.touch()
-    for profile in ("recorded", "smoke"):
+    for profile in ("published", "smoke"):
         make(repository, "reproduce", f"PROFILE={profile}")
     calls(repository)
     age(repository, 50)
@@ -107,7 +107,7 @@ def test_another_experiment_on_record_makes_its_notebooks_again(repository, name
     (repository / ".venv" / ".installed").touch()
     make(repository, "reproduce", "PROFILE=smoke")
     assert calls(repository) == []
-    make(repository, "reproduce", "PROFILE=recorded")
+    make(repository, "reproduce", "PROFILE=published")
     assert calls(repository) == names
 
 
@@ -187,8 +187,8 @@ def test_help_is_the_default_and_names_every_target(root, repository):
     assert calls(repository) == []
 
 
-def test_profiles_are_those_of_the_package_and_the_record(root):
-    shipped = [p.stem for p in (root / "dgrasp/profiles").glob("*.yaml")]
+def test_profiles_are_those_of_the_package_and_the_published_one(root):
+    shipped = [p.stem for p in (root / "dgrasp/experiment/profiles").glob("*.yaml")]
     assert sorted(variable(root, "PROFILES").split()) == sorted([*shipped, store.NAME])
 
 

@@ -20,7 +20,7 @@ from dgrasp.evaluation.study.stage import TuningRecipe, tune_policy, tuning_run
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
 from dgrasp.evaluation.workers import PolicySource
 from dgrasp.experiment.profiles import Profile, load_profile
-from dgrasp.experiment.store import FOLDER, NAME, Build, Record, RecordError, Store
+from dgrasp.experiment.store import Build, Record, Store, published_name
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf, pretrain
@@ -48,15 +48,15 @@ class Experiment:
     def open(cls, profile: str, build: str | Path, seed: int = 0) -> Experiment:
         """The experiment of a profile (its name, or the path of a YAML file) with its runs below the folder `build`.
 
-        The profile "recorded" stands for the experiment on record: its stages are read, and only what is new goes to
-        `build`. Raises ProfileError, or RecordError if there is no record or only one of another seed.
+        The profile "published" stands for the published experiment, "published:NAME" for another one: its stages are
+        read, and only what is new goes to `build`. Raises ProfileError for an unknown profile, RecordError for an
+        experiment or a seed that is not published.
         """
-        if profile != NAME:
+        name = published_name(str(profile))
+        if name is None:
             return cls(load_profile(profile), Build(Path(build)), seed)
-        record = Record(FOLDER, Path(build))
-        if seed != record.seed:
-            raise RecordError(f"seed: {seed} asked, the experiment on record in {FOLDER} has seed {record.seed}")
-        return cls(record.profile, record, seed)
+        record = Record.published(name, Path(build), seed)
+        return cls(record.profile, record, record.seed)
 
     @classmethod
     def at(cls, profile: str, build: str | Path, seed: int = 0) -> Experiment:
@@ -84,7 +84,7 @@ class Experiment:
     def example_scenes(self) -> Run:
         """Demonstrations for figures, with their scenes: a build's own; of a record some of them, made again.
 
-        They are the recorded experiment's where simulator and processor do the same as then: see
+        They are those of the training where simulator and processor do the same as then: see
         `dgrasp.experiment.record.identical_scenes`.
         """
         return self._scenes(self.store.example_data(self.profile.data), self.workspace)

@@ -125,8 +125,8 @@ def counts(found: pd.DataFrame) -> pd.DataFrame:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.diagnosis", description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", default="recorded", help="default: the experiment on record")
-    parser.add_argument("--build", type=Path, default=Path("build/recorded"), help="default: build/recorded")
+    parser.add_argument("--profile", default="published", help="default: the published experiment")
+    parser.add_argument("--build", type=Path, default=Path("build/published"), help="default: build/published")
     parser.add_argument("--seed", type=int, default=0, help="of the experiment; default: 0")
     parser.add_argument("--policies", nargs="+", default=list(CONTRAST), help=f"default: {' '.join(CONTRAST)}")
     parser.add_argument("--tasks", nargs="+", default=["simple", "clutter"], help="default: simple clutter")

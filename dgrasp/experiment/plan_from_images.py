@@ -2,7 +2,7 @@
 
     python -m dgrasp.experiment.plan_from_images photos --policy dgrasp_quat_sync
 
-The policies are those on record, unless `--profile` and `--build` name others; what those lack is trained first.
+The policies are the published ones, unless `--profile` and `--build` name others; what those lack is trained first.
 The folder holds a `transforms.json` in nerfstudio's layout (see `dgrasp.data.export.write_transforms`). Two photographs
 from opposite sides are what the policies were trained for. Their cameras must be given in the cell's world frame (z up,
 metres, the board's centre at `dgrasp.cell.workspace.BOARD_CENTRE`), or in one of their own with `T_world_capture`.

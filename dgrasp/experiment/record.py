@@ -1,6 +1,6 @@
-"""Runs on record: what one whole experiment computed, kept beside its figures, and read again whatever the code became.
+"""Publishing: what one whole experiment computed, kept beside its figures, and read again whatever the code became.
 
-    figures/runs/
+    figures/runs/<experiment>/seed-<n>/
         profile.json                 the profile and seed of the experiment
         model_card.md                what the models are, from what, how good, and for what
         demonstrations-<fingerprint>/  data card, and the manifest with every scene's checksum
@@ -14,7 +14,7 @@
 `dgrasp.experiment.store.Record` reads them. Scenes of the demonstrations are not kept: those that figures need are made
 again.
 
-    python -m dgrasp.experiment.record save --build build/laptop --profile laptop
+    python -m dgrasp.experiment.record publish --build build/laptop --profile laptop
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from dgrasp.data.layout import read_manifest
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.model_card import model_card
 from dgrasp.experiment.profiles import PUBLISHABLE
-from dgrasp.experiment.store import FOLDER, Record, RecordError
+from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
 from dgrasp.files import write_text
 from dgrasp.runs import Run, RunError, only_complete
 from dgrasp.sim.objects.ycb import ycb_models
@@ -42,24 +42,24 @@ KEPT = ("run.json", "done.json", "metrics.jsonl", "timing.jsonl", "weights.safet
 LARGEST_MIB = 25.0  # our choice: what a clone may cost
 
 
-def identical_scenes(made: Run, recorded: Run) -> tuple[int, int]:
+def identical_scenes(made: Run, published: Run) -> tuple[int, int]:
     """How many scene files of a demonstrations run are those of another byte for byte, and how many it has."""
-    files, others = (read_manifest(run.path)["files"] for run in (made, recorded))
+    files, others = (read_manifest(run.path)["files"] for run in (made, published))
     return sum(others.get(name, {}).get("sha256") == file["sha256"] for name, file in files.items()), len(files)
 
 
-def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:
-    """Copy what a finished experiment computed (but its scenes and images) to `folder`, in place of what was there.
+def publish(experiment: Experiment, folder: Path = PUBLISHED) -> Path:
+    """Copy what a finished experiment computed (but its scenes) below `folder`, in place of what was there of it.
 
-    Returns the run folders. Nothing is computed. Raises RecordError if the experiment is a record itself, has a profile
-    for trying out that has no place in the published folder, or all of it is larger than `LARGEST_MIB`; RunError if a
-    stage is not complete. The old record stays until the new one is whole.
+    Returns where it is now: `<folder>/<profile>/seed-<n>`. Nothing is computed. Raises RecordError if the experiment is
+    published already, has a profile for trying out that has no place among the published ones, or all of it is larger
+    than `LARGEST_MIB`; RunError if a stage is not complete. What was there stays until the new one is whole.
     """
     if isinstance(experiment.store, Record):
-        raise RecordError(f"{experiment.store.folder}: is on record already; give the profile and build that made it")
+        raise RecordError(f"{experiment.store.folder}: is published already; give the profile and build that made it")
     name = experiment.profile.name
-    if folder == FOLDER and name not in PUBLISHABLE:
-        raise RecordError(f"profile {name!r} is for trying things out; on record go {', '.join(PUBLISHABLE)}")
+    if folder.resolve() == PUBLISHED and name not in PUBLISHABLE:
+        raise RecordError(f"profile {name!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
     with only_complete():
         runs = {"demonstrations": experiment.demonstrations(), "nerf": experiment.nerf()}
         runs |= _stages("value", experiment.values())
@@ -69,15 +69,16 @@ def save(experiment: Experiment, folder: Path = FOLDER) -> list[Path]:
     files = {path: path.relative_to(run.path.parent) for run in runs.values() for path in _kept(run)}
     size = sum(path.stat().st_size for path in files) / 2**20
     if size > LARGEST_MIB:
-        raise RecordError(f"{experiment.workspace}: {size:.1f} MiB to record, at most {LARGEST_MIB:g} are allowed")
-    with _replacing(folder) as new:
+        raise RecordError(f"{experiment.workspace}: {size:.1f} MiB to publish, at most {LARGEST_MIB:g} are allowed")
+    target = published_folder(name, experiment.seed, folder)
+    with _replacing(target) as new:
         for path, place in files.items():
             (new / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, new / place)
         write_text(new / "model_card.md", card)
         stated = {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
         write_text(new / "profile.json", json.dumps(stated, indent=2) + "\n")  # tasks and policies keep their order
-    return [folder / run.path.name for run in runs.values()]
+    return target
 
 
 @contextmanager
@@ -106,19 +107,19 @@ def main() -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.record", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    keep = commands.add_parser("save", help="put a finished experiment on record")
+    keep = commands.add_parser("publish", help="publish a finished experiment")
     keep.add_argument("--profile", default="laptop", help="of the experiment; default: laptop")
     keep.add_argument("--build", type=Path, default=Path("build/laptop"), help="default: build/laptop")
     keep.add_argument("--seed", type=int, default=0, help="default: 0")
-    keep.add_argument("--folder", type=Path, default=FOLDER, help="default: figures/runs")
+    keep.add_argument("--folder", type=Path, default=PUBLISHED, help="default: figures/runs")
     arguments = parser.parse_args()
     try:
-        saved = save(Experiment.open(arguments.profile, arguments.build, arguments.seed), arguments.folder)
+        place = publish(Experiment.open(arguments.profile, arguments.build, arguments.seed), arguments.folder)
     except (RecordError, RunError) as error:
-        print(f"records: {error}", file=sys.stderr)
+        print(f"publish: {error}", file=sys.stderr)
         print(f"(YCB models here: {ycb_models()}; an evaluation belongs to one look of them)", file=sys.stderr)
         return 1
-    print(f"records: {len(saved)} runs in {arguments.folder}")
+    print(f"published: {place}")
     return 0
 
 

@@ -18,7 +18,7 @@ from dgrasp.runs import provenance
 
 
 def load_settings(profile: str) -> Profile:
-    """The profile ("recorded": that of the experiment on record), with the project's figure style switched on."""
+    """The profile ("published": that of the published experiment), with the project's figure style switched on."""
     use_style()
     return store.named_profile(profile)
 

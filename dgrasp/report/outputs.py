@@ -54,7 +54,7 @@ def save_output(
 
     Outputs of other profiles than laptop and paper carry a watermark, and are refused in the published folder
     `figures/`: raises OutputRefused. about: what else a reader must know, for the sidecar.
-    ycb_appearance: of the YCB objects in the data, where they come from trials on record; default:
+    ycb_appearance: of the YCB objects in the data, where they come from published trials; default:
     those drawn here and now.
     """
     entry = output(id)

@@ -196,12 +196,12 @@ def test_the_command_asks_for_the_record_and_trains_nothing(
 
     def at(profile: str, build: Path, seed: int) -> None:
         asked.append((profile, build))
-        raise RecordError("no experiment on record")
+        raise RecordError("no published experiment")
 
     monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", at)
     assert main([str(photos)]) == 1
-    assert asked == [("recorded", Path("build/recorded"))]
-    assert capsys.readouterr().err == "own_images: no experiment on record\n"
+    assert asked == [("published", Path("build/published"))]
+    assert capsys.readouterr().err == "own_images: no published experiment\n"
 
 
 @pytest.mark.parametrize("kind", [RecordError, RunError])

@@ -68,7 +68,10 @@ class Runtime(Config):
 class Profile(Config):
     """All settings of one run of the experiment."""
 
-    name: str
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.-]*$",
+        description="letters, digits, . _ -: a folder of the build and of what is published",
+    )
     runtime: Runtime = Runtime()
     cell: CellConfig = CellConfig()
     data: DataConfig = DataConfig()
