@@ -33,7 +33,8 @@ from papermill.exceptions import PapermillExecutionError
 
 import dgrasp
 from dgrasp.files import DamagedFileError, read_json, write_json
-from dgrasp.runs import code_digest, provenance
+from dgrasp.fingerprints import package_digest
+from dgrasp.runs import provenance
 
 IOPUB_TIMEOUT = 120  # seconds to wait for a cell's last outputs; nbclient's 4 lose them on a busy machine
 START_TIMEOUT = 300  # seconds to wait for a kernel, for slow disks
@@ -124,7 +125,7 @@ def parameter_defaults(source: Path, notebook: NotebookNode) -> dict[str, Any]:
 
 def inputs_of(source: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """What an executed notebook was made from: digests of its source and of the package, and its parameters."""
-    package = hashlib.sha256(code_digest("dgrasp").encode())
+    package = hashlib.sha256(package_digest("dgrasp").encode())
     for settings in sorted(p for p in Path(dgrasp.__file__).parent.rglob("*") if p.suffix in SETTINGS):
         package.update(settings.read_bytes())
     return {

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import joblib
 
-from dgrasp.data.config import DataConfig
-from dgrasp.data.generate import DemonstrationsConfig, generate_demonstrations
+from dgrasp.data.config import DataConfig, DemonstrationsRecipe
+from dgrasp.data.generate import generate_demonstrations
 from dgrasp.evaluation.attempt import Observer
 from dgrasp.evaluation.study.stage import TuningRecipe, tune_policy, tuning_run
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
@@ -79,7 +79,7 @@ class Experiment:
 
         A record holds no scenes: see `example_scenes` and `training_scenes`.
         """
-        return self.store.run("demonstrations", DemonstrationsConfig, partial(self._scenes, self.profile.data))
+        return self.store.run("demonstrations", DemonstrationsRecipe, partial(self._scenes, self.profile.data))
 
     def example_scenes(self) -> Run:
         """Demonstrations for figures, with their scenes: a build's own; of a record some of them, made again.

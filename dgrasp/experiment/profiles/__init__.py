@@ -23,7 +23,9 @@ from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationC
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.sim.tasks.paper import task
 from dgrasp.slopes.config import OptimizerConfig
-from dgrasp.twin.trials import TwinSettings
+from dgrasp.twin.reality import TwinConfig
+from dgrasp.twin.sweep import SweepConfig
+from dgrasp.twin.trials import TwinTrialsConfig
 from dgrasp.value.config import ValueConfig
 
 PROFILES = ("smoke", "laptop", "paper")
@@ -65,6 +67,14 @@ class Runtime(Config):
     )
 
 
+class TwinStages(Config):
+    """The twin in a profile: what reality adds, the trials of Table 2, the sweep over calibration errors."""
+
+    reality: TwinConfig = TwinConfig()
+    trials: TwinTrialsConfig = TwinTrialsConfig()
+    sweep: SweepConfig = SweepConfig()
+
+
 class Profile(Config):
     """All settings of one run of the experiment."""
 
@@ -81,7 +91,7 @@ class Profile(Config):
     tuning: TuningConfig = TuningConfig()
     validation: ValidationConfig = ValidationConfig()
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
-    twin: TwinSettings = TwinSettings()
+    twin: TwinStages = TwinStages()
 
     @field_validator("data")
     @classmethod
