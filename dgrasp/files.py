@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+
+SUMS = "SHA256SUMS"
 
 
 class DamagedFileError(RuntimeError):
@@ -49,7 +53,7 @@ def read_json(path: Path) -> Any:
     """Read JSON; raises DamagedFileError naming the file if it is not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no JSON, or no text
         raise DamagedFileError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
@@ -59,11 +63,49 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def known_sha256(path: Path) -> str:
+    """The same, read once in a process as long as the file does not change."""
+    stat = path.stat()
+    return _sha256_as_of(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=65536)
+def _sha256_as_of(path: Path, *_stamp: int) -> str:
+    return sha256(path)
+
+
+def write_sums(folder: Path) -> None:
+    """Write digests of all files below `folder` into it, so that `sha256sum -c SHA256SUMS` checks them."""
+    names = [name for name in visible_files(folder) if name != SUMS]
+    write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names))
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """Name -> digest, as `write_sums` wrote them; raises DamagedFileError for anything else."""
+    path = folder / SUMS
+    sums = {}
+    for line in path.read_bytes().decode("utf-8", "replace").splitlines():
+        digest, _, name = line.partition("  ")
+        if not re.fullmatch("[0-9a-f]{64}", digest) or not name or name in sums:
+            raise DamagedFileError(f"{path}: not a list of SHA-256 digests and names: {line[:80]!r}")
+        sums[name] = digest
+    return sums
+
+
+def visible_files(folder: Path) -> list[str]:
+    """Names of all files below `folder`, with slashes, but for hidden ones."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
+
+
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors as safetensors (never pickle), atomically."""
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata=dict(metadata) if metadata else None)
+        try:
+            save_file(plain, temporary, metadata=dict(metadata) if metadata else None)
+        except SafetensorError as error:  # which does not say where
+            raise OSError(f"{path}: cannot be written ({error})") from error
         _sort_metadata(temporary)
 
 
@@ -84,12 +126,23 @@ def _sort_metadata(path: Path) -> None:
 
 def load_tensors(path: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
     """Read safetensors; raises FileNotFoundError or DamagedFileError (truncated, or not safetensors)."""
-    path = Path(path)
+    with _opened(Path(path), device) as handle:
+        return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
+
+
+def tensor_metadata(path: Path) -> dict[str, str]:
+    """What stands beside the tensors of a file; raises as `load_tensors` does."""
+    with _opened(Path(path), "cpu") as handle:
+        return handle.metadata() or {}
+
+
+@contextmanager
+def _opened(path: Path, device: str) -> Iterator[Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such weights file")
     try:
         with safe_open(path, framework="pt", device=device) as handle:
-            return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
+            yield handle
     except SafetensorError as error:
         raise DamagedFileError(
             f"{path}: damaged or truncated safetensors file ({error}); delete its folder {path.parent} and run again: "

@@ -120,10 +120,10 @@ def test_a_damaged_run_file_is_named(tmp_path):
     run = open_run(tmp_path, "training", Training())
     path = run.path / "run.json"
     path.write_text(path.read_text()[:40])
-    with pytest.raises(DamagedFileError, match=r"run\.json"):
+    with pytest.raises(DamagedFileError, match=r"run\.json: damaged"):
         open_run(tmp_path, "training", Training())
     path.write_text('{"fingerprint": "of another run"}')
-    with pytest.raises(DamagedFileError, match="does not match its folder"):
+    with pytest.raises(DamagedFileError, match="delete the folder and run again"):
         open_run(tmp_path, "training", Training())
 
 
@@ -177,7 +177,7 @@ if run.has("last"):
     loaded = run.load("last")
     state, first = loaded["state"], int(loaded["step"]) + 1
 run.rewind_metrics(first - 1)
-for step in range(first, run.config.steps):
+for step in range(first, run.recipe.steps):
     state = state + torch.randn(4, generator=torch_generator(run.seed, "walk", step))
     run.log(step, norm=float(state.norm()))
     if step == int(sys.argv[2]):

@@ -34,7 +34,7 @@ from papermill.exceptions import PapermillExecutionError
 import dgrasp
 from dgrasp.files import DamagedFileError, read_json, write_json
 from dgrasp.fingerprints import package_digest
-from dgrasp.runs import provenance
+from dgrasp.provenance import provenance
 
 IOPUB_TIMEOUT = 120  # seconds to wait for a cell's last outputs; nbclient's 4 lose them on a busy machine
 START_TIMEOUT = 300  # seconds to wait for a kernel, for slow disks

@@ -19,7 +19,8 @@ from dgrasp.evaluation.attempt import POSE, Attempt, Episode, Observer, attempts
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.files import read_json, write_json, write_text
-from dgrasp.runs import Run, open_run
+from dgrasp.processes import bound
+from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 
 Job = tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
@@ -49,7 +50,7 @@ def evaluate(
     evaluations go on where they stopped; the records do not depend on the number of workers.
     """
     code = (__name__, *(module for task in recipe.evaluation.tasks for module in own_module(task)))
-    run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=code)
+    run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=code, outputs=Outputs(("episodes/*",)))
     if run.complete:
         return run
     episodes = list(_episodes(recipe.evaluation))
@@ -68,15 +69,18 @@ def finish_attempts(
     jobs: the file of each unit's rows, and the call that writes it; units already on disk are not made again.
     row: the dataclass whose fields are the table's columns.
     """
-    todo = [job for path, job in jobs.items() if not path.is_file()]
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    with tqdm(total=len(jobs), initial=len(jobs) - len(todo), desc=desc, unit=unit, mininterval=5) as progress:
-        for _ in parallel(todo):
-            progress.update()
-    rows = [row for path in jobs for row in read_json(path)]
-    columns = [field.name for field in fields(row)]
-    write_text(run.path / table, pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n"))
-    return run.finish(attempts=len(rows), successes=sum(bool(row["success"]) for row in rows))
+    with run.writing():
+        if run.complete:
+            return run
+        todo = [job for path, job in jobs.items() if not path.is_file()]
+        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", **bound())
+        with tqdm(total=len(jobs), initial=len(jobs) - len(todo), desc=desc, unit=unit, mininterval=5) as progress:
+            for _ in parallel(todo):
+                progress.update()
+        rows = [row for path in jobs for row in read_json(path)]
+        columns = [field.name for field in fields(row)]
+        write_text(run.path / table, pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n"))
+        return run.finish(attempts=len(rows), successes=sum(bool(row["success"]) for row in rows))
 
 
 def read_trials(run: Run) -> pd.DataFrame:

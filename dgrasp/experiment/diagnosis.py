@@ -30,6 +30,7 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.replication import CONTRAST
 from dgrasp.policy.diagnostics import near_grasps
 from dgrasp.policy.policies import GraspPolicy, NoGraspError
+from dgrasp.processes import bound
 from dgrasp.sim.oracle import oracle_grasps
 from dgrasp.sim.tasks.paper import task
 from dgrasp.slopes.climb import optimize_poses
@@ -107,7 +108,7 @@ def diagnose_all(
     sources = {name: experiment.source(name, experiment.optimizer(name)) for name in policies}
     units = [(sources[p], t, first + i) for t in tasks for i in range(scenes) for p in policies]
     jobs = (joblib.delayed(_diagnose)(source, experiment, t, i) for source, t, i in units)
-    found = joblib.Parallel(n_jobs=experiment.profile.runtime.workers)(jobs)
+    found = joblib.Parallel(n_jobs=experiment.profile.runtime.workers, **bound())(jobs)
     return pd.DataFrame([asdict(one) for one in found])
 
 

@@ -1,6 +1,7 @@
 """Publishing: what one whole experiment computed, kept beside its figures, and read again whatever the code became.
 
     figures/runs/<experiment>/seed-<n>/
+        SHA256SUMS                   digests of all other files, which are compared when they are read
         profile.json                 the profile and seed of the experiment
         model_card.md                what the models are, from what, how good, and for what
         demonstrations-<fingerprint>/  data card, and the manifest with every scene's checksum
@@ -32,7 +33,8 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.model_card import model_card
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
-from dgrasp.files import write_text
+from dgrasp.files import atomic_path, write_sums, write_text
+from dgrasp.locks import sole_writer
 from dgrasp.runs import Run, RunError, only_complete
 from dgrasp.sim.objects.ycb import ycb_models
 
@@ -73,26 +75,38 @@ def publish(experiment: Experiment, folder: Path = PUBLISHED) -> Path:
     target = published_folder(name, experiment.seed, folder)
     with _replacing(target) as new:
         for path, place in files.items():
-            (new / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, new / place)
+            with atomic_path(new / place) as temporary:
+                shutil.copyfile(path, temporary)
         write_text(new / "model_card.md", card)
         stated = {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
         write_text(new / "profile.json", json.dumps(stated, indent=2) + "\n")  # tasks and policies keep their order
+        write_sums(new)
     return target
 
 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `folder` when it is whole."""
+    """A new folder that takes the place of `folder` when it is whole; whenever this is killed, one of them is there.
+
+    After a kill between the two renames it is the old one under its other name, which the next call puts back first.
+    """
     new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
-    for left in (new, old):
-        shutil.rmtree(left, ignore_errors=True)  # of a process that was killed
-    new.mkdir(parents=True)
-    yield new
-    if folder.exists():
-        folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with sole_writer(folder.parent):
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            new.mkdir()
+            yield new
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        finally:
+            if folder.exists():
+                for left in (new, old):
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def _kept(run: Run) -> list[Path]:

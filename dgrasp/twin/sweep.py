@@ -28,7 +28,7 @@ from dgrasp.evaluation.workers import PolicySource, worker_policy
 from dgrasp.files import write_json
 from dgrasp.policy.policies import GraspPolicy, NoGraspError, policy_spec
 from dgrasp.robot.trials import NO_GRASP, REFUSED, for_real_robot
-from dgrasp.runs import Run, open_run
+from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.objects.everyday import EVERYDAY, everyday
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import MAX_SHIFT, MAX_TURN, TwinConfig
@@ -140,7 +140,8 @@ def sweep(
     `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
     behind them. Resumes policy by error.
     """
-    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,))
+    outputs = Outputs(units=("errors/*",))
+    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,), outputs=outputs)
     if run.complete:
         return run
     cells = _cells(recipe.sweep)

@@ -64,15 +64,17 @@ def train_value(
     held = DemonstrationSet(demos_run, split="train").policy_views
     if config.policy_views > held:
         raise ValueError(f"policy_views: {config.policy_views} asked, the demonstrations hold {held}")
-    assert isinstance(nerf_run.config, NerfConfig)
-    precision = settled_precision(nerf_run.config.precision_in_use, device)
-    run_on(_work, run, nerf_run, demos_run, precision, device=device, devices=devices, threads=threads)
+    assert isinstance(nerf_run.recipe, NerfConfig)
+    precision = settled_precision(nerf_run.recipe.precision_in_use, device)
+    with run.writing():
+        if not run.complete:
+            run_on(_work, run, nerf_run, demos_run, precision, device=device, devices=devices, threads=threads)
     return run
 
 
 def _work(worker: Worker, run: Run, nerf_run: Run, demos_run: Run, precision: str) -> None:
     """All of one process's work on the run."""
-    recipe, seed = run.config, run.seed
+    recipe, seed = run.recipe, run.seed
     assert isinstance(recipe, ValueRecipe)
     phi = load_nerf(nerf_run, str(worker.device)).with_precision(precision)
     value = build_value(recipe.value, phi, seed)
@@ -130,8 +132,8 @@ def load_value(run: Run, nerf_run: Run, device: str = "cpu") -> GraspValue:
     """A trained Psi on the Phi it was trained with; raises RunError for another Phi or an incomplete run."""
     if run.summary["nerf"] != nerf_run.fingerprint:
         raise RunError(f"{run.path}: was trained on another NeRF than that of {nerf_run.path}")
-    assert isinstance(run.config, ValueRecipe)
-    value = build_value(run.config.value, load_nerf(nerf_run, device))
+    assert isinstance(run.recipe, ValueRecipe)
+    value = build_value(run.recipe.value, load_nerf(nerf_run, device))
     value.readout.load_state_dict(run.load("readout", device))
     value.readout.eval().requires_grad_(False)
     return value

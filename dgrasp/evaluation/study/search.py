@@ -12,6 +12,7 @@ import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, get_storage
@@ -20,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from dgrasp.evaluation.config import TuningConfig
+from dgrasp.processes import end_with_parent
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.streams import seed_sequence
 
@@ -65,7 +67,7 @@ def tune(
     else:
         context = multiprocessing.get_context("spawn")
         arguments = (attempts, base, config, storage, name, seed)
-        processes = [context.Process(target=_work, args=arguments) for _ in range(workers)]
+        processes = [context.Process(target=_work_beside, args=arguments) for _ in range(workers)]
         for process in processes:
             process.start()
         for process in processes:
@@ -113,6 +115,12 @@ def run_off(
     parameters = next(trial.params for trial in complete if trial.number == winner)
     found = best(base, config, storage=storage, name=name)
     return replace(found, config=_with(base, parameters), success=results[winner])
+
+
+def _work_beside(*arguments: Any) -> None:
+    """What each process does: whoever resumes a killed study must be the only one to write it."""
+    end_with_parent()
+    _work(*arguments)
 
 
 def _work(
