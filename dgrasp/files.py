@@ -57,6 +57,21 @@ def read_json(path: Path) -> Any:
         raise DamagedFileError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
+def rows_of(path: Path, key: str) -> list[dict[str, Any]]:
+    """The lines of a log that are whole JSON, and have a number under that key; none where there is no log."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    rows = [row for row in map(json_or_none, lines) if isinstance(row, dict)]
+    return [row for row in rows if isinstance(row.get(key), int | float)]
+
+
+def json_or_none(text: str) -> Any:
+    """What JSON says, or None for what is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
 def sha256(path: Path) -> str:
     """Checksum of a file's bytes."""
     with open(path, "rb") as handle:

@@ -34,9 +34,11 @@ import torch
 from dgrasp.config import Config
 from dgrasp.files import (
     DamagedFileError,
+    json_or_none,
     known_sha256,
     load_tensors,
     read_json,
+    rows_of,
     save_tensors,
     tensor_metadata,
     visible_files,
@@ -151,7 +153,8 @@ class Run:
 
     def _sealed(self) -> bool:
         """Whether the run was begun by a version that seals what it writes at the end."""
-        return bool(read_json(self.path / "run.json").get("sealed"))
+        about = self.path / "run.json"
+        return not about.is_file() or bool(read_json(about).get("sealed"))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -187,9 +190,7 @@ class Run:
 
     def metrics(self) -> list[dict[str, float]]:
         """All logged lines; a line cut by a crash is dropped."""
-        path = self.path / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return [row for row in map(_parse_line, lines) if row is not None]
+        return rows_of(self.path / "metrics.jsonl", "step")
 
     def metrics_until(self, step: int) -> str:
         """The text of the lines logged up to `step`."""
@@ -209,12 +210,9 @@ class Run:
         return load_tensors(self.path / f"{name}.safetensors", device)
 
     def load_metadata(self, name: str) -> dict[str, Any]:
-        """What `save` wrote beside the tensors; raises as `load` does."""
-        path = self.path / f"{name}.safetensors"
-        try:
-            return {k: json.loads(v) for k, v in tensor_metadata(path).items()}
-        except ValueError as error:
-            raise DamagedFileError(f"{path}: what stands beside its tensors is damaged ({error})") from error
+        """What `save` wrote beside the tensors, None for what is damaged; raises as `load` does."""
+        metadata = tensor_metadata(self.path / f"{name}.safetensors")
+        return {key: json_or_none(value) for key, value in metadata.items()}
 
     def has(self, name: str) -> bool:
         return (self.path / f"{name}.safetensors").is_file()
@@ -229,9 +227,7 @@ class Run:
     @property
     def seconds(self) -> float:
         """Wall seconds of work. Of stages that log no steps, time before an interruption is not in it."""
-        path = self.path / "timing.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return sum(row["seconds"] for row in map(_parse_line, lines) if row is not None)
+        return sum(row["seconds"] for row in rows_of(self.path / "timing.jsonl", "seconds"))
 
     def finish(self, **summary: Any) -> Run:
         """Mark the run complete with its outputs' digests and its summary: plain numbers and strings, no wall times."""
@@ -362,10 +358,3 @@ def _difference(path: Path, digest: str) -> str:
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(PurePosixPath(name).match(pattern) for pattern in patterns)
-
-
-def _parse_line(line: str) -> dict[str, Any] | None:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError:
-        return None

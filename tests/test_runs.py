@@ -204,3 +204,14 @@ def test_killed_and_resumed_equals_undisturbed(tmp_path):
 
 def test_runs_are_made_by_open_run(tmp_path):
     assert isinstance(open_run(tmp_path, "training", Training()), Run)
+
+
+@pytest.mark.parametrize("line", ['{"loss": 1.0}', "5", '{"step": "one"}', "\ufffd"])
+def test_lines_that_are_no_metrics_are_dropped(tmp_path, line):
+    run = open_run(tmp_path, "training", Training())
+    run.log(0, loss=1.0)
+    with (run.path / "metrics.jsonl").open("ab") as handle:
+        handle.write(line.encode() + b"\xff\n")
+    (run.path / "timing.jsonl").write_text(f"{line}\n")
+    run.rewind_metrics(3)
+    assert run.metrics() == [{"step": 0, "loss": 1.0}] and run.seconds == 0
