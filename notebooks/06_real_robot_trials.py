@@ -77,12 +77,12 @@ save_output(
 table
 
 # %% [markdown]
-# ## One cell, four backends
+# ## One cell, five backends
 #
 # A policy gets calibrated views and gives a pose. It does not know whether `hardware` (ur-rtde, RealSense, Robotiq),
-# the `twin` (PyBullet), a `replay` of a log or the `loopback` of the driver tests stands behind. Logs know: their first
-# line names the backend, each line is chained to the one before, and only a log of backend `hardware` can fill the
-# hardware's column.
+# the `twin` (PyBullet with what reality adds), the `simulation` of Table 1, a `replay` of a log or the `loopback` of
+# the driver tests stands behind. Logs know: their first line names the backend, each line is chained to the one before,
+# and only a log of backend `hardware` can fill the hardware's column.
 
 # %%
 from dgrasp.cell.interface import BACKENDS, RobotCell, banner
@@ -116,7 +116,7 @@ objects
 # settings that the errors are drawn from, not one error.
 
 # %%
-from dgrasp.sim.cell import Cell
+from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import TwinConfig
 
@@ -129,9 +129,9 @@ with TwinCell(settings.twin.reality, settings.cell, large, seed) as cell:
         metres, degrees = cell.reality.off
         top.imshow(cell.observe().images[0])
         top.set_title(f"{name}\ncamera off by {1e3 * metres:.0f} mm, {degrees:.1f}°")
-        with Cell(settings.cell) as plain:
-            plain.reset(cell.scene)
-            bottom.imshow(cell.observer.observe(plain).images[0])
+        with SimulatedCell(settings.cell, large) as plain:
+            plain.show(cell.scene)
+            bottom.imshow(plain.observe().images[0])
 for ax in axes.flat:
     ax.set_axis_off()
 
@@ -450,8 +450,8 @@ print(f"{len(series.trials())} trials for two policies; the operator sees: {firs
 # presentation of each object. In red the grasp that was executed, or refused.
 
 # %%
+from dgrasp.cell.transforms import pose_matrix
 from dgrasp.robot.replay import ReplayCell
-from dgrasp.robot.trials import pose_matrix
 from dgrasp.twin.trials import IMAGES
 
 pictured = next((name for name in settings.twin.trials.pictured if name in logs), policy)

@@ -30,7 +30,7 @@ from dgrasp.data.export import read_transforms
 from dgrasp.files import DamagedFileError, read_json, write_text
 from dgrasp.policy.policies import GraspPolicy, Plan
 from dgrasp.poses import gripper_symmetric_angle
-from dgrasp.robot.trials import Planner
+from dgrasp.robot.trials import PreparedPolicy
 
 APART, TURNED = 0.02, 20.0  # m and degrees: closer poses are the same grasp
 
@@ -142,7 +142,7 @@ class ResizeToTraining:
     It plans on `as_trained(views, width)`. The log keeps the cell's own images.
     """
 
-    def __init__(self, policy: Planner, width: int) -> None:
+    def __init__(self, policy: PreparedPolicy, width: int) -> None:
         self.policy, self.width, self.config = policy, width, policy.config
 
     def plan(self, views: Views, generator: torch.Generator) -> Plan:

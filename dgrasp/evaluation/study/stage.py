@@ -12,9 +12,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
-from dgrasp.evaluation.attempt import Episode, Observer, attempts_in
 from dgrasp.evaluation.config import TuningConfig, ValidationConfig
+from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.study.search import run_off, tune
 from dgrasp.evaluation.table import CODE
 from dgrasp.evaluation.workers import PolicySource, worker_cell
@@ -85,11 +86,11 @@ class ValidationAttempts:
 
     def __call__(self, optimizer: OptimizerConfig) -> Iterator[bool]:
         policy = replace(self.source, optimizer=optimizer).load()
-        cell, budget = worker_cell(self.recipe.cell), self.recipe.validation
+        cell, budget = worker_cell(self.recipe.cell, self.recipe.observer), self.recipe.validation
         for scene, task in product(self.scenes, budget.tasks):
             episode = Episode(self.source.name, task, "validation", scene, repetition=0)
             made = 0
-            for attempt in attempts_in(cell, policy, episode, budget.attempts, self.recipe.observer, self.seed):
+            for attempt in attempts_in(cell, policy, episode, budget.attempts, seed=self.seed):
                 made += 1
                 yield attempt.success
             yield from repeat(False, budget.attempts - made)
