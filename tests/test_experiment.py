@@ -22,7 +22,7 @@ MICRO = Path(__file__).parent / "data" / "micro.yaml"
 COMPARED = ("trials.csv", "weights.safetensors", "readout.safetensors", "metrics.jsonl", "done.json")
 CHAIN = """
 import sys
-from dgrasp.experiment import Experiment
+from dgrasp.experiment.chain import Experiment
 if __name__ == "__main__":
     Experiment.at(sys.argv[1], sys.argv[2], seed=int(sys.argv[3])).evaluation()
 """
