@@ -1,231 +1,316 @@
-"""Own images: what the exporter writes comes back as grasps, and what is wrong with a folder is said."""
+"""The reader of captures: exact numbers for good ones, and nothing but CaptureError for whatever else there is."""
 
 from __future__ import annotations
 
+import copy
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from PIL import Image
-from torch import nn
 
-from dgrasp.cameras import Intrinsics, Views, project
-from dgrasp.cell.transforms import inverse, transform, yaw
-from dgrasp.cell.viewpoints import evaluation_viewpoints
-from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.cameras import Intrinsics, Views, look_at
+from dgrasp.cell.transforms import inverse
+from dgrasp.cell.workspace import BOARD_CENTRE
+from dgrasp.data.captures.document import CaptureError, brief, shown
+from dgrasp.data.captures.reader import Capture, read_capture
+from dgrasp.data.captures.sight import check_sight
 from dgrasp.data.export import write_transforms
-from dgrasp.experiment.plan_from_images import ResizeToTraining, as_trained, main, rank_grasps, read_photos
-from dgrasp.experiment.record import RecordError
-from dgrasp.files import DamagedFileError
-from dgrasp.policy.policies import GraspPolicy, policy_spec
-from dgrasp.runs import RunError
-from dgrasp.sim.cell import Cell
-from dgrasp.slopes.config import OptimizerConfig
 
-TARGETS = torch.tensor([[0.30, 0.10, 1.00], [0.10, -0.10, 1.00]])
-
-
-class TwoSummits(nn.Module):
-    """A value with summits at two places, the first higher, and best when pointing down; blind to the images."""
-
-    device = "cpu"
-
-    def encode(self, views: Views):
-        assert views.images.dtype == np.uint8
-        return views
-
-    def bind(self, views: Views):
-        def value(T):
-            distance = torch.cdist(T[:, :3, 3], TARGETS)
-            return (torch.tensor([2.0, 1.5]) * torch.exp(-((distance / 0.08) ** 2))).amax(1) - 0.2 * T[:, 2, 2]
-
-        return value
+MANY = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
-def policy() -> GraspPolicy:
-    config = OptimizerConfig(n_starts=128, steps=40, translation_rate=0.02, rotation_rate=0.1, translation_decay=0.93)
-    low, high = (torch.tensor(b, dtype=torch.float32) for b in (BOUNDS_LOW, BOUNDS_HIGH))
-    return GraspPolicy(policy_spec("dgrasp_quat_sync"), TwoSummits(), config, (low, high))  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
 def views() -> Views:
-    from dgrasp.sim.tasks.paper import task
-
-    with Cell() as cell:
-        cell.reset(task("simple").scene("test", 0))
-        return cell.observe(evaluation_viewpoints(2), Intrinsics.d415(64, 48))
+    centre = torch.tensor(BOARD_CENTRE, dtype=torch.float64)
+    offsets = torch.tensor([[0.1, -0.56, 0.57], [0.1, 0.56, 0.57]], dtype=torch.float64)
+    images = np.random.default_rng(0).integers(0, 255, (2, 24, 32, 3), dtype=np.uint8)
+    K = np.stack([Intrinsics.d415(32, 24).matrix] * 2)
+    return Views(images, K, torch.stack([look_at(centre + offset, centre) for offset in offsets]).numpy())
 
 
 @pytest.fixture
-def photos(views: Views, tmp_path: Path) -> Path:
-    write_transforms(views, tmp_path)
-    return tmp_path
+def folder(views: Views, tmp_path: Path) -> Path:
+    return write_transforms(views, tmp_path / "capture").parent
 
 
-def edit(photos: Path, change) -> Path:
-    path = photos / "transforms.json"
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    path = folder / "transforms.json"
     about = json.loads(path.read_text())
     change(about)
     path.write_text(json.dumps(about))
-    return photos
+    return folder
 
 
-def test_round_trip_of_the_exporter(views: Views, photos: Path) -> None:
-    again, names = read_photos(photos)
-    np.testing.assert_array_equal(again.images, views.images)
-    np.testing.assert_allclose(again.K, views.K, atol=1e-12)
-    np.testing.assert_allclose(again.Ts_world_cam, views.Ts_world_cam, atol=1e-12)
-    assert names == ("images/frame_00000.png", "images/frame_00001.png")
-    assert as_trained(again, 64) is again, "images of the training camera stay as they are"
+def test_what_is_written_is_read(views: Views, folder: Path) -> None:
+    for path in (folder, folder / "transforms.json"):
+        capture = read_capture(path)
+        np.testing.assert_array_equal(capture.views.images, views.images)
+        np.testing.assert_allclose(capture.K, views.K, atol=1e-12)
+        np.testing.assert_allclose(capture.Ts_world_cam, views.Ts_world_cam, atol=1e-12)
+        assert capture.names == ("images/frame_00000.png", "images/frame_00001.png")
+    check_sight(capture)
 
 
-def test_grasps_are_ranked_and_distinct(photos: Path, policy: GraspPolicy) -> None:
-    ranked = rank_grasps(photos, policy, width=64, n=10)
-    assert len(ranked.values) <= 10 and (np.diff(ranked.values) <= 0).all()
-    np.testing.assert_allclose(ranked.Ts_world_tcp[0, :3, 3], TARGETS[0], atol=0.01)
-    assert (ranked.Ts_world_tcp[:, 2, 2] < 0).all()
-    everything = rank_grasps(photos, policy, width=64, n=128).Ts_world_tcp
-    assert 10 < len(everything) <= 128
-    at_second = np.linalg.norm(everything[:, :3, 3] - TARGETS[1].numpy(), axis=1).min()
-    assert at_second < 0.02, "the second summit is offered too"
-    table = ranked.table
-    assert table["rank"].tolist() == list(range(1, len(table) + 1))
-    np.testing.assert_allclose(np.linalg.norm(table[["qx", "qy", "qz", "qw"]], axis=1), 1, atol=1e-6)
-    assert len(rank_grasps(photos, policy, width=64, n=1).values) == 1
-    with pytest.raises(ValueError, match="n: expected 1 or more, got 0"):
-        rank_grasps(photos, policy, width=64, n=0)
+def test_reading_leaves_the_folder_as_it_was(folder: Path) -> None:
+    def state() -> list[tuple[Path, bytes]]:
+        return [(path, path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file()]
+
+    before = state()
+    read_capture(folder)
+    with pytest.raises(CaptureError):
+        read_capture(edit(folder, lambda about: about.update(k1=1)))
+    edit(folder, lambda about: about.pop("k1"))
+    assert [path for path, _ in state()] == [path for path, _ in before]
 
 
-def test_larger_photographs_are_sampled_as_in_training(views: Views) -> None:
-    """The same scene points fall on the same places of the smaller image."""
-    large = Views(np.repeat(np.repeat(views.images, 4, 1), 4, 2), views.K.copy(), views.Ts_world_cam)
-    large.K[:, [0, 1], [0, 1]] *= 4
-    large.K[:, :2, 2] = (large.K[:, :2, 2] + 0.5) * 4 - 0.5
-    small = as_trained(large, 64)
-    assert small.images.shape == views.images.shape
-    np.testing.assert_allclose(small.K, views.K, atol=1e-9)
-    assert np.abs(small.images.astype(int) - views.images).mean() < 6
-    wide = as_trained(Views(large.images[:, :96], large.K, large.Ts_world_cam), 64)
-    assert wide.images.shape[1:3] == (24, 64), "proportions are kept"
+def test_fields_of_view_are_focal_lengths(views: Views, folder: Path) -> None:
+    def angles(about: dict[str, Any]) -> None:
+        for frame in about["frames"]:
+            for key in ("fl_x", "fl_y", "cx", "cy", "w", "h"):
+                del frame[key]
+        about["camera_angle_x"] = math.radians(60)
+        about["frames"][1]["y_fov"] = 50
+
+    K = read_capture(edit(folder, angles)).K
+    np.testing.assert_allclose(
+        K[0], [[16 / math.tan(math.pi / 6), 0, 15.5], [0, 16 / math.tan(math.pi / 6), 11.5], [0, 0, 1]]
+    )
+    np.testing.assert_allclose(K[1, 1, 1], 12 / math.tan(math.radians(25)))
 
 
-def test_a_finer_camera_is_sampled_before_a_trials_plan(views: Views) -> None:
-    """As a real cell's 640x480 pixels are: what is planned on has the training images' size, calibration included."""
-    fine = Views(np.repeat(np.repeat(views.images, 4, 1), 4, 2), views.K.copy(), views.Ts_world_cam)
-    fine.K[:, [0, 1], [0, 1]] *= 4
-    fine.K[:, :2, 2] = (fine.K[:, :2, 2] + 0.5) * 4 - 0.5
-
-    class Looks:
-        config = OptimizerConfig(approach="downwards", approach_offset=0.01)
-
-        def plan(self, seen: Views, generator: torch.Generator) -> Views:
-            return seen
-
-    policy = ResizeToTraining(Looks(), 64)  # type: ignore[arg-type]
-    seen = policy.plan(fine, torch.Generator())
-    assert seen.images.shape == views.images.shape and policy.config is Looks.config
-    np.testing.assert_allclose(seen.K, views.K, atol=1e-9)
+def test_images_of_several_sizes_are_a_capture_but_no_views(folder: Path) -> None:
+    with Image.open(folder / "images" / "frame_00001.png") as image:
+        image.resize((64, 48)).save(folder / "images" / "frame_00001.png")
+    scale = {"w": 64, "h": 48, "fl_x": 60.0, "fl_y": 60.0, "cx": 32.0, "cy": 24.0}
+    capture = read_capture(edit(folder, lambda about: about["frames"][1].update(scale)))
+    assert [image.shape for image in capture.images] == [(24, 32, 3), (48, 64, 3)]
+    with pytest.raises(CaptureError, match=r"transforms.json: images have different sizes: 32x24, 64x48"):
+        _ = capture.views
 
 
-def test_a_frame_of_ones_own_is_brought_into_the_world(views: Views, tmp_path: Path) -> None:
-    T_world_capture = transform(yaw(0.7), (0.2, -0.1, 0.5))
-    write_transforms(Views(views.images, views.K, inverse(T_world_capture) @ views.Ts_world_cam), tmp_path)
-    again, _ = read_photos(tmp_path, T_world_capture)
-    p = torch.tensor([[0.2, 0.0, 0.96]], dtype=torch.float64)
-    for i in range(2):
-        a, b = (project(torch.from_numpy(v.K[i]), torch.from_numpy(v.Ts_world_cam[i]), p)[0] for v in (views, again))
-        torch.testing.assert_close(a, b)
-    with pytest.raises(ValueError, match="T_world_capture: the pose has shape"):
-        read_photos(tmp_path, np.eye(3))
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("ending", ["png", "webp"])
+def test_a_turned_photograph_is_read_as_it_is_seen(orientation: int, ending: str, views: Views, folder: Path) -> None:
+    """Where the stated size tells; in place, it does not."""
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]  # PIL.Image.Transpose that a viewer's turn undoes
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    stored = Image.fromarray(views.images[0]).transpose(Image.Transpose(undo))
+    stored.save(folder / "images" / f"turned.{ending}", exif=tags, lossless=True)
+    edit(folder, lambda about: about["frames"][0].update(file_path=f"images/turned.{ending}"))
+    if orientation < 5:
+        with pytest.raises(CaptureError, match=f"orientation {orientation}, and w, h do not tell"):
+            read_capture(folder)
+    else:
+        np.testing.assert_array_equal(read_capture(folder).images[0], views.images[0])
 
 
-def test_missing_files_are_named(photos: Path, policy: GraspPolicy) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nowhere.*transforms\.json"):
-        read_photos(photos / "nowhere")
-    (photos / "images" / "frame_00001.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"frame 'images/frame_00001.png': no such image"):
-        rank_grasps(photos, policy, width=64)
+def test_an_applied_transform_is_undone(views: Views, folder: Path) -> None:
+    applied = np.array([[0.0, 1, 0, 0.5], [1, 0, 0, -2], [0, 0, -1, 0.25], [0, 0, 0, 1]])
+
+    def apply(about: dict[str, Any]) -> None:
+        for frame in about["frames"]:
+            T = applied @ np.array(frame["transform_matrix"])
+            T[:3, 3] *= 3
+            frame["transform_matrix"] = T.tolist()
+        about.update(applied_transform=applied[:3].tolist(), applied_scale=3)
+
+    np.testing.assert_allclose(read_capture(edit(folder, apply)).Ts_world_cam, views.Ts_world_cam, atol=1e-9)
 
 
-def test_missing_intrinsics_are_named(photos: Path) -> None:
-    with pytest.raises(ValueError, match=r"frame_00000.png' lacks fl_x"):
-        read_photos(edit(photos, lambda about: [f.pop("fl_x") for f in about["frames"]]))
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        (lambda T: T @ np.diag([1, -1, -1, 1]), "OpenCV's camera axes"),
+        (inverse, "world to camera"),
+        (lambda T: inverse(T @ np.diag([1, -1, -1, 1])), "world to camera .*OpenCV"),
+        (lambda T: np.diag([1e3, 1e3, 1e3, 1]) @ T @ np.diag([1e-3, 1e-3, 1e-3, 1]), "in millimetres"),
+    ],
+)
+def test_a_common_mistake_is_recognized(change: Callable, answer: str, folder: Path) -> None:
+    def mistake(about: dict[str, Any]) -> None:
+        for frame in about["frames"]:
+            frame["transform_matrix"] = change(np.array(frame["transform_matrix"])).tolist()
+
+    capture = read_capture(edit(folder, mistake))
+    with pytest.raises(CaptureError, match=f"frame 0 .*look as if they were .*{answer}"):
+        check_sight(capture)
 
 
-def test_images_of_another_size_than_their_intrinsics_are_refused(photos: Path) -> None:
-    Image.new("RGB", (32, 24)).save(photos / "images" / "frame_00001.png")
-    with pytest.raises(ValueError, match=r"frame_00001.png' has 32x24 pixels, but its intrinsics are for 64x48"):
-        read_photos(photos)
+def test_too_many_pixels_together_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dgrasp.data.captures.reader.MAX_TOTAL", 1_000)
+    with pytest.raises(CaptureError, match="2 of 2 images have 0 megapixels together"):
+        read_capture(folder)
 
 
-def test_matrices_that_are_no_poses_are_refused(photos: Path) -> None:
-    with pytest.raises(ValueError, match=r"frame_00000.png': transform_matrix: .* not a rotation"):
-        read_photos(edit(photos, lambda about: about["frames"][0].update(transform_matrix=(2 * np.eye(4)).tolist())))
+def test_files_that_may_not_be_read_are_named(folder: Path, closed_folder: Path) -> None:
+    """As a user without the rights; `closed_folder` has made this process one."""
+    for name in ("images/frame_00001.png", "transforms.json"):
+        pytest.importorskip("os").seteuid(0) if _root() else None
+        (folder / name).chmod(0o000)
+        pytest.importorskip("os").seteuid(65534) if _root() else None
+        with pytest.raises(CaptureError, match=f"{name}.*Permission denied"):
+            read_capture(folder)
 
 
-@pytest.mark.parametrize("content", ["{}", '{"frames": []}', '{"frames": [{"file_path": "a.png"}]}', "[]", "no"])
-def test_files_that_are_no_transforms_are_refused(photos: Path, content: str) -> None:
-    (photos / "transforms.json").write_text(content)
-    with pytest.raises(DamagedFileError, match=r"transforms\.json"):
-        read_photos(photos)
+def _root() -> bool:
+    import os
+
+    return os.getuid() == 0
 
 
-def test_cameras_that_look_elsewhere_are_named(photos: Path, policy: GraspPolicy) -> None:
-    def turn_away(about) -> None:
-        T = np.array(about["frames"][1]["transform_matrix"])
-        T[:3, :3] = T[:3, :3] @ np.diag([-1.0, 1.0, -1.0])
-        about["frames"][1]["transform_matrix"] = T.tolist()
-
-    with pytest.raises(ValueError, match=r"camera 1 sees nothing of the workspace.*camera 1 is images/frame_00001.png"):
-        rank_grasps(edit(photos, turn_away), policy, width=64)
-
-
-def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "nothing")]) == 2
-    assert "no such file; expected a folder of photographs" in capsys.readouterr().err
+def test_errors_are_one_short_line(folder: Path) -> None:
+    strange = "a\nb\x1b\ud800" + "x" * 10_000
+    with pytest.raises(CaptureError) as caught:
+        read_capture(edit(folder, lambda about: about["frames"][0].update(file_path=strange)))
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
+    assert shown({"a": 1}) == "an object" and shown([1, 2]) == "a list of 2" and shown(True) == "true"
+    assert brief("abc") == "abc" and len(brief("x" * 1000)) < 310
 
 
-def test_the_command_asks_for_the_record_and_trains_nothing(
-    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = []
-
-    def at(profile: str, build: Path, seed: int) -> None:
-        asked.append((profile, build))
-        raise RecordError("no experiment on record")
-
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", at)
-    assert main([str(photos)]) == 1
-    assert asked == [("recorded", Path("build/recorded"))]
-    assert capsys.readouterr().err == "own_images: no experiment on record\n"
-
-
-@pytest.mark.parametrize("kind", [RecordError, RunError])
-def test_the_command_says_which_run_is_missing(
-    kind: type[Exception], photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Empty:
-        def policy(self, name: str) -> None:
-            raise kind(f"no run of {name}")
-
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", lambda *_: Empty())
-    assert main([str(photos), "--policy", "base_quat_sync"]) == 1
-    assert "own_images: no run of base_quat_sync" in capsys.readouterr().err
+def read_or_refused(path: Path) -> Capture | None:
+    """What the reader makes of a folder: a capture that is sound, or a refusal of one line."""
+    try:
+        capture = read_capture(path)
+    except CaptureError as error:
+        assert str(error).isprintable() and "transforms.json" in str(error)
+        return None
+    assert np.isfinite(capture.K).all() and np.isfinite(capture.Ts_world_cam).all()
+    assert all(image.dtype == np.uint8 and image.ndim == 3 for image in capture.images)
+    try:
+        check_sight(capture)
+    except CaptureError as error:
+        assert str(error).isprintable()
+    return capture
 
 
-def test_the_page_shows_a_file_that_is_read_and_sees_the_workspace(tmp_path, policy):
-    page = (Path(__file__).parents[2] / "OWN_IMAGES.md").read_text()
-    about = json.loads(page.split("```json")[1].split("```")[0])
-    for frame in about["frames"]:
-        file = tmp_path / frame["file_path"]
-        file.parent.mkdir(exist_ok=True)
-        Image.new("RGB", (about["w"], about["h"])).save(file)
-    (tmp_path / "transforms.json").write_text(json.dumps(about))
-    ranked = rank_grasps(tmp_path, policy, width=128, n=2)
-    assert len(ranked.values) == 2 and ranked.views.images.shape == (2, 96, 128, 3)
-    for corner in (BOUNDS_LOW, BOUNDS_HIGH):
-        assert f"{corner[0]}, {corner[1]}" in page and str(corner[2]) in page
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**400), 10**400),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.text(max_size=8),
+    st.sampled_from([0, 1, -1, 32, 24, 0.5, "images", "images/frame_00000.png", "OPENCV", "..", 1e-320, 1e308]),
+)
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+)
+KEYS = [
+    "fl_x",
+    "fl_y",
+    "cx",
+    "cy",
+    "w",
+    "h",
+    "k1",
+    "k6",
+    "p1",
+    "distortion_params",
+    "camera_model",
+    "is_fisheye",
+    "camera_angle_x",
+    "x_fov",
+    "applied_scale",
+    "applied_transform",
+    "transform_matrix",
+    "file_path",
+    "frames",
+]
+
+
+def places(tree: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) of a JSON tree."""
+    keys = list(tree) if isinstance(tree, dict) else list(range(len(tree))) if isinstance(tree, list) else []
+    return [place for key in keys for place in [(tree, key), *places(tree[key])]]
+
+
+@MANY
+@given(data=st.data())
+def test_mutated_trees_are_read_or_refused(data: st.DataObject, folder: Path) -> None:
+    """Values replaced, keys added, moved and removed, anywhere."""
+    path = folder / "transforms.json"
+    good = path.with_suffix(".good")
+    if not good.exists():
+        good.write_text(path.read_text())
+    about = json.loads(good.read_text())
+    for _ in range(data.draw(st.integers(1, 3))):
+        found = places(about)
+        if not found:
+            break
+        container, key = data.draw(st.sampled_from(found))
+        action = data.draw(st.sampled_from(["replace", "replace", "remove", "copy", "add"]))
+        if action == "replace":
+            container[key] = data.draw(JSON)
+        elif action == "remove":
+            del container[key]
+        elif action == "copy":
+            other, at = data.draw(st.sampled_from(found))
+            container[key] = (
+                copy.deepcopy(other[at]) if at in other or (isinstance(other, list) and at < len(other)) else 0
+            )
+        elif isinstance(container, dict):
+            container[data.draw(st.sampled_from(KEYS))] = data.draw(JSON)
+    path.write_text(json.dumps(about), encoding="utf-8", errors="surrogatepass")
+    read_or_refused(folder)
+
+
+@MANY
+@given(data=st.data())
+def test_mutated_texts_are_read_or_refused(data: st.DataObject, folder: Path) -> None:
+    good = (folder / "transforms.json").read_bytes() if not hasattr(data, "good") else b""
+    path = folder / "damaged.json"
+    path.write_bytes(mutated(data, good))
+    try:
+        read_capture(path)
+    except CaptureError as error:
+        assert str(error).isprintable() and "damaged.json" in str(error)
+
+
+@MANY
+@given(data=st.data(), ending=st.sampled_from(["png", "jpg", "webp"]))
+def test_mutated_images_are_read_or_refused(data: st.DataObject, ending: str, folder: Path, views: Views) -> None:
+    good = folder / f"good.{ending}"
+    if not good.exists():
+        tags = Image.Exif()
+        tags[0x0112] = 6
+        Image.fromarray(views.images[0]).transpose(Image.Transpose.ROTATE_90).save(good, exif=tags)
+    (folder / f"bad.{ending}").write_bytes(mutated(data, good.read_bytes()))
+    edit(folder, lambda about: about["frames"][0].update(file_path=f"bad.{ending}"))
+    read_or_refused(folder)
+
+
+def mutated(data: st.DataObject, good: bytes) -> bytes:
+    """Bytes overwritten, cut out, doubled, or the rest cut off."""
+    changed = bytearray(good)
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, max(0, len(changed) - 1)))
+        end = start + data.draw(st.integers(1, 16))
+        action = data.draw(st.sampled_from(["write", "write", "remove", "double", "cut"]))
+        if action == "write":
+            changed[start:end] = data.draw(st.binary(min_size=1, max_size=16))
+        elif action == "remove":
+            del changed[start:end]
+        elif action == "double":
+            changed[start:start] = changed[start:end]
+        else:
+            del changed[start:]
+    return bytes(changed)
+
+
+@example(value=10**400)
+@example(value="\ud800")
+@given(value=JSON)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_of_any_key_is_read_or_refused(value: Any, folder: Path) -> None:
+    for key in KEYS:
+        edit(folder, lambda about, key=key: about["frames"][0].update({key: value}))
+        read_or_refused(folder)
+        edit(folder, lambda about, key=key: about["frames"][0].update({key: 0}))

@@ -36,6 +36,12 @@ def shown(value: Any) -> str:
     return _SHORT.repr(value)
 
 
+def brief(text: object, longest: int = 300) -> str:
+    """A path as it is, or without its middle if it is very long."""
+    whole = str(text)
+    return whole if len(whole) <= longest else f"{whole[: longest // 2]}...{whole[-longest // 2 :]}"
+
+
 def reason(error: Exception) -> str:
     """What an error says, without the path that an OSError repeats."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

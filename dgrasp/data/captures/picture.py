@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from dgrasp.data.captures.document import CaptureError, Entry, reason, shown
+from dgrasp.data.captures.document import CaptureError, Entry, brief, reason, shown
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
@@ -45,7 +45,7 @@ def find_picture(entry: Entry) -> Path:
             raise entry.error("file_path", f"stands for {' and '.join(p.name for p in found)}; give the ending")
         if found:
             return found[0]
-    raise entry.error("file_path", f"no such image at {path}")
+    raise entry.error("file_path", f"no such image at {brief(path)}")
 
 
 def _inside(entry: Entry, folder: Path, name: str) -> Path:
@@ -62,9 +62,9 @@ def _exists(entry: Entry, path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError) as error:
-        raise entry.error("file_path", f"{path} cannot be read ({reason(error)})") from error
+        raise entry.error("file_path", f"{brief(path)} cannot be read ({reason(error)})") from error
     if not stat.S_ISREG(mode):
-        raise entry.error("file_path", f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
+        raise entry.error("file_path", f"{brief(path)} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
     return True
 
 
@@ -86,9 +86,11 @@ def read_picture(entry: Entry, path: Path, stated: tuple[int | None, int | None]
         except Image.DecompressionBombError as error:
             raise entry.error("file_path", f"the image has over {_limit()}") from error
         except Image.UnidentifiedImageError as error:
-            raise entry.error("file_path", f"{path} is no image in a format that is read (PNG, JPEG, WebP)") from error
+            raise entry.error(
+                "file_path", f"{brief(path)} is no image in a format that is read (PNG, JPEG, WebP)"
+            ) from error
         except Exception as error:  # Pillow raises what its parsers meet, of any class
-            raise entry.error("file_path", f"{path} cannot be read ({reason(error)})") from error
+            raise entry.error("file_path", f"{brief(path)} cannot be read ({reason(error)})") from error
 
 
 def _limit() -> str:
