@@ -109,8 +109,8 @@ def as_trained(views: Views | Capture, width: int) -> Views:
     Images that end up smaller than others are continued at their right and lower border, as the encoder does.
     """
     sampled = [_sampled(image, K, width) for image, K in zip(views.images, views.K, strict=True)]
-    if isinstance(views, Views) and all(a is b for (a, _), b in zip(sampled, views.images, strict=True)):
-        return views
+    if isinstance(views, Views) and all(image.shape == views.images.shape[1:] for image, _ in sampled):
+        return views  # nothing was sampled
     height, wide = (max(image.shape[axis] for image, _ in sampled) for axis in (0, 1))
     images = [
         np.pad(image, ((0, height - image.shape[0]), (0, wide - image.shape[1]), (0, 0)), mode="edge")
