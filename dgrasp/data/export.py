@@ -31,9 +31,8 @@ def write_transforms(views: Views, folder: Path) -> Path:
     skewed = np.flatnonzero((views.K[:, 0, 1] != 0) | (views.K[:, 1, 0] != 0))
     if len(skewed):
         i = int(skewed[0])
-        raise ValueError(
-            f"K[{i}]: has a skew of {views.K[i, 0, 1]:g}; transforms.json has no place for it, allowed is 0"
-        )
+        skew = views.K[i, 0, 1] or views.K[i, 1, 0]
+        raise ValueError(f"K[{i}]: skew of {skew:g}; transforms.json has no place for it, allowed is 0")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     frames = []
     for i, (image, K, T) in enumerate(zip(views.images, views.K, views.Ts_world_cam, strict=True)):
