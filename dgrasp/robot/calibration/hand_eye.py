@@ -170,8 +170,8 @@ def _usable(board: Board, sightings: Sequence[Sighting], limits: Limits) -> list
     used = [s for s in sightings if len(s.ids) >= limits.corners and _spread(board, s)]
     if len(used) < limits.views:
         raise BadCalibration(
-            f"calibration refused: {len(used)} of {len(sightings)} images show {limits.corners} corners or more, not all "
-            f"on one line; needed are {limits.views}. Take more, with the whole board in view"
+            f"calibration refused: {len(used)} of {len(sightings)} images show {limits.corners} corners or more, not "
+            f"all on one line; needed are {limits.views}. Take more, with the whole board in view"
         )
     return used
 
