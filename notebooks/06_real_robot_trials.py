@@ -296,7 +296,7 @@ from dgrasp.report.figures.draw import draw_gripper, show_view
 
 known = settings.evaluation.policies
 policy = "dgrasp_quat_sync" if "dgrasp_quat_sync" in known else known[-1]
-photos = experiment.build / "own_images"
+photos = experiment.build / "photographs"
 with TwinCell(settings.twin.reality, settings.cell, experiment.observer, seed) as cell:
     cell.present(shown[0], 1)
     write_transforms(cell.observe(), photos)
@@ -310,8 +310,8 @@ ranked.table.round(3)
 
 # %% [markdown]
 # Photographs of one's own need: two of them, from opposite sides, about 0.8 m away; lens distortion removed; poses in
-# the cell's world frame (or `T_world_capture`, from a calibration board). A missing file, missing intrinsics, an image
-# of another size than its intrinsics and a camera that looks elsewhere are each refused by name.
+# the cell's world frame (or `T_world_capture`, from a calibration board). What cannot be used is refused in one line
+# that names file, frame and key: `OWN_IMAGES.md` lists it.
 #
 # ## What a lab has to do on its own cell
 #
