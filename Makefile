@@ -7,11 +7,14 @@ NOTEBOOKS := 00_start_here 01_data_generation 02_nerf_transfer 03_training 04_po
              05_simulated_grasping 06_real_robot_trials
 
 # The environment. PYTHON: interpreter to build it with. PIP_ARGS: options for pip, such as another source of packages.
-# EXTRAS: see pyproject.toml. LOCK=: unlocked, the newest that pyproject.toml allows. ENV=active: no environment of
-# our own, but the one that is active (conda, Binder).
+# TORCH_INDEX: where PyTorch's builds without CUDA are. HASHES=1: only files whose digests are in the lock. EXTRAS: see
+# pyproject.toml. LOCK=: unlocked, the newest that pyproject.toml allows. ENV=active: no environment of our own, but the
+# one that is active (conda, Binder).
 PYTHON ?=
 PIP_ARGS ?=
-EXTRAS := notebooks,dev,export,distributed,robot
+TORCH_INDEX ?=
+HASHES ?=
+EXTRAS := companion,notebooks,dev,export,distributed,robot
 LOCK := requirements.lock
 SCENE_SEED := 11
 SEEDS := 0 1 2
@@ -110,12 +113,14 @@ endef
 $(foreach name,$(NOTEBOOKS),$(eval $(call notebook,$(name))))
 
 # The stamp says what the environment was made of; made of something else, it is made again.
-MADE_OF := $(CURDIR) [$(EXTRAS)] $(LOCK)
+# Through the environment, not in quotes: folders may have any name, "O'Neil" among them.
+export MADE_OF := $(CURDIR) [$(EXTRAS)] $(LOCK)
+export PYTHON PIP_ARGS TORCH_INDEX HASHES
 ifneq ($(STAMP),)
 ifneq ($(shell cat $(STAMP) 2>/dev/null),$(MADE_OF))
 $(STAMP): FORCE
 endif
 $(STAMP): pyproject.toml $(LOCK) tools/environment.sh
-	@VENV='$(VENV)' EXTRAS='$(EXTRAS)' LOCK='$(LOCK)' PYTHON='$(PYTHON)' PIP_ARGS='$(PIP_ARGS)' sh tools/environment.sh
-	@echo '$(MADE_OF)' > $@
+	@VENV='$(VENV)' EXTRAS='$(EXTRAS)' LOCK='$(LOCK)' sh tools/environment.sh
+	@printf '%s\n' "$$MADE_OF" > $@
 endif
