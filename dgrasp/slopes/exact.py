@@ -26,6 +26,64 @@ from dgrasp.slopes.losses import check_pairs, check_scores, cosine_loss
 Features = Callable[[Tensor], Tensor]
 
 
+class FrozenActivations:
+    """Activations of a frozen Phi at some poses, worked out once for all readouts whose slopes they supervise.
+
+    features: pose matrices (n, 4, 4) or, for points of any space, vectors (n, d) -> activations (n, ...); its
+    parameters get no gradient. Raises ValueError for features that are not differentiable in the poses, and for
+    activations in bfloat16 or float16: second-order gradients would be mostly rounding.
+    """
+
+    def __init__(self, features: Features, poses: Tensor) -> None:
+        self.poses = poses.detach().requires_grad_()
+        with torch.enable_grad():
+            self.activations = features(self.poses)
+        a = self.activations
+        if not isinstance(a, Tensor) or not a.requires_grad:
+            raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
+        if a.dtype.itemsize < torch.float32.itemsize:
+            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
+
+    def slope_loss(
+        self,
+        readout: Callable[[Tensor], Tensor],
+        poses: Float[Tensor, "n d"],
+        targets: Float[Tensor, "n d"],
+        representation: Representation | None,
+        eps: float,
+    ) -> Float[Tensor, ""]:
+        """L_aux of `readout` at the poses, here in the coordinates of the representation; see `exact_slope_loss`."""
+        with torch.enable_grad():
+            g = self._gradient_in_activations(readout)
+            w = g.detach().requires_grad_()
+            slope = self._slope(w, poses, representation)
+        check_finite(slope, "slopes of readout(features)")
+        loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)
+        (u,) = torch.autograd.grad(slope, w, grad_outputs=v, retain_graph=True)  # J v
+        surrogate = (u * g).sum()
+        return loss + (surrogate - surrogate.detach())
+
+    def _gradient_in_activations(self, readout: Callable[[Tensor], Tensor]) -> Tensor:
+        """dPsi/da, differentiable in the readout's weights."""
+        a = self.activations.detach().requires_grad_()
+        scores = readout(a)
+        check_scores(scores, len(a), "readout")
+        g = None
+        if scores.requires_grad:
+            g = torch.autograd.grad(scores.sum(), a, create_graph=True, allow_unused=True)[0]
+        if g is None:
+            raise ValueError("readout: not differentiable in the activations (no autograd path from scores to them)")
+        return g
+
+    def _slope(self, w: Tensor, poses: Tensor, representation: Representation | None) -> Tensor:
+        """J^T w in the coordinates of the representation, differentiable in w."""
+        (slope,) = torch.autograd.grad(self.activations, self.poses, grad_outputs=w, create_graph=True)
+        if representation is None:
+            return slope
+        p = poses.detach().requires_grad_()
+        return torch.autograd.grad(representation.to_matrix(p), p, grad_outputs=slope, create_graph=True)[0]
+
+
 def exact_slope_loss(
     features: Features,
     readout: Callable[[Tensor], Tensor],
@@ -39,7 +97,8 @@ def exact_slope_loss(
 
     `features` maps pose matrices (or, without a representation, pose vectors) to activations (n, ...) and is treated
     as frozen: its parameters get no gradient. `readout` maps activations to one score per pose. Value and gradient
-    equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too.
+    equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too. Several
+    readouts on the same features and poses share their activations: see `FrozenActivations`.
 
     Raises ValueError for poses and targets that do not go together, that are not finite or no rotations; for features
     that are not differentiable in the poses, a readout that is not in the activations, slopes that are not finite; and
@@ -48,28 +107,8 @@ def exact_slope_loss(
     """
     representation = None if representation is None else _named(representation)
     poses, targets = check_pairs(poses, targets, representation, eps)
-    p = poses.detach().requires_grad_()
-    with torch.enable_grad():
-        a = features(p if representation is None else representation.to_matrix(p))
-        if not isinstance(a, Tensor) or not a.requires_grad:
-            raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
-        if a.dtype.itemsize < torch.float32.itemsize:
-            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
-        a_leaf = a.detach().requires_grad_()
-        scores = readout(a_leaf)
-        check_scores(scores, len(p), "readout")
-        g = None
-        if scores.requires_grad:
-            g = torch.autograd.grad(scores.sum(), a_leaf, create_graph=True, allow_unused=True)[0]
-        if g is None:
-            raise ValueError("readout: not differentiable in the activations (no autograd path from scores to them)")
-        w = g.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(a, p, grad_outputs=w, create_graph=True)
-    check_finite(slope, "slopes of readout(features)")
-    loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)
-    (u,) = torch.autograd.grad(slope, w, grad_outputs=v)  # J v
-    surrogate = (u * g).sum()
-    return loss + (surrogate - surrogate.detach())
+    frozen = FrozenActivations(features, poses if representation is None else representation.to_matrix(poses))
+    return frozen.slope_loss(readout, poses, targets, representation, eps)
 
 
 def _loss_and_slope_gradient(
