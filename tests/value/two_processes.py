@@ -91,7 +91,7 @@ def die_at(step: int) -> None:
 
     pretraining = sys.modules["dgrasp.nerf.pretrain"]
     pretraining.gradient = deadly(pretraining.gradient, lambda arguments: arguments[-1])
-    Trainer.step = deadly(Trainer.step, lambda arguments: arguments[-1])
+    Trainer.step = deadly(Trainer.step, lambda arguments: arguments[1])
 
 
 if "DEADLY_STEP" in os.environ:  # also in the processes that this one starts, which read this file again
