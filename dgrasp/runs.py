@@ -65,6 +65,7 @@ class Run:
     fingerprint: str
     config: Config
     seed: int
+    share: float = 1.0  # of the time worked, where several runs are made in one pass
     _opened: float = field(default_factory=time.monotonic)
 
     @property
@@ -111,7 +112,7 @@ class Run:
         """Record the wall seconds worked since the last note, or since the run was opened (`log` and `finish` do)."""
         now = time.monotonic()
         with open(self.path / "timing.jsonl", "a", encoding="utf-8") as handle:
-            handle.write(json.dumps({"seconds": round(now - self._opened, 3)}) + "\n")
+            handle.write(json.dumps({"seconds": round(self.share * (now - self._opened), 3)}) + "\n")
         self._opened = now
 
     @property
