@@ -1,8 +1,7 @@
 """Grasps for one's own photographs: a folder of images with known cameras in, ranked grasp poses out.
 
-    python -m dgrasp.experiment.plan_from_images photos --policy dgrasp_quat_sync
+    dgrasp plan-from-images photos --policy dgrasp_quat_sync
 
-The policies are those on record, unless `--profile` and `--build` name others; what those lack is trained first.
 The folder holds a `transforms.json` in nerfstudio's layout (see `dgrasp.data.export.write_transforms`). Two photographs
 from opposite sides are what the policies were trained for. Their cameras must be given in the cell's world frame (z up,
 metres, the board's centre at `dgrasp.cell.workspace.BOARD_CENTRE`), or in one of their own with `T_world_capture`.
@@ -10,8 +9,6 @@ metres, the board's centre at `dgrasp.cell.workspace.BOARD_CENTRE`), or in one o
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +24,7 @@ from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.transforms import pose_problem
 from dgrasp.data.export import read_transforms
-from dgrasp.files import DamagedFileError, read_json, write_text
+from dgrasp.files import DamagedFileError, read_json
 from dgrasp.policy.policies import GraspPolicy, Plan
 from dgrasp.poses import gripper_symmetric_angle
 from dgrasp.robot.trials import Planner
@@ -183,45 +180,3 @@ def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
         if len(chosen) == n:
             break
     return chosen
-
-
-DESCRIPTION = (
-    "Ranked grasps for photographs: TCP positions (metres) and unit quaternions (xyzw) in the world frame, best first."
-)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; prints the table, or writes it to `--output`. Returns 2 for bad photographs, 1 for no policy."""
-    from dgrasp.experiment.chain import Experiment
-    from dgrasp.experiment.record import NAME, RecordError
-    from dgrasp.runs import RunError
-
-    parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.plan_from_images", description=DESCRIPTION)
-    parser.add_argument("photos", type=Path, help="folder with transforms.json (nerfstudio's layout)")
-    parser.add_argument("--profile", default=NAME, help="of the policies; any but %(default)s trains what lacks")
-    parser.add_argument("--build", type=Path, default=Path("build", NAME), help="build folder of that profile")
-    parser.add_argument("--policy", default="dgrasp_quat_sync", help="one of the profile's policies (%(default)s)")
-    parser.add_argument("-n", type=int, default=10, help="grasps at most (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the starting poses")
-    parser.add_argument("--output", type=Path, help="a .csv file instead of the screen")
-    options = parser.parse_args(arguments)
-    try:
-        read_photos(options.photos)  # before anything is loaded, or trained
-        experiment = Experiment.at(options.profile, options.build, options.seed)
-        policy, width = experiment.policy(options.policy), experiment.observer.width
-        table = rank_grasps(options.photos, policy, width=width, n=options.n, seed=options.seed).table
-    except (FileNotFoundError, DamagedFileError, ValueError) as error:
-        print(f"own_images: {error}", file=sys.stderr)
-        return 2
-    except (RecordError, RunError) as error:
-        print(f"own_images: {error}", file=sys.stderr)
-        return 1
-    if options.output:
-        write_text(options.output, table.to_csv(index=False, lineterminator="\n"))
-    else:
-        print(table.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

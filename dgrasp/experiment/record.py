@@ -13,17 +13,13 @@
 
 A build's runs are found by the code that would make them again; recorded runs are found by their stage, and say in
 their `run.json` which commit made them. Scenes of the demonstrations are not kept: those that figures need are made
-again.
-
-    python -m dgrasp.experiment.record save --build build/laptop --profile laptop
+again. `dgrasp publish` saves, `dgrasp figures` reads.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,8 +39,7 @@ from dgrasp.nerf.config import NerfConfig
 from dgrasp.policy.policies import policy_spec
 from dgrasp.renamed import as_called_now
 from dgrasp.report.outputs import PUBLISHABLE
-from dgrasp.runs import Run, RunError, only_complete, read_run
-from dgrasp.sim.objects.ycb import ycb_models
+from dgrasp.runs import Run, only_complete, read_run
 from dgrasp.twin.sweep import SweepRecipe
 from dgrasp.twin.trials import TwinTrialsRecipe
 from dgrasp.value.models import ValueRecipe
@@ -196,27 +191,3 @@ def _kept(run: Run) -> list[Path]:
 
 def _stages(kind: str, runs: Mapping[str, Run]) -> dict[str, Run]:
     return {f"{kind}-{name}": run for name, run in runs.items()}
-
-
-def main() -> int:
-    """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.record", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    keep = commands.add_parser("save", help="put a finished experiment on record")
-    keep.add_argument("--profile", default="laptop", help="of the experiment; default: laptop")
-    keep.add_argument("--build", type=Path, default=Path("build/laptop"), help="default: build/laptop")
-    keep.add_argument("--seed", type=int, default=0, help="default: 0")
-    keep.add_argument("--folder", type=Path, default=FOLDER, help="default: figures/runs")
-    arguments = parser.parse_args()
-    try:
-        saved = save(Experiment.at(arguments.profile, arguments.build, arguments.seed), arguments.folder)
-    except (RecordError, RunError) as error:
-        print(f"records: {error}", file=sys.stderr)
-        print(f"(YCB models here: {ycb_models()}; an evaluation belongs to one look of them)", file=sys.stderr)
-        return 1
-    print(f"records: {len(saved)} runs in {arguments.folder}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,17 +1,14 @@
 """The experiment again with one thing changed: other test scenes, or other training seeds.
 
-    python -m dgrasp.experiment.replication scenes --scene-seed 7   fresh test scenes and starts, all else equal
-    python -m dgrasp.experiment.replication seeds --seeds 0 1 2     the main contrast from other initial weights
+    dgrasp eval-new-scenes --scene-seed 7   fresh test scenes and starts, all else equal
+    dgrasp train-seeds --seeds 0 1 2        the main contrast from other initial weights
 
-Both read the experiment on record (or that of `--profile` and `--build`), write what they did to the build folder, and
-go on where they were interrupted. With `--keep` the table goes beside the record, to `figures/replications/`.
+Both go on where they were interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +27,6 @@ from dgrasp.experiment.record import FOLDER
 from dgrasp.files import read_json, write_json
 from dgrasp.policy.policies import policy_spec
 from dgrasp.runs import Run, provenance
-from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.value.training import train_value
 
@@ -144,34 +140,6 @@ def _recipe(experiment: Experiment, **changes: object) -> EvaluationRecipe:
     return EvaluationRecipe(ycb_models=ycb_models(), evaluation=changed, cell=cell, observer=observer)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        experiment = Experiment.at(options.profile, options.build, options.seed)
-        _tell_looks(experiment)
-        if options.command == "scenes":
-            name = f"scenes-{options.scene_seed}"
-            fresh = evaluate_fresh(experiment, options.scene_seed, options.policies, options.repetitions)
-            table = agreement(experiment, fresh)
-            said = verdict(table)
-        else:
-            name = "seeds-" + "-".join(map(str, options.seeds))
-            table = train_again(experiment, options.seeds, options.repetitions or 1)
-            said = over_seeds(table)
-    except (ValueError, RuntimeError) as error:
-        print(f"replication: {error}", file=sys.stderr)
-        return 1
-    target = Path(options.build) / f"replication-{name}.csv"
-    table.to_csv(target, index=False, lineterminator="\n")
-    print(table.round(3).to_string(index=False))
-    print(said)
-    print(f"written: {target}")
-    if options.keep:
-        print(f"kept: {keep(table, said, experiment, KEPT / f'{name}.json')}")
-    return 0
-
-
 def keep(table: pd.DataFrame, said: str, experiment: Experiment, target: Path) -> Path:
     """Write a replication beside the record that it belongs to: its rows, what they say, and what they were made of."""
     rows = json.loads(table.to_json(orient="records"))
@@ -185,37 +153,3 @@ def kept(experiment: Experiment, folder: Path = KEPT) -> dict[str, dict[str, Any
     found = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
     ours = experiment.evaluation().fingerprint
     return {name: stated for name, stated in found.items() if stated["of"]["evaluation"] == ours}
-
-
-def _tell_looks(experiment: Experiment) -> None:
-    """Novel objects in other looks are another task."""
-    recorded = set(read_trials(experiment.evaluation())["models"]) - {"prisms"}
-    if recorded and recorded != {ycb_models()}:
-        print(
-            f"replication: novel objects: {', '.join(sorted(recorded))} in the experiment, {ycb_models()} here; their "
-            f"rates do not compare (python -m dgrasp.sim.objects.ycb_download FOLDER; export {ycb.ENVIRONMENT}=FOLDER)",
-            file=sys.stderr,
-        )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dgrasp.experiment.replication", description=__doc__.splitlines()[0]
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    scenes = commands.add_parser("scenes", help="other test scenes and starts")
-    scenes.add_argument("--scene-seed", type=int, required=True, help="of scenes and starts; not the experiment's own")
-    scenes.add_argument("--policies", nargs="*", default=(), help="default: all")
-    seeds = commands.add_parser("seeds", help="other training seeds, for the main contrast")
-    seeds.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
-    for command in (scenes, seeds):
-        command.add_argument("--profile", default="recorded", help="default: the experiment on record")
-        command.add_argument("--build", type=Path, default=Path("build/replication"), help="default: build/replication")
-        command.add_argument("--seed", type=int, default=0, help="of the experiment; default: 0")
-        command.add_argument("--keep", action="store_true", help="the table goes to figures/replications/, too")
-        command.add_argument("--repetitions", type=int, help="default: the experiment's (scenes), 1 (seeds)")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 from data_runs import SMALL, contents
+from dgrasp.data.__main__ import main
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.data import backends
-from dgrasp.data.__main__ import main
 from dgrasp.data.generate import generate_demonstrations
 from dgrasp.runs import Run
 

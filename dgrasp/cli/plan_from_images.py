@@ -1,0 +1,43 @@
+"""`dgrasp plan-from-images`: ranked grasps for one's own photographs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dgrasp.cli.options import PUBLISHED, add_command, experiment, file_to_write, positive, whole
+from dgrasp.cli.quiet import load_pybullet
+
+TEXT = """\
+Ranked grasps for photographs with known cameras: positions of the tool centre point (metres) and unit quaternions
+(xyzw) in the world frame, best first. The folder holds a transforms.json in nerfstudio's layout; OWN_IMAGES.md explains
+it. The published policies plan; with --profile and --build others do, and what those lack is trained first."""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(commands, "plan-from-images", "grasps for photographs of your own", TEXT)
+    parser.add_argument("photos", type=Path, metavar="FOLDER", help="photographs with their transforms.json")
+    parser.add_argument("--policy", default="dgrasp_quat_sync", help="who plans (%(default)s)")
+    parser.add_argument("-n", type=positive, default=10, help="grasps at most (%(default)s)")
+    parser.add_argument("--output", type=file_to_write, metavar="FILE", help="a .csv file instead of the screen")
+    parser.add_argument("--start-seed", "--seed", type=whole, default=0, help="of the starting poses (0)")
+    parser.add_argument("--profile", default=PUBLISHED, help="whose policies (default: the published ones)")
+    parser.add_argument("--build", type=Path, help="its folder of runs (build/<profile>)")
+    parser.add_argument("--training-seed", dest="seed", type=whole, default=0, help="of that experiment (0)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    load_pybullet()
+    from dgrasp.experiment.plan_from_images import rank_grasps, read_photos
+    from dgrasp.files import write_text
+
+    read_photos(options.photos)  # before anything is loaded, or trained
+    made = experiment(options)
+    policy, width = made.policy(options.policy), made.observer.width
+    table = rank_grasps(options.photos, policy, width=width, n=options.n, seed=options.start_seed).table
+    if options.output:
+        write_text(options.output, table.to_csv(index=False, lineterminator="\n"))
+        print(f"{len(table)} grasps in {options.output}")
+    else:
+        print(table.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
