@@ -216,13 +216,13 @@ def code_digest(module: str) -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.relative_to(origin.parent).as_posix().encode())
-        digest.update(_file_syntax(file.read_text(encoding="utf-8")).encode())
+        digest.update(syntax_digest(file.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()
 
 
 @cache
-def _file_syntax(text: str) -> str:
-    """Cached: a notebook opens the same stages many times."""
+def syntax_digest(text: str) -> str:
+    """SHA-256 of a file's syntax tree without docstrings. Cached: a notebook opens the same stages many times."""
     return hashlib.sha256(_syntax(_without_docstrings(ast.parse(text))).encode()).hexdigest()
 
 

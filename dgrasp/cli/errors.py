@@ -54,7 +54,7 @@ def exit_code(error: BaseException) -> int:
     """What the command ends with."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    if isinstance(error.__cause__, OSError) and _code(error.__cause__) == MACHINE:
+    if isinstance(error.__cause__, OSError | ImportError) and _code(error.__cause__) == MACHINE:
         return MACHINE  # an error of ours that explains one of the machine's
     if (failed_with := getattr(error, "failed_with", None)) is not None:  # in a cell of a notebook
         return next((code for name, code in CODES.items() if name.rpartition(".")[2] == failed_with), MACHINE)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dgrasp.cli.options import add_command, add_experiment, default_build
+from dgrasp.cli.options import PUBLISHED, add_command, add_experiment, default_build
 from dgrasp.cli.quiet import load_pybullet
 
 TEXT = """\
@@ -22,6 +22,15 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
+def check_publishable(profile: str) -> None:
+    """Raise OutputRefused for a profile for trying out, before its notebooks are run."""
+    from dgrasp.experiment.profiles import load_profile
+    from dgrasp.report.outputs import PUBLISHABLE, OutputRefused
+
+    if profile != PUBLISHED and (name := load_profile(profile).name) not in PUBLISHABLE:
+        raise OutputRefused(f"profile {name!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
+
+
 def run(options: argparse.Namespace) -> None:
     load_pybullet()
     build = options.build or default_build(options.profile)
@@ -29,6 +38,7 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.cli.ycb import how_to
     from dgrasp.report.publish import other_looks, publish
 
+    check_publishable(options.profile)
     bring_up_to_date(Chain(options.profile, build.resolve(), options.seed))
     print(f"{len(publish(build, options.folder))} files in {options.folder}")
     if others := other_looks(options.folder):

@@ -182,17 +182,28 @@ def memory() -> Finding:
 def disk(name: str, folder: Path, purpose: str, least: float, more: float) -> Finding:
     """Free GiB where `folder` is or would be, and whether it may be written."""
     purpose += f"; {least:g} GiB" + (f" (smoke) to {more:g} GiB (laptop)" if more > least else "")
-    above = next(p for p in (folder.resolve(), *folder.resolve().parents) if p.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
+    above, problem = _nearest(folder)
+    if problem:
         advice = "set DGRASP_CACHE to a folder of yours" if name == "cache" else "choose another with --build"
-        why = "may not be written" if above.is_dir() else "is no folder"
-        return Finding(name, "missing", f"{above} {why}", purpose, advice, core=True)
+        return Finding(name, "missing", f"{above} {problem}", purpose, advice, core=True)
     free = shutil.disk_usage(above).free / GIB
     found = f"{free:.1f} GiB free in {above}"
     if free < least:
         return Finding(name, "missing", found, purpose, "free some space", core=True)
     advice = "" if free >= more else "enough for smoke; free some space for laptop"
     return Finding(name, "limited" if advice else "ok", found, purpose, advice, core=True)
+
+
+def _nearest(folder: Path) -> tuple[Path, str]:
+    """The folder, or what there is above it, and what keeps it from being written; empty if nothing."""
+    above = folder.resolve()
+    try:
+        above = next(path for path in (above, *above.parents) if path.exists())
+    except PermissionError:  # a folder above it cannot even be looked into
+        return above, "may not be written"
+    if not above.is_dir():
+        return above, "is no folder"
+    return above, "" if os.access(above, os.W_OK) else "may not be written"
 
 
 def ycb_textures() -> Finding:

@@ -15,8 +15,9 @@ from dgrasp.cameras import Intrinsics, Views, project
 from dgrasp.cell.transforms import inverse, transform, yaw
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.cli.main import main
 from dgrasp.data.export import write_transforms
-from dgrasp.experiment.plan_from_images import ResizeToTraining, as_trained, main, rank_grasps, read_photos
+from dgrasp.experiment.plan_from_images import ResizeToTraining, as_trained, rank_grasps, read_photos
 from dgrasp.experiment.record import RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.policy.policies import GraspPolicy, policy_spec
@@ -185,7 +186,7 @@ def test_cameras_that_look_elsewhere_are_named(photos: Path, policy: GraspPolicy
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "nothing")]) == 2
+    assert main(["plan-from-images", str(tmp_path / "nothing")]) == 2
     assert "no such file; expected a folder of photographs" in capsys.readouterr().err
 
 
@@ -199,9 +200,9 @@ def test_the_command_asks_for_the_record_and_trains_nothing(
         raise RecordError("no experiment on record")
 
     monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", at)
-    assert main([str(photos)]) == 1
+    assert main(["plan-from-images", str(photos)]) == 2
     assert asked == [("recorded", Path("build/recorded"))]
-    assert capsys.readouterr().err == "own_images: no experiment on record\n"
+    assert capsys.readouterr().err == "dgrasp plan-from-images: no experiment on record\n"
 
 
 @pytest.mark.parametrize("kind", [RecordError, RunError])
@@ -213,8 +214,8 @@ def test_the_command_says_which_run_is_missing(
             raise kind(f"no run of {name}")
 
     monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", lambda *_: Empty())
-    assert main([str(photos), "--policy", "base_quat_sync"]) == 1
-    assert "own_images: no run of base_quat_sync" in capsys.readouterr().err
+    assert main(["plan-from-images", str(photos), "--policy", "base_quat_sync"]) == 2
+    assert "dgrasp plan-from-images: no run of base_quat_sync" in capsys.readouterr().err
 
 
 def test_the_page_shows_a_file_that_is_read_and_sees_the_workspace(tmp_path, policy):

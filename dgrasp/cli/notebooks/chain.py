@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dgrasp
-from dgrasp.cli.notebooks.runner import run_notebook
 from dgrasp.cli.notebooks.source import NotebookRefused, sources_in
 from dgrasp.cli.notebooks.stale import inputs_of, stale_because
 from dgrasp.report.registry import OUTPUTS
@@ -45,9 +44,10 @@ class Chain:
 
     def run(self, source: Path) -> None:
         """Run a notebook; raises NotebookError."""
-        run_notebook(
-            source, self.output(source), profile=self.profile, build=self.build, parameters={"seed": self.seed}
-        )
+        from dgrasp.cli.notebooks.runner import run_notebook  # seconds to load, for nothing where all is up to date
+
+        given = {"profile": self.profile, "build": self.build, "parameters": {"seed": self.seed}}
+        run_notebook(source, self.output(source), **given)  # type: ignore[arg-type]
 
     def output(self, source: Path) -> Path:
         """Where the executed notebook goes."""

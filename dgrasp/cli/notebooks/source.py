@@ -37,6 +37,8 @@ def read_source(source: Path) -> NotebookNode:
         notebook = jupytext.read(source, fmt="py:percent")
     except UnicodeDecodeError as error:
         raise NotebookRefused(f"{source}: not a text in UTF-8 ({error})") from error
+    except Exception as error:  # a damaged header may raise anything
+        raise NotebookRefused(f"{source}: not a notebook that Jupytext reads ({error})") from error
     if "kernelspec" not in notebook.metadata:
         raise NotebookRefused(f"{source}: no kernelspec in the header; add one with `jupytext --set-kernel python3`")
     tagged = sum("parameters" in cell.metadata.get("tags", []) for cell in notebook.cells)

@@ -24,15 +24,17 @@ from nbformat import NotebookNode
 import dgrasp
 from dgrasp.cli.notebooks.source import NotebookError, parameter_defaults, read_source, sources_in
 from dgrasp.cli.options import PUBLISHED
+from dgrasp.experiment import profiles
 from dgrasp.experiment.profiles import load_profile
 from dgrasp.files import DamagedFileError, read_json, sha256
 from dgrasp.report.registry import outputs_of
-from dgrasp.runs import code_digest
+from dgrasp.runs import syntax_digest
 from dgrasp.sim.objects.ycb import ycb_models
 
 PACKAGE = Path(dgrasp.__file__).parent
+PROFILES = tuple(f"experiment/profiles/{name}.yaml" for name in profiles.PROFILES)
 DATA = (".yaml", ".json", ".mplstyle")  # files of the package, beside its code, that outputs depend on
-NOT_INPUTS = ("__main__", "cli", "experiment/profiles/")  # the command; profiles' settings are an input of their own
+NOT_INPUTS = ("__main__.py", "cli/", *PROFILES)  # the command; profiles, whose settings are an input of their own
 WITHOUT_TRACE = ("dev", "browser", "ray")  # extras whose packages leave nothing in a notebook
 MEANING = {
     "cells": "its source", "package": "the package", "settings": "the profile's settings", "parameters": "parameters",
@@ -119,12 +121,11 @@ def _cells_digest(notebook: NotebookNode) -> str:
 
 @cache
 def _package_digest() -> str:
-    parts = sorted(p for p in PACKAGE.iterdir() if p.is_dir() or p.suffix == ".py")
-    names = [f"dgrasp.{p.stem}" for p in parts if (p.is_file() or any(p.glob("*.py"))) and p.stem != "__init__"]
-    code = [code_digest(name) for name in names if name.removeprefix("dgrasp.") not in NOT_INPUTS]
-    data = sorted(p for p in PACKAGE.rglob("*") if p.suffix in DATA)
-    kept = [p for p in data if not p.relative_to(PACKAGE).as_posix().startswith(NOT_INPUTS)]
-    return _digest("".join([*code, *map(sha256, kept)]))
+    """The syntax of its code, and its data: files by their place in the package."""
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*"))}
+    code = {name: syntax_digest(p.read_text(encoding="utf-8")) for name, p in files.items() if p.suffix == ".py"}
+    data = {name: sha256(path) for name, path in files.items() if path.suffix in DATA}
+    return _digest(json.dumps([(n, d) for n, d in (code | data).items() if not n.startswith(NOT_INPUTS)]))
 
 
 @cache
