@@ -2,7 +2,7 @@
 # Works with GNU make 3.81 and newer; from another folder as `make -C <here>`.
 
 PROFILE ?= smoke
-PROFILES := smoke laptop paper recorded
+PROFILES := smoke laptop paper published
 NOTEBOOKS := $(patsubst notebooks/%.py,%,$(sort $(wildcard notebooks/[0-9]*.py)))
 
 # The environment. PYTHON: interpreter to build it with. PIP_ARGS: options for pip, such as another source of packages.
@@ -19,7 +19,7 @@ REPLICATION_ARGS := $(ARGS)
 VENV := .venv
 ENV := own
 
-ifeq ($(filter $(PROFILES) %.yaml %.yml,$(PROFILE)),)
+ifeq ($(filter $(PROFILES) published:% recorded %.yaml %.yml,$(PROFILE)),)
 $(error unknown PROFILE '$(PROFILE)'; profiles: $(PROFILES), or the path of a .yaml file)
 endif
 ifeq ($(wildcard dgrasp/__init__.py),)

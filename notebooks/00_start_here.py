@@ -25,8 +25,8 @@
 # direction should be the direction the demonstrator moved.
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dgrasp.cli.options import add_command, add_experiment, default_build, positive
-from dgrasp.cli.quiet import load_pybullet
+from dgrasp.cli.options import add_command, add_experiment, build_folder, positive
 
 TEXT = """\
 Make the demonstrations of a profile by themselves: on more processes, or on other machines. Notebook 01 finds them.
@@ -25,7 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    load_pybullet()
+    build = build_folder(options)
     from dgrasp.data.generate import generate_demonstrations
     from dgrasp.experiment.profiles import load_profile
 
@@ -33,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     made = generate_demonstrations(
         profile.data.model_copy(update={"backend": options.backend or profile.data.backend}),
         profile.cell,
-        options.build or default_build(options.profile),
+        build,
         seed=options.seed,
         workers=options.workers or profile.runtime.workers,
         scheduler=options.scheduler,

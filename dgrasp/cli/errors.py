@@ -22,7 +22,7 @@ CODES = {
     "dgrasp.data.backends.BackendError": INPUT,
     "dgrasp.devices.DeviceError": INPUT,
     "dgrasp.experiment.profiles.ProfileError": INPUT,
-    "dgrasp.experiment.record.RecordError": INPUT,
+    "dgrasp.experiment.store.RecordError": INPUT,
     "dgrasp.files.DamagedFileError": INPUT,
     "dgrasp.policy.policies.NoGraspError": INPUT,
     "dgrasp.report.outputs.OutputRefused": INPUT,

@@ -6,12 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from dgrasp.cli.options import PUBLISHED, add_command, add_experiment, default_build
-from dgrasp.cli.quiet import load_pybullet
+from dgrasp.cli.options import add_command, add_experiment, build_folder
 
 TEXT = """\
 Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
-trained. The notebooks run as in `dgrasp reproduce --profile recorded`; then their outputs are copied. With another
+trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied. With another
 --profile the outputs are that experiment's; those of profiles for trying out are refused."""
 
 
@@ -24,16 +23,16 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def check_publishable(profile: str) -> None:
     """Raise OutputRefused for a profile for trying out, before its notebooks are run."""
-    from dgrasp.experiment.profiles import load_profile
-    from dgrasp.report.outputs import PUBLISHABLE, OutputRefused
+    from dgrasp.experiment.profiles import PUBLISHABLE
+    from dgrasp.experiment.store import named_profile
+    from dgrasp.report.outputs import OutputRefused
 
-    if profile != PUBLISHED and (name := load_profile(profile).name) not in PUBLISHABLE:
+    if (name := named_profile(profile).name) not in PUBLISHABLE:
         raise OutputRefused(f"profile {name!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
 
 
 def run(options: argparse.Namespace) -> None:
-    load_pybullet()
-    build = options.build or default_build(options.profile)
+    build = build_folder(options)
     from dgrasp.cli.notebooks.chain import Chain, bring_up_to_date
     from dgrasp.cli.ycb import how_to
     from dgrasp.report.publish import other_looks, publish

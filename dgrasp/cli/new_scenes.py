@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     made = replications.opened(options)
-    from dgrasp.experiment.replication import agreement, evaluate_fresh, verdict
+    from dgrasp.experiment.replication import agreement, evaluate_new_scenes, verdict
 
-    table = agreement(made, evaluate_fresh(made, options.scene_seed, options.policies, options.repetitions))
+    table = agreement(made, evaluate_new_scenes(made, options.scene_seed, options.policies, options.repetitions))
     replications.tell(options, made, f"scenes-{options.scene_seed}", table, verdict(table))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from dgrasp.cli.quiet import load_pybullet
 if TYPE_CHECKING:
     from dgrasp.experiment.chain import Experiment
 
-PUBLISHED = "recorded"  # in the place of a profile's name: the published results, which are read
+PUBLISHED = "published"  # in the place of a profile's name: the published results, which are read
+FORMER = "recorded"  # its old name
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,9 +39,10 @@ def add_experiment(parser: argparse.ArgumentParser, profile: str = PUBLISHED, bu
     meaning = "the published results" if profile == PUBLISHED else "minutes on two cores"
     parser.add_argument(
         "--profile",
+        type=profile_name,
         default=profile,
-        help=f"how much to compute: smoke, laptop, paper, the path of a .yaml file of yours, or {PUBLISHED} "
-        f"(default: {profile}, {meaning})",
+        help=f"how much to compute: smoke, laptop, paper, or the path of a .yaml file of yours; {PUBLISHED}, or "
+        f"{PUBLISHED}:NAME, reads published results (default: {profile}, {meaning})",
     )
     parser.add_argument("--build", type=Path, default=build, help=f"folder of runs ({build or 'build/<profile>'})")
     parser.add_argument("--seed", type=whole, default=0, help="root of all random numbers of the experiment (0)")
@@ -50,17 +53,31 @@ def experiment(options: argparse.Namespace) -> Experiment:
     load_pybullet()
     from dgrasp.experiment.chain import Experiment
 
-    options.build = options.build or default_build(options.profile)
-    return Experiment.at(options.profile, options.build, options.seed)
+    options.build = build_folder(options)
+    return Experiment.open(options.profile, options.build, options.seed)
 
 
-def default_build(profile: str) -> Path:
-    """Where a profile is built unless it is said otherwise; raises ProfileError."""
-    if profile == PUBLISHED:
-        return Path("build", PUBLISHED)
+def build_folder(options: argparse.Namespace) -> Path:
+    """Where `add_experiment`'s options build. Raises ProfileError or RecordError if there is no such experiment."""
+    load_pybullet()
     from dgrasp.experiment.profiles import load_profile
+    from dgrasp.experiment.store import DEFAULT, Record, published_name
 
-    return Path("build", load_profile(profile).name)
+    published = published_name(options.profile)
+    if published is None:
+        own = Path("build", load_profile(options.profile).name)
+    else:
+        own = Path("build", PUBLISHED if published == DEFAULT else f"{PUBLISHED}-{published}")
+        Record.published(published, own, options.seed)
+    return options.build or own
+
+
+def profile_name(text: str) -> str:
+    """A profile as it is called now; says so if the name is the old one."""
+    if text != FORMER:
+        return text
+    print(f"the profile {FORMER!r} is called {PUBLISHED!r} now", file=sys.stderr)
+    return PUBLISHED
 
 
 def positive(text: str) -> int:

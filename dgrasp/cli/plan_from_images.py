@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dgrasp.cli.options import PUBLISHED, add_command, experiment, file_to_write, positive, whole
+from dgrasp.cli.options import PUBLISHED, add_command, experiment, file_to_write, positive, profile_name, whole
 from dgrasp.cli.quiet import load_pybullet
 
 TEXT = """\
@@ -21,7 +21,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("-n", type=positive, default=10, help="grasps at most (%(default)s)")
     parser.add_argument("--output", type=file_to_write, metavar="FILE", help="a .csv file instead of the screen")
     parser.add_argument("--start-seed", "--seed", type=whole, default=0, help="of the starting poses (0)")
-    parser.add_argument("--profile", default=PUBLISHED, help="whose policies (default: the published ones)")
+    parser.add_argument(
+        "--profile", type=profile_name, default=PUBLISHED, help="whose policies (default: the published ones)"
+    )
     parser.add_argument("--build", type=Path, help="its folder of runs (build/<profile>)")
     parser.add_argument("--training-seed", dest="seed", type=whole, default=0, help="of that experiment (0)")
     parser.set_defaults(run=run)

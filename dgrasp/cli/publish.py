@@ -8,8 +8,9 @@ from pathlib import Path
 from dgrasp.cli.options import add_command, add_experiment, experiment
 
 TEXT = """\
-Copy what a finished experiment computed to figures/runs/: weights, studies, trials, twin logs and a model card. Nothing
-is computed; scenes and images stay behind. What was published before stays until the new results are whole."""
+Copy what a finished experiment computed to figures/runs/<profile>/seed-<n>/: weights, studies, trials, twin logs and a
+model card. Nothing is computed; scenes and images stay behind. What was published of it before stays until the new
+results are whole."""
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -21,7 +22,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     made = experiment(options)
-    from dgrasp.experiment import record
+    from dgrasp.experiment.record import publish
+    from dgrasp.experiment.store import PUBLISHED
 
-    folder = options.folder or record.FOLDER
-    print(f"{len(record.save(made, folder))} runs in {folder}")
+    print(f"published: {publish(made, options.folder or PUBLISHED)}")

@@ -43,11 +43,11 @@ def opened(options: argparse.Namespace) -> Experiment:
 
 def tell(options: argparse.Namespace, made: Experiment, name: str, table: pd.DataFrame, said: str) -> None:
     """Print a replication's table and what it says; write it to the build folder, and beside the results if asked."""
-    from dgrasp.experiment.replication import KEPT, keep
+    from dgrasp.experiment.replication import keep
     from dgrasp.files import write_text
 
     target = options.build / f"replication-{name}.csv"
     write_text(target, table.to_csv(index=False, lineterminator="\n"))
     print(table.round(3).to_string(index=False), said, f"written: {target}", sep="\n")
     if options.keep:
-        print(f"kept: {keep(table, said, made, KEPT / f'{name}.json')}")
+        print(f"kept: {keep(table, said, made, name)}")

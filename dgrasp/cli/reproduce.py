@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dgrasp.cli.options import add_command, add_experiment, default_build
-from dgrasp.cli.quiet import load_pybullet
+from dgrasp.cli.options import add_command, add_experiment, build_folder
 
 TEXT = """\
 Run the notebooks in order, into build/<profile>/: executed notebooks, figures and tables, and the runs behind them.
@@ -26,8 +25,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    load_pybullet()
-    build = options.build or default_build(options.profile)
+    build = build_folder(options)
     from dgrasp.cli.notebooks.chain import Chain, bring_up_to_date
 
     chain = Chain(options.profile, build.resolve(), options.seed)

@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     made = replications.opened(options)
-    from dgrasp.experiment.replication import over_seeds, train_again
+    from dgrasp.experiment.replication import over_seeds, train_seeds
 
-    table = train_again(made, options.seeds, options.repetitions or 1)
+    table = train_seeds(made, options.seeds, options.repetitions or 1)
     replications.tell(options, made, "seeds-" + "-".join(map(str, options.seeds)), table, over_seeds(table))

@@ -22,16 +22,6 @@ from dgrasp.files import read_json, write_json, write_text
 from dgrasp.runs import Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 
-CODE = (
-    "dgrasp.evaluation",
-    "dgrasp.policy",
-    "dgrasp.value",
-    "dgrasp.nerf",
-    "dgrasp.sim",
-    "dgrasp.poses",
-    "dgrasp.cameras",
-)
-
 Job = tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
 
 
@@ -58,7 +48,7 @@ def evaluate(
     `sources` maps each policy's name to its recorded runs, `inputs` are those runs (for the fingerprint). Interrupted
     evaluations go on where they stopped; the records do not depend on the number of workers.
     """
-    code = {*CODE, *(module for task in recipe.evaluation.tasks for module in own_module(task))}
+    code = (__name__, *(module for task in recipe.evaluation.tasks for module in own_module(task)))
     run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=code)
     if run.complete:
         return run

@@ -23,7 +23,6 @@ from dgrasp.cell.outcome import Outcome
 from dgrasp.config import Config
 from dgrasp.evaluation.attempt import Observer
 from dgrasp.evaluation.statistics import with_rates
-from dgrasp.evaluation.table import CODE as EVALUATION_CODE
 from dgrasp.evaluation.table import finish_attempts
 from dgrasp.evaluation.workers import PolicySource, worker_policy
 from dgrasp.files import write_json
@@ -34,9 +33,6 @@ from dgrasp.sim.objects.everyday import EVERYDAY, everyday
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import MAX_SHIFT, MAX_TURN, TwinConfig
 
-TWIN_MODULES = ("dgrasp.twin.cell", "dgrasp.twin.reality", "dgrasp.robot.trials", "dgrasp.robot.safety")
-TWIN_CODE = (*EVALUATION_CODE, *TWIN_MODULES, "dgrasp.streams")
-CODE = (*TWIN_CODE, "dgrasp.twin.sweep")
 TRANSLATION, ROTATION = "translation (mm)", "rotation (degrees)"
 
 
@@ -144,7 +140,7 @@ def sweep(
     `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
     behind them. Resumes policy by error.
     """
-    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=CODE)
+    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,))
     if run.complete:
         return run
     cells = _cells(recipe.sweep)

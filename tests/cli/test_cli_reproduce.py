@@ -25,8 +25,8 @@ SOURCE = """\
 # ---
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%
@@ -195,13 +195,13 @@ def test_a_profile_of_one_s_own_counts_by_its_settings(chain, ran, tmp_path):
 
 
 def test_other_published_results_run_the_published_profile_alone(built, ran, monkeypatch):
-    published = Chain("recorded", built.build.with_name("published"), sources=built.sources)
-    monkeypatch.setattr(stale, "_published_digest", lambda: "these")
+    published = Chain("published", built.build.with_name("published"), sources=built.sources)
+    monkeypatch.setattr(stale, "_published_digest", lambda *_: "these")
     bring_up_to_date(published)
     ran.clear()
     bring_up_to_date(published)
     assert ran == []
-    monkeypatch.setattr(stale, "_published_digest", lambda: "others")
+    monkeypatch.setattr(stale, "_published_digest", lambda *_: "others")
     bring_up_to_date(published)
     assert ran == STEMS
     bring_up_to_date(built)
@@ -259,19 +259,6 @@ def test_a_registered_notebook_that_is_gone_is_named(chain):
 # --- the digests ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch) -> Path:
-    """A package in the place of dgrasp's."""
-    folder = tmp_path / "elsewhere" / "dgrasp"
-    (folder / "nerf").mkdir(parents=True)
-    (folder / "cli").mkdir()
-    (folder / "experiment" / "profiles").mkdir(parents=True)
-    for name in ("nerf/__init__.py", "nerf/model.py", "cli/__init__.py", "streams.py", "__init__.py"):
-        (folder / name).write_text('"""What it is."""\n\nx = 1\n')
-    monkeypatch.setattr(stale, "PACKAGE", folder)
-    return folder
-
-
 def digest() -> str:
     stale._package_digest.cache_clear()
     try:
@@ -280,25 +267,45 @@ def digest() -> str:
         stale._package_digest.cache_clear()
 
 
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch) -> Path:
+    """A package in the place of dgrasp's; of its code the names count here, not what stands in it."""
+    folder = tmp_path / "elsewhere" / "dgrasp"
+    for name in ("nerf/__init__.py", "nerf/model.py", "cli/__init__.py", "experiment/profiles/__init__.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    monkeypatch.setattr(stale, "PACKAGE", folder)
+    monkeypatch.setattr(stale, "code_of", lambda names: dict.fromkeys(names, "as it is"))
+    return folder
+
+
 @pytest.mark.parametrize(
-    ("file", "text", "counts"),
+    ("file", "counts"),
     [
-        ("nerf/model.py", "x = 2\n", True),
-        ("nerf/model.py", '"""Said otherwise."""\n\n\nx = 1  # why\n', False),
-        ("streams.py", "x = 2\n", True),
-        ("nerf/more.py", "", True),
-        ("cli/doctor.py", "x = 2\n", False),
-        ("report.mplstyle", "lines.linewidth: 3", True),
-        ("nerf/facts.json", "{}", True),
-        ("nerf/facts.yaml", "{}", True),
-        ("nerf/facts.txt", "{}", False),
-        ("experiment/profiles/paper.yaml", "name: paper", False),
+        ("nerf/more.py", True),
+        ("cli/doctor.py", False),
+        ("__main__.py", False),
+        ("report.mplstyle", True),
+        ("nerf/facts.json", True),
+        ("nerf/facts.yaml", True),
+        ("nerf/facts.txt", False),
+        ("experiment/profiles/paper.yaml", False),
     ],
 )
-def test_code_and_data_of_the_package_count_and_words_do_not(package, file, text, counts):
+def test_what_of_the_package_counts(package, file, counts):
     before = digest()
-    (package / file).write_text(text)
+    (package / file).write_text("{}")
     assert (digest() != before) is counts
+
+
+def test_code_counts_by_its_syntax(monkeypatch):
+    asked = []
+    monkeypatch.setattr(stale, "code_of", lambda names: asked.extend(names) or {})
+    digest()
+    assert {"dgrasp.streams", "dgrasp.nerf.model", "dgrasp.slopes"} <= set(asked)
+    assert not any(name.startswith("dgrasp.cli") for name in asked)
+    monkeypatch.undo()
+    assert stale.code_of(["dgrasp.nerf.model"])["dgrasp.nerf.model"]
 
 
 def test_versions_are_those_of_the_direct_requirements():

@@ -18,7 +18,7 @@ from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.cli.main import main
 from dgrasp.data.export import write_transforms
 from dgrasp.experiment.plan_from_images import ResizeToTraining, as_trained, rank_grasps, read_photos
-from dgrasp.experiment.record import RecordError
+from dgrasp.experiment.store import RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.policy.policies import GraspPolicy, policy_spec
 from dgrasp.runs import RunError
@@ -195,14 +195,14 @@ def test_the_command_asks_for_the_record_and_trains_nothing(
 ) -> None:
     asked = []
 
-    def at(profile: str, build: Path, seed: int) -> None:
+    def open(profile: str, build: Path, seed: int) -> None:
         asked.append((profile, build))
-        raise RecordError("no experiment on record")
+        raise RecordError("no published experiment")
 
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", at)
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", open)
     assert main(["plan-from-images", str(photos)]) == 2
-    assert asked == [("recorded", Path("build/recorded"))]
-    assert capsys.readouterr().err == "dgrasp plan-from-images: no experiment on record\n"
+    assert asked == [("published", Path("build/published"))]
+    assert capsys.readouterr().err == "dgrasp plan-from-images: no published experiment\n"
 
 
 @pytest.mark.parametrize("kind", [RecordError, RunError])
@@ -213,7 +213,7 @@ def test_the_command_says_which_run_is_missing(
         def policy(self, name: str) -> None:
             raise kind(f"no run of {name}")
 
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", lambda *_: Empty())
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", lambda *_: Empty())
     assert main(["plan-from-images", str(photos), "--policy", "base_quat_sync"]) == 2
     assert "dgrasp plan-from-images: no run of base_quat_sync" in capsys.readouterr().err
 

@@ -23,12 +23,12 @@ from nbformat import NotebookNode
 
 import dgrasp
 from dgrasp.cli.notebooks.source import NotebookError, parameter_defaults, read_source, sources_in
-from dgrasp.cli.options import PUBLISHED
 from dgrasp.experiment import profiles
 from dgrasp.experiment.profiles import load_profile
+from dgrasp.experiment.store import published_folder, published_name
 from dgrasp.files import DamagedFileError, read_json, sha256
+from dgrasp.fingerprints import code_of
 from dgrasp.report.registry import outputs_of
-from dgrasp.runs import syntax_digest
 from dgrasp.sim.objects.ycb import ycb_models
 
 PACKAGE = Path(dgrasp.__file__).parent
@@ -49,14 +49,14 @@ def inputs_of(source: Path, output: Path, parameters: Mapping[str, Any]) -> dict
     parameters: those given, with `profile`. Outputs of the notebook before it count, where that is built beside it.
     """
     profile, notebook = str(parameters["profile"]), read_source(source)
-    used, published = {**parameter_defaults(source, notebook), **parameters}, profile == PUBLISHED
+    used, published = {**parameter_defaults(source, notebook), **parameters}, published_name(profile)
     return {
         "cells": _cells_digest(notebook),
         "package": _package_digest(),
-        "settings": None if published else _settings_digest(profile),
+        "settings": _settings_digest(profile) if published is None else None,
         "parameters": {n: v for n, v in sorted(used.items()) if n not in ("profile", "build")},
         "versions": _versions(),
-        "published": _published_digest() if published else None,
+        "published": None if published is None else _published_digest(published, int(used["seed"])),
         "previous": _left_by_previous(source, output),
         "ycb_models": ycb_models(),
     }
@@ -121,11 +121,13 @@ def _cells_digest(notebook: NotebookNode) -> str:
 
 @cache
 def _package_digest() -> str:
-    """The syntax of its code, and its data: files by their place in the package."""
-    files = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*"))}
-    code = {name: syntax_digest(p.read_text(encoding="utf-8")) for name, p in files.items() if p.suffix == ".py"}
-    data = {name: sha256(path) for name, path in files.items() if path.suffix in DATA}
-    return _digest(json.dumps([(n, d) for n, d in (code | data).items() if not n.startswith(NOT_INPUTS)]))
+    """The syntax of its code, and its data files."""
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*")) if path.suffix}
+    kept = {name: path for name, path in files.items() if not name.startswith(NOT_INPUTS)}
+    names = [f"dgrasp.{name.removesuffix('.py').replace('/', '.')}" for name in kept if name.endswith(".py")]
+    code = code_of(name.removesuffix(".__init__") for name in names)
+    data = {name: sha256(path) for name, path in kept.items() if path.suffix in DATA}
+    return _digest(json.dumps([code, data]))
 
 
 @cache
@@ -151,10 +153,11 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _published_digest() -> str:
-    from dgrasp.experiment import record, replication
+def _published_digest(name: str, seed: int) -> str:
+    """A published experiment, and the replications kept beside it."""
+    from dgrasp.experiment.replication import KEPT
 
-    folders = (record.FOLDER, replication.KEPT)
+    folders = (published_folder(name, seed), published_folder(name, seed, KEPT))
     files = [(folder, path) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     return _digest("".join(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n" for folder, path in files))
 
