@@ -285,7 +285,7 @@ if has_opencv:
 #
 # A folder of photographs with known cameras (`transforms.json`, nerfstudio's layout) is enough to get ranked grasps:
 # `rank_grasps(folder, policy, width=...)`, or
-# `python -m dgrasp.experiment.plan_from_images FOLDER` (with the published policies).
+# `dgrasp plan-from-images FOLDER` (with the published policies).
 # Here the exporter writes two views of the twin, and the function reads them like anybody's photographs.
 
 # %%

@@ -6,11 +6,14 @@ import argparse
 import json
 import shutil
 import textwrap
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dgrasp.cli.options import add_command
+
+if TYPE_CHECKING:
+    from dgrasp.cli.machine import Finding
 
 TEXT = """\
 Say what of this machine fits what: what was found, what it is for, and what to do where it is missing. Nothing is
@@ -26,7 +29,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from dgrasp.cli.machine import Finding, examine
+    from dgrasp.cli.machine import examine
 
     findings = examine(options.build)
     works = all(f.status != "missing" for f in findings if f.core)
@@ -34,15 +37,12 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({"works": works, "findings": [asdict(f) for f in findings]}, indent=2))
         return 0 if works else 1
     print(*(_lines(f) for f in findings), sep="\n")
-    bad: Sequence[Finding] = [f for f in findings if f.core and f.status == "missing"]
+    bad = [f for f in findings if f.core and f.status == "missing"]
     print("\nThe core works." if works else f"\nThe core does not work: {', '.join(f.name for f in bad)}.")
     return 0 if works else 1
 
 
-def _lines(finding: object) -> str:
-    from dgrasp.cli.machine import Finding
-
-    assert isinstance(finding, Finding)
+def _lines(finding: Finding) -> str:
     width = max(60, min(shutil.get_terminal_size().columns, 120))
     head = f"{MARKS[finding.status]:>2}  {finding.name:<18}"
     lines = [f"{finding.found}  ({finding.purpose})"]

@@ -314,6 +314,16 @@ def test_versions_are_those_of_the_direct_requirements():
     assert not {"ruff", "pytest", "mypy"} & versions.keys()
 
 
+def test_versions_without_a_repository_are_those_that_the_package_asks_for(package, monkeypatch):
+    asked = ["torch>=2.9", 'papermill>=2; extra == "notebooks"', 'ruff; extra == "dev"']
+    monkeypatch.setattr(stale.importlib.metadata, "requires", lambda _: asked)
+    stale._versions.cache_clear()
+    try:
+        assert stale._versions().keys() == {"python", "torch", "papermill"}
+    finally:
+        stale._versions.cache_clear()
+
+
 def test_settings_of_who_computes_do_not_count(tmp_path):
     def digest_of(**runtime: object) -> str:
         path = tmp_path / "mine.yaml"

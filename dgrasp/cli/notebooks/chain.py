@@ -46,8 +46,8 @@ class Chain:
         """Run a notebook; raises NotebookError."""
         from dgrasp.cli.notebooks.runner import run_notebook  # seconds to load, for nothing where all is up to date
 
-        given = {"profile": self.profile, "build": self.build, "parameters": {"seed": self.seed}}
-        run_notebook(source, self.output(source), **given)  # type: ignore[arg-type]
+        output, parameters = self.output(source), {"seed": self.seed}
+        run_notebook(source, output, profile=self.profile, build=self.build, parameters=parameters)
 
     def output(self, source: Path) -> Path:
         """Where the executed notebook goes."""

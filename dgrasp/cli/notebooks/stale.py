@@ -139,11 +139,20 @@ def _settings_digest(profile: str) -> str:
 @cache
 def _versions() -> dict[str, str]:
     """Python and the project's direct requirements, as installed."""
-    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [texts for extra, texts in project["optional-dependencies"].items() if extra not in WITHOUT_TRACE]
-    names = {re.match(r"[\w.-]+", text)[0] for texts in [project["dependencies"], *extras] for text in texts}  # type: ignore[index]
+    names = {name[0] for text in _requirements() if (name := re.match(r"[\w.-]+", text))}
     found = {name: _version(name) for name in sorted(names)}
     return {"python": platform.python_version(), **{name: version for name, version in found.items() if version}}
+
+
+def _requirements() -> list[str]:
+    """What pyproject.toml asks for, or the installed package where there is no repository; not only for developers."""
+    path = PACKAGE.parent / "pyproject.toml"
+    if not path.is_file():
+        others = re.compile(f'extra == "({"|".join(WITHOUT_TRACE)})"')
+        return [text for text in importlib.metadata.requires("dgrasp") or [] if not others.search(text)]
+    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+    extras = [texts for extra, texts in project["optional-dependencies"].items() if extra not in WITHOUT_TRACE]
+    return [text for texts in (project["dependencies"], *extras) for text in texts]
 
 
 def _version(package: str) -> str | None:
