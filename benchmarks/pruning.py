@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--keep", nargs="+", default=["0:256", "4:64"], metavar="STEP:COUNT")
     options = parser.parse_args()
-    experiment = Experiment.at(options.profile, options.build)
+    experiment = Experiment.open(options.profile, options.build)
     keep = tuple(tuple(map(int, pair.split(":"))) for pair in options.keep)
     settings = experiment.profile.optimizer
     full, pruned = (

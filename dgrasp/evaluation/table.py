@@ -20,16 +20,6 @@ from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.runs import Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 
-CODE = (
-    "dgrasp.evaluation",
-    "dgrasp.policy",
-    "dgrasp.value",
-    "dgrasp.nerf",
-    "dgrasp.sim",
-    "dgrasp.poses",
-    "dgrasp.cameras",
-)
-
 COLUMNS = (
     *("policy", "task", "split", "scene", "repetition", "attempt", "seed"),
     *POSE,
@@ -60,7 +50,7 @@ def evaluate(
     `sources` maps each policy's name to its recorded runs, `inputs` are those runs (for the fingerprint). Interrupted
     evaluations go on where they stopped; the records do not depend on the number of workers.
     """
-    code = {*CODE, *(module for task in recipe.evaluation.tasks for module in own_module(task))}
+    code = (__name__, *(module for task in recipe.evaluation.tasks for module in own_module(task)))
     run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=code)
     if run.complete:
         return run

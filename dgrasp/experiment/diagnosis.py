@@ -1,6 +1,6 @@
 """Which stage fails: the summit, the way to it, or the execution? On validation scenes, so that it may guide changes.
 
-    python -m dgrasp.experiment.diagnosis --tasks simple clutter --scenes 20
+    dgrasp diagnose --tasks simple clutter --scenes 20
 
 Plans of a finished experiment in untouched scenes, executed; where one fails, Psi is asked what it gives the valid
 grasps that the oracle knows. Not in the paper.
@@ -8,11 +8,8 @@ grasps that the oracle knows. Not in the paper.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any, Literal
 
 import joblib
@@ -23,12 +20,10 @@ from torch import Tensor
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
-from dgrasp.data.card import markdown_table
 from dgrasp.evaluation.rows import POSE, Row, on_table, row
 from dgrasp.evaluation.series import Setup, rows_of_units, run_series
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.experiment.chain import Experiment
-from dgrasp.experiment.replication import CONTRAST
 from dgrasp.policy.diagnostics import near_grasps
 from dgrasp.policy.policies import GraspPolicy
 from dgrasp.sim.oracle import oracle_grasps
@@ -115,31 +110,3 @@ def counts(found: pd.DataFrame) -> pd.DataFrame:
     """How many plans of each policy and task ended at which stage."""
     table = found.groupby(["policy", "task", "stage"], sort=False).size().unstack("stage", fill_value=0)
     return table[[stage for stage in STAGES if stage in table.columns]].reset_index()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.diagnosis", description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", default="recorded", help="default: the experiment on record")
-    parser.add_argument("--build", type=Path, default=Path("build/recorded"), help="default: build/recorded")
-    parser.add_argument("--seed", type=int, default=0, help="of the experiment; default: 0")
-    parser.add_argument("--policies", nargs="+", default=list(CONTRAST), help=f"default: {' '.join(CONTRAST)}")
-    parser.add_argument("--tasks", nargs="+", default=["simple", "clutter"], help="default: simple clutter")
-    parser.add_argument("--scenes", type=int, default=20, help="of each task; default: 20")
-    options = parser.parse_args(arguments)
-    try:
-        experiment = Experiment.at(options.profile, options.build, options.seed)
-        found = diagnose_all(experiment, options.policies, options.tasks, options.scenes)
-    except (ValueError, RuntimeError) as error:
-        print(f"diagnosis: {error}", file=sys.stderr)
-        return 1
-    target = options.build / "diagnosis.csv"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    found.to_csv(target, index=False, lineterminator="\n")
-    print(markdown_table(counts(found)))
-    print(*(f"{stage}: {meaning}" for stage, meaning in STAGES.items()), f"written: {target}", sep="\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

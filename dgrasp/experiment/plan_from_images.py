@@ -1,8 +1,8 @@
 """Grasps for one's own photographs: a folder of images with known cameras in, ranked grasp poses out.
 
-    python -m dgrasp.experiment.plan_from_images photos --policy dgrasp_quat_sync
+    dgrasp plan-from-images photos --policy dgrasp_quat_sync
 
-The policies are those on record, unless `--profile` and `--build` name others; what those lack is trained first.
+The published policies plan, unless `--profile` and `--build` name others; what those lack is trained first.
 The folder is a capture (`dgrasp.data.captures`): images and a `transforms.json` in nerfstudio's layout. Two photographs
 from opposite sides are what the policies were trained for. Their cameras must be given in the cell's world frame (z up,
 metres, the board's centre at `dgrasp.cell.workspace.BOARD_CENTRE`), or in one of their own with `T_world_capture`.
@@ -10,8 +10,6 @@ metres, the board's centre at `dgrasp.cell.workspace.BOARD_CENTRE`), or in one o
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.captures.sight import check_sight
-from dgrasp.files import DamagedFileError, write_text
+from dgrasp.files import write_text
 from dgrasp.policy.policies import GraspPolicy, Plan
 from dgrasp.poses import gripper_symmetric_angle
 from dgrasp.robot.trials import PreparedPolicy
@@ -165,13 +163,21 @@ def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
 
 
 def plan_photographs(
-    photographs: Path, *, profile: str, build: Path, policy: str, n: int, seed: int, output: Path | None
+    photographs: Path,
+    *,
+    profile: str,
+    build: Path,
+    policy: str,
+    n: int,
+    seed: int,
+    output: Path | None,
+    training_seed: int = 0,
 ) -> pd.DataFrame:
     """What the command does: the table of grasps, written to `output` (CSV) if that is given.
 
-    Everything that is cheap to check is checked before a policy is loaded, or trained. Raises ValueError for bad input
-    (CaptureError for photographs), OSError for an output that cannot be written, RecordError, RunError and
-    DamagedFileError for a policy that is not there.
+    seed: of the starting poses. training_seed: of the experiment. Everything that is cheap to check is checked before
+    a policy is loaded, or trained. Raises ValueError for bad input (CaptureError for photographs), OSError for an
+    output that cannot be written, RecordError, RunError and DamagedFileError for a policy that is not there.
     """
     from dgrasp.experiment.chain import Experiment
 
@@ -180,7 +186,7 @@ def plan_photographs(
         check_output(output)
     capture = read_capture(photographs)
     check_sight(capture)
-    experiment = Experiment.at(profile, build)
+    experiment = Experiment.open(profile, build, training_seed)
     ranked = rank_grasps(capture, experiment.policy(policy), width=experiment.observer.width, n=n, seed=seed)
     if output is not None:
         write_text(output, ranked.table.to_csv(index=False, lineterminator="\n"))
@@ -194,39 +200,3 @@ def check_output(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path.parent):
         pass
-
-
-DESCRIPTION = (
-    "Ranked grasps for photographs: TCP positions (metres) and unit quaternions (xyzw) in the world frame, best first."
-)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; prints the table, or writes it to `--output`. Returns 2 for bad input, 1 without policy or disk."""
-    from dgrasp.experiment.record import NAME, RecordError
-    from dgrasp.runs import RunError
-
-    parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.plan_from_images", description=DESCRIPTION)
-    parser.add_argument("photographs", type=Path, help="folder with transforms.json (nerfstudio's layout)")
-    parser.add_argument("--profile", default=NAME, help="of the policies; any but %(default)s trains what lacks")
-    parser.add_argument("--build", type=Path, default=Path("build", NAME), help="build folder of that profile")
-    parser.add_argument("--policy", default="dgrasp_quat_sync", help="one of the profile's policies (%(default)s)")
-    parser.add_argument("-n", type=int, default=10, help="grasps at most (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the starting poses (%(default)s)")
-    parser.add_argument("--output", type=Path, help="a .csv file instead of the screen")
-    options = parser.parse_args(arguments)
-    try:
-        table = plan_photographs(**vars(options))
-    except ValueError as error:
-        print(f"plan_from_images: {error}", file=sys.stderr)
-        return 2
-    except (RecordError, RunError, DamagedFileError, OSError) as error:
-        print(f"plan_from_images: {error}", file=sys.stderr)
-        return 1
-    if not options.output:
-        print(table.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -24,7 +24,6 @@ from dgrasp.evaluation.attempt import Planner
 from dgrasp.evaluation.rows import POSE, Row, on_table, read_rows
 from dgrasp.evaluation.series import Setup, finish_series, rows
 from dgrasp.evaluation.statistics import with_rates
-from dgrasp.evaluation.table import CODE as EVALUATION_CODE
 from dgrasp.evaluation.workers import PolicySource, worker_policy
 from dgrasp.policy.policies import policy_spec
 from dgrasp.robot.trials import for_real_robot
@@ -33,9 +32,6 @@ from dgrasp.sim.objects.everyday import EVERYDAY, everyday
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import MAX_SHIFT, MAX_TURN, TwinConfig
 
-TWIN_MODULES = ("dgrasp.twin.cell", "dgrasp.twin.reality", "dgrasp.robot.trials", "dgrasp.robot.safety")
-TWIN_CODE = (*EVALUATION_CODE, *TWIN_MODULES, "dgrasp.streams")
-CODE = (*TWIN_CODE, "dgrasp.twin.sweep")
 TRANSLATION, ROTATION = "translation (mm)", "rotation (degrees)"
 COLUMNS = (
     *("policy", "kind", "error", "object", "presentation", "seed"),
@@ -129,7 +125,7 @@ def sweep(
     `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
     behind them. Resumes policy by error.
     """
-    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=CODE)
+    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,))
     if run.complete:
         return run
     units = {p.name: joblib.delayed(_attempts)(recipe, sources[p.policy], p, seed) for p in _points(recipe.sweep)}

@@ -26,16 +26,6 @@ from dgrasp.value.readout import GraspReadout
 from dgrasp.value.trainer import Learner, Trainer
 from dgrasp.value.validation import validate
 
-CODE = (
-    "dgrasp.value",
-    "dgrasp.nerf",
-    "dgrasp.sim",
-    "dgrasp.devices",
-    "dgrasp.poses",
-    "dgrasp.cameras",
-    "dgrasp.streams",
-)
-
 
 def value_run(config: ValueConfig, nerf_run: Run, demos_run: Run, root: Path, *, model: str, seed: int = 0) -> Run:
     """The run folder of one of `MODELS`, complete or not; nothing is trained.
@@ -45,7 +35,7 @@ def value_run(config: ValueConfig, nerf_run: Run, demos_run: Run, root: Path, *,
     asked = ValueRecipe(model=model, value=config)
     recipe = ValueRecipe(model=asked.trained_as, value=config)
     inputs = {"nerf": nerf_run, "demonstrations": demos_run}
-    return open_run(root, f"value-{recipe.model}", recipe, inputs=inputs, seed=seed, code=CODE)
+    return open_run(root, f"value-{recipe.model}", recipe, inputs=inputs, seed=seed, code=(__name__,))
 
 
 def train_value(

