@@ -318,8 +318,8 @@ ranked.table.round(3)
 #    board's middle; the controller's own x and y run the other way): the board, 0.684 m along x and 0.640 m along y,
 #    with its centre at (0.655, 0) m and its top at -12.5 mm; the table's top another 12.5 mm lower. On the pendant:
 #    payload of gripper and camera (about 1.1 kg), safety planes, force limits.
-# 1. [ ] `make env` (or `pip install .[robot]` in an environment of yours), and the system library `libusb-1.0-0` for
-#    the camera.
+# 1. [ ] `make env` (or `pip install .[companion,robot]` in an environment of yours), and the system library
+#    `libusb-1.0-0` for the camera.
 # 2. [ ] Mount the camera on the wrist where the model of the hand has it: the colour sensor 62 mm to the side (tool y),
 #    35 mm along tool x, 40 mm ahead of the flange. Collisions are checked with it there; more than 20 mm off, and the
 #    cell is refused. Standing cameras are in no model: keep them out of the arm's way. Read the `SafetyLimits` one by
