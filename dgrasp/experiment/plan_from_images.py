@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,9 @@ from dgrasp.data.captures.sight import check_sight
 from dgrasp.files import DamagedFileError, write_text
 from dgrasp.policy.policies import GraspPolicy, Plan
 from dgrasp.poses import gripper_symmetric_angle
-from dgrasp.robot.trials import Planner
+
+if TYPE_CHECKING:  # the simulator is not loaded to read photographs
+    from dgrasp.robot.trials import Planner
 
 APART, TURNED = 0.02, 20.0  # m and degrees: closer poses are the same grasp
 
@@ -165,22 +168,31 @@ def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
 
 
 def plan_photographs(
-    photographs: Path, *, profile: str, build: Path, policy: str, n: int, seed: int, output: Path | None
+    photographs: Path,
+    *,
+    profile: str | None = None,
+    build: Path | None = None,
+    policy: str = "dgrasp_quat_sync",
+    n: int = 10,
+    seed: int = 0,
+    output: Path | None = None,
 ) -> pd.DataFrame:
     """What the command does: the table of grasps, written to `output` (CSV) if that is given.
 
-    Everything that is cheap to check is checked before a policy is loaded, or trained. Raises ValueError for bad input
-    (CaptureError for photographs), OSError for an output that cannot be written, RecordError, RunError and
-    DamagedFileError for a policy that is not there.
+    profile, build: of the policies; without, those on record. Everything that is cheap to check is checked before a
+    policy is loaded, or trained. Raises ValueError for bad input (CaptureError for photographs), OSError for an output
+    that cannot be written, RecordError, RunError and DamagedFileError for a policy that is not there.
     """
-    from dgrasp.experiment.chain import Experiment
-
     _generator(n, seed)
     if output is not None:
         check_output(output)
     capture = read_capture(photographs)
     check_sight(capture)
-    experiment = Experiment.at(profile, build)
+    from dgrasp.experiment.chain import Experiment  # which loads the simulator: not for photographs that are refused
+    from dgrasp.experiment.record import NAME
+
+    profile = profile or NAME
+    experiment = Experiment.at(profile, build or Path("build", profile))
     ranked = rank_grasps(capture, experiment.policy(policy), width=experiment.observer.width, n=n, seed=seed)
     if output is not None:
         write_text(output, ranked.table.to_csv(index=False, lineterminator="\n"))
@@ -196,6 +208,14 @@ def check_output(path: Path) -> None:
         pass
 
 
+def _absent() -> tuple[type[Exception], ...]:
+    """What says that a policy or the disk is missing; only asked for when something was raised."""
+    from dgrasp.experiment.record import RecordError
+    from dgrasp.runs import RunError
+
+    return RecordError, RunError, DamagedFileError, OSError
+
+
 DESCRIPTION = (
     "Ranked grasps for photographs: TCP positions (metres) and unit quaternions (xyzw) in the world frame, best first."
 )
@@ -203,13 +223,10 @@ DESCRIPTION = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; prints the table, or writes it to `--output`. Returns 2 for bad input, 1 without policy or disk."""
-    from dgrasp.experiment.record import NAME, RecordError
-    from dgrasp.runs import RunError
-
     parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.plan_from_images", description=DESCRIPTION)
     parser.add_argument("photographs", type=Path, help="folder with transforms.json (nerfstudio's layout)")
-    parser.add_argument("--profile", default=NAME, help="of the policies; any but %(default)s trains what lacks")
-    parser.add_argument("--build", type=Path, default=Path("build", NAME), help="build folder of that profile")
+    parser.add_argument("--profile", help="of the policies, which trains what lacks (default: the policies on record)")
+    parser.add_argument("--build", type=Path, help="build folder of that profile (default: build/PROFILE)")
     parser.add_argument("--policy", default="dgrasp_quat_sync", help="one of the profile's policies (%(default)s)")
     parser.add_argument("-n", type=int, default=10, help="grasps at most (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the starting poses (%(default)s)")
@@ -220,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"plan_from_images: {error}", file=sys.stderr)
         return 2
-    except (RecordError, RunError, DamagedFileError, OSError) as error:
+    except _absent() as error:
         print(f"plan_from_images: {error}", file=sys.stderr)
         return 1
     if not options.output:
