@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,9 @@ from dgrasp.data.captures.sight import check_sight
 from dgrasp.files import write_text
 from dgrasp.policy.policies import GraspPolicy, Plan
 from dgrasp.poses import gripper_symmetric_angle
-from dgrasp.robot.trials import PreparedPolicy
+
+if TYPE_CHECKING:  # the simulator is not loaded to read photographs
+    from dgrasp.robot.trials import PreparedPolicy
 
 APART, TURNED = 0.02, 20.0  # m and degrees: closer poses are the same grasp
 
@@ -179,13 +182,13 @@ def plan_photographs(
     a policy is loaded, or trained. Raises ValueError for bad input (CaptureError for photographs), OSError for an
     output that cannot be written, RecordError, RunError and DamagedFileError for a policy that is not there.
     """
-    from dgrasp.experiment.chain import Experiment
-
     _generator(n, seed)
     if output is not None:
         check_output(output)
     capture = read_capture(photographs)
     check_sight(capture)
+    from dgrasp.experiment.chain import Experiment  # which loads the simulator: not for photographs that are refused
+
     experiment = Experiment.open(profile, build, training_seed)
     ranked = rank_grasps(capture, experiment.policy(policy), width=experiment.observer.width, n=n, seed=seed)
     if output is not None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +29,8 @@ from dgrasp.files import DamagedFileError
 from dgrasp.policy.policies import GraspPolicy
 from dgrasp.runs import RunError
 from dgrasp.slopes.config import OptimizerConfig
+
+PATH = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
 @pytest.fixture
@@ -153,13 +158,13 @@ def test_cameras_must_look_at_the_workspace_of_the_policy(photos: Path, policy: 
 
 
 @pytest.fixture
-def experiment(monkeypatch: pytest.MonkeyPatch, policy: GraspPolicy) -> list[tuple]:
+def experiment(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """The command's experiment; the list says what was asked of it."""
     asked: list[tuple] = []
 
     def plan(name: str) -> GraspPolicy:
         asked.append((name,))
-        return policy
+        return looking_policy()
 
     def at(*arguments: object) -> SimpleNamespace:
         asked.append(arguments)
@@ -220,6 +225,18 @@ def test_an_output_below_a_file_is_said(photos: Path, experiment: list, capsys: 
     assert main([str(photos), "--output", str(photos / "transforms.json" / "grasps.csv")]) == 1
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and "transforms.json" in err and not experiment
+
+
+def test_photographs_are_refused_without_loading_the_simulator(tmp_path: Path) -> None:
+    """Whose library prints a line of its own, and takes seconds."""
+    code = (
+        "import sys; from dgrasp.experiment.plan_from_images import main; main(['nothing']); "
+        "print('pybullet' in sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=os.environ | PATH
+    )
+    assert ran.stdout == "False\n" and ran.stderr.count("\n") == 1 and "nothing" in ran.stderr
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, experiment: list, capsys: pytest.CaptureFixture[str]) -> None:
