@@ -609,10 +609,10 @@ def test_no_device_is_told_what_is_no_number(loopback, wrong):
     arm, hand, q = loopback.cell.arm, loopback.cell.gripper, HOME.copy()
     for move, target in ((arm.move_joints, HOME), (arm.move_line, GRASP)):
         for how in ({"speed": wrong, "acceleration": 0.1}, {"speed": 0.1, "acceleration": wrong}):
-            with pytest.raises(UnsafePose, match="refused: .* allowed are more than 0"):
+            with pytest.raises(UnsafePose, match=r"refused: .* allowed are more than 0"):
                 move(target, **how)
     for how in ({"speed": wrong, "force": 40}, {"speed": 0.1, "force": wrong}):
-        with pytest.raises(UnsafePose, match="grip (speed|force)"):
+        with pytest.raises(UnsafePose, match=r"grip (speed|force)"):
             hand.move(0.1, **how)
     if not np.isfinite(wrong):
         q[3] = wrong

@@ -225,7 +225,7 @@ def test_what_is_no_number_passes_no_check(safety, wrong):
         lambda: check_pose(WAY, SafetyLimits().model_copy(update={"tilt": math.nan})),
         lambda: check_pose(WAY, SafetyLimits().model_copy(update={"minimum_height": math.nan})),
     ):
-        with pytest.raises(UnsafePose, match="^refused: "):
+        with pytest.raises(UnsafePose, match=r"^refused: "):
             check()
     for name in (
         "joint_speed",
@@ -236,7 +236,7 @@ def test_what_is_no_number_passes_no_check(safety, wrong):
         "open_width",
         "hold_seconds",
     ):
-        with pytest.raises(UnsafePose, match="^refused: "):
+        with pytest.raises(UnsafePose, match=r"^refused: "):
             SafetyCheck(motion=MotionConfig().model_copy(update={name: wrong}))
         with pytest.raises(ValueError, match=rf"(?s){name}.*finite number"):
             MotionConfig(**{name: wrong})
