@@ -19,10 +19,11 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.transforms import pose_problem
 from dgrasp.config import Config
 
 Backend = Literal["hardware", "twin", "simulation", "replay", "loopback"]
@@ -35,7 +36,7 @@ class UnsafePose(ValueError):
 
 
 class NotArmed(RuntimeError):
-    """A motion was asked of a cell that nobody has armed."""
+    """A motion was asked of a cell that nobody has armed, or another thread, or that has ended its work."""
 
 
 class HandNotEmpty(NotArmed):
@@ -152,6 +153,13 @@ class CameraCalibration(Config):
     cy: float = Field(description="principal point, pixels")
     mount: Literal["tool0", "world"] = Field(description="frame that carries the camera")
     T_mount_cam: tuple[Row, Row, Row, Row] = Field(description="pose of the camera frame (OpenCV axes) in the mount")
+
+    @field_validator("T_mount_cam")
+    @classmethod
+    def _is_a_pose(cls, T: tuple[Row, Row, Row, Row]) -> tuple[Row, Row, Row, Row]:
+        if problem := pose_problem(T):
+            raise ValueError(problem)
+        return T
 
     @property
     def intrinsics(self) -> Intrinsics:

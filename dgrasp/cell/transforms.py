@@ -80,6 +80,8 @@ def pose_problem(T: Any) -> str | None:
     R = T[:3, :3]
     if np.abs(R.T @ R - np.eye(3)).max() > 1e-3 or np.linalg.det(R) < 0:
         return "the pose's upper left 3x3 block is not a rotation"
+    if np.abs(T[3] - [0.0, 0.0, 0.0, 1.0]).max() > 1e-6:
+        return "the pose's last row is not 0 0 0 1"
     return None
 
 

@@ -8,8 +8,6 @@ from itertools import product, repeat
 from pathlib import Path
 
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
@@ -17,7 +15,9 @@ from dgrasp.config import Config
 from dgrasp.evaluation.config import TuningConfig, ValidationConfig
 from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.study.search import run_off, tune
+from dgrasp.evaluation.study.storage import open_journal, place
 from dgrasp.evaluation.workers import PolicySource, worker_cell
+from dgrasp.files import atomic_path
 from dgrasp.runs import Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 from dgrasp.slopes.config import OptimizerConfig
@@ -62,11 +62,11 @@ def tune_policy(
         others = replace(attempts, scenes=range(budget.scenes, budget.scenes + budget.final_scenes))
         tuned = run_off(others, recipe.optimizer, recipe.tuning, storage=storage or journal, name=name)
     if storage:
-        journal.unlink(missing_ok=True)  # of a copy that was interrupted
-        optuna.copy_study(
-            from_study_name=name, from_storage=storage, to_study_name=source.name,
-            to_storage=JournalStorage(JournalFileBackend(str(journal))),
-        )  # fmt: skip
+        with atomic_path(journal) as copy:
+            optuna.copy_study(
+                from_study_name=name, from_storage=place(storage).storage, to_study_name=source.name,
+                to_storage=open_journal(copy),
+            )  # fmt: skip
     settings = tuned.config.model_dump(mode="json")
     return run.finish(success=tuned.success, trials=tuned.trials, pruned=tuned.pruned, optimizer=settings)
 
