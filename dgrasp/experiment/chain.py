@@ -13,9 +13,9 @@ from pathlib import Path
 
 import joblib
 
+from dgrasp.cell.observer import Observer
 from dgrasp.data.config import DataConfig, DemonstrationsRecipe
 from dgrasp.data.generate import generate_demonstrations
-from dgrasp.evaluation.attempt import Observer
 from dgrasp.evaluation.study.stage import TuningRecipe, tune_policy, tuning_run
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
 from dgrasp.evaluation.workers import PolicySource

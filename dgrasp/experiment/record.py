@@ -13,17 +13,13 @@
         calibration-sweep-<fingerprint>/
 
 `dgrasp.experiment.store.Record` reads them. Scenes of the demonstrations are not kept: those that figures need are made
-again.
-
-    python -m dgrasp.experiment.record publish --build build/laptop --profile laptop
+again. `dgrasp publish` calls this.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,12 +31,11 @@ from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
 from dgrasp.files import atomic_path, write_sums, write_text
 from dgrasp.locks import sole_writer
-from dgrasp.runs import Run, RunError, only_complete
-from dgrasp.sim.objects.ycb import ycb_models
+from dgrasp.runs import Run, only_complete
 
-KEPT = ("run.json", "done.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors", "readout.safetensors",
-        "manifest.json", "data_card.md", "trials.csv", "attempts.csv", "study.journal", "logs/*.jsonl",
-        "images/*.png")  # fmt: skip
+KEPT = ("run.json", "done.json", "volatile.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors",
+        "readout.safetensors", "manifest.json", "data_card.md", "trials.csv", "attempts.csv", "study.journal",
+        "logs/*.jsonl", "images/*.png")  # fmt: skip
 LARGEST_MIB = 25.0  # our choice: what a clone may cost
 
 
@@ -88,25 +83,28 @@ def publish(experiment: Experiment, folder: Path = PUBLISHED) -> Path:
 def _replacing(folder: Path) -> Iterator[Path]:
     """A new folder that takes the place of `folder` when it is whole; whenever this is killed, one of them is there.
 
-    After a kill between the two renames it is the old one under its other name, which the next call puts back first.
+    After a kill between the two renamings it is the old one under its other name, which the next call puts back first.
     """
     new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with sole_writer(folder.parent):
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
+        _settle(folder, new, old)
+        new.mkdir()
         try:
-            new.mkdir()
             yield new
             if folder.exists():
                 folder.rename(old)
             new.rename(folder)
         finally:
-            if folder.exists():
-                for left in (new, old):
-                    shutil.rmtree(left, ignore_errors=True)
+            _settle(folder, new, old)
+
+
+def _settle(folder: Path, new: Path, old: Path) -> None:
+    """What is left is put back or removed."""
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _kept(run: Run) -> list[Path]:
@@ -115,27 +113,3 @@ def _kept(run: Run) -> list[Path]:
 
 def _stages(kind: str, runs: Mapping[str, Run]) -> dict[str, Run]:
     return {f"{kind}-{name}": run for name, run in runs.items()}
-
-
-def main() -> int:
-    """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.record", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    keep = commands.add_parser("publish", help="publish a finished experiment")
-    keep.add_argument("--profile", default="laptop", help="of the experiment; default: laptop")
-    keep.add_argument("--build", type=Path, default=Path("build/laptop"), help="default: build/laptop")
-    keep.add_argument("--seed", type=int, default=0, help="default: 0")
-    keep.add_argument("--folder", type=Path, default=PUBLISHED, help="default: figures/runs")
-    arguments = parser.parse_args()
-    try:
-        place = publish(Experiment.open(arguments.profile, arguments.build, arguments.seed), arguments.folder)
-    except (RecordError, RunError) as error:
-        print(f"publish: {error}", file=sys.stderr)
-        print(f"(YCB models here: {ycb_models()}; an evaluation belongs to one look of them)", file=sys.stderr)
-        return 1
-    print(f"published: {place}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,17 +1,14 @@
 """The experiment again with one thing changed: other test scenes, or other training seeds.
 
-    python -m dgrasp.experiment.replication scenes --scene-seed 7   new test scenes and starts, all else equal
-    python -m dgrasp.experiment.replication seeds --seeds 0 1 2     the main contrast from other initial weights
+    dgrasp eval-new-scenes --scene-seed 7   new test scenes and starts, all else equal
+    dgrasp train-seeds --seeds 0 1 2        the main contrast from other initial weights
 
-Both read the published experiment (or that of `--profile` and `--build`), write what they did to the build folder, and
-go on where they were interrupted. With `--keep` the table goes beside what is published, to `figures/replications/`.
+Both go on where they were interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,13 +22,12 @@ from statsmodels.stats.multitest import multipletests
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
 from dgrasp.experiment.chain import Experiment
-from dgrasp.experiment.store import NAME, PUBLISHED, published_folder
+from dgrasp.experiment.store import PUBLISHED, published_folder
 from dgrasp.files import read_json, write_json
 from dgrasp.policy.policies import policy_spec
 from dgrasp.processes import bound
 from dgrasp.provenance import provenance
 from dgrasp.runs import Run
-from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.value.training import train_value
 
@@ -136,34 +132,6 @@ def _value(experiment: Experiment, model: str, seed: int) -> Run:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        experiment = Experiment.open(options.profile, options.build, options.seed)
-        _tell_looks(experiment)
-        if options.command == "scenes":
-            name = f"scenes-{options.scene_seed}"
-            new = evaluate_new_scenes(experiment, options.scene_seed, options.policies, options.repetitions)
-            table = agreement(experiment, new)
-            said = verdict(table)
-        else:
-            name = "seeds-" + "-".join(map(str, options.seeds))
-            table = train_seeds(experiment, options.seeds, options.repetitions or 1)
-            said = over_seeds(table)
-    except (ValueError, RuntimeError) as error:
-        print(f"replication: {error}", file=sys.stderr)
-        return 1
-    target = Path(options.build) / f"replication-{name}.csv"
-    table.to_csv(target, index=False, lineterminator="\n")
-    print(table.round(3).to_string(index=False))
-    print(said)
-    print(f"written: {target}")
-    if options.keep:
-        print(f"kept: {keep(table, said, experiment, name)}")
-    return 0
-
-
 def keep(table: pd.DataFrame, said: str, experiment: Experiment, name: str, folder: Path = KEPT) -> Path:
     """Write a replication below `folder`: its rows, what they say, and what they were made of; returns the file."""
     target = _kept_in(experiment, folder) / f"{name}.json"
@@ -182,37 +150,3 @@ def kept(experiment: Experiment, folder: Path = KEPT) -> dict[str, dict[str, Any
 
 def _kept_in(experiment: Experiment, folder: Path) -> Path:
     return published_folder(experiment.profile.name, experiment.seed, folder)
-
-
-def _tell_looks(experiment: Experiment) -> None:
-    """Novel objects in other looks are another task."""
-    recorded = set(read_trials(experiment.evaluation())["models"]) - {"prisms"}
-    if recorded and recorded != {ycb_models()}:
-        print(
-            f"replication: novel objects: {', '.join(sorted(recorded))} in the experiment, {ycb_models()} here; their "
-            f"rates do not compare (python -m dgrasp.sim.objects.ycb_download FOLDER; export {ycb.ENVIRONMENT}=FOLDER)",
-            file=sys.stderr,
-        )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dgrasp.experiment.replication", description=__doc__.splitlines()[0]
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    scenes = commands.add_parser("scenes", help="other test scenes and starts")
-    scenes.add_argument("--scene-seed", type=int, required=True, help="of scenes and starts; not the experiment's own")
-    scenes.add_argument("--policies", nargs="*", default=(), help="default: all")
-    seeds = commands.add_parser("seeds", help="other training seeds, for the main contrast")
-    seeds.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
-    for command in (scenes, seeds):
-        command.add_argument("--profile", default=NAME, help="default: the published experiment")
-        command.add_argument("--build", type=Path, default=Path("build/replication"), help="default: build/replication")
-        command.add_argument("--seed", type=int, default=0, help="of the experiment; default: 0")
-        command.add_argument("--keep", action="store_true", help="the table goes to figures/replications/, too")
-        command.add_argument("--repetitions", type=int, help="default: the experiment's (scenes), 1 (seeds)")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -53,8 +53,7 @@ def discard(run: Run) -> None:
 
 
 def _load(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> int:
-    tensors = run.load(CHECKPOINT, str(device))
-    stated = run.load_metadata(CHECKPOINT)
+    tensors, stated = run.load_all(CHECKPOINT, str(device))
     step = stated.get("step")
     if not isinstance(step, int) or stated.get("proof") != _proof(run, tensors, step):
         path = run.path / f"{CHECKPOINT}.safetensors"

@@ -9,8 +9,8 @@ import joblib
 from pydantic import Field, field_validator
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
-from dgrasp.evaluation.attempt import Observer
 from dgrasp.evaluation.workers import PolicySource, worker_policy
 from dgrasp.processes import bound
 from dgrasp.robot.log import TrialLog, read_log

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dgrasp.cli.notebooks import parameter_defaults, read_source
+from dgrasp.cli.notebooks.source import parameter_defaults, read_source
 from dgrasp.data.card import markdown_table
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.statistics import success_rates
