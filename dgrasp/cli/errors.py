@@ -24,6 +24,7 @@ CODES = {
     "dgrasp.experiment.profiles.ProfileError": INPUT,
     "dgrasp.experiment.store.RecordError": INPUT,
     "dgrasp.files.DamagedFileError": INPUT,
+    "dgrasp.locks.LockError": MACHINE,
     "dgrasp.policy.policies.NoGraspError": INPUT,
     "dgrasp.report.outputs.OutputRefused": INPUT,
     "dgrasp.robot.log.LogError": INPUT,

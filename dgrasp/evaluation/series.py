@@ -127,7 +127,10 @@ def _kept(name: str, path: Path | None) -> list[Line] | None:
         return None
     try:
         kept = read_sealed(path)
+        if kept["unit"] != name:
+            raise DamagedFileError(f"{path}: holds unit {kept['unit']!r}")
     except DamagedFileError as error:
         print(f"{str(error).partition(';')[0]}; it is made again", file=sys.stderr, flush=True)
         return None
-    return kept["rows"] if kept["unit"] == name else None
+    rows: list[Line] = kept["rows"]
+    return rows
