@@ -25,6 +25,7 @@ from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf, pretrain
 from dgrasp.policy.policies import GraspPolicy, policy_spec
+from dgrasp.processes import bound
 from dgrasp.runs import Run
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.slopes.config import OptimizerConfig
@@ -154,7 +155,7 @@ class Experiment:
     def _side_by_side(self, stage: Callable[[str], Run], names: list[str], at_once: int | None = None) -> None:
         if names:
             workers = at_once or self.profile.runtime.workers
-            joblib.Parallel(n_jobs=workers)(joblib.delayed(stage)(name) for name in names)
+            joblib.Parallel(n_jobs=workers, **bound())(joblib.delayed(stage)(name) for name in names)
 
     def load_nerf(self) -> MVNeRF:
         """The frozen Phi."""
