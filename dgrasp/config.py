@@ -1,17 +1,29 @@
-"""Base of all configuration: frozen, typed, and closed (unknown or misspelt keys are refused by name)."""
+"""Base of all configuration: frozen, typed, finite, and closed (unknown or misspelt keys are refused by name)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
+import reprlib
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+PLAIN_NAME = re.compile(r"\w[\w.+ -]{0,98}\w|\w")  # no separators, no "..", nothing that a shell or a terminal reads
+SHOWN = reprlib.Repr()  # of a value that was refused
+SHOWN.maxstring = SHOWN.maxother = 120
 
 
 class Config(BaseModel):
-    """Immutable settings. `Config.model_validate(mapping)` raises pydantic's ValidationError on unknown keys."""
+    """Immutable settings. `Config.model_validate(mapping)` raises pydantic's ValidationError on unknown keys.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    Numbers are finite, also inside tuples and mappings.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     def canonical(self) -> str:
         """The settings as JSON with sorted keys: what fingerprints are made of."""
@@ -20,3 +32,45 @@ class Config(BaseModel):
     def digest(self) -> str:
         """SHA-256 of `canonical()`."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def check_plain_name(name: str) -> str:
+    """A name that can be a file's or folder's: letters, digits and _ . + - or spaces inside; raises ValueError."""
+    if not PLAIN_NAME.fullmatch(name) or ".." in name:
+        raise ValueError(
+            f"{SHOWN.repr(name)} is no plain name; allowed are up to 100 letters, digits, and _ . + - or spaces between"
+        )
+    return name
+
+
+def explain(source: str, model: type[Config], error: ValidationError) -> str:
+    """What is wrong with settings of `model` that were read from `source`: a line for each, and what is allowed."""
+    lines = [f"{source}: {error.error_count()} setting(s) not allowed"]
+    for problem in error.errors():
+        where = ".".join(map(str, problem["loc"])) or "(top level)"
+        lines.append(f"  {where}: {problem['msg']}{_allowed(model, problem) if problem['loc'] else ''}")
+    return "\n".join(lines)
+
+
+def _allowed(whole: type[Config], problem: ErrorDetails) -> str:
+    if problem["type"] != "extra_forbidden":
+        return f" (got {SHOWN.repr(problem.get('input'))})"
+    models: list[type[Config]] = [whole]
+    for part in problem["loc"][:-1]:
+        below = [m for model in models if part in model.model_fields for m in _configs(model.model_fields[part])]
+        chosen = [model for model in models if part in _tags(model)]  # which member of a union
+        models = below or chosen or models  # else a key of a mapping, or a place in a list
+    return f"; allowed: {', '.join(dict.fromkeys(name for model in models for name in model.model_fields))}"
+
+
+def _configs(field: FieldInfo | Any) -> list[type[Config]]:
+    """The settings that a field may hold, also inside mappings, lists and unions."""
+    annotation = field.annotation if isinstance(field, FieldInfo) else field
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _configs(part)]
+
+
+def _tags(model: type[Config]) -> set[Any]:
+    """What pydantic calls this member of a union: its class, or the value of its literal field."""
+    return {model.__name__, *(value for f in model.model_fields.values() for value in get_args(f.annotation))}

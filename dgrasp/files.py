@@ -1,16 +1,23 @@
-"""Files that are whole or absent: atomic writes, checksums, safetensors with errors that teach."""
+"""Files that are whole or absent: atomic writes, checksums, safetensors with errors that teach.
+
+Reading is not running: no file that is read here makes anything be imported, started, or written.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -19,9 +26,16 @@ class DamagedFileError(RuntimeError):
     """A file exists but is not what it should be; the message names it and says what to do."""
 
 
+class UserFileError(ValueError):
+    """A file that a person wrote cannot be used; the message says which, where in it, and what is allowed."""
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; on success it takes the final name, on failure it vanishes."""
+    """Yield a temporary name beside `path`; on success it takes the final name, on failure it vanishes.
+
+    An OSError that knows no file, as of a full disk, leaves with the name of this one.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -30,6 +44,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -46,11 +64,74 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; raises DamagedFileError naming the file if it is not JSON."""
+    """Read JSON that this package wrote; raises DamagedFileError naming the file if it is none, or a key repeats."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:  # no UTF-8 and no JSON are ValueErrors, too
         raise DamagedFileError(f"{path}: not valid JSON ({error}); delete it and run again") from error
+
+
+def read_json_of_a_user(path: Path) -> Any:
+    """Read JSON that somebody else wrote, with or without a byte-order mark.
+
+    Raises UserFileError if it is not JSON, a key repeats, or a number is NaN or infinite, which JSON does not have.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise UserFileError(f"{path}: not valid JSON ({_one_line(error)})") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; see `parse_yaml`."""
+    return parse_yaml(Path(path).read_bytes(), str(path))
+
+
+def parse_yaml(data: bytes, source: str) -> Any:
+    """What YAML says: plain values, never objects. Raises UserFileError naming `source` and the line.
+
+    A key that repeats is refused, since the last would win without a word.
+    """
+    try:
+        return yaml.load(data.decode("utf-8-sig"), _UniqueKeys)
+    except _NOT_YAML as error:
+        raise UserFileError(f"{source}: not valid YAML ({_one_line(error)})") from error
+
+
+# What PyYAML's constructors raise besides its own errors: for dates of a 13th month, `!!bool maybe`, deep nesting.
+_NOT_YAML = (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML without repeated keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                continue  # refused below
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"key {twice!r} stands twice")
+    return made
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def sha256(path: Path) -> str:
@@ -60,10 +141,15 @@ def sha256(path: Path) -> str:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write tensors as safetensors (never pickle), atomically."""
+    """Write tensors as safetensors (never pickle), atomically; raises OSError with the path, as on a full disk."""
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata=dict(metadata) if metadata else None)
+        try:
+            save_file(plain, temporary, metadata=dict(metadata) if metadata else None)
+        except SafetensorError as error:  # the system's errors are words in its own
+            number = re.search(r"os error (\d+)", str(error))
+            code = int(number[1]) if number else errno.EIO
+            raise OSError(code, os.strerror(code) if number else str(error), str(path)) from error
         _sort_metadata(temporary)
 
 
@@ -84,14 +170,20 @@ def _sort_metadata(path: Path) -> None:
 
 def load_tensors(path: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
     """Read safetensors; raises FileNotFoundError or DamagedFileError (truncated, or not safetensors)."""
+    return load_tensors_and_metadata(path, device)[0]
+
+
+def load_tensors_and_metadata(path: Path, device: str = "cpu") -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Like `load_tensors`, with the metadata written beside the tensors."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such weights file")
     try:
         with safe_open(path, framework="pt", device=device) as handle:
-            return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
+            names = handle.keys()
+            return {name: handle.get_tensor(name) for name in names}, dict(handle.metadata() or {})
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise DamagedFileError(
-            f"{path}: damaged or truncated safetensors file ({error}); delete its folder {path.parent} and run again: "
-            "only that stage is computed anew"
+            f"{path}: damaged or truncated safetensors file ({_one_line(error)}); delete its folder {path.parent} and "
+            "run again: only that stage is computed anew"
         ) from error

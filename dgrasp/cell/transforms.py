@@ -6,6 +6,7 @@ The simulator speaks NumPy in double precision; `dgrasp.poses` states the same c
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,17 @@ def from_bullet(position: Any, quaternion: Any) -> np.ndarray:
     return transform(Rotation.from_quat(quaternion), position)
 
 
+def pose_vector(T: np.ndarray) -> list[float]:
+    """x, y, z, qx, qy, qz, qw: how tables and logs write a pose (metres; unit quaternion, qw >= 0)."""
+    q = Rotation.from_matrix(T[:3, :3]).as_quat(canonical=True)
+    return [float(v) for v in (*T[:3, 3], *q)]
+
+
+def pose_matrix(pose: Sequence[float]) -> np.ndarray:
+    """Inverse of `pose_vector`: (4, 4)."""
+    return transform(Rotation.from_quat(pose[3:]), pose[:3])
+
+
 def direction(angle: float) -> tuple[float, float]:
     """(cos, sin) of an angle in radians, the same on every processor.
 
@@ -68,6 +80,8 @@ def pose_problem(T: Any) -> str | None:
     R = T[:3, :3]
     if np.abs(R.T @ R - np.eye(3)).max() > 1e-3 or np.linalg.det(R) < 0:
         return "the pose's upper left 3x3 block is not a rotation"
+    if np.abs(T[3] - [0.0, 0.0, 0.0, 1.0]).max() > 1e-6:
+        return "the pose's last row is not 0 0 0 1"
     return None
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from dgrasp.config import Config
 from dgrasp.policy.policies import POLICIES, policy_spec
-from dgrasp.sim.tasks.paper import task
+from dgrasp.sim.tasks.paper import check_task
 
 
 class TaskBudget(Config):
@@ -41,7 +41,7 @@ class EvaluationConfig(Config):
     @classmethod
     def _known_tasks(cls, tasks: dict[str, TaskBudget]) -> dict[str, TaskBudget]:
         for name in tasks:
-            task(name)
+            check_task(name)
         return tasks
 
     @field_validator("policies")
@@ -66,7 +66,7 @@ class ValidationConfig(Config):
     @classmethod
     def _known_tasks(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
         for name in tasks:
-            task(name)
+            check_task(name)
         return tasks
 
 

@@ -24,8 +24,6 @@ from dgrasp.nerf.validation import validate
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
 
-CODE = ("dgrasp.nerf", "dgrasp.cameras", "dgrasp.devices", "dgrasp.poses", "dgrasp.streams")
-
 
 class ViewSynthesis(nn.Module):
     """Phi with the loss of novel view synthesis: squared error of coarse and of fine colours, added.
@@ -72,7 +70,7 @@ def pretrain(
     devices: how many of the kind `device` share each step. Raises DeviceError if they are not there, or if the scenes
     of a step cannot be shared out evenly.
     """
-    run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations}, seed=seed, code=CODE)
+    run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations}, seed=seed, code=(__name__,))
     if run.complete:
         return run
     check_device(device, devices)

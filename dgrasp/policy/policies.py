@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from dgrasp.cameras import Views, project
+from dgrasp.cameras import Views, visible
 from dgrasp.checks import described
 from dgrasp.poses import check_box, euler_uniform_rotations, uniform_poses, uniform_rotations
 from dgrasp.slopes.climb import Optimized, Schedule, optimize_poses
@@ -140,9 +140,7 @@ class GraspPolicy:
             *(torch.linspace(float(a), float(b), 8).double() for a, b in zip(low, high, strict=True))
         )
         K, Ts_world_cam = torch.from_numpy(views.K).double(), torch.from_numpy(views.Ts_world_cam).double()
-        uv, depth = project(K, Ts_world_cam, grid.expand(len(views), *grid.shape))
         height, width = views.images.shape[1:3]
-        u, v = uv.unbind(-1)
-        seen = (depth > 0) & (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
+        seen = visible(K, Ts_world_cam, grid.expand(len(views), *grid.shape), (width, height))
         for i in torch.nonzero(~seen.any(dim=-1)).flatten().tolist():
             raise ValueError(f"views: camera {i} sees nothing of the workspace; check Ts_world_cam[{i}] and K[{i}]")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -24,23 +24,25 @@ from dgrasp.cell.interface import (
     Execution,
     Gripper,
     HandNotEmpty,
-    NotArmed,
-    UnsafePose,
 )
 from dgrasp.cell.transforms import transform, yaw
+from dgrasp.robot.arming import CONFIRMATION as CONFIRMATION
+from dgrasp.robot.arming import OneHand
 from dgrasp.robot.drivers.sockets import Peer
+from dgrasp.robot.limits import check_joints
 from dgrasp.robot.log import REAL
-from dgrasp.robot.safety import HOME, SafeGrasp, SafetyCheck, check_joints
+from dgrasp.robot.safety import HOME, SafeGrasp, SafetyCheck
 from dgrasp.robot.viewpoints import Viewpoint
 
-CONFIRMATION = "I stand at the emergency stop"
 AT_POSTURE = 0.01  # rad: nearer than this, the arm is there
 MOUNT_ERROR = 0.02  # m that the camera may be beside its place in the model of the hand
 HOLDING = ("lift", "hold", "release")  # phases that may end with an object in the hand
 
 
-class DeviceCell:
+class DeviceCell(OneHand):
     """A `RobotCell`. Moves only between `with cell.armed(CONFIRMATION):` and the end of that block, or the first fault.
+
+    Only the thread that armed it moves it; what another does with it waits until a grasp is over (see `OneHand`).
 
     peers: who answered, arm and gripper. real: whether the controller says that it moves a real arm (None: it does not
     say). A real arm elsewhere makes the backend "hardware", stand-ins on this machine or a simulator "loopback".
@@ -65,6 +67,7 @@ class DeviceCell:
         safety: SafetyCheck,
         dry_run: bool = False,
     ) -> None:
+        super().__init__()
         self.arm, self.gripper, self.cameras = arm, gripper, dict(cameras)
         self.viewpoints, self.calibration, self.dry_run = tuple(viewpoints), calibration, dry_run
         addresses = {part: peer.address for part, peer in peers.items()}
@@ -76,8 +79,6 @@ class DeviceCell:
             raise ValueError(f"cameras: {numbers}; expected devices with a serial number where a robot answers")
         self.safety = safety
         self._check_viewpoints()
-        self.broken = ""  # the fault that ended this cell's work, in words
-        self._armed = False
 
     def __enter__(self) -> DeviceCell:
         return self
@@ -100,40 +101,20 @@ class DeviceCell:
     def calibration_id(self) -> str:
         return self.calibration.id
 
-    @contextmanager
-    def armed(self, confirm: str) -> Iterator[DeviceCell]:
-        """Allow motions inside the block. `confirm` must be CONFIRMATION, word for word.
-
-        Raises NotArmed for other words, and after a fault: then this cell is to be closed and opened anew.
-        """
-        if self.broken:
-            raise NotArmed(f"the cell stays disarmed after a fault, close it and open it anew ({self.broken})")
-        if confirm != CONFIRMATION:
-            raise NotArmed(f"the cell stays disarmed: confirm with the words {CONFIRMATION!r}, if they are true")
-        self._armed = True
-        try:
-            yield self
-        finally:
-            self._armed = False
-
     def close(self) -> None:
-        """Let go of all devices; safe to call twice."""
-        self._armed = False
-        parts: list[Arm | Gripper | Camera | SafetyCheck] = [
-            self.arm,
-            self.gripper,
-            *self.cameras.values(),
-            self.safety,
-        ]
-        for part in parts:
-            part.close()
+        """Let go of all devices, and stop the arm if another thread moves it; safe to call twice."""
+        self.end()
+        cameras = [camera.close for camera in self.cameras.values()]
+        with ExitStack() as closing:  # whichever of them fails, all are closed, the arm first
+            for close in (self.safety.close, *cameras, self.gripper.close, self.arm.close):
+                closing.callback(close)
 
     # --- RobotCell
 
     def observe(self) -> Views:
         """Views from the fixed viewpoints, the arm home or at each view's posture. Raises CellFault, NotArmed."""
         taken: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        with self._guarded():
+        with self._turn(), self._guarded():
             if any(view.posture is not None for view in self.viewpoints):
                 self._check_hand()
             for view in self.viewpoints:
@@ -153,15 +134,17 @@ class DeviceCell:
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
         """See `RobotCell.rehearse`; calls no driver."""
-        self.safety.grasp(T_world_tcp)
+        with self._turn():
+            self.safety.grasp(T_world_tcp)
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
         """See `RobotCell.execute`; release puts the object back where it was."""
-        grasp = self.safety.grasp(T_world_tcp)
-        if self.dry_run:
-            return Execution(grasp.T_world_grasp, moved=False)
-        with self._guarded():
-            return self._execute(grasp)
+        with self._turn():
+            grasp = self.safety.grasp(T_world_tcp)
+            if self.dry_run:
+                return Execution(grasp.T_world_grasp, moved=False)
+            with self._guarded():
+                return self._execute(grasp)
 
     # --- motion
 
@@ -174,7 +157,7 @@ class DeviceCell:
         self._timed(seconds, "approach", lambda: self._line(grasp.T_world_grasp))
         width = self._timed(seconds, "close", lambda: self._grip(0.0))
         self._timed(seconds, "lift", lambda: self._line(grasp.T_world_lifted))
-        self._timed(seconds, "hold", lambda: time.sleep(self.safety.motion.hold_seconds))
+        self._timed(seconds, "hold", lambda: self._rest(self.safety.motion.hold_seconds))
         holds = self.gripper.holds()
         execution = Execution(grasp.T_world_grasp, moved=True, holds=holds, width=width, seconds=seconds)
         try:
@@ -189,11 +172,11 @@ class DeviceCell:
 
         Raises NotArmed, SilentGripper.
         """
-        with self._guarded():
+        with self._turn(), self._guarded():
             self._open()
 
     def _check_hand(self) -> None:
-        self._check_armed()
+        self._check_armed(moves=False)
         if self.gripper.holds():
             raise HandNotEmpty(
                 "the gripper holds an object of an earlier grasp: the arm would carry it about and drop it. "
@@ -235,25 +218,8 @@ class DeviceCell:
         self.gripper.activate()
         self._grip(self.safety.motion.open_width)
 
-    def _check_armed(self) -> None:
-        if not self._armed:
-            raise NotArmed(
-                f"the cell is disarmed: motions need `with cell.armed({CONFIRMATION!r}):`, and arming ends with a fault"
-            )
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Whatever goes wrong inside: stop the arm, disarm, and let the error through."""
-        try:
-            yield
-        except (UnsafePose, NotArmed):  # refused, and nothing was moved
-            raise
-        except BaseException as error:
-            self._armed = False
-            if isinstance(error, CellFault):
-                self.broken = str(error)
-            self.arm.stop()
-            raise
+    def _stop(self) -> None:
+        self.arm.stop()
 
     def _timed(self, seconds: dict[str, float], phase: str, act: Callable[[], float | None]) -> float | None:
         begun = time.monotonic()

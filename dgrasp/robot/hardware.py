@@ -7,18 +7,19 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from dgrasp.cell.interface import Calibration, Camera
 from dgrasp.cell.workspace import BASE_POSITION, BOARD_TOP
-from dgrasp.config import Config
-from dgrasp.files import write_text
+from dgrasp.config import Config, explain
+from dgrasp.files import UserFileError, read_yaml, write_text
 from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.drivers.realsense import RealSenseCamera
-from dgrasp.robot.drivers.robotiq import CLOSED_COUNTS, OPEN_COUNTS, RobotiqGripper
+from dgrasp.robot.drivers.robotiq import CLOSED_COUNTS, OPEN_COUNTS, RobotiqGripper, check_counts
 from dgrasp.robot.drivers.robotiq import PORT as GRIPPER_PORT
 from dgrasp.robot.drivers.ur import UrArm
-from dgrasp.robot.safety import MotionConfig, SafetyCheck, SafetyLimits
+from dgrasp.robot.limits import MotionConfig, SafetyLimits
+from dgrasp.robot.safety import SafetyCheck
 from dgrasp.robot.viewpoints import Viewpoint
 
 BOARD_HEIGHT = BOARD_TOP - BASE_POSITION[2]  # m: of the board's top above `base_link`, in the cell the policies know
@@ -28,7 +29,7 @@ BOARD_ERROR = 0.002  # m; our choice: what `SafetyLimits.minimum_height` leaves 
 class HardwareConfig(Config):
     """A lab's cell: addresses, calibration, views, limits."""
 
-    arm: str = Field(description="address of the UR10's controller")
+    arm: str = Field(min_length=1, description="address of the UR10's controller")
     gripper: str = Field(default="", description="address of the URCap's socket; empty: the arm's controller")
     gripper_port: int = Field(default=GRIPPER_PORT, ge=1, le=65535, description="of the URCap's socket")
     gripper_counts: tuple[int, int] = Field(
@@ -44,6 +45,11 @@ class HardwareConfig(Config):
     limits: SafetyLimits = SafetyLimits()
     motion: MotionConfig = MotionConfig()
 
+    @field_validator("gripper_counts")
+    @classmethod
+    def _counts(cls, counts: tuple[int, int]) -> tuple[int, int]:
+        return check_counts(counts)
+
     @field_validator("board_heights")
     @classmethod
     def _board(cls, heights: tuple[float, ...]) -> tuple[float, ...]:
@@ -58,8 +64,11 @@ class HardwareConfig(Config):
 
     @classmethod
     def read(cls, path: Path) -> HardwareConfig:
-        """From YAML; raises FileNotFoundError or pydantic's ValidationError naming what is wrong."""
-        return cls.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        """From YAML; raises FileNotFoundError, or UserFileError that names every key that is not as allowed."""
+        try:
+            return cls.model_validate(read_yaml(path))
+        except ValidationError as error:
+            raise UserFileError(explain(str(path), cls, error)) from error
 
     def write(self, path: Path) -> Path:
         """As YAML, every setting in it, for `read`. Raises FileExistsError: a cell's file may hold edits by hand."""

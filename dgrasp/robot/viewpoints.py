@@ -11,6 +11,7 @@ from dgrasp.cell.interface import CameraCalibration, UnsafePose
 from dgrasp.cell.transforms import transform
 from dgrasp.cell.workspace import BASE_POSITION
 from dgrasp.config import Config
+from dgrasp.robot.limits import check_rigid
 from dgrasp.robot.safety import HOME, SafetyCheck
 
 
@@ -34,6 +35,7 @@ def wrist_viewpoints(
     T_tool0_cam = np.array(camera.T_mount_cam)
     found = []
     for i, T_world_cam in enumerate(np.asarray(Ts_world_cam, dtype=np.float64)):
+        check_rigid(T_world_cam)
         turns = [transform(transforms.yaw(turn)) for turn in (0.0, np.pi)]
         Ts_base_tool0 = np.stack([T_world_cam @ turn @ transforms.inverse(T_tool0_cam) for turn in turns])
         Ts_base_tool0[:, :3, 3] -= BASE_POSITION

@@ -14,6 +14,7 @@ _HOMES = {
     "Prism": "dgrasp.sim.objects.shapes",
     "Scene": "dgrasp.sim.scene",
     "SceneObject": "dgrasp.sim.scene",
+    "SimulatedCell": "dgrasp.sim.simulated_cell",
     "TASKS": "dgrasp.sim.tasks.paper",
     "Task": "dgrasp.sim.tasks.paper",
     "Trial": "dgrasp.sim.execution",

@@ -27,6 +27,54 @@ from dgrasp.slopes.modes import advise_on_second_derivatives, call_value, own_mo
 Features = Callable[[Tensor], Tensor]
 
 
+class FrozenActivations:
+    """Activations of a frozen Phi at some poses, worked out once for all readouts whose slopes they supervise.
+
+    features: pose matrices (n, 4, 4) or, for points of any space, vectors (n, d) -> activations (n, ...); its
+    parameters get no gradient. Raises ValueError for features that are not differentiable in the poses, and for
+    activations in bfloat16 or float16: second-order gradients would be mostly rounding.
+    """
+
+    def __init__(self, features: Features, poses: Tensor) -> None:
+        with own_modes():
+            self.poses = trackable(poses).requires_grad_()
+            self.activations = a = call_value(features, self.poses)
+        if not isinstance(a, Tensor) or not a.requires_grad:
+            raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
+        if a.dtype.itemsize < torch.float32.itemsize:
+            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
+
+    def slope_loss(
+        self,
+        readout: Callable[[Tensor], Tensor],
+        poses: Float[Tensor, "n d"],
+        targets: Float[Tensor, "n d"],
+        representation: Representation | None,
+        eps: float,
+    ) -> Float[Tensor, ""]:
+        """L_aux of `readout` at the poses, here in the coordinates of the representation; see `exact_slope_loss`."""
+        wanted = torch.is_grad_enabled()
+        with own_modes():
+            g = _readout_slope(readout, self.activations.detach().requires_grad_(), wanted)
+            w = g.detach().requires_grad_()
+            slope = self._slope(w, poses, representation)
+            check_finite(slope, "slopes of readout(features)")
+            loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)
+            if not wanted:
+                return loss
+            (u,) = torch.autograd.grad(slope, w, grad_outputs=v, retain_graph=True)  # J v
+            surrogate = (u * g).sum()
+            return loss + (surrogate - surrogate.detach())
+
+    def _slope(self, w: Tensor, poses: Tensor, representation: Representation | None) -> Tensor:
+        """J^T w in the coordinates of the representation, differentiable in w."""
+        (slope,) = torch.autograd.grad(self.activations, self.poses, grad_outputs=w, create_graph=True)
+        if representation is None:
+            return slope
+        p = trackable(poses).requires_grad_()
+        return torch.autograd.grad(representation.to_matrix(p), p, grad_outputs=slope, create_graph=True)[0]
+
+
 def exact_slope_loss(
     features: Features,
     readout: Callable[[Tensor], Tensor],
@@ -40,7 +88,8 @@ def exact_slope_loss(
 
     `features` maps pose matrices (or, without a representation, pose vectors) to activations (n, ...) and is treated
     as frozen: its parameters get no gradient. `readout` maps activations to one score per pose. Value and gradient
-    equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too.
+    equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too. Several
+    readouts on the same features and poses share their activations: see `FrozenActivations`.
 
     Inside, gradients are on and autocast is off; under `torch.no_grad` the result is the same number without a graph.
 
@@ -49,32 +98,17 @@ def exact_slope_loss(
     for another number of scores. Activations in bfloat16 or float16 are refused, too: second-order gradients would be
     mostly rounding. A readout without second derivatives is told so by backward.
     """
-    wanted = torch.is_grad_enabled()
     with own_modes():
         rep = None if representation is None else _named(representation)
         poses, targets = check_pairs(poses, targets, rep, eps)
-        p = trackable(poses).requires_grad_()
-        a = call_value(features, p if rep is None else rep.to_matrix(p))
-        if not isinstance(a, Tensor) or not a.requires_grad:
-            raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
-        if a.dtype.itemsize < torch.float32.itemsize:
-            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
-        g = _readout_slope(readout, a.detach().requires_grad_(), len(p), wanted)
-        w = g.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(a, p, grad_outputs=w, create_graph=True)
-        check_finite(slope, "slopes of readout(features)")
-        loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, rep, eps)
-        if not wanted:
-            return loss
-        (u,) = torch.autograd.grad(slope, w, grad_outputs=v)  # J v
-        surrogate = (u * g).sum()
-        return loss + (surrogate - surrogate.detach())
+        at = poses if rep is None else rep.to_matrix(poses)
+    return FrozenActivations(features, at).slope_loss(readout, poses, targets, rep, eps)
 
 
-def _readout_slope(readout: Callable[[Tensor], Tensor], a: Tensor, n: int, create_graph: bool) -> Tensor:
+def _readout_slope(readout: Callable[[Tensor], Tensor], a: Tensor, create_graph: bool) -> Tensor:
     """g = dPsi/da, as a function of Psi's weights if `create_graph`."""
     scores = readout(a)
-    check_scores(scores, n, "readout")
+    check_scores(scores, len(a), "readout")
     g = None
     if scores.requires_grad:
         g = torch.autograd.grad(scores.sum(), a, create_graph=create_graph, allow_unused=True)[0]

@@ -49,7 +49,6 @@ def test_from_the_calibration_to_a_cell_that_observes(loopback: Loopback, tmp_pa
     assert read == config
 
     loopback.cell.close()
-    loopback.cell.broken = "a test closed it"  # the next test's is opened anew
     camera = RealSenseCamera(device=loopback.device.device, width=WIDTH, height=HEIGHT)
     camera.warm_up()
     with open_cell(read, cameras={"wrist": camera}) as cell, cell.armed(CONFIRMATION):
@@ -63,7 +62,6 @@ def test_from_the_calibration_to_a_cell_that_observes(loopback: Loopback, tmp_pa
 def test_the_flange_is_measured_without_keeping_the_arm(loopback: Loopback) -> None:
     q = loopback.cell.arm.joints()
     loopback.cell.close()
-    loopback.cell.broken = "a test closed it"
     T_world_tool0 = tcp_pose(q) @ transform(None, (0.0, 0.0, -TOOL0_TCP))
     np.testing.assert_allclose(measured_flange("127.0.0.1"), T_world_tool0, atol=1e-6)
     assert not loopback.state()["running"], "the pendant is free again"

@@ -5,14 +5,16 @@ Fixed ports (the controller's): these tests cannot run in parallel.
 
 import contextlib
 import ipaddress
+import re
 import socket
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from robot_fakes import FakePolicy
 from robot_poses import top_down
 from robot_stand_ins import BOARD, HEIGHT, WIDTH, need, standing_calibration
@@ -33,6 +35,7 @@ from dgrasp.cell.interface import (
 )
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.files import UserFileError
 from dgrasp.robot.devices import CONFIRMATION, DeviceCell, backend_of
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import RobotiqGripper
@@ -417,7 +420,6 @@ def test_the_controller_says_whether_it_moves_a_real_arm(loopback):
     loopback.controller.tell(do="real", value=True)
     assert moves_a_robot("127.0.0.1") is True
     loopback.cell.close()
-    loopback.cell.broken = "a test closed it"
     with pytest.raises(ValueError, match="says that it moves a real arm"):
         loopback.open()
 
@@ -523,16 +525,21 @@ def test_a_cell_called_by_another_name_is_still_a_loopback(loopback):
     assert loopback.cell.backend == "loopback" and loopback.cell.devices["arm"] == "127.0.0.1"
 
 
+CELL = HardwareConfig(
+    arm="192.0.2.7",
+    cameras={"left": "1", "right": "2"},
+    board_heights=BOARD,
+    viewpoints=(Viewpoint(camera="left"), Viewpoint(camera="right")),
+    calibration=standing_calibration(),
+)
+
+
+def cells_file(folder):
+    return CELL.write(folder / "cell.yaml")
+
+
 def test_a_lab_writes_one_file(tmp_path):
-    file = tmp_path / "cell.yaml"
-    config = HardwareConfig(
-        arm="192.0.2.7",
-        cameras={"left": "1", "right": "2"},
-        board_heights=BOARD,
-        viewpoints=(Viewpoint(camera="left"), Viewpoint(camera="right")),
-        calibration=standing_calibration(),
-    )
-    file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    file, config = cells_file(tmp_path), CELL
     assert HardwareConfig.read(file) == config
     file.write_text(file.read_text().replace("linear_speed: 0.25", "linear_speed: 2.5"))
     with pytest.raises(ValueError, match="linear_speed"):
@@ -543,6 +550,99 @@ def test_a_lab_writes_one_file(tmp_path):
         HardwareConfig(**{**dict(config), "board_heights": (-0.0125, 0.025, -0.0125)})
     with pytest.raises(ValueError, match="board_heights"):
         HardwareConfig(**{**dict(config), "board_heights": (-0.0125,)})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("- -0.0125", "- .nan", r"board_heights\.0: Input should be a finite number"),
+        ("- -0.0125", "- -.inf", r"board_heights\.0: Input should be a finite number"),
+        ("hold_seconds: 3.0", "hold_seconds: .inf", r"motion\.hold_seconds: .*finite number"),
+        ("hold_seconds: 3.0", "hold_seconds: 1.0e+9", r"motion\.hold_seconds: .*less than or equal to 600"),
+        ("joint_speed: 0.5", "joint_speed: .nan", r"motion\.joint_speed: .*finite number"),
+        ("contact_force: 60.0", "contact_force: .nan", r"limits\.contact_force: .*finite number"),
+        ("posture: null", "posture: [0, 0, 0, 0, 0, .nan]", r"viewpoints\.0\.posture\.5: .*finite number"),
+        ("width: 64", "width: .inf", r"calibration\.cameras\.0\.width: .*finite"),
+        ("fx: ", "fx: .inf #", r"calibration\.cameras\.0\.fx: .*finite number"),
+        ("  - 1.0\n", "  - 2.0\n", r"calibration\.cameras\.0\.T_mount_cam: .*last row is not 0 0 0 1"),
+        ("limits:", "limits: {grip_force: 20.0}\nlimits:", r"key 'limits' stands twice.*line \d+"),
+        ("  grip_speed: 0.1", "  grip_speed: 0.1\n  grip_speed: 0.2", "key 'grip_speed' stands twice"),
+        ("- 3\n", "- 300\n", r"gripper_counts: .*0 <= open < closed <= 255"),
+        ("arm: 192.0.2.7", "arm: !!python/object/apply:os.system ['touch here']", "could not determine a constructor"),
+        ("arm: ", "arrm: ", r"arrm: .*allowed: arm, gripper, gripper_port"),
+        ("arm: 192", "arm: \x00192", "not valid YAML"),
+    ],
+)
+def test_a_cells_file_is_refused_by_name_of_file_and_key(tmp_path, old, new, why):
+    file = cells_file(tmp_path)
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserFileError, match=rf"(?s)^{re.escape(str(file))}: .*{why}"):
+        HardwareConfig.read(file)
+    assert not (tmp_path / "here").exists() and not Path("here").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"- arm", b"arm: {", b"? [a]\n: b"])
+def test_what_is_no_cells_file_is_named(tmp_path, content):
+    file = tmp_path / "cell.yaml"
+    file.write_bytes(content)
+    with pytest.raises(UserFileError, match=r"cell\.yaml: "):
+        HardwareConfig.read(file)
+
+
+WRONG = (float("nan"), float("inf"), 0.0, -1.0)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_waits_of_devices_end(gripper, wrong):
+    for how in ({"timeout": wrong}, {"move_seconds": wrong}):
+        with pytest.raises(ValueError, match=r"(timeout|move_seconds): .* expected more than 0 and up to 600 s"):
+            RobotiqGripper("127.0.0.1", **how)
+    need("pyrealsense2")
+    with pytest.raises(ValueError, match="timeout"):
+        RealSenseCamera(timeout=wrong)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_no_device_is_told_what_is_no_number(loopback, wrong):
+    arm, hand, q = loopback.cell.arm, loopback.cell.gripper, HOME.copy()
+    for move, target in ((arm.move_joints, HOME), (arm.move_line, GRASP)):
+        for how in ({"speed": wrong, "acceleration": 0.1}, {"speed": 0.1, "acceleration": wrong}):
+            with pytest.raises(UnsafePose, match=r"refused: .* allowed are more than 0"):
+                move(target, **how)
+    for how in ({"speed": wrong, "force": 40}, {"speed": 0.1, "force": wrong}):
+        with pytest.raises(UnsafePose, match=r"grip (speed|force)"):
+            hand.move(0.1, **how)
+    if not np.isfinite(wrong):
+        q[3] = wrong
+        with pytest.raises(UnsafePose, match="expected six finite numbers"):
+            arm.move_joints(q, speed=0.1, acceleration=0.1)
+        with pytest.raises(UnsafePose, match="NaN or infinite"):
+            arm.move_line(np.full((4, 4), wrong), speed=0.1, acceleration=0.1)
+    with pytest.raises(UnsafePose, match="gripper width"):
+        hand.move(-1.0 if wrong == 0.0 else wrong, speed=0.1, force=40)
+    with pytest.raises(UnsafePose, match=r"joint speed of 0\.9 rad/s, .* up to 0\.8"):
+        arm.move_joints(HOME, speed=0.9, acceleration=0.1)
+    assert loopback.state()["events"] == [] and loopback.gripper.tell()["sets"] == []
+
+
+def test_a_closed_arm_says_so(loopback):
+    arm = loopback.cell.arm
+    loopback.cell.close()
+    with pytest.raises(ConnectionLost, match="the connection was closed; open the cell anew"):
+        arm.move_joints(HOME, speed=0.1, acceleration=0.1)
+
+
+def test_drivers_do_not_load_the_simulator():
+    """A lab's machine needs it for the safety check alone; drivers work without."""
+    program = (
+        "import sys, dgrasp.robot.arming, dgrasp.robot.limits, dgrasp.robot.log\n"
+        "import dgrasp.robot.drivers.realsense, dgrasp.robot.drivers.robotiq, dgrasp.robot.drivers.ur\n"
+        "print([m for m in sys.modules if m.split('.')[0] in ('pybullet', 'pybullet_data') or m[:10] == 'dgrasp.sim'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_nobody_at_the_arms_address():

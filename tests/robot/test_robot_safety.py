@@ -208,3 +208,40 @@ def test_limits_themselves_are_checked():
     with pytest.raises(ValueError, match="reaches beyond the policies' workspace"):
         SafetyLimits(low=(0.0, 0.0, 0.9))
     assert SafetyLimits(low=(0.0, 0.0, 0.97)).low == (0.0, 0.0, 0.97)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_passes_no_check(safety, wrong):
+    """Also where somebody made settings without their checks."""
+    q = HOME.copy()
+    q[0] = wrong
+    for check in (
+        lambda: safety.joint_motion(HOME, q),
+        lambda: safety.joint_motion(q, HOME),
+        lambda: safety.joint_speed(HOME, q),
+        lambda: check_joints(np.stack([HOME, q]), SafetyLimits()),
+        lambda: check_width(wrong),
+        lambda: check_joints(HOME[None], SafetyLimits().model_copy(update={"reach": math.nan})),
+        lambda: check_pose(WAY, SafetyLimits().model_copy(update={"tilt": math.nan})),
+        lambda: check_pose(WAY, SafetyLimits().model_copy(update={"minimum_height": math.nan})),
+    ):
+        with pytest.raises(UnsafePose, match=r"^refused: "):
+            check()
+    for name in (
+        "joint_speed",
+        "linear_speed",
+        "acceleration",
+        "grip_force",
+        "grip_speed",
+        "open_width",
+        "hold_seconds",
+    ):
+        with pytest.raises(UnsafePose, match=r"^refused: "):
+            SafetyCheck(motion=MotionConfig().model_copy(update={name: wrong}))
+        with pytest.raises(ValueError, match=rf"(?s){name}.*finite number"):
+            MotionConfig(**{name: wrong})
+    for name in set(SafetyLimits.model_fields) - {"low", "high"}:
+        with pytest.raises(ValueError, match=rf"(?s){name}.*finite number"):
+            SafetyLimits(**{name: wrong})
+    with pytest.raises(ValueError, match=r"(?s)low\.2.*finite number"):
+        SafetyLimits(low=(0.0, 0.0, wrong))

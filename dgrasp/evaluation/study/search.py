@@ -9,22 +9,26 @@ from __future__ import annotations
 import multiprocessing
 import os
 import platform
+import sys
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, get_storage
-from optuna.storages.journal import JournalFileBackend
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from dgrasp.evaluation.config import TuningConfig
+from dgrasp.evaluation.study.storage import POLL, Place, StudyError, place
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.streams import seed_sequence
 
 Attempts = Callable[[OptimizerConfig], Iterable[bool]]
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+UNTUNED = "untuned"  # attribute of the trial of the settings that nobody tuned
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,10 @@ def tune(
 ) -> Tuned:
     """Find learning rates, decays and steps with the highest success; goes on where the study in `storage` stopped.
 
-    The first trial is `base` itself. With one worker, an interrupted and resumed study makes the same trials as an
-    undisturbed one; several workers share the trials in an order that depends on their speed.
+    The first trial is `base` itself. The study ends with `config.trials` finished ones, whoever made them: who is fast
+    waits for the slow, and trials of the dead are made again, whichever host they ran on. With one worker, an
+    interrupted and resumed study makes the same trials as an undisturbed one; several workers share the trials in an
+    order that depends on their speed. Raises StudyError, DamagedFileError for a journal that is none.
 
     Args:
         attempts: yields successes of grasp attempts under a configuration; equal configurations must give equal
@@ -59,7 +65,8 @@ def tune(
         storage: a file for Optuna's journal, or the URL of any database Optuna supports ("sqlite:///...").
         name: of the study, such as the policy's.
     """
-    _bury_dead_trials(_study(storage, name, config))
+    at = place(storage)
+    at.settle(_study(at, name, config))
     if workers == 1:
         _work(attempts, base, config, storage, name, seed)
     else:
@@ -73,12 +80,16 @@ def tune(
         failed = [p.exitcode for p in processes if p.exitcode]
         if failed:
             raise RuntimeError(f"tuning {name!r}: {len(failed)} of {workers} processes failed with exit codes {failed}")
-    return best(base, config, storage=storage, name=name)
+    tuned = best(base, config, storage=storage, name=name)
+    if tuned.trials < config.trials:
+        raise StudyError(f"tuning {name!r}: {tuned.trials} trials are finished, {config.trials} were asked; run again")
+    return tuned
 
 
 def best(base: OptimizerConfig, config: TuningConfig, *, storage: Path | str, name: str) -> Tuned:
     """The best complete trial so far. Between equal successes the earliest wins."""
-    study = _study(storage, name, config)
+    study = _study(place(storage), name, config)
+    _check_begun(study)
     return Tuned(
         config=_with(base, study.best_trial.params),
         success=float(study.best_value),
@@ -95,7 +106,8 @@ def run_off(
     Among many trials that few attempts judge, the best is partly the luckiest (not in the paper). Results are kept in
     the study, so that a run-off that was interrupted goes on. Between equals the earlier trial wins: the untuned one.
     """
-    study = _study(storage, name, config)
+    study = _study(place(storage), name, config)
+    _check_begun(study)
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     first, *others = sorted(complete, key=lambda trial: trial.number)
     others.sort(key=lambda trial: (-float(trial.value or 0.0), trial.number))
@@ -118,38 +130,92 @@ def run_off(
 def _work(
     attempts: Attempts, base: OptimizerConfig, config: TuningConfig, storage: Path | str, name: str, seed: int
 ) -> None:
-    """Make trials until the study has enough finished ones."""
-    study = _study(storage, name, config)
+    """Make trials until the study has enough finished ones, and wait for those that others make."""
+    at = place(storage)
+    study = _study(at, name, config)
+    search = _Search(at, study, attempts, base, config, seed)
     progress = tqdm(total=config.trials, desc=f"tuning {name}", unit="trial", initial=_count(study, *FINISHED))
-    while sum(counts := (_count(study, *FINISHED), _count(study, TrialState.RUNNING))) < config.trials:
-        # A sampler of its own for every trial, addressed by the trials before it: a stop loses no state.
-        stream = seed_sequence(seed, "tuning", name, *counts)
-        study.sampler = optuna.samplers.TPESampler(
-            seed=int(stream.generate_state(1)[0]),
-            n_startup_trials=config.startup_trials,
-            multivariate=True,
-            constant_liar=True,
-        )
-        if sum(counts) == 0 and not _count(study, TrialState.WAITING):
-            study.enqueue_trial(_parameters(base, config))
-        _one_trial(study, attempts, base, config)
+    said = False
+    while (finished := _count(study, *FINISHED)) < config.trials:
+        at.bury(study)
+        running = _count(study, TrialState.RUNNING)
+        if finished + running < config.trials:
+            search.make_one(finished, running)
+        else:
+            if not said:
+                progress.write(f"tuning {name}: waits for {running} trial(s) that others make", file=sys.stderr)
+            said = True
+            time.sleep(POLL)
         progress.update(_count(study, *FINISHED) - progress.n)
     progress.close()
 
 
-def _one_trial(study: optuna.Study, attempts: Attempts, base: OptimizerConfig, config: TuningConfig) -> None:
-    trial = study.ask()
-    trial.set_user_attr("process", _process())
-    successes: list[bool] = []
-    for success in attempts(_with(base, _suggest(trial, config))):
-        successes.append(bool(success))
-        trial.report(sum(successes) / len(successes), step=len(successes))
-        if trial.should_prune():
-            study.tell(trial, state=TrialState.PRUNED)
-            return
-    if not successes:
-        raise ValueError("attempts: yielded no grasp attempt, so there is no success to maximise")
-    study.tell(trial, sum(successes) / len(successes))
+@dataclass(frozen=True)
+class _Search:
+    """One maker's part in a study."""
+
+    at: Place
+    study: optuna.Study
+    attempts: Attempts
+    base: OptimizerConfig
+    config: TuningConfig
+    seed: int
+
+    def make_one(self, finished: int, running: int) -> None:
+        """Make a trial, unless others turn out to make enough. Of an interrupted one its place is made again."""
+        study = self.study
+        # A sampler of its own for every trial, addressed by the trials before it: a stop loses no state.
+        stream = seed_sequence(self.seed, "tuning", study.study_name, finished, running)
+        study.sampler = optuna.samplers.TPESampler(
+            seed=int(stream.generate_state(1)[0]),
+            n_startup_trials=self.config.startup_trials,
+            multivariate=True,
+            constant_liar=True,
+        )
+        if not any(map(self._is_untuned, self._living())):
+            study.enqueue_trial(_parameters(self.base, self.config), user_attrs={UNTUNED: True})
+        with self.at.making(study) as trial:
+            try:
+                self._make(trial) if self._is_needed(trial) else self._drop(trial)
+            except UpdateFinishedTrialError:
+                pass  # we slept and were taken for dead: others make it again
+            except BaseException:
+                with suppress(Exception):  # a full disk, for one, which is what will be raised
+                    self._drop(trial)
+                raise
+
+    def _make(self, trial: optuna.Trial) -> None:
+        trial.set_user_attr("process", f"{platform.node()}:{os.getpid()}")
+        successes: list[bool] = []
+        for success in self.attempts(_with(self.base, _suggest(trial, self.config))):
+            successes.append(bool(success))
+            trial.report(sum(successes) / len(successes), step=len(successes))
+            if trial.should_prune():
+                self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+                return
+        if not successes:
+            raise ValueError("attempts: yielded no grasp attempt, so there is no success to maximise")
+        self.study.tell(trial, sum(successes) / len(successes), skip_if_finished=True)
+
+    def _drop(self, trial: optuna.Trial) -> None:
+        self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+
+    def _is_needed(self, trial: optuna.Trial) -> bool:
+        """Whether those before it, by number, are fewer than asked, and none is the same untuned settings.
+
+        Numbers are given one at a time, so that makers who begin at the same moment agree.
+        """
+        before = [other for other in self._living() if other.number < trial.number]
+        doubled = UNTUNED in trial.user_attrs and any(map(self._is_untuned, before))
+        return len(before) < self.config.trials and not doubled
+
+    def _living(self) -> list[FrozenTrial]:
+        """Trials that are finished, or may yet be."""
+        states = (*FINISHED, TrialState.RUNNING, TrialState.WAITING)
+        return self.study.get_trials(deepcopy=False, states=states)
+
+    def _is_untuned(self, trial: FrozenTrial) -> bool:
+        return UNTUNED in trial.user_attrs or trial.params == _parameters(self.base, self.config)
 
 
 def _suggest(trial: optuna.Trial, config: TuningConfig) -> dict[str, float]:
@@ -178,46 +244,21 @@ def _with(base: OptimizerConfig, parameters: dict[str, float]) -> OptimizerConfi
     return OptimizerConfig.model_validate({**base.model_dump(), **parameters})
 
 
-def _study(storage: Path | str, name: str, config: TuningConfig) -> optuna.Study:
+def _study(at: Place, name: str, config: TuningConfig) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pruner = optuna.pruners.MedianPruner(config.startup_trials, config.pruning_warmup)
-    return optuna.create_study(
-        storage=_storage(storage), study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
-    )
+    try:
+        return optuna.load_study(study_name=name, storage=at.storage, pruner=pruner)
+    except KeyError:  # there is none yet; others may make it at this moment
+        return optuna.create_study(
+            storage=at.storage, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
+        )
 
 
-def _storage(storage: Path | str) -> BaseStorage:
-    if isinstance(storage, str) and "://" in storage:
-        return get_storage(storage)
-    Path(storage).parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(storage)))
+def _check_begun(study: optuna.Study) -> None:
+    if not _count(study, TrialState.COMPLETE):
+        raise StudyError(f"tuning {study.study_name!r}: no trial is complete, so there is no best one; tune first")
 
 
 def _count(study: optuna.Study, *states: TrialState) -> int:
     return len(study.get_trials(deepcopy=False, states=states))
-
-
-def _process() -> str:
-    return f"{platform.node()}:{os.getpid()}"
-
-
-def _bury_dead_trials(study: optuna.Study) -> None:
-    """Trials of killed processes of this machine count as failed, so that their place in the study is made again."""
-    for trial in study.trials:
-        if trial.state == TrialState.RUNNING and _is_dead(trial):
-            study.tell(trial.number, state=TrialState.FAIL)
-
-
-def _is_dead(trial: FrozenTrial) -> bool:
-    node, _, pid = trial.user_attrs.get("process", f"{platform.node()}:0").rpartition(":")
-    if node != platform.node():
-        return False
-    if int(pid) in (0, os.getpid()):
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

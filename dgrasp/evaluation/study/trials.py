@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import optuna
 import pandas as pd
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 
+from dgrasp.evaluation.study.storage import open_journal
+from dgrasp.files import DamagedFileError
 from dgrasp.runs import Run
 
 SEARCHED = ("steps", "translation_rate", "rotation_rate", "translation_decay", "rotation_decay")
@@ -55,8 +55,11 @@ def _rows(policy: str, run: Run) -> list[dict[str, object]]:
 
 def _study(policy: str, run: Run) -> optuna.Study:
     run.summary  # noqa: B018 (raises if the run is not complete)
-    storage = JournalStorage(JournalFileBackend(str(run.path / "study.journal")))
-    return optuna.load_study(study_name=policy, storage=storage)
+    path = run.path / "study.journal"
+    try:
+        return optuna.load_study(study_name=policy, storage=open_journal(path))
+    except KeyError as error:
+        raise DamagedFileError(f"{path}: holds no study of {policy!r}; delete its folder and run again") from error
 
 
 def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

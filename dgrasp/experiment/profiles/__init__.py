@@ -5,28 +5,27 @@ A profile is data: one YAML file, validated key by key. The code is the same for
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from dgrasp.cell.config import CellConfig
-from dgrasp.config import Config
+from dgrasp.config import Config, check_plain_name, explain
 from dgrasp.data.config import DataConfig
 from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationConfig
+from dgrasp.files import UserFileError, parse_yaml
 from dgrasp.nerf.config import NerfConfig
-from dgrasp.sim.tasks.paper import task
+from dgrasp.sim.tasks.paper import check_findable, check_task
 from dgrasp.slopes.config import OptimizerConfig
-from dgrasp.twin.trials import TwinSettings
+from dgrasp.twin.reality import TwinConfig
+from dgrasp.twin.sweep import SweepConfig
+from dgrasp.twin.trials import TwinTrialsConfig
 from dgrasp.value.config import ValueConfig
 
 PROFILES = ("smoke", "laptop", "paper")
+PUBLISHABLE = ("laptop", "paper")  # the others are for trying things out: watermarked, and never published
 
 
 class Runtime(Config):
@@ -64,10 +63,21 @@ class Runtime(Config):
     )
 
 
+class TwinStages(Config):
+    """The twin in a profile: what reality adds, the trials of Table 2, the sweep over calibration errors."""
+
+    reality: TwinConfig = TwinConfig()
+    trials: TwinTrialsConfig = TwinTrialsConfig()
+    sweep: SweepConfig = SweepConfig()
+
+
 class Profile(Config):
     """All settings of one run of the experiment."""
 
-    name: str
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.-]*$",
+        description="letters, digits, . _ -: a folder of the build and of what is published",
+    )
     runtime: Runtime = Runtime()
     cell: CellConfig = CellConfig()
     data: DataConfig = DataConfig()
@@ -77,14 +87,19 @@ class Profile(Config):
     tuning: TuningConfig = TuningConfig()
     validation: ValidationConfig = ValidationConfig()
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
-    twin: TwinSettings = TwinSettings()
+    twin: TwinStages = TwinStages()
 
     @field_validator("data")
     @classmethod
     def _task(cls, data: DataConfig) -> DataConfig:
-        """Looked up here and not in DataConfig: recorded data can be read without their task's module."""
-        task(data.task)
+        """Its name alone: a task of one's own is imported when a scene is to be made, and not to read a profile."""
+        check_task(data.task)
         return data
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        return check_plain_name(name)  # folders are named after it
 
     @model_validator(mode="after")
     def _shares(self) -> Profile:
@@ -94,7 +109,7 @@ class Profile(Config):
         return self
 
 
-class ProfileError(ValueError):
+class ProfileError(UserFileError):
     """A profile is unknown or its file has settings that are not allowed; the message lists them all."""
 
 
@@ -112,54 +127,16 @@ def load_profile(name: str | Path) -> Profile:
         raise ProfileError(f"{path}: no such profile file")
     source = path or files("dgrasp.experiment.profiles").joinpath(f"{name}.yaml")
     try:
-        profile = Profile.model_validate(yaml.load(source.read_text(encoding="utf-8"), _UniqueKeys))
-    except yaml.YAMLError as error:
-        raise ProfileError(f"{source}: not valid YAML ({error})") from error
+        profile = Profile.model_validate(parse_yaml(source.read_bytes(), str(source)))
+    except UserFileError as error:
+        raise ProfileError(str(error)) from error
     except ValidationError as error:
-        raise ProfileError(_explain(str(source), error)) from error
+        raise ProfileError(explain(str(source), Profile, error)) from error
+    for task in (profile.data.task, *profile.validation.tasks, *profile.evaluation.tasks):
+        try:
+            check_findable(task)
+        except ValueError as error:
+            raise ProfileError(f"{source}: {error}") from error
     if path is not None and profile.name in PROFILES:
         raise ProfileError(f"{path}: name: {profile.name!r} is a shipped profile's; give yours another name")
     return profile
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML without repeated keys, of which the last would silently win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _explain(source: str, error: ValidationError) -> str:
-    lines = [f"{source}: {error.error_count()} setting(s) not allowed"]
-    for problem in error.errors():
-        where = ".".join(map(str, problem["loc"])) or "(top level)"
-        lines.append(f"  {where}: {problem['msg']}{_allowed_keys(problem) if problem['loc'] else ''}")
-    return "\n".join(lines)
-
-
-def _allowed_keys(problem: ErrorDetails) -> str:
-    if problem["type"] != "extra_forbidden":
-        return f" (got {problem.get('input')!r})"
-    models: list[type[Config]] = [Profile]
-    for part in problem["loc"][:-1]:
-        below = [m for model in models if part in model.model_fields for m in _configs(model.model_fields[part])]
-        chosen = [model for model in models if part in _tags(model)]  # which member of a union
-        models = below or chosen or models  # else a key of a mapping, or a place in a list
-    return f"; allowed: {', '.join(dict.fromkeys(name for model in models for name in model.model_fields))}"
-
-
-def _configs(field: FieldInfo | Any) -> list[type[Config]]:
-    """The settings that a field may hold, also inside mappings, lists and unions."""
-    annotation = field.annotation if isinstance(field, FieldInfo) else field
-    if isinstance(annotation, type) and issubclass(annotation, Config):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _configs(part)]
-
-
-def _tags(model: type[Config]) -> set[Any]:
-    """What pydantic calls this member of a union: its class, or the value of its literal field."""
-    return {model.__name__, *(value for f in model.model_fields.values() for value in get_args(f.annotation))}

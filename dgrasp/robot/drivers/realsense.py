@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.interface import FrozenCamera
 from dgrasp.robot.drivers.sockets import vendor_library
+from dgrasp.robot.limits import check_wait
 
 WARM_UP = 15  # frames that automatic exposure gets after start
 FLUSH = 4  # frames taken before the one that counts: those on their way when capture was called
@@ -33,10 +34,10 @@ class RealSenseCamera:
         """serial: which camera, where several are connected. timeout: s for one frame.
 
         device: an opened `pyrealsense2` device instead of one on the bus. Raises FrozenCamera if there is none or it
-        delivers no frames, ImportError without pyrealsense2.
+        delivers no frames, ImportError without pyrealsense2, ValueError for a timeout that is not finite.
         """
         self._rs = vendor_library("pyrealsense2")
-        self.timeout, self._last = timeout, (-1, b"")
+        self.timeout, self._last = check_wait("timeout", timeout), (-1, b"")
         device = device if device is not None else self._find(serial)
         self.serial = device.get_info(self._rs.camera_info.serial_number)
         self._sensor, profile = self._colour_stream(device, width, height, rate)

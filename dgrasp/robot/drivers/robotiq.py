@@ -11,7 +11,7 @@ import numpy as np
 from dgrasp.cell import gripper
 from dgrasp.cell.interface import SilentGripper
 from dgrasp.robot.drivers.sockets import peer_of
-from dgrasp.robot.safety import check_width
+from dgrasp.robot.limits import check_wait, check_width, check_within
 
 PORT = 63352  # the URCap's
 OPEN_COUNTS, CLOSED_COUNTS = 3, 228  # typical ends of a 2F-140; `calibrate` measures those of the one at hand
@@ -51,10 +51,13 @@ class RobotiqGripper:
         timeout: float = 2.0,
         move_seconds: float = 8.0,
     ) -> None:
-        """counts: at 140 mm and at 0 mm. timeout: s for one answer. Raises SilentGripper where nobody answers."""
-        if not 0 <= counts[0] < counts[1] <= 255:
-            raise ValueError(f"counts: expected 0 <= open < closed <= 255, got {counts}")
-        self.host, self.port, self.counts, self.move_seconds = host, port, counts, move_seconds
+        """counts: at 140 mm and at 0 mm. timeout: s for one answer. Raises SilentGripper where nobody answers.
+
+        ValueError for counts, and for waits that are not finite.
+        """
+        check_wait("timeout", timeout)
+        self.host, self.port, self.counts = host, port, check_counts(counts)
+        self.move_seconds = check_wait("move_seconds", move_seconds)
         self._lines = b""
         try:
             self._socket = socket.create_connection((host, port), timeout)
@@ -89,7 +92,9 @@ class RobotiqGripper:
         return self.counts
 
     def move(self, width: float, *, speed: float, force: float) -> float:
-        """See `Gripper.move`. Raises UnsafePose for a width that the gripper does not have."""
+        """See `Gripper.move`. Raises UnsafePose for a width, speed or force that the gripper does not have."""
+        check_within("grip speed", speed, gripper.SPEED_RANGE[1], "m/s")
+        check_within("grip force", force, gripper.FORCE_RANGE[1], "N")
         return self.width_of(self._go(self.counts_of(check_width(width)), speed=speed, force=force))
 
     def holds(self) -> bool:
@@ -163,6 +168,13 @@ class RobotiqGripper:
             ) from error
         answer, self._lines = self._lines[:length], self._lines[length:].lstrip()
         return answer.decode(errors="replace").strip()
+
+
+def check_counts(counts: tuple[int, int]) -> tuple[int, int]:
+    """Counts of the open and the closed gripper; raises ValueError."""
+    if not 0 <= counts[0] < counts[1] <= 255:
+        raise ValueError(f"counts: expected 0 <= open < closed <= 255, got {counts}")
+    return counts
 
 
 def _share(value: float, span: tuple[float, float]) -> int:

@@ -24,7 +24,7 @@ from dgrasp.cell.hand import tcp_pose
 from dgrasp.cell.interface import CellFault, ConnectionLost, ProtectiveStop
 from dgrasp.cell.workspace import BASE_POSITION
 from dgrasp.robot.drivers.sockets import answers, reach, vendor_library
-from dgrasp.robot.safety import SafetyLimits
+from dgrasp.robot.limits import SafetyLimits, check_posture, check_rigid, check_within
 
 RTDE_PORT, DASHBOARD_PORT, SECONDARY_PORT = 30004, 29999, 30002
 ROBOT_STATE, ROBOT_MODE_DATA = 16, 0  # kinds of message and of its parts on the secondary port, which sends at 10 Hz
@@ -103,8 +103,10 @@ class UrArm:
         return world_pose(self._report.getActualTCPPose())
 
     def move_joints(self, q: Float[np.ndarray, "6"], *, speed: float, acceleration: float) -> None:
-        """See `Arm.move_joints`. Raises ConnectionLost, ProtectiveStop."""
-        target = np.asarray(q, dtype=np.float64)
+        """See `Arm.move_joints`. Raises UnsafePose for what is not finite or above the limits, CellFault."""
+        target = check_posture(q)
+        check_within("joint speed", speed, self.limits.joint_speed, "rad/s")
+        check_within("acceleration", acceleration, self.limits.acceleration, "rad/s^2")
         with self._watched("joint motion"):
             self._start("moveJ", target.tolist(), speed, acceleration)
         away = float(np.abs(self.joints() - target).max())
@@ -114,7 +116,10 @@ class UrArm:
             )
 
     def move_line(self, T_world_tcp: Float[np.ndarray, "4 4"], *, speed: float, acceleration: float) -> None:
-        """See `Arm.move_line`. Raises ConnectionLost, ProtectiveStop."""
+        """See `Arm.move_line`. Raises UnsafePose for what is not finite or above the limits, CellFault."""
+        check_rigid(T_world_tcp)
+        check_within("linear speed", speed, self.limits.linear_speed, "m/s")
+        check_within("acceleration", acceleration, self.limits.acceleration, "m/s^2")
         with self._watched("straight motion"):
             self._start("moveL", controller_pose(T_world_tcp), speed, acceleration)
         away, turned = _distance(self.tcp(), T_world_tcp)
@@ -147,6 +152,7 @@ class UrArm:
         with contextlib.suppress(Exception):
             if self._alive() and self._control.isProgramRunning():
                 self._control.stopScript()
+        self._lost = self._lost or "arm: the connection was closed; open the cell anew"
         self._disconnect()
 
     def _disconnect(self) -> None:
@@ -238,7 +244,7 @@ class UrArm:
     def _check_force(self, rest: np.ndarray, name: str) -> None:
         """The CB3 estimates the force from motor currents, with a bias by payload: the change since rest counts."""
         force = float(np.linalg.norm(self._force() - rest))
-        if force > self.limits.contact_force:
+        if not force <= self.limits.contact_force:  # so that NaN stops the arm, too
             raise ProtectiveStop(
                 f"arm: stopped at {force:.0f} N on the tool in the {name}, the cap is {self.limits.contact_force:.0f} N"
             )

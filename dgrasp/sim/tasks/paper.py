@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import colorsys
 import importlib
+import importlib.util
+import sys
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -203,22 +205,40 @@ def _rgb(hue: float, saturation: float, value: float) -> tuple[float, float, flo
 TASKS: dict[str, Task] = {t.name: t for t in (SimpleTask(), ClutterTask(), NovelTask())}
 
 
+def check_task(name: str) -> str:
+    """A name that `task` may know: a shipped task's, or one of the form "module:Class", which is not imported.
+
+    Raises ValueError naming what exists.
+    """
+    module, colon, member = name.partition(":")
+    if name not in TASKS and not (colon and all(part.isidentifier() for part in (*module.split("."), member))):
+        raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}, or your own as 'module:Class'")
+    return name
+
+
+def check_findable(name: str) -> None:
+    """Whether the module of a task of one's own can be found, which runs nothing of it; raises ValueError if not."""
+    for module in own_module(name):
+        top = module.partition(".")[0]  # to find what is below it, its package would be imported
+        if top not in sys.modules and importlib.util.find_spec(top) is None:
+            raise ValueError(f"task {name!r} cannot be imported (no module named {top!r}); is its module on the path?")
+
+
 def task(name: str) -> Task:
     """A task by name, or one's own as "module:Class" (importable, so that worker processes find it too).
 
     Raises ValueError naming what exists, or what stands in the way of importing it.
     """
-    if name in TASKS:
+    if check_task(name) in TASKS:
         return TASKS[name]
     module, _, member = name.partition(":")
-    if member:
-        try:
-            found = getattr(importlib.import_module(module), member, None)
-        except ImportError as error:
-            raise ValueError(f"task {name!r} cannot be imported ({error}); is its module on the path?") from error
-        if isinstance(found, type) and issubclass(found, Task):
-            return found()
-    raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}, or your own as 'module:Class'")
+    try:
+        found = getattr(importlib.import_module(module), member, None)
+    except ImportError as error:
+        raise ValueError(f"task {name!r} cannot be imported ({error}); is its module on the path?") from error
+    if isinstance(found, type) and issubclass(found, Task):
+        return found()
+    raise ValueError(f"unknown task {name!r}: {module} has no subclass of Task of this name; tasks: {', '.join(TASKS)}")
 
 
 def own_module(name: str) -> tuple[str, ...]:

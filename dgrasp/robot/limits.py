@@ -1,0 +1,197 @@
+"""What a cell may do at most, and the checks of poses, postures, speeds, forces and waits that need no simulator.
+
+Every check either passes or raises UnsafePose with what was asked and what is allowed. Drivers use them, too.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field, model_validator
+
+from dgrasp.cell import gripper, ur10
+from dgrasp.cell.interface import UnsafePose
+from dgrasp.cell.transforms import orthonormal, pose_problem
+from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.config import Config
+
+Corner = tuple[float, float, float]
+LONGEST_WAIT = 600.0  # s; our choice: whoever waits longer has mistyped
+BOX_ROUNDING = 1e-4  # m; the optimizer clips candidates to the box's very faces, in float32
+
+
+class SafetyLimits(Config):
+    """What a cell may do at most. A lab narrows these; none of them is in the paper."""
+
+    low: Corner = Field(
+        default=(float(BOUNDS_LOW[0]), float(BOUNDS_LOW[1]), BOARD_TOP),
+        description="lowest corner of the box the TCP may grasp in, world, metres (the policies' workspace)",
+    )
+    high: Corner = Field(
+        default=(float(BOUNDS_HIGH[0]), float(BOUNDS_HIGH[1]), float(BOUNDS_HIGH[2])), description="highest corner"
+    )
+    minimum_height: float = Field(
+        default=BOARD_TOP + gripper.TIP_BEHIND + 0.002,
+        ge=BOARD_TOP + gripper.TIP_BEHIND,
+        description="lowest z of the TCP, world, m: fingertips close 15 mm ahead of it, 2 mm are left",
+    )
+    reach: float = Field(default=1.25, gt=0, le=1.3, description="of the flange from the shoulder, m (UR10: 1.3)")
+    joint_margin: float = Field(default=0.09, ge=0, lt=1, description="kept from the joints' limits, rad (5 degrees)")
+    tilt: float = Field(
+        default=math.radians(75), gt=0, lt=math.pi / 2, description="of the approach axis from straight down, rad"
+    )
+    joint_speed: float = Field(default=0.8, gt=0, le=2.0, description="of the fastest joint, rad/s")
+    linear_speed: float = Field(
+        default=0.25,
+        gt=0,
+        le=0.25,
+        description="of the TCP, on lines and in joint motions, m/s; reduced speed of ISO 10218-1",
+    )
+    acceleration: float = Field(default=1.5, gt=0, le=3.0, description="m/s^2 and rad/s^2")
+    contact_force: float = Field(default=60.0, gt=0, le=150, description="N on the TCP in free motion and approach")
+    grip_force: float = Field(default=80.0, ge=10, le=125, description="N per pad (2F-140: 10 to 125)")
+
+    @model_validator(mode="after")
+    def _box(self) -> SafetyLimits:
+        if not all(a < b for a, b in zip(self.low, self.high, strict=True)):
+            raise ValueError(f"low: every coordinate must be below high, got {self.low} and {self.high}")
+        widest = {name: type(self).model_fields[name].default for name in ("low", "high")}
+        if np.less(self.low, widest["low"]).any() or np.greater(self.high, widest["high"]).any():
+            raise ValueError(
+                f"low, high: the box {self.low} to {self.high} reaches beyond the policies' workspace, "
+                f"{widest['low']} to {widest['high']}; narrow it"
+            )
+        return self
+
+
+class MotionConfig(Config):
+    """How a grasp is executed. Not in the paper, slower than the simulated cell."""
+
+    joint_speed: float = Field(default=0.5, gt=0, description="of the fastest joint in free motion, rad/s")
+    linear_speed: float = Field(default=0.10, gt=0, description="of approach and lift, m/s")
+    acceleration: float = Field(default=0.5, gt=0, description="m/s^2 and rad/s^2")
+    approach_distance: float = Field(default=0.10, gt=0, le=0.5, description="pre-grasp behind the grasp, metres")
+    lift_height: float = Field(default=0.15, gt=0, le=0.5, description="straight up after closing, metres")
+    hold_seconds: float = Field(
+        default=3.0, ge=0, le=LONGEST_WAIT, description="still after lifting, for the operator to look"
+    )
+    grip_force: float = Field(default=40.0, gt=0, description="N per pad")
+    grip_speed: float = Field(default=0.10, gt=0, description="of the gap, m/s")
+    open_width: float = Field(default=gripper.OPENING, description="gap before the grasp, metres")
+
+
+def check_pose(T_world_tcp: Float[np.ndarray, "4 4"], limits: SafetyLimits) -> Float[np.ndarray, "4 4"]:
+    """The pose in float64, if it is rigid, inside the box, high enough and points down; raises UnsafePose."""
+    T = orthonormal(check_rigid(T_world_tcp))
+    for axis, value, low, high in zip("xyz", T[:3, 3], limits.low, limits.high, strict=True):
+        if not low - BOX_ROUNDING <= value <= high + BOX_ROUNDING:
+            raise UnsafePose(
+                f"refused: {axis} = {value:.4f} m is outside the workspace box, allowed are {low:.4f} to {high:.4f} m"
+            )
+    if not T[2, 3] >= limits.minimum_height:
+        raise UnsafePose(
+            f"refused: z = {T[2, 3]:.4f} m is below the minimum height of {limits.minimum_height:.4f} m, "
+            "the fingertips would meet the board"
+        )
+    tilt = math.acos(float(np.clip(-T[2, 2], -1, 1)))
+    if not tilt <= limits.tilt:
+        raise UnsafePose(
+            f"refused: the tool points {math.degrees(tilt):.0f} degrees away from straight down, "
+            f"allowed are {math.degrees(limits.tilt):.0f}"
+        )
+    return T
+
+
+def check_rigid(T_world_tcp: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
+    """A pose that is one; raises UnsafePose."""
+    if problem := pose_problem(T_world_tcp):
+        raise UnsafePose(f"refused: {problem}")
+    return T_world_tcp
+
+
+def check_posture(q: Float[np.ndarray, "6"]) -> Float[np.ndarray, "6"]:
+    """Six finite joint angles, rad, in float64; raises UnsafePose."""
+    posture = np.asarray(q, dtype=np.float64)
+    if posture.shape != (6,) or not np.isfinite(posture).all():
+        raise UnsafePose(f"refused: joint angles {posture.tolist()}, expected six finite numbers, in radians")
+    return posture
+
+
+def check_within(name: str, value: float, most: float, unit: str) -> float:
+    """A speed, acceleration or force above 0 and up to `most`; raises UnsafePose, for NaN too."""
+    if not 0 < value <= most:
+        raise UnsafePose(f"refused: {name} of {value:g} {unit}, allowed are more than 0 and up to {most:g} {unit}")
+    return value
+
+
+def check_wait(name: str, seconds: float) -> float:
+    """A wait that ends: more than 0 s, no more than LONGEST_WAIT; raises ValueError, for NaN too."""
+    if not 0 < seconds <= LONGEST_WAIT:
+        raise ValueError(f"{name}: {seconds:g} s, expected more than 0 and up to {LONGEST_WAIT:g} s")
+    return seconds
+
+
+def check_joints(path: Float[np.ndarray, "n 6"], limits: SafetyLimits) -> None:
+    """Joint limits and reach along a path of joint angles; raises UnsafePose."""
+    excess = np.abs(path).max(0) - (ur10.POSITION_LIMITS - limits.joint_margin)
+    joint = int(excess.argmax())
+    if not excess[joint] <= 0:  # so that NaN is refused, too; likewise below
+        worst = float(np.abs(path[:, joint]).max())
+        allowed = float(ur10.POSITION_LIMITS[joint] - limits.joint_margin)
+        raise UnsafePose(
+            f"refused: {ur10.JOINTS[joint]} would turn to {math.degrees(worst):.0f} degrees, "
+            f"allowed are {math.degrees(allowed):.0f} either way"
+        )
+    _refuse_beyond(float(_reaches(path).max()), limits)
+
+
+def check_reach(path: Float[np.ndarray, "n 6"], limits: SafetyLimits) -> None:
+    """Distance of the flange from the shoulder on the way of a joint motion; raises UnsafePose.
+
+    An arm that starts farther out may come back, but not go farther out on the way.
+    """
+    reaches = _reaches(path)
+    if not reaches.max() <= reaches[0]:
+        _refuse_beyond(float(reaches.max()), limits)
+
+
+def _reaches(path: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n"]:
+    return np.linalg.norm(ur10.forward(path)[:, :3, 3] - [0.0, 0.0, ur10.D1], axis=-1)
+
+
+def _refuse_beyond(reach: float, limits: SafetyLimits) -> None:
+    if not reach <= limits.reach:
+        raise UnsafePose(
+            f"refused: the flange would be {reach:.2f} m from the shoulder, allowed are {limits.reach:.2f} m"
+        )
+
+
+def check_width(width: float) -> float:
+    """A gap that the gripper has; raises UnsafePose."""
+    if not 0 <= width <= gripper.OPENING:
+        raise UnsafePose(f"refused: gripper width {width} m, allowed are 0 to {gripper.OPENING} m")
+    return width
+
+
+def check_motion(motion: MotionConfig, limits: SafetyLimits) -> None:
+    """Speeds, accelerations, forces, width and hold within their caps; raises UnsafePose for the first that is not."""
+    for name, unit in (
+        ("joint_speed", "rad/s"),
+        ("linear_speed", "m/s"),
+        ("acceleration", "m/s^2"),
+        ("grip_force", "N"),
+    ):
+        asked, allowed = getattr(motion, name), getattr(limits, name)
+        if not 0 < asked <= allowed:
+            raise UnsafePose(f"refused: {name} of {asked:g} {unit}, the cap is {allowed:g} {unit}")
+    slowest, fastest = gripper.SPEED_RANGE
+    if not slowest <= motion.grip_speed <= fastest:
+        raise UnsafePose(f"refused: grip_speed of {motion.grip_speed:g} m/s, the 2F-140 has {slowest:g} to {fastest:g}")
+    weakest, _ = gripper.FORCE_RANGE
+    if motion.grip_force < weakest:
+        raise UnsafePose(f"refused: grip_force of {motion.grip_force:g} N, the 2F-140 has no less than {weakest:g} N")
+    check_width(motion.open_width)
+    if not 0 <= motion.hold_seconds <= LONGEST_WAIT:
+        raise UnsafePose(f"refused: hold_seconds of {motion.hold_seconds:g} s, allowed are 0 to {LONGEST_WAIT:g} s")
