@@ -15,7 +15,7 @@ from tqdm import tqdm
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker, check_device, check_shares, run_on
 from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch
-from dgrasp.nerf.checkpoint import discard, restore, save
+from dgrasp.nerf.checkpoint import discard, load_weights, restore, save
 from dgrasp.nerf.config import NerfConfig, PretrainConfig
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.precision import settled_precision
@@ -176,11 +176,12 @@ def learning_rate_factor(config: PretrainConfig, step: int) -> float:
 def load_nerf(run: Run, device: str = "cpu") -> MVNeRF:
     """The trained Phi of a complete run, frozen: encoder and radiance fields as the pre-training left them.
 
-    Raises RunError for a run of another stage, DeviceError for a device that is not there.
+    Raises RunError for a run of another stage, DeviceError for a device that is not there, DamagedFileError for weights
+    that are not this model's.
     """
     check_device(device)
     if not isinstance(run.config, NerfConfig):
         raise RunError(f"{run.path}: expected a run of stage 'nerf', got one of stage {run.stage!r}")
     phi = MVNeRF(run.config)
-    phi.load_state_dict(run.load("weights", device))
+    load_weights(phi, run.load("weights", device), run.path / "weights.safetensors")
     return phi.to(device).requires_grad_(False).with_precision(run.config.precision_in_use)
