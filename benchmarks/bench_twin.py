@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dgrasp.cell.interface import UnsafePose
-from dgrasp.evaluation.attempt import Observer
+from dgrasp.cell.observer import Observer
 from dgrasp.robot.safety import SafetyLimits
 from dgrasp.robot.trials import PAPER_OBJECTS
 from dgrasp.twin.cell import TwinCell

@@ -9,18 +9,19 @@ scene; the scene goes on from where the full plan left it. Prints one row per ta
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
 from dgrasp import streams
-from dgrasp.evaluation.attempt import Observer
+from dgrasp.cell.observer import Observer
+from dgrasp.cell.outcome import Outcome
+from dgrasp.evaluation.attempt import attempt
 from dgrasp.evaluation.statistics import mcnemar
 from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.policies import GraspPolicy
-from dgrasp.sim.cell import Cell
+from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
 
 TASKS = {"simple": 5, "clutter": 5, "novel": 1}  # attempts in a scene
@@ -29,24 +30,25 @@ TASKS = {"simple": 5, "clutter": 5, "novel": 1}  # attempts in a scene
 def compare(full: GraspPolicy, pruned: GraspPolicy, observer: Observer, scenes: int, seed: int = 0) -> pd.DataFrame:
     """One row per attempt: success and planning seconds of both plans."""
     rows = []
-    with Cell() as cell, tqdm(total=len(TASKS) * scenes, unit="scene", mininterval=5) as progress:
+    with (
+        SimulatedCell(observer=observer) as cell,
+        tqdm(total=len(TASKS) * scenes, unit="scene", mininterval=5) as progress,
+    ):
         for name, attempts in TASKS.items():
             for index in range(scenes):
                 scene = task(name).scene(split="validation", index=index, seed=seed)
-                for attempt in range(attempts):
+                for number in range(attempts):
                     if not scene.objects:
                         break
-                    row: dict[str, object] = {"task": name, "scene": index, "attempt": attempt}
+                    row: dict[str, object] = {"task": name, "scene": index, "attempt": number}
                     for label, policy in (("pruned", pruned), ("full", full)):
-                        cell.reset(scene)
-                        views = observer.observe(cell)
-                        started = time.perf_counter()
-                        plan = policy.plan(views, streams.torch_generator(seed, "pruning", name, index, attempt))
-                        row[f"{label}_seconds"] = time.perf_counter() - started
-                        trial = cell.execute(plan.T_world_tcp.double().cpu().numpy())
-                        row[label] = trial.success
+                        cell.show(scene)
+                        starts = streams.torch_generator(seed, "pruning", name, index, number)
+                        made = attempt(cell, policy, starts, rehearse=False)
+                        row[f"{label}_seconds"] = made.seconds["plan"]
+                        row[label] = made.outcome is Outcome.SUCCESS
                     rows.append(row)
-                    scene = trial.scene_after
+                    scene = cell.scene
                 progress.update()
     return pd.DataFrame(rows)
 
@@ -70,7 +72,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--keep", nargs="+", default=["0:256", "4:64"], metavar="STEP:COUNT")
     options = parser.parse_args()
-    experiment = Experiment.at(options.profile, options.build)
+    experiment = Experiment.open(options.profile, options.build)
     keep = tuple(tuple(map(int, pair.split(":"))) for pair in options.keep)
     settings = experiment.profile.optimizer
     full, pruned = (

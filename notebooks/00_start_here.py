@@ -25,8 +25,8 @@
 # direction should be the direction the demonstrator moved.
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%
@@ -113,7 +113,7 @@ show_source(peg_in_hole.train_insertion_value)
 # Then 500 pegs climb what was learnt, from random poses all over the box, and this is all there is to it:
 
 # %%
-show_source(peg_in_hole.dock)
+show_source(peg_in_hole.insert)
 
 # %%
 demos = peg_in_hole.demonstrations(12, seed)

@@ -16,7 +16,7 @@
 # **Question.** What does the policy learn from?
 #
 # > **Box.** Makes Figure 3 and the demonstrations that all later notebooks train on. Needs no earlier notebook. Smoke
-# > one or two minutes on two cores, laptop ten, most of it physics; with `recorded` a sample of the scenes is made
+# > one or two minutes on two cores, laptop ten, most of it physics; with `published` a sample of the scenes is made
 # > again. Interrupt it and run it again: it goes on by scene.
 #
 # A UR10 with a Robotiq 2F-140 gripper stands at a workbench with upright prisms: in the paper those of the *simple*
@@ -26,8 +26,8 @@
 # object is gone, and the next of the five has its turn (Sec. 4.1).
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%
@@ -40,18 +40,17 @@ from dgrasp import sim, streams
 from dgrasp.cameras import Intrinsics
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.data.statistics import attempts_table, objects_table, poses_table
-from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.record import identical_scenes
 from dgrasp.report.figures.draw import show_view
 from dgrasp.report.figures.filmstrip import film
 from dgrasp.report.figures.pictures import picture
 from dgrasp.report.figures.plots import plot_demonstration
-from dgrasp.report.notebook import show_source, versions
+from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import save_output
 
-experiment = Experiment.at(profile, build, seed)
-run = experiment.demonstrations()
-made = experiment.training_data()  # the same, but for an experiment on record: of that, some scenes are made again
+experiment = open_experiment(profile, build, seed)
+run = experiment.example_scenes()
+made = experiment.demonstrations()  # the same, but for a published experiment: of that, some scenes are made again
 demos = DemonstrationSet(run, split="train")
 print(f"{len(demos)} training demonstrations here; what the models were trained on:", made.summary)
 print("{} of {} scene files here are byte for byte those of the models' training".format(*identical_scenes(run, made)))

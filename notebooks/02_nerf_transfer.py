@@ -16,7 +16,7 @@
 # **Question.** Can a network that has only learned to render unseen views of a scene tell where things are?
 #
 # > **Box.** Makes no figure of the paper; trains Φ, on which everything later stands. Needs notebook 1. Smoke a few
-# > minutes on two cores, laptop about 40; with `recorded` Φ is read. Resumes from its last checkpoint.
+# > minutes on two cores, laptop about 40; with `published` Φ is read. Resumes from its last checkpoint.
 #
 # Φ is an image-conditioned NeRF: unlike the classic NeRF it is not one network per scene. It reads the images, and
 # answers for *any* scene: at a point seen from a direction, what colour and what density? It is trained for novel view
@@ -24,8 +24,8 @@
 # reads.
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%
@@ -33,17 +33,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from dgrasp.data.demonstrations import DemonstrationSet
-from dgrasp.experiment.chain import Experiment
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.validation import novel_views
 from dgrasp.report.figures.plots import plot_novel_view
 from dgrasp.report.figures.probes import beside, plot_ray_knowledge, ray_knowledge, train_probes
-from dgrasp.report.notebook import show_source, summary_table, versions
+from dgrasp.report.notebook import open_experiment, show_source, summary_table, versions
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 run = experiment.nerf()
 phi = experiment.load_nerf()
-train, held_out = (DemonstrationSet(experiment.demonstrations(), split=split) for split in ("train", "validation"))
+train, held_out = (DemonstrationSet(experiment.example_scenes(), split=split) for split in ("train", "validation"))
 
 # %% [markdown]
 # ## The result first: views that nobody took

@@ -18,15 +18,15 @@
 #
 # > **Box.** Makes Figure 2, and trains Ψ three times: Base (main loss), dGrasp with quaternions and with 6D rotations
 # > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke a few minutes on two cores, laptop an hour and a half; with
-# > `recorded` the models are read. Resumes from its last checkpoint.
+# > `published` the models are read. Resumes from its last checkpoint.
 #
 # Ψ reads the frozen Φ at points around the gripper (42 in the paper; fewer at smoke and laptop) and returns one number.
 # Only its small *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses, in the same
 # order, from the same initial weights: only the loss differs.
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%
@@ -34,21 +34,20 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from dgrasp.data.demonstrations import DemonstrationSet
-from dgrasp.experiment.chain import Experiment
 from dgrasp.report.figures.pictures import picture
 from dgrasp.report.figures.plots import plot_labelled_poses, plot_queries, plot_slopes, policy_colour
 from dgrasp.report.figures.second_order import second_order_table
 from dgrasp.report.figures.slope_arrows import one_per_method, slope_arrows, slope_cosines
-from dgrasp.report.notebook import show_source, versions
+from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.slopes.exact import exact_slope_loss
 from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
 from dgrasp.value.queries import QueryPoints
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 runs = experiment.values()
 values = {name: experiment.load_value(name) for name in runs}
-held_out = DemonstrationSet(experiment.demonstrations(), split="validation")
+held_out = DemonstrationSet(experiment.example_scenes(), split="validation")
 
 # %% [markdown]
 # ## The result first: do the slopes point where the demonstrator went?

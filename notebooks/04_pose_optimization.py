@@ -16,7 +16,7 @@
 # **Question.** Do candidates find the grasp from anywhere, and does teaching slopes make more of them arrive?
 #
 # > **Box.** Makes Figures 1, 4, 5 and 6, and tunes the eight policies. Needs notebooks 1 to 3. Smoke two minutes on
-# > two cores, once the policies are tuned one; laptop 40 minutes; with `recorded` the tuned settings are read. The
+# > two cores, once the policies are tuned one; laptop 40 minutes; with `published` the tuned settings are read. The
 # > slope explorer at the end needs a running kernel; its picture does not.
 #
 # A policy is a trained value, a rotation representation (quaternion or 6D) and a schedule (translation first and then
@@ -24,8 +24,8 @@
 # tuned on validation scenes.
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%
@@ -36,7 +36,6 @@ import torch
 
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.evaluation.study.trials import SEARCHED, study_table, study_trials
-from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
 from dgrasp.policy.policies import policy_spec
 from dgrasp.report.explorer.explorer import Explorer
@@ -45,14 +44,14 @@ from dgrasp.report.figures import plots
 from dgrasp.report.figures.climbs import arrivals, convergence, final_values, record_climb, shown
 from dgrasp.report.figures.pictures import picture
 from dgrasp.report.figures.slope_arrows import slope_cosines
-from dgrasp.report.notebook import show_source, versions
+from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.slopes.climb import optimize_poses
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 tuned = experiment.tuning()
 policies = experiment.profile.evaluation.policies
-held_out = DemonstrationSet(experiment.demonstrations(), split="validation")
+held_out = DemonstrationSet(experiment.example_scenes(), split="validation")
 how_made = {"profile": experiment.profile.name, "runs": experiment.used(), "seed": seed}
 
 # %% [markdown]

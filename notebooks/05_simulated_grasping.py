@@ -16,15 +16,15 @@
 # **Question.** How often do the eight policies really lift something, and does teaching slopes help?
 #
 # > **Box.** Makes Table 1. Needs notebooks 1 to 4. Smoke a few minutes on two cores, laptop 45; with
-# > `recorded` the trials are read. Resumes scene by scene.
+# > `published` the trials are read. Resumes scene by scene.
 #
 # This is the paper's Sec. 5.1, read critically. Each plan is executed by the simulated arm. Success is the paper's: the
 # object is enveloped by the fingers and was lifted. All policies get the same scenes and the same starting poses, so
 # that comparisons are paired (by scene: after the first attempt its state depends on what the policy did).
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 
 # %%
@@ -33,17 +33,16 @@ import matplotlib.pyplot as plt
 from dgrasp.evaluation.statistics import success_rates
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment import replication
-from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
 from dgrasp.report.figures import plots
 from dgrasp.report.figures.climbs import shown
-from dgrasp.report.notebook import versions
+from dgrasp.report.notebook import open_experiment, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.success import printable, table_1
 from dgrasp.sim.objects import ycb
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 run = experiment.evaluation()
 trials = read_trials(run)
 settings, settings_name = experiment.profile.evaluation, experiment.profile.name
@@ -211,9 +210,10 @@ print(
 
 # %% [markdown]
 # What this does *not* show: another training seed may move a row by more than its interval, which covers scenes and
-# starts alone (`make seeds` finds out); and all scenes are of one seed (`make fresh` takes another). The simulator that
-# judges also made the demonstrations. At `smoke` a few minutes of training and a few attempts stand behind every row,
-# and its intervals say so. What was repeated of the experiment on record, and kept beside it:
+# starts alone (`dgrasp train-seeds` finds out); and all scenes are of one seed (`dgrasp eval-new-scenes` takes
+# another). The simulator that judges also made the demonstrations. At `smoke` a few minutes of training and a few
+# attempts stand behind every row, and its intervals say so. What was repeated of the published experiment, and kept
+# beside it:
 
 # %%
 kept = replication.kept(experiment)
@@ -224,7 +224,7 @@ if not kept:
 
 # %% [markdown]
 # Which stage failed where a plan did, on validation scenes:
-# `python -m dgrasp.experiment.diagnosis`. REPRODUCING.md has its
+# `dgrasp diagnose`. REPRODUCING.md has its
 # counts.
 #
 # ## Try it

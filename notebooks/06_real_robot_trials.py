@@ -17,16 +17,16 @@
 #
 # > **Box.** Makes Table 2, Figure 7 and a figure that the paper asks for: success against calibration error. **No robot
 # > moved for what ships.** The paper's numbers are the paper's, ours come from a digital twin, and the hardware's
-# > column stays empty until logs of real trials fill it (`hardware_logs`). Needs notebooks 1 to 4. `recorded`, the
-# > default, reads the runs on record; smoke takes two minutes on two cores.
+# > column stays empty until logs of real trials fill it (`hardware_logs`). Needs notebooks 1 to 4. `published`, the
+# > default, reads the published results; smoke takes two minutes on two cores.
 #
 # The paper presents ten everyday objects five times each. Two choices make real grasps safer: only poses that point
 # downwards are considered, and the chosen pose is shifted 1 cm along its approach axis against calibration errors (Sec.
 # 5.2).
 
 # %% tags=["parameters"]
-profile = "recorded"
-build = "../build/recorded"
+profile = "published"
+build = "../build/published"
 seed = 0
 hardware_logs = ""  # folder of a lab's own logs (*.jsonl), for Table 2
 
@@ -37,15 +37,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Markdown, display
 
-from dgrasp.experiment.chain import Experiment
 from dgrasp.report.figures.plots import plot_table
-from dgrasp.report.notebook import show_source, versions
+from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import save_output
 from dgrasp.report.tables.success import printable_2, table_2
 from dgrasp.robot.log import read_log
 from dgrasp.twin.trials import read_twin_trials
 
-experiment = Experiment.at(profile, build, seed)
+experiment = open_experiment(profile, build, seed)
 settings = experiment.profile
 run = experiment.twin_trials()
 logs = read_twin_trials(run)
@@ -77,12 +76,12 @@ save_output(
 table
 
 # %% [markdown]
-# ## One cell, four backends
+# ## One cell, five backends
 #
 # A policy gets calibrated views and gives a pose. It does not know whether `hardware` (ur-rtde, RealSense, Robotiq),
-# the `twin` (PyBullet), a `replay` of a log or the `loopback` of the driver tests stands behind. Logs know: their first
-# line names the backend, each line is chained to the one before, and only a log of backend `hardware` can fill the
-# hardware's column.
+# the `twin` (PyBullet with what reality adds), the `simulation` of Table 1, a `replay` of a log or the `loopback` of
+# the driver tests stands behind. Logs know: their first line names the backend, each line is chained to the one before,
+# and only a log of backend `hardware` can fill the hardware's column.
 
 # %%
 from dgrasp.cell.interface import BACKENDS, RobotCell, banner
@@ -116,7 +115,7 @@ objects
 # settings that the errors are drawn from, not one error.
 
 # %%
-from dgrasp.sim.cell import Cell
+from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import TwinConfig
 
@@ -129,9 +128,9 @@ with TwinCell(settings.twin.reality, settings.cell, large, seed) as cell:
         metres, degrees = cell.reality.off
         top.imshow(cell.observe().images[0])
         top.set_title(f"{name}\ncamera off by {1e3 * metres:.0f} mm, {degrees:.1f}°")
-        with Cell(settings.cell) as plain:
-            plain.reset(cell.scene)
-            bottom.imshow(cell.observer.observe(plain).images[0])
+        with SimulatedCell(settings.cell, large) as plain:
+            plain.show(cell.scene)
+            bottom.imshow(plain.observe().images[0])
 for ax in axes.flat:
     ax.set_axis_off()
 
@@ -213,8 +212,8 @@ save_output(
 
 # %% [markdown]
 # Calibration is not all that stands between the cell of training and this one: the looks are others, too. What each of
-# them costs (for dGrasp on record most of all the texture of the bench) is what `benchmarks/twin_looks.py` measures;
-# REPRODUCING.md has its numbers.
+# them costs (for the published dGrasp most of all the texture of the bench) is what `benchmarks/twin_looks.py`
+# measures; REPRODUCING.md has its numbers.
 #
 # ## Calibrating one's own camera
 #
@@ -286,7 +285,7 @@ if has_opencv:
 #
 # A folder of photographs with known cameras (`transforms.json`, nerfstudio's layout) is enough to get ranked grasps:
 # `rank_grasps(folder, policy, width=...)`, or
-# `python -m dgrasp.experiment.plan_from_images FOLDER` (with the policies on record).
+# `dgrasp plan-from-images FOLDER` (with the published policies).
 # Here the exporter writes two views of the twin, and the function reads them like anybody's photographs.
 
 # %%
@@ -296,7 +295,7 @@ from dgrasp.report.figures.draw import draw_gripper, show_view
 
 known = settings.evaluation.policies
 policy = "dgrasp_quat_sync" if "dgrasp_quat_sync" in known else known[-1]
-photos = experiment.build / "own_images"
+photos = experiment.workspace / "photographs"
 with TwinCell(settings.twin.reality, settings.cell, experiment.observer, seed) as cell:
     cell.present(shown[0], 1)
     write_transforms(cell.observe(), photos)
@@ -310,8 +309,8 @@ ranked.table.round(3)
 
 # %% [markdown]
 # Photographs of one's own need: two of them, from opposite sides, about 0.8 m away; lens distortion removed; poses in
-# the cell's world frame (or `T_world_capture`, from a calibration board). A missing file, missing intrinsics, an image
-# of another size than its intrinsics and a camera that looks elsewhere are each refused by name.
+# the cell's world frame (or `T_world_capture`, from a calibration board). What cannot be used is refused in one line
+# that names file, frame and key: `OWN_IMAGES.md` lists it.
 #
 # ## What a lab has to do on its own cell
 #
@@ -319,8 +318,8 @@ ranked.table.round(3)
 #    board's middle; the controller's own x and y run the other way): the board, 0.684 m along x and 0.640 m along y,
 #    with its centre at (0.655, 0) m and its top at -12.5 mm; the table's top another 12.5 mm lower. On the pendant:
 #    payload of gripper and camera (about 1.1 kg), safety planes, force limits.
-# 1. [ ] `make env` (or `pip install .[robot]` in an environment of yours), and the system library `libusb-1.0-0` for
-#    the camera.
+# 1. [ ] `make env` (or `pip install .[companion,robot]` in an environment of yours), and the system library
+#    `libusb-1.0-0` for the camera.
 # 2. [ ] Mount the camera on the wrist where the model of the hand has it: the colour sensor 62 mm to the side (tool y),
 #    35 mm along tool x, 40 mm ahead of the flange. Collisions are checked with it there; more than 20 mm off, and the
 #    cell is refused. Standing cameras are in no model: keep them out of the arm's way. Read the `SafetyLimits` one by
@@ -413,7 +412,7 @@ ranked.table.round(3)
 # The file begins `arm: 192.0.2.7`; edit it by hand where the cell differs (`gripper`, `motion`). Steps 8 to 10:
 #
 # ```python
-# from dgrasp.experiment.chain import Experiment
+# from dgrasp import Experiment
 # from dgrasp.report.tables.success import table_2
 # from dgrasp.robot.devices import CONFIRMATION
 # from dgrasp.robot.hardware import open_cell
@@ -421,7 +420,7 @@ ranked.table.round(3)
 # from dgrasp.experiment.plan_from_images import ResizeToTraining
 #
 # names = ("base_quat_sync", "dgrasp_quat_sync")
-# experiment = Experiment.at("recorded", "build/recorded")
+# experiment = Experiment.open("published", "build/published")
 # width = experiment.observer.width  # of the training images; the camera's are finer
 # config = HardwareConfig.read(Path("cell.yaml"))
 # policies = {name: ResizeToTraining(for_real_robot(experiment.policy(name), config.limits), width) for name in names}
@@ -450,8 +449,8 @@ print(f"{len(series.trials())} trials for two policies; the operator sees: {firs
 # presentation of each object. In red the grasp that was executed, or refused.
 
 # %%
+from dgrasp.cell.transforms import pose_matrix
 from dgrasp.robot.replay import ReplayCell
-from dgrasp.robot.trials import pose_matrix
 from dgrasp.twin.trials import IMAGES
 
 pictured = next((name for name in settings.twin.trials.pictured if name in logs), policy)

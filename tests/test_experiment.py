@@ -15,6 +15,7 @@ from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment import diagnosis, record, replication
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.store import Build, Record, RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import RunError
 
@@ -22,9 +23,9 @@ MICRO = Path(__file__).parent / "data" / "micro.yaml"
 COMPARED = ("trials.csv", "weights.safetensors", "readout.safetensors", "metrics.jsonl", "done.json")
 CHAIN = """
 import sys
-from dgrasp.experiment import Experiment
+from dgrasp.experiment.chain import Experiment
 if __name__ == "__main__":
-    Experiment.at(sys.argv[1], sys.argv[2], seed=int(sys.argv[3])).evaluation()
+    Experiment.open(sys.argv[1], sys.argv[2], seed=int(sys.argv[3])).evaluation()
 """
 
 
@@ -119,48 +120,51 @@ def test_a_truncated_weights_file_is_named_and_costs_nothing_else(chain, undistu
 
 
 @pytest.fixture(scope="module")
-def recorded(undisturbed, tmp_path_factory):
-    """The undisturbed experiment, and the folder it was recorded in."""
-    folder = tmp_path_factory.mktemp("record") / "runs"
-    experiment = Experiment.at(str(MICRO), undisturbed)
+def published(undisturbed, tmp_path_factory):
+    """The undisturbed experiment, and the folder it was published in."""
+    experiment = Experiment.open(str(MICRO), undisturbed)
     experiment.twin_trials()
     experiment.calibration_sweep()
-    record.save(experiment, folder)
-    return experiment, folder
+    return experiment, record.publish(experiment, tmp_path_factory.mktemp("published"))
+
+
+def reading(folder, workspace):
+    record = Record(folder, workspace)
+    return Experiment(record.profile, record, record.seed)
 
 
 @pytest.mark.slow
-def test_a_record_gives_back_what_was_computed(recorded, tmp_path):
-    made, folder = recorded
-    read = record.RecordedExperiment.read(tmp_path, folder)
+def test_a_record_gives_back_what_was_computed(published, tmp_path):
+    made, folder = published
+    read = reading(folder, tmp_path)
     assert read.profile == made.profile
     for stage in ("evaluation", "nerf"):
         assert getattr(read, stage)().summary == getattr(made, stage)().summary
     assert read_trials(read.evaluation()).equals(read_trials(made.evaluation()))
     name = made.profile.evaluation.policies[-1]
     assert read.optimizer(name) == made.optimizer(name)
-    views = DemonstrationSet(read.demonstrations(), split="validation")[0].views
+    views = DemonstrationSet(read.example_scenes(), split="validation")[0].views
     plans = [e.policy(name).plan(views, torch.Generator().manual_seed(0)) for e in (made, read)]
     assert torch.equal(plans[0].T_world_tcp, plans[1].T_world_tcp)
     assert not list(folder.rglob("checkpoint*"))
 
 
 @pytest.mark.slow
-def test_a_record_names_the_demonstrations_of_the_training_and_not_those_made_again(recorded, tmp_path):
-    made, folder = recorded
-    read = record.RecordedExperiment.read(tmp_path, folder)
+def test_a_record_names_the_demonstrations_of_the_training_and_not_those_made_again(published, tmp_path):
+    made, folder = published
+    read = reading(folder, tmp_path)
     assert read.used()["demonstrations"].fingerprint == made.demonstrations().fingerprint
-    assert read.training_data().summary == made.demonstrations().summary
-    again = read.demonstrations()
-    same, scenes = record.identical_scenes(again, read.training_data())
+    assert read.demonstrations().summary == made.demonstrations().summary
+    again = read.example_scenes()
+    same, scenes = record.identical_scenes(again, read.demonstrations())
     assert same == scenes == made.profile.data.train_scenes + made.profile.data.validation_scenes
     assert not list(folder.rglob("*.npz"))
 
 
 @pytest.mark.slow
-def test_plans_that_fail_are_put_down_to_a_stage(recorded, tmp_path):
-    _, folder = recorded
-    read = record.RecordedExperiment.read(tmp_path, folder)
+def test_plans_that_fail_are_put_down_to_a_stage(published, tmp_path):
+    _, folder = published
+    read = reading(folder, tmp_path)
     found = diagnosis.diagnose_all(read, replication.CONTRAST, ("simple",), scenes=3)
     assert len(found) == 6 and set(found["stage"]) <= set(diagnosis.STAGES)
     assert (found["stage"].eq("lifted") == found["outcome"].eq("success")).all()
@@ -173,10 +177,10 @@ def test_plans_that_fail_are_put_down_to_a_stage(recorded, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_model_card_says_what_the_runs_say(recorded):
-    made, folder = recorded
+def test_the_model_card_says_what_the_runs_say(published):
+    made, folder = published
     card = (folder / "model_card.md").read_text(encoding="utf-8")
-    assert record.recorded_profile(folder) == made.profile
+    assert Record(folder, folder).profile == made.profile
     for run in (made.nerf(), *made.values().values()):
         (weights,) = run.path.glob("*.safetensors")
         assert f"{run.path.name}/{weights.name}" in card and (folder / run.path.name / weights.name).is_file()
@@ -190,82 +194,79 @@ def test_the_model_card_says_what_the_runs_say(recorded):
 
 
 @pytest.mark.slow
-def test_a_record_that_was_edited_or_is_missing_is_refused(recorded, tmp_path):
-    _, original = recorded
+def test_a_record_that_was_edited_or_is_missing_is_refused(published, tmp_path):
+    _, original = published
     folder = tmp_path / "runs"
     shutil.copytree(original, folder)
     (run,) = folder.glob("nerf-*/run.json")
     run.write_text(run.read_text().replace('"hidden": 32', '"hidden": 33'))
-    read = record.RecordedExperiment.read(tmp_path, folder)
+    read = reading(folder, tmp_path)
     with pytest.raises(DamagedFileError, match=r"nerf-.*has been edited"):
         read.nerf()
     shutil.rmtree(run.parent)
     with pytest.raises(
-        record.RecordError,
-        match=r"no run of stage 'nerf' on record; stages: calibration-sweep, demonstrations, evaluation, tuning-",
+        RecordError,
+        match=r"no run of stage 'nerf' there; stages: calibration-sweep, demonstrations, evaluation, tuning-",
     ):
-        record.RecordedExperiment.read(tmp_path, folder).nerf()
-    with pytest.raises(record.RecordError, match="seed: 1 asked"):
-        record.RecordedExperiment.read(tmp_path, folder, seed=1)
-    with pytest.raises(record.RecordError, match="no experiment is on record there"):
-        record.RecordedExperiment.read(tmp_path, tmp_path / "nowhere")
+        reading(folder, tmp_path).nerf()
+    with pytest.raises(RecordError, match="no published experiment there"):
+        reading(tmp_path / "nowhere", tmp_path)
 
 
 @pytest.mark.slow
-def test_recording_computes_nothing_and_keeps_the_old_record(recorded, tmp_path):
+def test_publishing_computes_nothing_and_keeps_what_was_there(published, tmp_path):
     """A stage that is missing, or a change of the code since, is told and not computed."""
-    made, original = recorded
-    folder = tmp_path / "runs"
+    made, original = published
+    folder = tmp_path / "micro" / "seed-0"
     shutil.copytree(original, folder)
     build = tmp_path / "build"
-    shutil.copytree(made.build, build)
+    shutil.copytree(made.workspace, build)
     (done,) = build.glob("runs/evaluation-*/done.json")
     done.unlink()
     stages = sorted(path.name for path in (build / "runs").iterdir())
     with pytest.raises(RunError, match=r"evaluation-\w+: this stage is not complete"):
-        record.save(Experiment(made.profile, build, made.seed), folder)
+        record.publish(Experiment(made.profile, Build(build), made.seed), tmp_path)
     assert sorted(path.name for path in (build / "runs").iterdir()) == stages and not done.exists()
-    assert record.RecordedExperiment.read(tmp_path, folder).evaluation().complete
-    with pytest.raises(record.RecordError, match="is on record already"):
-        record.save(record.RecordedExperiment.read(tmp_path, folder), folder)
-    with pytest.raises(record.RecordError, match="'micro' is for trying things out"):
-        record.save(made)
-    record.save(made, folder)
+    assert reading(folder, tmp_path).evaluation().complete
+    with pytest.raises(RecordError, match="is published already"):
+        record.publish(reading(folder, tmp_path), tmp_path)
+    with pytest.raises(RecordError, match="'micro' is for trying things out"):
+        record.publish(made)
+    assert record.publish(made, tmp_path) == folder
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in original.iterdir())
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".runs")] == []
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["seed-0"]
 
 
 @pytest.mark.slow
-def test_a_record_too_large_leaves_the_old_one(recorded, tmp_path, monkeypatch):
-    experiment, original = recorded
-    folder = tmp_path / "runs"
+def test_an_experiment_too_large_leaves_what_was_there(published, tmp_path, monkeypatch):
+    experiment, original = published
+    folder = tmp_path / "micro" / "seed-0"
     shutil.copytree(original, folder)
     before = sorted(path.name for path in folder.iterdir())
     monkeypatch.setattr(record, "LARGEST_MIB", 0.01)
-    with pytest.raises(record.RecordError, match=r"MiB to record, at most 0.01 are allowed"):
-        record.save(experiment, folder)
+    with pytest.raises(RecordError, match=r"MiB to publish, at most 0.01 are allowed"):
+        record.publish(experiment, tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
 @pytest.mark.slow
-def test_fresh_scenes_and_other_training_seeds(recorded, tmp_path, monkeypatch):
-    made, folder = recorded
-    read = record.RecordedExperiment.read(tmp_path, folder)
+def test_new_scenes_and_other_training_seeds(published, tmp_path, monkeypatch):
+    made, folder = published
+    read = reading(folder, tmp_path)
     policies = replication.CONTRAST
     with pytest.raises(ValueError, match="scene_seed: 0 is the experiment's own"):
-        replication.evaluate_fresh(read, 0)
-    fresh = replication.evaluate_fresh(read, 7, policies)
-    trials = read_trials(fresh)
+        replication.evaluate_new_scenes(read, 0)
+    new = replication.evaluate_new_scenes(read, 7, policies)
+    trials = read_trials(new)
     assert set(trials["policy"]) == set(policies) and set(trials["seed"]) == {7}
-    table = replication.agreement(read, fresh)
+    table = replication.agreement(read, new)
     assert set(table["policy"]) == set(policies) and table["p"].between(0, 1).all()
-    place = tmp_path / "replications" / "scenes-7.json"
-    replication.keep(table, replication.verdict(table), read, place)
-    stated = replication.kept(read, place.parent)["scenes-7"]
+    place = replication.keep(table, replication.verdict(table), read, "scenes-7", tmp_path / "replications")
+    stated = replication.kept(read, tmp_path / "replications")["scenes-7"]
     assert len(stated["rows"]) == len(table) and "agree within their intervals" in stated["said"]
     place.write_text(place.read_text().replace(read.evaluation().fingerprint, "another"))
-    assert replication.kept(read, place.parent) == {}, "of another record"
-    again = replication.train_again(read, [0, 1])
+    assert replication.kept(read, tmp_path / "replications") == {}, "of another experiment"
+    again = replication.train_seeds(read, [0, 1])
     assert list(again["seed"]) == [0, 1]
     other = replication._value(read, "base", 1)
     assert other.seed == 1 and other.config == made.value("base").config

@@ -1,6 +1,7 @@
-"""What make decides: the order of the notebooks, what is stale, and what it says about bad input.
+"""What make does: it makes the environment where that is due, and calls `dgrasp` (which decides what is stale).
 
-The rules are tried in a small repository whose interpreter is a script: it notes its arguments and touches the output.
+The rules are tried in a small repository whose interpreter and whose environment script are stand-ins that note their
+calls.
 """
 
 from __future__ import annotations
@@ -8,47 +9,54 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from dgrasp.experiment import record
+from dgrasp.cli.options import PUBLISHED
+from dgrasp.experiment.profiles import PROFILES
 
 INTERPRETER = """\
 #!/bin/sh
 echo "$@" >> calls
 case "$*" in *"$FAIL_AT"*) exit 1;; esac
-case "$3" in run) mkdir -p "$(dirname "$5")"; touch "$5";; esac
 """
+ENVIRONMENT = """\
+echo "installing [$EXTRAS] with ${LOCK:-no lock}" >> calls
+mkdir -p "$VENV/bin"
+cp interpreter "$VENV/bin/python"
+"""
+OLD_NAMES = {"record": "publish", "fresh": "eval-new-scenes", "seeds": "train-seeds"}
 
 
-@pytest.fixture
-def names(root) -> list[str]:
-    return variable(root, "NOTEBOOKS").split()
-
-
-@pytest.fixture(params=["plain", "with space"])
-def repository(root: Path, tmp_path: Path, names: list[str], request) -> Path:
-    """A repository that `make` takes for one with a complete environment."""
+@pytest.fixture(params=["plain", "with space", "O'Neil's (Größe, 50% & #1)"])
+def repository(root: Path, tmp_path: Path, request) -> Path:
+    """A repository with stand-ins and without an environment."""
     copy = tmp_path / request.param
-    for folder in ("notebooks", "dgrasp", "tools", ".venv/bin"):
+    for folder in ("notebooks", "dgrasp", "tools"):
         (copy / folder).mkdir(parents=True)
-    for file in ("Makefile", "requirements.lock", "pyproject.toml", "tools/environment.sh"):
+    for file in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(root / file, copy / file)
     (copy / "dgrasp" / "__init__.py").touch()
-    for name in names:
-        (copy / "notebooks" / f"{name}.py").touch()
-    python = copy / ".venv" / "bin" / "python"
-    python.write_text(INTERPRETER)
-    python.chmod(0o755)
-    age(copy, 100)
-    (copy / ".venv" / ".installed").write_text(f"{copy} [{variable(root, 'EXTRAS')}] requirements.lock\n")
+    (copy / "tools" / "environment.sh").write_text(ENVIRONMENT)
+    (copy / "interpreter").write_text(INTERPRETER)
+    (copy / "interpreter").chmod(0o755)
     return copy
 
 
+@pytest.fixture
+def ready(repository: Path) -> Path:
+    """The same with its environment."""
+    assert make(repository, "env").returncode == 0
+    assert calls(repository) == [INSTALLED]
+    return repository
+
+
+INSTALLED = "installing [notebooks,dev,export,distributed,robot] with requirements.lock"
+
+
 def make(folder: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-    inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE")}
+    inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "CI")}
     environment = {**inherited, "FAIL_AT": "nowhere", **variables}
     command = ["make", "-C", str(folder), *arguments]
     return subprocess.run(command, cwd=cwd or folder, env=environment, capture_output=True, text=True, timeout=60)
@@ -58,144 +66,143 @@ def variable(folder: Path, name: str) -> str:
     return make(folder, "-s", "--no-print-directory", "--eval", f"show: ; @echo $({name})", "show").stdout.strip()
 
 
-def age(folder: Path, seconds: float) -> None:
-    """Make everything in the folder look older."""
-    for path in folder.rglob("*"):
-        moment = path.stat().st_mtime - seconds
-        os.utime(path, (moment, moment))
-
-
 def calls(repository: Path) -> list[str]:
-    """Stems of the notebooks that were run since the last look."""
+    """What was called since the last look."""
     log = repository / "calls"
     lines = log.read_text().splitlines() if log.exists() else []
     log.unlink(missing_ok=True)
-    return [Path(line.split()[3]).stem for line in lines]
+    return lines
 
 
 @pytest.mark.parametrize("jobs", ["-j1", "-j8"])
-def test_runs_all_notebooks_in_order_and_then_nothing(repository, names, tmp_path, jobs):
+def test_the_environment_is_made_first_and_once(repository, tmp_path, jobs):
     first = make(repository, jobs, "reproduce", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
-    assert calls(repository) == names == sorted(names)
-    built = [path.stem for path in (repository / "build" / "smoke" / "notebooks").iterdir()]
-    assert sorted(built) == names
-
+    assert calls(repository) == [INSTALLED, "-m dgrasp reproduce --profile smoke"]
     second = make(repository, jobs, "reproduce", cwd=tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert calls(repository) == ["-m dgrasp reproduce --profile smoke"], "which decides what is to be run"
+
+
+@pytest.mark.parametrize("file", ["requirements.lock", "pyproject.toml", "tools/environment.sh"])
+def test_the_environment_goes_by_content(ready, file):
+    (ready / file).touch()
+    make(ready, "env")
+    assert calls(ready) == []
+    with open(ready / file, "a") as handle:
+        handle.write("# other\n")
+    make(ready, "env")
+    assert calls(ready) == [INSTALLED]
+
+
+def test_the_environment_is_made_again_for_other_parts_or_another_place(ready):
+    make(ready, "env", "EXTRAS=dev,robot")
+    assert calls(ready) == ["installing [dev,robot] with requirements.lock"]
+    make(ready, "env", "EXTRAS=dev,robot", "LOCK=")
+    assert calls(ready) == ["installing [dev,robot] with no lock"]
+    make(ready, "env", "EXTRAS=dev,robot", "LOCK=")
+    assert calls(ready) == []
+    moved = ready.rename(ready.with_name("moved"))
+    make(moved, "env", "EXTRAS=dev,robot", "LOCK=")
+    assert calls(moved) == ["installing [dev,robot] with no lock"]
+
+
+def test_an_environment_that_failed_is_made_again(repository):
+    (repository / "tools" / "environment.sh").write_text("exit 1\n")
+    assert make(repository, "reproduce").returncode != 0
     assert calls(repository) == []
-    assert "up to date" in second.stdout
+    (repository / "tools" / "environment.sh").write_text(ENVIRONMENT)
+    assert make(repository, "env").returncode == 0
+    assert calls(repository) == [INSTALLED]
 
 
-def test_a_touched_notebook_is_run_again_with_what_follows(repository, names):
-    make(repository, "reproduce")
-    calls(repository)
-    age(repository, 50)
-    (repository / "notebooks" / f"{names[3]}.py").touch()
-    make(repository, "reproduce")
-    assert calls(repository) == names[3:]
+@pytest.mark.parametrize(
+    ("arguments", "called"),
+    [
+        (["reproduce", "PROFILE=laptop"], "reproduce --profile laptop"),
+        (["reproduce", "PROFILE=mine.yaml", "ARGS=--only 04 05"], "reproduce --profile mine.yaml --only 04 05"),
+        (["figures"], "figures"),
+        (["publish", "PROFILE=laptop"], "publish --profile laptop"),
+        (["eval-new-scenes"], "eval-new-scenes --scene-seed 11"),
+        (["eval-new-scenes", "SCENE_SEED=5", "REPLICATION_ARGS=--keep"], "eval-new-scenes --scene-seed 5 --keep"),
+        (["train-seeds", "SEEDS=3 4", "ARGS=--repetitions 5"], "train-seeds --seeds 3 4 --repetitions 5"),
+        (["doctor", "ARGS=--json"], "doctor --json"),
+    ],
+)
+def test_targets_call_the_command(ready, arguments, called):
+    assert make(ready, *arguments).returncode == 0
+    assert calls(ready) == [f"-m dgrasp {called}"]
 
 
-def test_another_experiment_on_record_makes_its_notebooks_again(repository, names):
-    stated = repository / "figures" / "runs" / "profile.json"
-    stated.parent.mkdir(parents=True)
-    stated.touch()
-    for profile in ("recorded", "smoke"):
-        make(repository, "reproduce", f"PROFILE={profile}")
-    calls(repository)
-    age(repository, 50)
-    stated.touch()
-    (repository / ".venv" / ".installed").touch()
-    make(repository, "reproduce", "PROFILE=smoke")
-    assert calls(repository) == []
-    make(repository, "reproduce", "PROFILE=recorded")
-    assert calls(repository) == names
+@pytest.mark.parametrize(("old", "new"), OLD_NAMES.items())
+def test_old_names_say_the_new_ones_and_do_as_they(ready, old, new):
+    make(ready, new, "PROFILE=laptop", "REPLICATION_ARGS=--keep")
+    expected = calls(ready)
+    done = make(ready, old, "PROFILE=laptop", "REPLICATION_ARGS=--keep")
+    assert done.returncode == 0
+    assert f"`make {old}` is called `make {new}` now" in done.stderr
+    assert calls(ready) == expected and f"-m dgrasp {new}" in expected[0]
 
 
-@pytest.mark.parametrize("changed", ["dgrasp/__init__.py", "requirements.lock"])
-def test_a_changed_package_runs_everything_again(repository, names, changed):
-    make(repository, "reproduce")
-    calls(repository)
-    age(repository, 50)
-    (repository / changed).touch()
-    (repository / ".venv" / ".installed").touch()
-    make(repository, "reproduce")
-    assert calls(repository) == names
+def test_tests_follow_the_notebooks_in_smoke(ready):
+    make(ready, "test", "PROFILE=laptop", "PYTEST_ARGS=-k poses")
+    assert calls(ready) == ["-m dgrasp reproduce --profile smoke", "-m pytest -k poses"]
+    assert make(ready, "test", FAIL_AT="reproduce").returncode != 0
+    assert calls(ready) == ["-m dgrasp reproduce --profile smoke"], "no tests of a build that failed"
 
 
-def test_after_a_failure_the_next_run_goes_on_there(repository, names):
-    failed = make(repository, "-j8", "reproduce", FAIL_AT=names[2])
-    assert failed.returncode != 0
-    assert calls(repository) == names[:3]
-    assert make(repository, "reproduce").returncode == 0
-    assert calls(repository) == names[2:]
+def test_ci_is_told_all(ready):
+    make(ready, "reproduce", CI="true")
+    assert calls(ready) == ["-m dgrasp --debug reproduce --profile smoke"]
 
 
-def test_profiles_are_built_apart(repository, names):
-    make(repository, "reproduce")
-    calls(repository)
-    make(repository, "reproduce", "PROFILE=laptop")
-    assert (repository / "build" / "laptop" / "notebooks" / f"{names[-1]}.ipynb").exists()
-    assert calls(repository) == names
+def test_clean_removes_one_profile(ready):
+    for profile in ("smoke", "laptop"):
+        (ready / "build" / profile / "notebooks").mkdir(parents=True)
+    make(ready, "clean")
+    assert [path.name for path in (ready / "build").iterdir()] == ["laptop"]
+    assert make(ready, "clean", "PROFILE=mine.yaml").returncode != 0
+    assert calls(ready) == []
 
 
-def test_clean_removes_one_profile(repository):
-    make(repository, "reproduce")
-    make(repository, "reproduce", "PROFILE=laptop")
-    make(repository, "clean")
-    assert [path.name for path in (repository / "build").iterdir()] == ["laptop"]
-
-
-@pytest.mark.parametrize("target", ["reproduce", "test", "help"])
-def test_unknown_profile(repository, target):
-    result = make(repository, target, "PROFILE=huge")
+@pytest.mark.parametrize("profile", ["huge", "", ".."])
+@pytest.mark.parametrize("target", ["reproduce", "test", "help", "clean"])
+def test_unknown_profile(ready, target, profile):
+    (ready / "build").mkdir()
+    result = make(ready, target, f"PROFILE={profile}")
     assert result.returncode != 0
-    assert "unknown PROFILE 'huge'; profiles: smoke laptop paper" in result.stderr
-    assert calls(repository) == []
-
-
-def test_unknown_notebook_source(repository, names):
-    (repository / "notebooks" / f"{names[1]}.py").unlink()
-    result = make(repository, "reproduce")
-    assert result.returncode != 0
-    assert f"notebooks/{names[1]}.py" in result.stderr
-
-
-def test_environment_is_made_again_for_other_extras(repository):
-    assert "environment.sh" not in make(repository, "-n", "env").stdout
-    assert "EXTRAS='dev,robot'" in make(repository, "-n", "env", "EXTRAS=dev,robot").stdout
-    assert "LOCK=''" in make(repository, "-n", "env", "LOCK=").stdout
+    assert f"unknown PROFILE '{profile}'; profiles: smoke laptop paper" in result.stderr
+    assert calls(ready) == [] and (ready / "build").is_dir()
 
 
 def test_active_environment_needs_no_stamp(repository):
     planned = make(repository, "-n", "reproduce", "ENV=active").stdout
-    assert "python -m dgrasp.cli.notebooks run notebooks/00_start_here.py" in planned
+    assert "python -m dgrasp reproduce --profile 'smoke'" in planned
     assert "environment.sh" not in planned and ".venv" not in planned
 
 
-def test_settings_of_other_python_worlds_do_not_leak_in(repository):
-    python = repository / ".venv" / "bin" / "python"
+def test_the_doctor_needs_no_environment(repository):
+    python = repository / "interpreter"
+    assert make(repository, "doctor", f"PYTHON=./{python.name}").returncode == 0
+    assert calls(repository) == ["-m dgrasp doctor"]
+
+
+def test_settings_of_other_python_worlds_do_not_leak_in(ready):
+    python = ready / ".venv" / "bin" / "python"
     python.write_text('#!/bin/sh\necho "path=[$PYTHONPATH] site=[$PYTHONNOUSERSITE]"\n')
-    said = make(repository, "bench", PYTHONPATH="/elsewhere").stdout
+    said = make(ready, "bench", PYTHONPATH="/elsewhere").stdout
     assert "path=[] site=[1]" in said
 
 
-def test_help_is_the_default_and_names_every_target(root, repository):
-    said = make(repository).stdout
-    phony = next(line for line in (root / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
-    for target in set(phony.split()[1:]) - {"FORCE"}:
+def test_help_is_the_default_and_names_every_target(root, ready):
+    said = make(ready).stdout
+    lines = [line for line in (root / "Makefile").read_text().splitlines() if line.startswith(".PHONY:")]
+    targets = {target for line in lines for target in line.split()[1:]} - {"FORCE", *OLD_NAMES}
+    assert len(targets) > 12
+    for target in targets:
         assert f"  {target} " in said
-    assert calls(repository) == []
+    assert calls(ready) == []
 
 
-def test_profiles_are_those_of_the_package_and_the_record(root):
-    shipped = [p.stem for p in (root / "dgrasp/profiles").glob("*.yaml")]
-    assert sorted(variable(root, "PROFILES").split()) == sorted([*shipped, record.NAME])
-
-
-def test_order_holds_however_slow_the_first_notebook_is(repository, names):
-    python = repository / ".venv" / "bin" / "python"
-    python.write_text(INTERPRETER.replace("case", f'case "$*" in *{names[0]}.py*) sleep 0.5;; esac\ncase', 1))
-    start = time.monotonic()
-    make(repository, "-j8", "reproduce")
-    assert calls(repository) == names
-    assert time.monotonic() - start >= 0.5
+def test_profiles_are_those_of_the_package_and_the_published(root):
+    assert sorted(variable(root, "PROFILES").split()) == sorted([*PROFILES, PUBLISHED])

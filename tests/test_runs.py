@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from dgrasp.config import Config
 from dgrasp.files import DamagedFileError
-from dgrasp.runs import Run, RunError, _syntax, code_digest, open_run
+from dgrasp.runs import Run, RunError, open_run
 
 
 class Training(Config):
@@ -58,51 +57,10 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("method_under_test", None)  # looking up a submodule imports its package
 
 
-def test_comments_docstrings_and_layout_do_not_count(module):
-    before = code_digest("method_under_test")
-    (module / "step.py").write_text(
-        '"""Other."""\n# more\n\n\ndef step(x):\n    """Longer."""\n    return (x +\n        1)\n'
-    )
-    assert code_digest("method_under_test") == before
-
-
-@pytest.mark.parametrize("line", ["return x + 2", "return x - 1", 'return "x"', "return x + 1.0", "yield x + 1"])
-def test_code_counts(module, line):
-    before = code_digest("method_under_test")
-    (module / "step.py").write_text(f"def step(x):\n    {line}\n")
-    assert code_digest("method_under_test") != before
-
-
-def test_names_of_files_count(module):
-    before = code_digest("method_under_test")
-    (module / "step.py").rename(module / "steps.py")
-    assert code_digest("method_under_test") != before
-
-
-def test_strings_that_are_not_docstrings_count(module):
-    before = code_digest("method_under_test.step")
-    (module / "step.py").write_text("def step(x):\n    y = 'Doc.'\n    return x + 1\n")
-    assert code_digest("method_under_test.step") != before
-
-
-def test_unknown_module_is_named():
-    with pytest.raises(ValueError, match="unknown module 'dgrasp_nothing'"):
-        code_digest("dgrasp_nothing")
-
-
-def test_syntax_is_written_the_same_by_every_python():
-    """Python 3.12 adds an (empty) list of type parameters to functions, which must not change fingerprints."""
-    tree = ast.parse("def f(x: int, *, y=[]): return -x")
-    expected = _syntax(tree)
-    tree.body[0].type_params = []
-    assert _syntax(tree) == expected
-    assert "type_params" not in expected and "kwonlyargs" in expected
-
-
 def test_what_enters_the_fingerprint(tmp_path, module):
     def fingerprint(steps=10, seed=0, stage="training", **more):
         return open_run(
-            tmp_path, stage, Training(steps=steps), seed=seed, code=["method_under_test"], **more
+            tmp_path, stage, Training(steps=steps), seed=seed, code=["method_under_test.step"], **more
         ).fingerprint
 
     base = fingerprint()

@@ -1,98 +1,73 @@
-"""Write requirements.lock: the versions of everything that the project and its extras need, as installed here.
+"""Write requirements.lock: one version of everything that the project and its extras need, with digests of the files.
 
 python tools/lock.py [--upgrade [PIP OPTIONS]]
 
-The lock is a pip constraints file: it pins whatever an install of any extra may bring, and installs nothing by
-itself. Packages of the CUDA build of torch are left out, so that the same lock serves CPU and GPU.
-With --upgrade, everything except torch is first upgraded to the newest version that pyproject.toml allows. No pin may
-need a newer patch release of Python than the oldest we support; such packages are held back below.
+uv resolves for all Pythons and systems at once; markers say what is for some of them only. Without --upgrade, versions
+stay as they are in the lock, and what is missing is added. With it, everything except torch goes to the newest version
+that pyproject.toml allows: a new torch is a decision of its own, edited by hand in the lock.
+
+The lock is a pip constraints file: it pins whatever an install of any extra may bring, and installs nothing by itself.
+Packages of the CUDA build of torch are left out, so that the same lock serves CPU and GPU.
 """
 
 from __future__ import annotations
 
-import platform
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
-from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
-HELD = ["soupsieve<3.0.2"]  # newer ones need Python 3.11.5; Debian 12 has 3.11.2
-ACCELERATOR = re.compile(r"nvidia-|cuda-|triton$|pytorch-triton")
+ACCELERATOR = re.compile(r"nvidia-|cuda-|triton\b|pytorch-triton")
+HEADER = "# Made by `make lock` for every Python and system that pyproject.toml allows; a constraints file for pip.\n"
 
 
-def direct_requirements(*extras: str) -> list[Requirement]:
-    """What pyproject.toml asks for: the core, and the given extras (all of them if none is given)."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    optional = project["optional-dependencies"]
-    lists = [project["dependencies"], *(optional[extra] for extra in extras or optional)]
-    return [Requirement(text) for texts in lists for text in texts]
+def blocks(text: str) -> dict[str, str]:
+    """The lock's entries by the package's name: pin and marker in the first line, a digest in each of the others."""
+    entries = re.findall(r"^[a-z0-9][^\n]*(?:\n +[^\n]*)*", text, flags=re.MULTILINE)
+    return {re.split(r"[=\[ ;]", entry, maxsplit=1)[0]: entry for entry in entries}
 
 
-def closure(requirements: list[Requirement]) -> dict[str, str]:
-    """Name and version of each installed package that the requirements lead to, without the accelerator's."""
-    found: dict[str, str] = {}
-    seen: set[tuple[str, str]] = set()
-    stack = [(requirement, "") for requirement in requirements]
-    while stack:
-        requirement, extra = stack.pop()
-        name = canonicalize_name(requirement.name)
-        if ACCELERATOR.match(name) or (requirement.marker and not requirement.marker.evaluate({"extra": extra})):
-            continue
-        distribution = metadata.distribution(name)
-        found[name] = Version(distribution.version).public
-        for wanted in {"", *requirement.extras}:
-            if (name, wanted) not in seen:
-                seen.add((name, wanted))
-                stack += [(Requirement(text), wanted) for text in distribution.requires or []]
-    return found
+def pins(text: str) -> dict[str, Requirement]:
+    """The same as requirements, without digests."""
+    return {name: Requirement(entry.split("\n")[0].rstrip(" \\")) for name, entry in blocks(text).items()}
 
 
-def too_new(versions: dict[str, str]) -> list[str]:
-    """Packages whose pinned version refuses a Python that pyproject.toml allows."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pythons = [f"3.{minor}.0" for minor in range(20) if f"3.{minor}" in SpecifierSet(project["requires-python"])]
-    needs = {name: str(metadata.metadata(name).json.get("requires_python", "")) for name in versions}
-    return [
-        f"{name} needs {needs[name]}" for name in versions if not all(p in SpecifierSet(needs[name]) for p in pythons)
-    ]
+def oldest_python() -> str:
+    """The first Python that pyproject.toml allows, as "3.11": no pin may need a later patch release."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    allowed = SpecifierSet(project["requires-python"])
+    return next(f"3.{minor}" for minor in range(20) if f"3.{minor}" in allowed)
 
 
-def text_of(versions: dict[str, str]) -> str:
-    made_with = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    lines = [f"{name}=={version}" for name, version in sorted(versions.items())]
-    return "\n".join([f"# Made by `make lock` with {made_with}; a constraints file for pip.", *lines, ""])
-
-
-def upgrade(options: list[str]) -> None:
-    """Bring the environment to the newest versions allowed; a new torch is a decision of its own, edited by hand."""
-    torch = f"torch=={metadata.version('torch')}"
-    wanted = [str(requirement) for requirement in direct_requirements() if requirement.name != "torch"]
-    pip = [sys.executable, "-m", "pip", "install", "--upgrade", "--upgrade-strategy", "eager"]
-    subprocess.run([*pip, *options, torch, *wanted, *HELD], check=True)
+def resolve(text: str, options: list[str]) -> str:
+    """What uv makes of pyproject.toml, with the versions of `text` (a lock) as far as the options leave them."""
+    with tempfile.TemporaryDirectory() as folder:
+        resolved, kept = Path(folder) / "lock", Path(folder) / "kept"
+        resolved.write_text(text, encoding="utf-8")
+        kept.write_text(f"{pins(text)['torch']}\n" if text else "", encoding="utf-8")
+        uv = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-config", "pyproject.toml"]
+        what = ["--all-extras", "--universal", "--python-version", oldest_python(), "--constraint", str(kept)]
+        form = ["--generate-hashes", "--no-header", "--no-annotate", "--output-file", str(resolved)]
+        subprocess.run([*uv, *what, *form, *options], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        return resolved.read_text(encoding="utf-8")
 
 
 def main(arguments: list[str]) -> None:
-    if arguments[:1] == ["--upgrade"]:
-        upgrade(arguments[1:])
-        subprocess.run([sys.executable, __file__], check=True)  # a new process sees the new packages
-        return
-    try:
-        versions = closure(direct_requirements())
-    except metadata.PackageNotFoundError as error:
-        sys.exit(f"error: {error.name} is not installed; install every extra first: make env EXTRAS=...")
-    if refusing := too_new(versions):
-        sys.exit(f"error: hold these back in {__file__}, they do not support every Python: {'; '.join(refusing)}")
-    LOCK.write_text(text_of(versions))
+    before = LOCK.read_text(encoding="utf-8") if LOCK.is_file() else ""
+    entries = blocks(resolve(before, arguments))
+    kept = [entry for name, entry in sorted(entries.items()) if not ACCELERATOR.match(name)]
+    LOCK.write_text("\n".join([HEADER.rstrip(), *kept, ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)  # uv has said why

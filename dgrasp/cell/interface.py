@@ -1,9 +1,10 @@
-"""What a grasp policy and a trial may know of a robot cell, whichever of the four backends it is.
+"""What a grasp policy and an attempt may know of a robot cell, whichever of the five backends it is.
 
-    hardware   the UR10, 2F-140 and D415 of the paper, through `dgrasp.robot.drivers`
-    twin       the PyBullet cell with what reality adds
-    replay     a recorded trial log; nothing moves
-    loopback   the unmodified drivers against stand-ins on 127.0.0.1 (tests)
+    hardware    the UR10, 2F-140 and D415 of the paper, through `dgrasp.robot.drivers`
+    twin        the PyBullet cell with what reality adds
+    simulation  the PyBullet cell of the training data (Table 1)
+    replay      a recorded trial log; nothing moves
+    loopback    the unmodified drivers against stand-ins on 127.0.0.1 (tests)
 
 `RobotCell` is the interface; `Arm`, `Gripper` and `Camera` are the devices that `dgrasp.robot.devices.DeviceCell`
 is made of. The world frame is tied to the arm: its `base_link` stands at `dgrasp.cell.workspace.BASE_POSITION`, so that
@@ -21,10 +22,11 @@ from jaxtyping import Float, UInt8
 from pydantic import Field, field_validator
 
 from dgrasp.cameras import Intrinsics, Views
+from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_problem
 from dgrasp.config import Config
 
-Backend = Literal["hardware", "twin", "replay", "loopback"]
+Backend = Literal["hardware", "twin", "simulation", "replay", "loopback"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 Row = tuple[float, float, float, float]
 
@@ -189,8 +191,9 @@ class Execution:
 
     T_world_tcp: the pose asked for. moved: whether an arm (real or simulated) moved at all. holds: what the gripper
     senses after the lift (None where nothing moved). width: between the pads after closing, metres. seconds: per phase
-    and in the cell's own time. outcome, reason: filled by cells that judge for themselves (the twin, by physics;
-    the replay, from its log), else empty.
+    and in the cell's own time. The rest is filled by cells that judge for themselves (simulation and twin, by physics;
+    the replay, from its log). outcome: None where a person has to judge. object: the one that was lifted, if any.
+    duration: of the whole grasp, seconds in the cell's own time.
     """
 
     T_world_tcp: np.ndarray
@@ -198,8 +201,10 @@ class Execution:
     holds: bool | None = None
     width: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
-    outcome: str = ""
+    outcome: Outcome | None = None
     reason: str = ""
+    object: str = ""
+    duration: float | None = None
 
 
 class RobotCell(Protocol):
@@ -217,7 +222,7 @@ class RobotCell(Protocol):
 
     @property
     def devices(self) -> Mapping[str, str]:
-        """Addresses or serial numbers of the devices that act, by part; empty where there are none (twin, replay)."""
+        """Addresses or serial numbers of the devices that act, by part; none in simulation and replay."""
         ...
 
     @property
@@ -239,7 +244,10 @@ class RobotCell(Protocol):
         ...
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
-        """Rehearse, then home, approach, close, lift, hold, release. Raises UnsafePose, NotArmed, CellFault."""
+        """Rehearse, then home, approach, close, lift, hold, release. Raises UnsafePose, NotArmed, CellFault.
+
+        (The simulation alone does not rehearse: there, what cannot be reached is an outcome.)
+        """
         ...
 
     def close(self) -> None:
@@ -252,6 +260,7 @@ def banner(backend: Backend, source: str = "") -> str:
     lines = {
         "hardware": "HARDWARE: a real robot moves in these trials.",
         "twin": "TWIN: no robot moved; the trials ran in simulation.",
+        "simulation": "SIMULATION: no robot moved; the trials ran in the cell of the training data.",
         "replay": "REPLAY: no robot moved; the trials are read from a log{source}.",
         "loopback": "LOOPBACK: no robot moved; the drivers spoke to stand-ins or to a simulator.",
     }

@@ -1,4 +1,4 @@
-"""How an attempt ends, in simulation, in the twin and on the robot."""
+"""How an attempt ends, whichever cell it is made in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a trial ended."""
+    """How an attempt ended: by physics or a person's verdict, or before any grasp was executed."""
 
     SUCCESS = "success"
     UNREACHABLE = "unreachable"
@@ -14,3 +14,8 @@ class Outcome(StrEnum):
     MISSED = "missed"
     SLIPPED = "slipped"
     DROPPED = "dropped"
+    # --- nothing was grasped
+    NO_GRASP = "no grasp"  # the policy found none
+    REFUSED = "refused"  # by the rehearsal
+    DRY_RUN = "dry run"  # the cell checks grasps and executes none
+    FAULT = "fault"  # a device failed or somebody interrupted: no verdict

@@ -6,6 +6,7 @@ The simulator speaks NumPy in double precision; `dgrasp.poses` states the same c
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,17 @@ def to_bullet(T: np.ndarray) -> tuple[list[float], list[float]]:
 def from_bullet(position: Any, quaternion: Any) -> np.ndarray:
     """4x4 pose from Bullet's position and quaternion (xyzw)."""
     return transform(Rotation.from_quat(quaternion), position)
+
+
+def pose_vector(T: np.ndarray) -> list[float]:
+    """x, y, z, qx, qy, qz, qw: how tables and logs write a pose (metres; unit quaternion, qw >= 0)."""
+    q = Rotation.from_matrix(T[:3, :3]).as_quat(canonical=True)
+    return [float(v) for v in (*T[:3, 3], *q)]
+
+
+def pose_matrix(pose: Sequence[float]) -> np.ndarray:
+    """Inverse of `pose_vector`: (4, 4)."""
+    return transform(Rotation.from_quat(pose[3:]), pose[:3])
 
 
 def direction(angle: float) -> tuple[float, float]:

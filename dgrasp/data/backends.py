@@ -30,7 +30,8 @@ def check_backend(name: str, scheduler: str | None = None) -> None:
         raise BackendError(f"a scheduler is Dask's, but the backend is {name!r}; backend: dask")
     module, command = NEEDS.get(name, ("joblib", ""))
     if importlib.util.find_spec(module) is None:
-        raise BackendError(f"backend {name!r} needs the package {module}: {command}")
+        missing = ModuleNotFoundError(f"No module named {module!r}", name=module)
+        raise BackendError(f"backend {name!r} needs the package {module}: {command}") from missing
 
 
 @contextmanager

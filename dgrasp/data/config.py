@@ -7,9 +7,12 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from dgrasp.cell.config import CellConfig
 from dgrasp.config import Config
 from dgrasp.data.backends import check_name
 from dgrasp.sim.oracle import OracleConfig
+
+STAGE = "demonstrations"
 
 
 class DataConfig(Config):
@@ -55,3 +58,13 @@ class DataConfig(Config):
     def canonical(self) -> str:
         """Who computes is no part of what is computed: the backend stays out of fingerprints."""
         return json.dumps(self.model_dump(mode="json", exclude={"backend"}), sort_keys=True, separators=(",", ":"))
+
+
+class DemonstrationsRecipe(Config):
+    """What a demonstrations run is made from."""
+
+    data: DataConfig = Field(description="Counts and views")
+    cell: CellConfig = Field(description="The simulated cell")
+
+    def canonical(self) -> str:
+        return f'{{"cell":{self.cell.canonical()},"data":{self.data.canonical()}}}'

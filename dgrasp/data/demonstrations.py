@@ -13,7 +13,7 @@ import numpy as np
 
 from dgrasp.cameras import Views
 from dgrasp.data import layout
-from dgrasp.data.generate import STAGE, DemonstrationsConfig
+from dgrasp.data.config import STAGE, DemonstrationsRecipe
 from dgrasp.files import DamagedFileError, read_json
 from dgrasp.runs import Run, RunError
 from dgrasp.sim.scene import Scene, scene_from
@@ -114,8 +114,8 @@ def open_demonstrations(folder: Path | str) -> Run:
     about = read_json(folder / "run.json")
     if about["stage"] != STAGE:
         raise RunError(f"{folder}: a run of stage {about['stage']!r}, not of {STAGE!r}")
-    config = DemonstrationsConfig.model_validate(json.loads(json.dumps(about["config"])))
-    run = Run(folder, STAGE, about["fingerprint"], config, about["seed"])
+    recipe = DemonstrationsRecipe.model_validate(json.loads(json.dumps(about["config"])))
+    run = Run(folder, STAGE, about["fingerprint"], recipe, about["seed"])
     if not run.complete:
         raise RunError(f"{folder}: the run is not complete; call generate_demonstrations again, it resumes")
     return run

@@ -1,6 +1,6 @@
 """Exporters: nerfstudio's transforms.json for one observation, robomimic's HDF5 for a set of demonstrations.
 
-Both have a reader, so that nothing is lost unnoticed; `read_transforms` also takes one's own photographs.
+Both have a reader, so that nothing is lost unnoticed: `dgrasp.data.captures` for the first, `read_robomimic`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,23 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Views
+from dgrasp.data.captures.lens import HALF_PIXEL
+from dgrasp.data.captures.pose import CV_TO_GL
 from dgrasp.data.demonstrations import Demonstration
-from dgrasp.files import DamagedFileError, atomic_path, read_json, write_json
-
-CV_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])  # nerfstudio's cameras look along -z with y up
-HALF_PIXEL = 0.5  # nerfstudio counts pixel centres at .5, this package at integers
+from dgrasp.files import DamagedFileError, atomic_path, write_json
 
 
 def write_transforms(views: Views, folder: Path) -> Path:
-    """Write `transforms.json` and `images/frame_00000.png` ... into `folder`; returns the path of the JSON file."""
+    """Write `transforms.json` and `images/frame_00000.png` ... into `folder`; returns the path of the JSON file.
+
+    Raises ValueError for a `K` with skew, which the format has no place for.
+    """
     folder = Path(folder)
+    skewed = np.flatnonzero((views.K[:, 0, 1] != 0) | (views.K[:, 1, 0] != 0))
+    if len(skewed):
+        i = int(skewed[0])
+        skew = views.K[i, 0, 1] or views.K[i, 1, 0]
+        raise ValueError(f"K[{i}]: skew of {skew:g}; transforms.json has no place for it, allowed is 0")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     frames = []
     for i, (image, K, T) in enumerate(zip(views.images, views.K, views.Ts_world_cam, strict=True)):
@@ -48,32 +55,6 @@ def write_transforms(views: Views, folder: Path) -> Path:
     return folder / "transforms.json"
 
 
-def read_transforms(path: Path) -> Views:
-    """Views of a `transforms.json`; intrinsics per frame or for all frames, no lens distortion.
-
-    Raises ValueError for distorted cameras, images of different sizes, and missing intrinsics; FileNotFoundError
-    for a missing image.
-    """
-    path = Path(path)
-    about = read_json(path)
-    images, intrinsics, poses = [], [], []
-    for frame in about["frames"]:
-        values = {**about, **frame}
-        if any(abs(values.get(key, 0.0)) > 1e-9 for key in ("k1", "k2", "k3", "k4", "p1", "p2")):
-            raise ValueError(f"{path}: the camera has lens distortion; undistort the images first")
-        missing = [key for key in ("fl_x", "fl_y", "cx", "cy") if key not in values]
-        if missing:
-            raise ValueError(f"{path}: frame {frame.get('file_path')!r} lacks {', '.join(missing)}")
-        with Image.open(path.parent / frame["file_path"]) as image:
-            images.append(np.asarray(image.convert("RGB")))
-        centre = values["cx"] - HALF_PIXEL, values["cy"] - HALF_PIXEL
-        intrinsics.append([[values["fl_x"], 0.0, centre[0]], [0.0, values["fl_y"], centre[1]], [0.0, 0.0, 1.0]])
-        poses.append(np.array(frame["transform_matrix"], dtype=np.float64) @ CV_TO_GL)
-    if len({image.shape for image in images}) > 1:
-        raise ValueError(f"{path}: images have different sizes: {sorted({image.shape[:2] for image in images})}")
-    return Views(np.stack(images), np.array(intrinsics), np.stack(poses))
-
-
 @dataclass(frozen=True, eq=False)
 class RobomimicDemonstration:
     """What a robomimic file keeps of a demonstration."""
@@ -87,7 +68,8 @@ class RobomimicDemonstration:
 def write_robomimic(demonstrations: dict[str, Iterable[Demonstration]], path: Path, views: int = 2) -> Path:
     """Write a robomimic HDF5 file; `demonstrations` maps a filter key ("train", "valid") to demonstrations.
 
-    Per step: obs/view_k_image (the scene before the grasp, the same at every step), obs/eef_pos, obs/eef_quat (xyzw),
+    Per step: obs/view_k_image (the scene before the grasp, the same at every step), obs/eef_pos, obs/eef_quat (xyzw,
+    without jumps of sign), the same in next_obs for offline learning (after the last step the hand has not moved),
     actions (7): change of position (m) and rotation vector (rad) in the world frame to the next pose, and the gripper
     (-1 open, +1 close, at the last step). Needs h5py (`pip install h5py`).
     """
@@ -113,8 +95,10 @@ def _write_demo(group: Any, d: Demonstration, views: int, split: str) -> int:
     for k in range(views):
         frames = np.repeat(d.views.images[k][None], n, axis=0)
         group.create_dataset(f"obs/view_{k}_image", data=frames, compression="gzip", chunks=frames.shape)
-    group["obs/eef_pos"] = Ts[:, :3, 3]
-    group["obs/eef_quat"] = Rotation.from_matrix(Ts[:, :3, :3]).as_quat()
+        group[f"next_obs/view_{k}_image"] = group[f"obs/view_{k}_image"]  # a link: it is the same scene
+    for key, rows in (("eef_pos", Ts[:, :3, 3]), ("eef_quat", _continuous_quaternions(Ts))):
+        group[f"obs/{key}"] = rows
+        group[f"next_obs/{key}"] = np.concatenate([rows[1:], rows[-1:]])
     group["actions"] = _actions(Ts)
     group["rewards"] = np.eye(n)[-1]
     group["dones"] = np.eye(n, dtype=np.int64)[-1]
@@ -122,6 +106,14 @@ def _write_demo(group: Any, d: Demonstration, views: int, split: str) -> int:
     group["calibration/Ts_world_cam"] = d.views.Ts_world_cam[:views]
     group.attrs.update({"num_samples": n, "object": d.object, "split": split, "scene": d.scene, "stage": d.stage})
     return n
+
+
+def _continuous_quaternions(Ts: np.ndarray) -> np.ndarray:
+    """Unit quaternions (n, 4), xyzw; of the two that are one rotation always the one near the step before."""
+    q = Rotation.from_matrix(Ts[:, :3, :3]).as_quat()
+    turned = (q[1:] * q[:-1]).sum(axis=1) < 0
+    q[1:][np.cumsum(turned) % 2 == 1] *= -1
+    return q
 
 
 def _actions(Ts: np.ndarray) -> np.ndarray:

@@ -12,37 +12,23 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
-from pydantic import Field
 from tqdm import tqdm
 
 from dgrasp import streams
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.viewpoints import evaluation_viewpoints, sample_viewpoints
-from dgrasp.config import Config
 from dgrasp.data import layout
 from dgrasp.data.backends import backend, check_backend
 from dgrasp.data.card import write_card
-from dgrasp.data.config import DataConfig
+from dgrasp.data.config import STAGE, DataConfig, DemonstrationsRecipe
 from dgrasp.files import sha256
 from dgrasp.runs import Run, open_run
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.oracle import oracle
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.tasks.paper import own_module, task
-
-CODE = ("dgrasp.sim", "dgrasp.data.generate", "dgrasp.data.layout", "dgrasp.cameras", "dgrasp.streams")
-STAGE = "demonstrations"
-
-
-class DemonstrationsConfig(Config):
-    """What a demonstrations run is made from."""
-
-    data: DataConfig = Field(description="Counts and views")
-    cell: CellConfig = Field(description="The simulated cell")
-
-    def canonical(self) -> str:
-        return f'{{"cell":{self.cell.canonical()},"data":{self.data.canonical()}}}'
 
 
 def generate_demonstrations(
@@ -62,8 +48,8 @@ def generate_demonstrations(
     """
     check_backend(data_config.backend, scheduler)
     root = Path(root).resolve()  # workers may stand in other folders
-    config = DemonstrationsConfig(data=data_config, cell=cell_config)
-    run = open_run(root, STAGE, config, seed=seed, code=(*CODE, *own_module(data_config.task)))
+    recipe = DemonstrationsRecipe(data=data_config, cell=cell_config)
+    run = open_run(root, STAGE, recipe, seed=seed, code=(__name__, *own_module(data_config.task)))
     wanted = [("train", i) for i in range(data_config.train_scenes)]
     wanted += [("validation", i) for i in range(data_config.validation_scenes)]
     files = _intact(run.path, wanted)
@@ -72,7 +58,7 @@ def generate_demonstrations(
         return run
     for stale in run.path.rglob(".*.tmp"):  # half-written files of a process that was killed
         stale.unlink(missing_ok=True)
-    jobs = (delayed(make_scene)(config, run.path, split, index, seed) for split, index in missing)
+    jobs = (delayed(make_scene)(recipe, run.path, split, index, seed) for split, index in missing)
     name = data_config.backend
     with backend(name, root, workers, scheduler), parallel_config(backend=name):
         results = Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
@@ -104,10 +90,10 @@ def _worker_cell(config: CellConfig) -> Cell:
 
 
 def make_scene(
-    config: DemonstrationsConfig, folder: Path, split: str, index: int, seed: int
+    recipe: DemonstrationsRecipe, folder: Path, split: str, index: int, seed: int
 ) -> tuple[str, dict[str, Any]]:
     """Make and write one scene file; returns its name and manifest entry (a joblib job)."""
-    record = demonstrate_scene(_worker_cell(config.cell), config.data, split, index, seed)
+    record = demonstrate_scene(_worker_cell(recipe.cell), recipe.data, split, index, seed)
     path = layout.scene_path(folder, split, index)
     layout.save_scene(path, record)
     return path.name, layout.manifest_entry(path, record)
@@ -155,7 +141,7 @@ def _demonstrate(
             grasp, trajectory = oracle(scene, rng, config.oracle)
         except ValueError as error:
             attempts.append(
-                {"stage": stage, "attempt": attempt, "outcome": "no grasp", "reason": str(error), "object": None}
+                {"stage": stage, "attempt": attempt, "outcome": Outcome.NO_GRASP, "reason": str(error), "object": None}
             )
             return None
         trial = cell.execute(grasp, trajectory, config.oracle.rate)

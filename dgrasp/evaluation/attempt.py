@@ -1,151 +1,109 @@
-"""Grasp attempts: observe, plan, execute, record. One scene is cleared object by object until its attempts are used."""
+"""One grasp attempt: observe, plan, rehearse, execute. Written here once, for every cell and every series."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
-from pydantic import Field
-from scipy.spatial.transform import Rotation
+import numpy as np
+from jaxtyping import Float
+from torch import Generator
 
-from dgrasp import streams
-from dgrasp.cameras import Intrinsics, Views
+from dgrasp.cameras import Views
+from dgrasp.cell.interface import Execution, NotArmed, RobotCell, UnsafePose
 from dgrasp.cell.outcome import Outcome
-from dgrasp.cell.viewpoints import evaluation_viewpoints
-from dgrasp.config import Config
-from dgrasp.policy.policies import GraspPolicy, NoGraspError, Plan
-from dgrasp.sim.cell import Cell
-from dgrasp.sim.execution import Trial
-from dgrasp.sim.scene import Scene
-from dgrasp.sim.tasks.paper import task
+from dgrasp.policy.policies import NoGraspError, Plan
 
-POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
-NO_GRASP = "no grasp"  # beside the simulator's outcomes
+Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+class Planner(Protocol):
+    """What an attempt needs of a policy; `dgrasp.policy.policies.GraspPolicy` is one."""
+
+    def plan(self, views: Views, generator: Generator) -> Plan:
+        """A grasp from views. Raises NoGraspError."""
+        ...
+
+
+@dataclass(eq=False)
 class Attempt:
-    """One row of the trial records. Pose of the TCP in the world: metres and unit quaternion (xyzw).
+    """What has happened so far: filled step by step, so that after a fault it tells how far things came.
 
-    Pose and value are None, and the outcome is "no grasp", where the policy's rule left no candidate.
+    begun: whether the cell began to execute the grasp. outcome: None until it is known, and where a person has to
+    judge. seconds: by the clock on the wall, per step. seen: called with the views before anything is planned.
     """
 
-    policy: str
-    task: str
-    split: str
-    scene: int
-    repetition: int
-    attempt: int
-    seed: int
-    x: float | None
-    y: float | None
-    z: float | None
-    qx: float | None
-    qy: float | None
-    qz: float | None
-    qw: float | None
-    value: float | None
-    outcome: str
-    success: bool
-    reason: str
-    object: str  # the lifted one
-    objects: str  # all that stood on the table before the attempt
-    models: str
-    simulated_seconds: float
-
-
-@dataclass(frozen=True)
-class Episode:
-    """The unit of parallel work: one policy in one scene, once."""
-
-    policy: str
-    task: str
-    split: str
-    scene: int
-    repetition: int
+    views: Views | None = None
+    plan: Plan | None = None
+    begun: bool = False
+    execution: Execution | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    seen: Callable[[Views], None] | None = None
 
     @property
-    def name(self) -> str:
-        return f"{self.policy}-{self.task}-{self.split}-{self.scene:03d}-{self.repetition}"
+    def T_world_tcp(self) -> Float[np.ndarray, "4 4"] | None:
+        """The planned grasp, in double precision."""
+        return None if self.plan is None else self.plan.T_world_tcp.double().cpu().numpy()
 
+    def end(self, outcome: Outcome | None, reason: str) -> Attempt:
+        """The same attempt, with how it ended."""
+        self.outcome, self.reason = outcome, reason
+        return self
 
-class Observer(Config):
-    """What a policy sees at test time: RGB from fixed viewpoints."""
-
-    views: int = Field(default=2, ge=2, le=3, description="images per plan (Sec. 5: 2; the predecessor used 3)")
-    width: int = Field(default=640, ge=8, description="image width, pixels")
-    height: int = Field(default=480, ge=8, description="image height, pixels")
-
-    def observe(self, cell: Cell) -> Views:
-        """The fixed evaluation views of the scene in the cell."""
-        return cell.observe(evaluation_viewpoints(self.views), Intrinsics.d415(self.width, self.height))
-
-
-def attempts_in(
-    cell: Cell, policy: GraspPolicy, episode: Episode, attempts: int, observer: Observer, seed: int
-) -> Iterator[Attempt]:
-    """Attempt grasps in one scene until the attempts are used or nothing is left on the table.
-
-    Starting poses come from a stream addressed by scene, repetition and attempt but not by policy: the same
-    starts for all policies, so that comparisons are paired.
-    """
-    scene = task(episode.task).scene(split=episode.split, index=episode.scene, seed=seed)
-    for attempt in range(attempts):
-        if not scene.objects:
-            return
-        cell.reset(scene)
-        path = ("starts", episode.task, episode.split, episode.scene, episode.repetition, attempt)
+    def timed(self, step: str, act: Callable[[], Result]) -> Result:
+        """What `act` returns; its seconds are kept, also if it fails."""
+        begun = time.monotonic()
         try:
-            plan = policy.plan(observer.observe(cell), streams.torch_generator(seed, *path))
-        except NoGraspError as error:
-            yield _no_grasp(episode, attempt, seed, str(error), scene)
-            continue
-        trial = cell.execute(plan.T_world_tcp.double().cpu().numpy())
-        yield _record(episode, attempt, seed, plan, trial, scene)
-        scene = trial.scene_after
+            return act()
+        finally:
+            self.seconds[step] = round(time.monotonic() - begun, 3)
 
 
-def _record(episode: Episode, attempt: int, seed: int, plan: Plan, trial: Trial, scene: Scene) -> Attempt:
-    T = plan.T_world_tcp.double().cpu().numpy()
-    q = Rotation.from_matrix(T[:3, :3]).as_quat(canonical=True)
-    pose = dict(zip(POSE, map(float, (*T[:3, 3], *q)), strict=True))
-    return Attempt(
-        **asdict(episode),
-        attempt=attempt,
-        seed=seed,
-        **pose,  # type: ignore[arg-type]
-        value=plan.value,
-        outcome=trial.outcome.value,
-        success=trial.outcome is Outcome.SUCCESS,
-        reason=trial.reason,
-        object=trial.object or "",
-        objects=_names(scene),
-        models=_models(scene),
-        simulated_seconds=trial.simulated_seconds,
-    )
+def attempt(
+    cell: RobotCell, policy: Planner, generator: Generator, *, rehearse: bool = True, into: Attempt | None = None
+) -> Attempt:
+    """Attempt one grasp of what the cell shows.
+
+    generator: of the policy's starting poses. rehearse: check the grasp before anything moves. into: an attempt to
+    fill, for callers that must know how far it came when an error ends it. No grasp, and one that is refused, are
+    outcomes; raises CellFault, NotArmed.
+    """
+    made = Attempt() if into is None else into
+    views = made.views = made.timed("observe", cell.observe)
+    if made.seen is not None:
+        made.seen(views)
+    try:
+        made.plan = made.timed("plan", lambda: policy.plan(views, generator))
+    except NoGraspError as error:
+        return made.end(Outcome.NO_GRASP, str(error))
+    try:
+        execution = _act(cell, made, rehearse)
+    except UnsafePose as refusal:
+        made.begun = False
+        return made.end(Outcome.REFUSED, str(refusal))
+    if not execution.moved and execution.outcome is None:
+        made.begun = False
+        return made.end(Outcome.DRY_RUN, "checked, not executed")
+    return made.end(execution.outcome, execution.reason)
 
 
-def _no_grasp(episode: Episode, attempt: int, seed: int, reason: str, scene: Scene) -> Attempt:
-    """An attempt that failed before the arm moved."""
-    return Attempt(
-        **asdict(episode),
-        attempt=attempt,
-        seed=seed,
-        **dict.fromkeys(POSE),  # type: ignore[arg-type]
-        value=None,
-        outcome=NO_GRASP,
-        success=False,
-        reason=reason,
-        object="",
-        objects=_names(scene),
-        models=_models(scene),
-        simulated_seconds=0.0,
-    )
-
-
-def _names(scene: Scene) -> str:
-    return ", ".join(o.name for o in scene.objects)
-
-
-def _models(scene: Scene) -> str:
-    return ", ".join(scene.model_sources) or "prisms"
+def _act(cell: RobotCell, made: Attempt, rehearse: bool) -> Execution:
+    """Rehearse and execute; of a grasp that an error ended after it was executed, the execution is kept."""
+    T_world_tcp = made.T_world_tcp
+    assert T_world_tcp is not None
+    if rehearse:
+        made.timed("rehearse", lambda: cell.rehearse(T_world_tcp))
+    made.begun = True
+    try:
+        made.execution = made.timed("execute", lambda: cell.execute(T_world_tcp))
+    except NotArmed:
+        made.begun = False
+        raise
+    except BaseException as error:  # a fault, or the operator's interrupt
+        made.execution = getattr(error, "executed", None)
+        raise
+    return made.execution

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import joblib
 import pandas as pd
 from pydantic import Field
-from tqdm import tqdm
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
-from dgrasp.evaluation.attempt import POSE, Attempt, Episode, Observer, attempts_in
 from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.evaluation.episode import Episode, attempts_in
+from dgrasp.evaluation.rows import POSE, Row, read_rows
+from dgrasp.evaluation.series import finish_series
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
-from dgrasp.files import read_json, write_json, write_text
 from dgrasp.runs import Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 
-CODE = (
-    "dgrasp.evaluation",
-    "dgrasp.policy",
-    "dgrasp.value",
-    "dgrasp.nerf",
-    "dgrasp.sim",
-    "dgrasp.poses",
-    "dgrasp.cameras",
+COLUMNS = (
+    *("policy", "task", "split", "scene", "repetition", "attempt", "seed"),
+    *POSE,
+    *("value", "outcome", "success", "reason", "object", "objects", "models", "simulated_seconds"),
 )
-
-Job = tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
 
 
 class EvaluationRecipe(Config):
@@ -58,43 +50,22 @@ def evaluate(
     `sources` maps each policy's name to its recorded runs, `inputs` are those runs (for the fingerprint). Interrupted
     evaluations go on where they stopped; the records do not depend on the number of workers.
     """
-    code = {*CODE, *(module for task in recipe.evaluation.tasks for module in own_module(task))}
+    code = (__name__, *(module for task in recipe.evaluation.tasks for module in own_module(task)))
     run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=code)
     if run.complete:
         return run
-    episodes = list(_episodes(recipe.evaluation))
-    jobs = {
-        _record_path(run, e): joblib.delayed(_episode_to_disk)(recipe, sources[e.policy], e, seed, _record_path(run, e))
-        for e in episodes
+    units = {
+        e.name: joblib.delayed(_attempts)(recipe, sources[e.policy], e, seed) for e in _episodes(recipe.evaluation)
     }
-    return finish_attempts(run, jobs, workers, Attempt, "trials.csv", desc="grasping", unit="scene")
-
-
-def finish_attempts(
-    run: Run, jobs: Mapping[Path, Job], workers: int, row: type, table: str, *, desc: str, unit: str
-) -> Run:
-    """Finish a run whose attempts are recorded unit by unit; returns it complete, with `table` in its folder.
-
-    jobs: the file of each unit's rows, and the call that writes it; units already on disk are not made again.
-    row: the dataclass whose fields are the table's columns.
-    """
-    todo = [job for path, job in jobs.items() if not path.is_file()]
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    with tqdm(total=len(jobs), initial=len(jobs) - len(todo), desc=desc, unit=unit, mininterval=5) as progress:
-        for _ in parallel(todo):
-            progress.update()
-    rows = [row for path in jobs for row in read_json(path)]
-    columns = [field.name for field in fields(row)]
-    write_text(run.path / table, pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n"))
-    return run.finish(attempts=len(rows), successes=sum(bool(row["success"]) for row in rows))
+    return finish_series(
+        run, units, workers, folder="episodes", table="trials.csv", columns=COLUMNS, desc="grasping", unit="scene"
+    )
 
 
 def read_trials(run: Run) -> pd.DataFrame:
     """The trial records of a complete evaluation, one row per attempt."""
     run.summary  # noqa: B018 (raises if the run is not complete)
-    text = (run.path / "trials.csv").read_text(encoding="utf-8")
-    empty = {column: [""] for column in (*POSE, "value")}  # of attempts without a grasp; elsewhere "" is a word
-    return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=empty)
+    return read_rows(run.path / "trials.csv")
 
 
 def _episodes(config: EvaluationConfig) -> Iterable[Episode]:
@@ -105,11 +76,6 @@ def _episodes(config: EvaluationConfig) -> Iterable[Episode]:
                     yield Episode(policy, name, "test", scene, repetition)
 
 
-def _record_path(run: Run, episode: Episode) -> Path:
-    return run.path / "episodes" / f"{episode.name}.json"
-
-
-def _episode_to_disk(recipe: EvaluationRecipe, source: PolicySource, episode: Episode, seed: int, path: Path) -> None:
-    policy, cell = worker_policy(source), worker_cell(recipe.cell)
-    attempts = recipe.evaluation.tasks[episode.task].attempts
-    write_json(path, [asdict(a) for a in attempts_in(cell, policy, episode, attempts, recipe.observer, seed)])
+def _attempts(recipe: EvaluationRecipe, source: PolicySource, episode: Episode, seed: int) -> Iterator[Row]:
+    cell, policy = worker_cell(recipe.cell, recipe.observer), worker_policy(source)
+    return attempts_in(cell, policy, episode, recipe.evaluation.tasks[episode.task].attempts, seed=seed)

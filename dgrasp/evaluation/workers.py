@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import torch
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
 from dgrasp.policy.policies import GraspPolicy, policy_spec
 from dgrasp.runs import Run
 from dgrasp.sim.cell import Cell
+from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.value.training import load_value
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
-_cells: dict[str, Cell] = {}
+_simulators: dict[str, Cell] = {}
 _policies: dict[str, GraspPolicy] = {}
 
 
@@ -40,12 +42,12 @@ class PolicySource:
         return GraspPolicy(policy_spec(self.name), value, self.optimizer, (low, high))
 
 
-def worker_cell(config: CellConfig) -> Cell:
-    """The one Bullet client of this process."""
+def worker_cell(config: CellConfig, observer: Observer) -> SimulatedCell:
+    """The simulated cell of this process, which has one Bullet client for all of them."""
     key = config.digest()
-    if key not in _cells:
-        _cells[key] = Cell(config)
-    return _cells[key]
+    if key not in _simulators:
+        _simulators[key] = Cell(config)
+    return SimulatedCell(observer=observer, simulator=_simulators[key])
 
 
 def worker_policy(source: PolicySource) -> GraspPolicy:

@@ -5,18 +5,23 @@ scenes -> demonstrations -> Phi (NeRF) -> Psi (Base, dGrasp) -> tuned optimizers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import joblib
 
+from dgrasp.cell.observer import Observer
+from dgrasp.data.config import DataConfig, DemonstrationsRecipe
 from dgrasp.data.generate import generate_demonstrations
-from dgrasp.evaluation.attempt import Observer
 from dgrasp.evaluation.study.stage import TuningRecipe, tune_policy, tuning_run
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
 from dgrasp.evaluation.workers import PolicySource
 from dgrasp.experiment.profiles import Profile, load_profile
+from dgrasp.experiment.store import Build, Record, Store, published_name
+from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf, pretrain
 from dgrasp.policy.policies import GraspPolicy, policy_spec
@@ -33,64 +38,96 @@ from dgrasp.value.training import load_value, train_value, value_run
 
 @dataclass(frozen=True)
 class Experiment:
-    """One profile, one seed, one build folder. Stages that are complete are only read."""
+    """One profile, one seed, and the store of its stages: a `Build`, which makes them, or a `Record`, which reads."""
 
     profile: Profile
-    build: Path
+    store: Store
     seed: int = 0
 
     @classmethod
-    def at(cls, profile: str, build: str | Path, seed: int = 0) -> Experiment:
-        """From a notebook's parameters, with the project's figure style switched on.
+    def open(cls, profile: str, build: str | Path, seed: int = 0) -> Experiment:
+        """The experiment of a profile (its name, or the path of a YAML file) with its runs below the folder `build`.
 
-        The profile "recorded" stands for the experiment on record (`dgrasp.experiment.record`): its stages are read.
+        The profile "published" stands for the published experiment, "published:NAME" for another one: its stages are
+        read, and only what is new goes to `build`. Raises ProfileError for an unknown profile, RecordError for an
+        experiment or a seed that is not published.
         """
-        from dgrasp.experiment import record  # which is made of experiments, as is the report
-        from dgrasp.report.outputs import use_style
+        name = published_name(str(profile))
+        if name is None:
+            return cls(load_profile(profile), Build(Path(build)), seed)
+        record = Record.published(name, Path(build), seed)
+        return cls(record.profile, record, record.seed)
 
-        use_style()
-        if profile == record.NAME:
-            return record.RecordedExperiment.read(build, seed=seed)
-        return cls(load_profile(profile), Path(build), seed)
+    @classmethod
+    def at(cls, profile: str, build: str | Path, seed: int = 0) -> Experiment:
+        """The old name of `open`."""
+        warnings.warn("Experiment.at is called Experiment.open now", DeprecationWarning, stacklevel=2)
+        return cls.open(profile, build, seed)
+
+    @property
+    def workspace(self) -> Path:
+        """Where new runs of this experiment go."""
+        return self.store.workspace
 
     @property
     def figures(self) -> Path:
-        """Where figures and tables of this run go."""
-        return self.build / "figures"
+        """Where figures and tables of this experiment go."""
+        return self.workspace / "figures"
 
     def demonstrations(self) -> Run:
-        """Demonstrations by the oracle (Sec. 4.1)."""
-        p = self.profile
-        return generate_demonstrations(p.data, p.cell, self.build, seed=self.seed, workers=p.runtime.workers)
+        """The oracle's demonstrations (Sec. 4.1) that the models were trained on: summary, manifest, data card.
 
-    def training_data(self) -> Run:
-        """The demonstrations that the models were trained on: summary, manifest, data card."""
-        return self.demonstrations()
+        A record holds no scenes: see `example_scenes` and `training_scenes`.
+        """
+        return self.store.run("demonstrations", DemonstrationsRecipe, partial(self._scenes, self.profile.data))
+
+    def example_scenes(self) -> Run:
+        """Demonstrations for figures, with their scenes: a build's own; of a record some of them, made again.
+
+        They are those of the training where simulator and processor do the same as then: see
+        `dgrasp.experiment.record.identical_scenes`.
+        """
+        return self._scenes(self.store.example_data(self.profile.data), self.workspace)
+
+    def training_scenes(self) -> Run:
+        """All demonstrations, with their scenes: a build's own; of a record all of them, made again."""
+        return self._scenes(self.profile.data, self.workspace)
+
+    def _scenes(self, data: DataConfig, root: Path) -> Run:
+        p = self.profile
+        return generate_demonstrations(data, p.cell, root, seed=self.seed, workers=p.runtime.workers)
 
     def nerf(self) -> Run:
         """Phi, pre-trained for novel view synthesis on the training scenes alone."""
         runtime = self.profile.runtime
-        return pretrain(
-            self.profile.nerf,
-            self.demonstrations(),
-            self.build,
-            seed=self.seed,
-            device=runtime.device,
-            devices=runtime.devices,
-            threads=runtime.threads,
+        return self.store.run(
+            "nerf",
+            NerfConfig,
+            lambda root: pretrain(
+                self.profile.nerf,
+                self.demonstrations(),
+                root,
+                seed=self.seed,
+                device=runtime.device,
+                devices=runtime.devices,
+                threads=runtime.threads,
+            ),
         )
 
     def value(self, model: str) -> Run:
         """Psi of one model: base, dgrasp_quat, dgrasp_6d or base_control."""
-        ValueRecipe(model=model, value=self.profile.value)  # refuses an unknown model before anything is computed
         runtime = self.profile.runtime
-        return train_value(
-            *self._value_inputs(),
-            model=model,
-            seed=self.seed,
-            device=runtime.device,
-            devices=runtime.devices,
-            threads=runtime.devices,  # models train side by side, one thread each
+        return self._value(
+            model,
+            lambda root: train_value(
+                *self._value_inputs(),
+                root,
+                model=model,
+                seed=self.seed,
+                device=runtime.device,
+                devices=runtime.devices,
+                threads=runtime.devices,  # models train side by side, one thread each
+            ),
         )
 
     def values(self) -> dict[str, Run]:
@@ -98,19 +135,30 @@ class Experiment:
 
         Models that are the same, as is the control where it has Base's number of poses, share one run.
         """
-        models = list(dict.fromkeys(policy_spec(p).model for p in self.profile.evaluation.policies))
-        runs = {model: value_run(*self._value_inputs(), model=model, seed=self.seed) for model in models}
+        models = dict.fromkeys(policy_spec(p).model for p in self.profile.evaluation.policies)
+        runs = {model: self._value_so_far(model) for model in models}
         missing = {run.path: model for model, run in runs.items() if not run.complete}
         self._side_by_side(self.value, list(missing.values()), at_once=1 if self.profile.runtime.devices > 1 else None)
         return runs
 
-    def _value_inputs(self) -> tuple[ValueConfig, Run, Run, Path]:
-        return self.profile.value, self.nerf(), self.demonstrations(), self.build
+    def _value_so_far(self, model: str) -> Run:
+        return self._value(model, lambda root: value_run(*self._value_inputs(), root, model=model, seed=self.seed))
+
+    def _value(self, model: str, make: Callable[[Path], Run]) -> Run:
+        recipe = ValueRecipe(model=model, value=self.profile.value)  # refuses an unknown model, and computes nothing
+        return self.store.run(f"value-{recipe.trained_as}", ValueRecipe, make)
+
+    def _value_inputs(self) -> tuple[ValueConfig, Run, Run]:
+        return self.profile.value, self.nerf(), self.demonstrations()
 
     def _side_by_side(self, stage: Callable[[str], Run], names: list[str], at_once: int | None = None) -> None:
         if names:
             workers = at_once or self.profile.runtime.workers
             joblib.Parallel(n_jobs=workers)(joblib.delayed(stage)(name) for name in names)
+
+    def load_nerf(self) -> MVNeRF:
+        """The frozen Phi."""
+        return load_nerf(self.nerf())
 
     def load_value(self, model: str) -> GraspValue:
         """A trained Psi, ready to score poses."""
@@ -118,28 +166,40 @@ class Experiment:
 
     def tuned(self, policy: str) -> Run:
         """The tuning study of one policy (Sec. 3.3, 4.2); raises ValueError, at once, for an unknown one."""
-        policy_spec(policy)
         runtime = self.profile.runtime
-        return tune_policy(
-            *self._tuning_inputs(policy), seed=self.seed, storage=runtime.studies, workers=runtime.study_workers
+        return self._study(
+            policy,
+            lambda root: tune_policy(
+                *self._tuning_inputs(policy),
+                root,
+                seed=self.seed,
+                storage=runtime.studies,
+                workers=runtime.study_workers,
+            ),
         )
 
     def tuning(self) -> dict[str, Run]:
         """The studies of all policies, side by side."""
         self.values()
-        runs = {p: tuning_run(*self._tuning_inputs(p), seed=self.seed) for p in self.profile.evaluation.policies}
+        runs = {policy: self._study_so_far(policy) for policy in self.profile.evaluation.policies}
         self._side_by_side(self.tuned, [policy for policy, run in runs.items() if not run.complete])
         return runs
 
-    def _tuning_inputs(self, policy: str) -> tuple[PolicySource, TuningRecipe, Path]:
+    def _study_so_far(self, policy: str) -> Run:
+        return self._study(policy, lambda root: tuning_run(*self._tuning_inputs(policy), root, seed=self.seed))
+
+    def _study(self, policy: str, make: Callable[[Path], Run]) -> Run:
+        return self.store.run(f"tuning-{policy_spec(policy).name}", TuningRecipe, make)
+
+    def _tuning_inputs(self, policy: str) -> tuple[PolicySource, TuningRecipe]:
         p = self.profile
         recipe = TuningRecipe(
             optimizer=p.optimizer, tuning=p.tuning, validation=p.validation, cell=p.cell, observer=self.observer
         )
-        return self.source(policy, p.optimizer), recipe, self.build
+        return self.source(policy, p.optimizer), recipe
 
     def source(self, policy: str, optimizer: OptimizerConfig) -> PolicySource:
-        """A policy's recorded parts with the given optimizer settings."""
+        """A policy's trained parts with the given optimizer settings."""
         model = policy_spec(policy).model
         return PolicySource(
             policy,
@@ -149,6 +209,10 @@ class Experiment:
             workspace=self.profile.value.workspace,
             device=self.profile.runtime.device,
         )
+
+    def sources(self, policies: Iterable[str]) -> dict[str, PolicySource]:
+        """The trained parts of policies, each with its tuned optimizer."""
+        return {name: self.source(name, self.optimizer(name)) for name in policies}
 
     def optimizer(self, policy: str) -> OptimizerConfig:
         """The tuned settings of a policy."""
@@ -161,26 +225,37 @@ class Experiment:
 
     def evaluation(self) -> Run:
         """All trials of Table 1."""
-        p = self.profile
-        recipe = EvaluationRecipe(ycb_models=ycb_models(), evaluation=p.evaluation, cell=p.cell, observer=self.observer)
+        return self.store.run("evaluation", EvaluationRecipe, self._evaluate)
+
+    def _evaluate(self, root: Path) -> Run:
         tuned = self.tuning()
-        sources = {name: self.source(name, self.optimizer(name)) for name in p.evaluation.policies}
-        return evaluate(recipe, sources, tuned, self.build, seed=self.seed, workers=p.runtime.workers)
+        workers = self.profile.runtime.workers
+        return evaluate(self.evaluation_recipe(), self.sources(tuned), tuned, root, seed=self.seed, workers=workers)
+
+    def evaluation_recipe(self, **changes: object) -> EvaluationRecipe:
+        """What Table 1 is made from, with other settings of `profile.evaluation` where `changes` says so."""
+        p = self.profile
+        evaluation = type(p.evaluation).model_validate(p.evaluation.model_dump() | changes)
+        return EvaluationRecipe(ycb_models=ycb_models(), evaluation=evaluation, cell=p.cell, observer=self.observer)
 
     def twin_trials(self) -> Run:
         """The trials of Table 2 in the twin: every policy, every object, logged as real trials are."""
-        p = self.profile
+        return self.store.run("twin-trials", TwinTrialsRecipe, self._twin_trials)
+
+    def _twin_trials(self, root: Path) -> Run:
+        p, tuned = self.profile, self.tuning()
         recipe = TwinTrialsRecipe(trials=p.twin.trials, twin=p.twin.reality, cell=p.cell, observer=self.observer)
-        sources = {name: self.source(name, self.optimizer(name)) for name in p.evaluation.policies}
-        return twin_trials(recipe, sources, self.tuning(), self.build, seed=self.seed, workers=p.runtime.workers)
+        return twin_trials(recipe, self.sources(tuned), tuned, root, seed=self.seed, workers=p.runtime.workers)
 
     def calibration_sweep(self) -> Run:
         """Success in the twin against calibration error."""
+        return self.store.run("calibration-sweep", SweepRecipe, self._calibration_sweep)
+
+    def _calibration_sweep(self, root: Path) -> Run:
         p = self.profile
         recipe = SweepRecipe(sweep=p.twin.sweep, twin=p.twin.reality, cell=p.cell, observer=self.observer)
         tuned = {name: self.tuned(name) for name in p.twin.sweep.policies}
-        sources = {name: self.source(name, self.optimizer(name)) for name in tuned}
-        return sweep(recipe, sources, tuned, self.build, seed=self.seed, workers=p.runtime.workers)
+        return sweep(recipe, self.sources(tuned), tuned, root, seed=self.seed, workers=p.runtime.workers)
 
     @property
     def observer(self) -> Observer:
@@ -190,8 +265,4 @@ class Experiment:
 
     def used(self) -> dict[str, Run]:
         """The runs behind the policies, for the provenance of figures and tables."""
-        return {"demonstrations": self.training_data(), "nerf": self.nerf(), **self.values(), **self.tuning()}
-
-    def load_nerf(self) -> MVNeRF:
-        """The frozen Phi."""
-        return load_nerf(self.nerf())
+        return {"demonstrations": self.demonstrations(), "nerf": self.nerf(), **self.values(), **self.tuning()}

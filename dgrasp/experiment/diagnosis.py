@@ -1,6 +1,6 @@
 """Which stage fails: the summit, the way to it, or the execution? On validation scenes, so that it may guide changes.
 
-    python -m dgrasp.experiment.diagnosis --tasks simple clutter --scenes 20
+    dgrasp diagnose --tasks simple clutter --scenes 20
 
 Plans of a finished experiment in untouched scenes, executed; where one fails, Psi is asked what it gives the valid
 grasps that the oracle knows. Not in the paper.
@@ -8,29 +8,26 @@ grasps that the oracle knows. Not in the paper.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal
+from itertools import product
+from typing import Any, Literal
 
 import joblib
 import pandas as pd
 import torch
 from torch import Tensor
 
-from dgrasp import streams
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
-from dgrasp.data.card import markdown_table
-from dgrasp.evaluation.attempt import Observer
+from dgrasp.evaluation.rows import POSE, Row, on_table, row
+from dgrasp.evaluation.series import Setup, rows_of_units, run_series
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.experiment.chain import Experiment
-from dgrasp.experiment.replication import CONTRAST
 from dgrasp.policy.diagnostics import near_grasps
-from dgrasp.policy.policies import GraspPolicy, NoGraspError
+from dgrasp.policy.policies import GraspPolicy
 from dgrasp.sim.oracle import oracle_grasps
+from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
 from dgrasp.slopes.climb import optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
@@ -44,48 +41,38 @@ STAGES: dict[Stage, str] = {
     "no valid grasp known": "the oracle knows none that the open hand reaches past the neighbours",
     "no grasp": "no candidate was left",
 }
+COLUMNS = (
+    *("policy", "task", "split", "scene", "seed", "outcome", "stage", "value", "valid_value"),
+    *POSE,
+    *("reason", "object", "objects", "models", "simulated_seconds"),
+)
 VALID_GRASPS = 256  # at most so many of the oracle's, evenly taken
 NUDGE = {"n_starts": 1, "pruning": (), "steps": 20, "translation_rate": 0.001, "rotation_rate": 0.01}
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """One plan in one untouched scene. valid_value: Psi's highest near a valid grasp; NaN where none is known."""
+def diagnose(cell: SimulatedCell, policy: GraspPolicy, task_name: str, scene: int, seed: int) -> Row:
+    """Plan and execute the first grasp of a validation scene, and say which stage failed.
 
-    policy: str
-    task: str
-    scene: int
-    outcome: str
-    stage: Stage
-    value: float
-    valid_value: float
-
-
-def diagnose(
-    policy: GraspPolicy, cell_config: CellConfig, observer: Observer, task_name: str, scene: int, seed: int
-) -> Diagnosis:
-    """Plan and execute the first grasp of a validation scene, and say which stage failed."""
+    valid_value of the row is Psi's highest near a valid grasp; None where none is known.
+    """
     state = task(task_name).scene(split="validation", index=scene, seed=seed)
-    cell = worker_cell(cell_config)
-    cell.reset(state)
-    views = observer.observe(cell)
+    cell.show(state)
+    labels = {"policy": policy.spec.name, "task": task_name, "split": "validation", "scene": scene, "seed": seed}
+    setup = Setup(policy, ("diagnosis", task_name, scene), labels | on_table(state))
+    ((_, made),) = run_series(cell, [setup], seed=seed, rehearse=False)
+    if made.plan is None:
+        return row(made, **setup.labels, stage="no grasp")
     known = torch.as_tensor(oracle_grasps(state), dtype=torch.float32)
     known = known[:: max(1, -(-len(known) // VALID_GRASPS))]
-    nan = float("nan")
-    try:
-        plan = policy.plan(views, streams.torch_generator(seed, "diagnosis", task_name, scene))
-    except NoGraspError:
-        return Diagnosis(policy.spec.name, task_name, scene, "no grasp", "no grasp", nan, nan)
-    trial = cell.execute(plan.T_world_tcp.double().cpu().numpy())
-    best = _highest_near(policy, views, known) if len(known) else nan
-    stage = _stage(trial.outcome is Outcome.SUCCESS, plan.T_world_tcp.cpu(), plan.value, known, best)
-    return Diagnosis(policy.spec.name, task_name, scene, trial.outcome.value, stage, plan.value, best)
+    best = _highest_near(policy, made.views, known) if len(known) else None
+    stage = _stage(made.outcome is Outcome.SUCCESS, made.plan.T_world_tcp.cpu(), made.plan.value, known, best)
+    return row(made, **setup.labels, stage=stage, valid_value=best)
 
 
-def _stage(lifted: bool, T_world_tcp: Tensor, value: float, known: Tensor, best: float) -> Stage:
+def _stage(lifted: bool, T_world_tcp: Tensor, value: float, known: Tensor, best: float | None) -> Stage:
     if lifted:
         return "lifted"
-    if not len(known):
+    if best is None:
         return "no valid grasp known"
     if near_grasps(T_world_tcp[None], known)[0]:
         return "execution"
@@ -105,46 +92,21 @@ def diagnose_all(
 ) -> pd.DataFrame:
     """One row per policy and validation scene, `first` and the `scenes` - 1 after it; side by side."""
     sources = {name: experiment.source(name, experiment.optimizer(name)) for name in policies}
-    units = [(sources[p], t, first + i) for t in tasks for i in range(scenes) for p in policies]
-    jobs = (joblib.delayed(_diagnose)(source, experiment, t, i) for source, t, i in units)
-    found = joblib.Parallel(n_jobs=experiment.profile.runtime.workers)(jobs)
-    return pd.DataFrame([asdict(one) for one in found])
+    cell, observer = experiment.profile.cell, experiment.observer
+    numbers = range(first, first + scenes)
+    units = {
+        f"{p}-{t}-{i}": joblib.delayed(_diagnoses)(sources[p], cell, observer, t, i, experiment.seed)
+        for t, i, p in product(tasks, numbers, policies)
+    }
+    found = rows_of_units(units, experiment.profile.runtime.workers, desc="diagnosis", unit="plan")
+    return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def _diagnose(source: PolicySource, experiment: Experiment, task_name: str, scene: int) -> Diagnosis:
-    policy = worker_policy(source)
-    return diagnose(policy, experiment.profile.cell, experiment.observer, task_name, scene, experiment.seed)
+def _diagnoses(source: PolicySource, cell: CellConfig, observer: Observer, *which: Any) -> list[Row]:
+    return [diagnose(worker_cell(cell, observer), worker_policy(source), *which)]
 
 
 def counts(found: pd.DataFrame) -> pd.DataFrame:
     """How many plans of each policy and task ended at which stage."""
     table = found.groupby(["policy", "task", "stage"], sort=False).size().unstack("stage", fill_value=0)
     return table[[stage for stage in STAGES if stage in table.columns]].reset_index()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.diagnosis", description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", default="recorded", help="default: the experiment on record")
-    parser.add_argument("--build", type=Path, default=Path("build/recorded"), help="default: build/recorded")
-    parser.add_argument("--seed", type=int, default=0, help="of the experiment; default: 0")
-    parser.add_argument("--policies", nargs="+", default=list(CONTRAST), help=f"default: {' '.join(CONTRAST)}")
-    parser.add_argument("--tasks", nargs="+", default=["simple", "clutter"], help="default: simple clutter")
-    parser.add_argument("--scenes", type=int, default=20, help="of each task; default: 20")
-    options = parser.parse_args(arguments)
-    try:
-        experiment = Experiment.at(options.profile, options.build, options.seed)
-        found = diagnose_all(experiment, options.policies, options.tasks, options.scenes)
-    except (ValueError, RuntimeError) as error:
-        print(f"diagnosis: {error}", file=sys.stderr)
-        return 1
-    target = options.build / "diagnosis.csv"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    found.to_csv(target, index=False, lineterminator="\n")
-    print(markdown_table(counts(found)))
-    print(*(f"{stage}: {meaning}" for stage, meaning in STAGES.items()), f"written: {target}", sep="\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,6 +10,7 @@ from dgrasp.data.card import markdown_table
 from dgrasp.evaluation.statistics import success_rates
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.store import DEFAULT, NAME
 from dgrasp.files import read_json
 from dgrasp.policy.policies import policy_spec
 from dgrasp.runs import Run
@@ -24,7 +25,7 @@ HEAD = """\
 scenes ({scenes}) with {views} images of {width}x{height} pixels
 each. Every number here is read from the runs beside it.
 
-Load them with `Experiment.at("recorded", "build/recorded")`, then `.load_nerf()`, `.load_value("{example}")` or
+Load them with `Experiment.open("{published}", "build/published")`, then `.load_nerf()`, `.load_value("{example}")` or
 `.policy("{policy}")`.
 """
 LIMITS = """\
@@ -49,7 +50,7 @@ def model_card(experiment: Experiment) -> str:
     head = HEAD.format(
         models=len(distinct), profile=p.name, seed=experiment.seed, train=p.data.train_scenes, views=p.data.views,
         scenes=task(p.data.task).description, width=p.data.width, height=p.data.height,
-        example=next(iter(values)), policy=policies[-1],
+        example=next(iter(values)), policy=policies[-1], published=NAME if p.name == DEFAULT else f"{NAME}:{p.name}",
     )  # fmt: skip
     validated = f"the first {p.value.validation_scenes} held-out demonstrations, at the last validation"
     sections = [

@@ -1,36 +1,38 @@
 """Grasps for one's own photographs: a folder of images with known cameras in, ranked grasp poses out.
 
-    python -m dgrasp.experiment.plan_from_images photos --policy dgrasp_quat_sync
+    dgrasp plan-from-images photos --policy dgrasp_quat_sync
 
-The policies are those on record, unless `--profile` and `--build` name others; what those lack is trained first.
-The folder holds a `transforms.json` in nerfstudio's layout (see `dgrasp.data.export.write_transforms`). Two photographs
+The published policies plan, unless `--profile` and `--build` name others; what those lack is trained first.
+The folder is a capture (`dgrasp.data.captures`): images and a `transforms.json` in nerfstudio's layout. Two photographs
 from opposite sides are what the policies were trained for. Their cameras must be given in the cell's world frame (z up,
 metres, the board's centre at `dgrasp.cell.workspace.BOARD_CENTRE`), or in one of their own with `T_world_capture`.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
-from dgrasp.cell.transforms import pose_problem
-from dgrasp.data.export import read_transforms
-from dgrasp.files import DamagedFileError, read_json, write_text
+from dgrasp.data.captures.reader import Capture, read_capture
+from dgrasp.data.captures.sight import check_sight
+from dgrasp.files import write_text
 from dgrasp.policy.policies import GraspPolicy, Plan
 from dgrasp.poses import gripper_symmetric_angle
-from dgrasp.robot.trials import Planner
+
+if TYPE_CHECKING:  # the simulator is not loaded to read photographs
+    from dgrasp.robot.trials import PreparedPolicy
 
 APART, TURNED = 0.02, 20.0  # m and degrees: closer poses are the same grasp
 
@@ -55,33 +57,8 @@ class RankedGrasps:
         return pd.DataFrame(columns | {f"q{axis}": q[:, i] for i, axis in enumerate("xyzw")})
 
 
-def read_photos(path: Path, T_world_capture: Float[np.ndarray, "4 4"] | None = None) -> tuple[Views, tuple[str, ...]]:
-    """Views of a folder (or of its `transforms.json`), in the world frame, and their file names.
-
-    Raises FileNotFoundError (no such file), DamagedFileError (not a transforms.json), ValueError (no intrinsics, sizes
-    that do not fit, distortion, matrices that are no camera poses).
-    """
-    path = Path(path)
-    path = path / "transforms.json" if path.is_dir() else path
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; expected a folder of photographs with a transforms.json in it")
-    about = read_json(path)
-    frames = about.get("frames") if isinstance(about, dict) else None
-    if not frames or not all(isinstance(f, dict) and {"file_path", "transform_matrix"} <= f.keys() for f in frames):
-        raise DamagedFileError(
-            f"{path}: expected `frames`, a list of objects that each have `file_path` and `transform_matrix`"
-        )
-    for frame in frames:
-        _check_frame(path, {**about, **frame})
-    T = np.eye(4) if T_world_capture is None else np.asarray(T_world_capture, dtype=np.float64)
-    if problem := pose_problem(T):
-        raise ValueError(f"T_world_capture: {problem}")
-    views = read_transforms(path)
-    return Views(views.images, views.K, T @ views.Ts_world_cam), tuple(f["file_path"] for f in frames)
-
-
 def rank_grasps(
-    path: Path,
+    photographs: Path | Capture,
     policy: GraspPolicy,
     *,
     width: int,
@@ -92,48 +69,69 @@ def rank_grasps(
 ) -> RankedGrasps:
     """Plan on a folder of photographs; returns at most `n` grasps that differ by 2 cm or 20 degrees, best first.
 
+    photographs: the folder, its `transforms.json`, or what `read_capture` made of it (`T_world_capture` included).
     width: of the images the policy was trained on, pixels (`experiment.observer.width`).
-    downwards: only poses whose approach axis points below the horizon, as on the real robot (Sec. 5.2).
-    Raises what `read_photos` raises, and ValueError if a camera sees nothing of the workspace or nothing points down.
+    seed: of the starting poses. downwards: only poses whose approach axis points below the horizon, as on the real
+    robot (Sec. 5.2).
+    Raises CaptureError for photographs that cannot be used or cameras that do not look at the workspace, ValueError for
+    other arguments, or if nothing points down.
     """
-    if n < 1:
-        raise ValueError(f"n: expected 1 or more, got {n}")
-    views, names = read_photos(path, T_world_capture)
-    views = as_trained(views, width)
+    generator = _generator(n, seed)
+    capture = photographs if isinstance(photographs, Capture) else read_capture(photographs, T_world_capture)
+    views = as_trained(capture, width)
+    low, high = (bound.double().numpy(force=True) for bound in policy.bounds)
+    check_sight(capture, low, high, views)
     unfiltered = GraspPolicy(
         policy.spec,
         policy.value,
         policy.config.model_copy(update={"approach": "any", "approach_offset": 0.0}),
         policy.bounds,
     )
-    try:
-        found = unfiltered.plan(views, streams.torch_generator(seed, "own images")).candidates
-    except ValueError as error:
-        cameras = ", ".join(f"camera {i} is {name}" for i, name in enumerate(names))
-        raise ValueError(f"{path}: {error}. {cameras}; poses are expected in the cell's world frame, metres") from error
+    found = unfiltered.plan(views, generator).candidates
     Ts, values = found.T_world_tcp.double().cpu(), found.scores.double().cpu().numpy()
     candidates = torch.nonzero(Ts[:, 2, 2] < 0).flatten().tolist() if downwards else list(range(len(Ts)))
     if not candidates:
-        raise ValueError(f"{path}: none of {len(Ts)} candidates points downwards; see `downwards`")
+        raise ValueError(f"{capture.file}: none of {len(Ts)} candidates points downwards; see `downwards`")
     chosen = _distinct(Ts, candidates, n)
     return RankedGrasps(Ts[chosen].numpy(), values[chosen], views)
 
 
-def as_trained(views: Views, width: int) -> Views:
-    """The photographs, sampled so that a focal length is as many pixels as in training images of this width.
+def _generator(n: int, seed: int) -> torch.Generator:
+    """The starting poses' randomness; raises ValueError for a number of grasps or a seed that is none."""
+    if n < 1:
+        raise ValueError(f"n: expected 1 or more, got {n}")
+    return streams.torch_generator(seed, "own images")
+
+
+def as_trained(views: Views | Capture, width: int) -> Views:
+    """The photographs, each sampled so that a focal length is as many pixels as in training images of this width.
 
     Objects then look as large as the policy has seen them, whatever the camera; the views' calibration is scaled along.
+    Images that end up smaller than others are continued at their right and lower border, as the encoder does.
     """
-    size_then = views.images.shape[2], views.images.shape[1]
-    share = Intrinsics.d415(width).fx / float(views.K[:, 0, 0].mean())
+    sampled = [_sampled(image, K, width) for image, K in zip(views.images, views.K, strict=True)]
+    if isinstance(views, Views) and all(image.shape == views.images.shape[1:] for image, _ in sampled):
+        return views  # nothing was sampled
+    height, wide = (max(image.shape[axis] for image, _ in sampled) for axis in (0, 1))
+    images = [
+        np.pad(image, ((0, height - image.shape[0]), (0, wide - image.shape[1]), (0, 0)), mode="edge")
+        for image, _ in sampled
+    ]
+    return Views(np.stack(images), np.stack([K for _, K in sampled]), views.Ts_world_cam)
+
+
+def _sampled(
+    image: UInt8[np.ndarray, "h w 3"], K: Float[np.ndarray, "3 3"], width: int
+) -> tuple[UInt8[np.ndarray, "h2 w2 3"], Float[np.ndarray, "3 3"]]:
+    size_then = image.shape[1], image.shape[0]
+    share = Intrinsics.d415(width).fx / float(K[0, 0])
     size = max(8, round(size_then[0] * share)), max(8, round(size_then[1] * share))
     if size == size_then:
-        return views
-    images = np.stack([np.asarray(Image.fromarray(i).resize(size, Image.Resampling.BILINEAR)) for i in views.images])
-    K, scale = views.K.copy(), np.divide(size, size_then)
-    K[:, [0, 1], [0, 1]] *= scale
-    K[:, :2, 2] = (K[:, :2, 2] + 0.5) * scale - 0.5  # pixel centres are at integers
-    return Views(images, K, views.Ts_world_cam)
+        return image, K
+    K, scale = K.copy(), np.divide(size, size_then)
+    K[[0, 1], [0, 1]] *= scale
+    K[:2, 2] = (K[:2, 2] + 0.5) * scale - 0.5  # pixel centres are at integers
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)), K
 
 
 class ResizeToTraining:
@@ -142,30 +140,12 @@ class ResizeToTraining:
     It plans on `as_trained(views, width)`. The log keeps the cell's own images.
     """
 
-    def __init__(self, policy: Planner, width: int) -> None:
+    def __init__(self, policy: PreparedPolicy, width: int) -> None:
         self.policy, self.width, self.config = policy, width, policy.config
 
     def plan(self, views: Views, generator: torch.Generator) -> Plan:
         """See `GraspPolicy.plan`."""
         return self.policy.plan(as_trained(views, self.width), generator)
-
-
-def _check_frame(path: Path, values: dict) -> None:
-    name = values["file_path"]
-    file = path.parent / name
-    if not file.is_file():
-        raise FileNotFoundError(f"{path}: frame {name!r}: no such image at {file}")
-    with Image.open(file) as image:
-        size = image.size
-    stated = values.get("w", size[0]), values.get("h", size[1])
-    if stated != size:
-        raise ValueError(
-            f"{path}: frame {name!r} has {size[0]}x{size[1]} pixels, but its intrinsics are for "
-            f"{stated[0]}x{stated[1]}; calibrate or scale both together"
-        )
-    problem = pose_problem(values["transform_matrix"])
-    if problem:
-        raise ValueError(f"{path}: frame {name!r}: transform_matrix: {problem}")
 
 
 def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
@@ -185,43 +165,41 @@ def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
     return chosen
 
 
-DESCRIPTION = (
-    "Ranked grasps for photographs: TCP positions (metres) and unit quaternions (xyzw) in the world frame, best first."
-)
+def plan_photographs(
+    photographs: Path,
+    *,
+    profile: str,
+    build: Path,
+    policy: str,
+    n: int,
+    seed: int,
+    output: Path | None,
+    training_seed: int = 0,
+) -> pd.DataFrame:
+    """What the command does: the table of grasps, written to `output` (CSV) if that is given.
+
+    seed: of the starting poses. training_seed: of the experiment. Everything that is cheap to check is checked before
+    a policy is loaded, or trained. Raises ValueError for bad input (CaptureError for photographs), OSError for an
+    output that cannot be written, RecordError, RunError and DamagedFileError for a policy that is not there.
+    """
+    _generator(n, seed)
+    if output is not None:
+        check_output(output)
+    capture = read_capture(photographs)
+    check_sight(capture)
+    from dgrasp.experiment.chain import Experiment  # which loads the simulator: not for photographs that are refused
+
+    experiment = Experiment.open(profile, build, training_seed)
+    ranked = rank_grasps(capture, experiment.policy(policy), width=experiment.observer.width, n=n, seed=seed)
+    if output is not None:
+        write_text(output, ranked.table.to_csv(index=False, lineterminator="\n"))
+    return ranked.table
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; prints the table, or writes it to `--output`. Returns 2 for bad photographs, 1 for no policy."""
-    from dgrasp.experiment.chain import Experiment
-    from dgrasp.experiment.record import NAME, RecordError
-    from dgrasp.runs import RunError
-
-    parser = argparse.ArgumentParser(prog="python -m dgrasp.experiment.plan_from_images", description=DESCRIPTION)
-    parser.add_argument("photos", type=Path, help="folder with transforms.json (nerfstudio's layout)")
-    parser.add_argument("--profile", default=NAME, help="of the policies; any but %(default)s trains what lacks")
-    parser.add_argument("--build", type=Path, default=Path("build", NAME), help="build folder of that profile")
-    parser.add_argument("--policy", default="dgrasp_quat_sync", help="one of the profile's policies (%(default)s)")
-    parser.add_argument("-n", type=int, default=10, help="grasps at most (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the starting poses")
-    parser.add_argument("--output", type=Path, help="a .csv file instead of the screen")
-    options = parser.parse_args(arguments)
-    try:
-        read_photos(options.photos)  # before anything is loaded, or trained
-        experiment = Experiment.at(options.profile, options.build, options.seed)
-        policy, width = experiment.policy(options.policy), experiment.observer.width
-        table = rank_grasps(options.photos, policy, width=width, n=options.n, seed=options.seed).table
-    except (FileNotFoundError, DamagedFileError, ValueError) as error:
-        print(f"own_images: {error}", file=sys.stderr)
-        return 2
-    except (RecordError, RunError) as error:
-        print(f"own_images: {error}", file=sys.stderr)
-        return 1
-    if options.output:
-        write_text(options.output, table.to_csv(index=False, lineterminator="\n"))
-    else:
-        print(table.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+def check_output(path: Path) -> None:
+    """Raise ValueError if `path` is a folder or device, OSError if its folder cannot be made or written to."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"--output: {path} is {'a folder' if path.is_dir() else 'no regular file'}; expected a file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass

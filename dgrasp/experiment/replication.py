@@ -1,17 +1,14 @@
 """The experiment again with one thing changed: other test scenes, or other training seeds.
 
-    python -m dgrasp.experiment.replication scenes --scene-seed 7   fresh test scenes and starts, all else equal
-    python -m dgrasp.experiment.replication seeds --seeds 0 1 2     the main contrast from other initial weights
+    dgrasp eval-new-scenes --scene-seed 7   new test scenes and starts, all else equal
+    dgrasp train-seeds --seeds 0 1 2        the main contrast from other initial weights
 
-Both read the experiment on record (or that of `--profile` and `--build`), write what they did to the build folder, and
-go on where they were interrupted. With `--keep` the table goes beside the record, to `figures/replications/`.
+Both go on where they were interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,48 +19,45 @@ import pandas as pd
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
-from dgrasp.data.generate import generate_demonstrations
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
 from dgrasp.experiment.chain import Experiment
-from dgrasp.experiment.record import FOLDER
+from dgrasp.experiment.store import PUBLISHED, published_folder
 from dgrasp.files import read_json, write_json
 from dgrasp.policy.policies import policy_spec
 from dgrasp.runs import Run, provenance
-from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.value.training import train_value
 
-KEPT = FOLDER.parent / "replications"
+KEPT = PUBLISHED.parent / "replications"
 CONTRAST = ("dgrasp_quat_sync", "base_quat_sync")  # the main contrast: one model of each kind, all else equal
 
 
-def evaluate_fresh(
+def evaluate_new_scenes(
     experiment: Experiment, scene_seed: int, policies: Sequence[str] = (), repetitions: int | None = None
 ) -> Run:
     """The evaluation on scenes and starts of another seed; raises ValueError for the experiment's own."""
     if scene_seed == experiment.seed:
-        raise ValueError(f"scene_seed: {scene_seed} is the experiment's own; give another for fresh scenes")
+        raise ValueError(f"scene_seed: {scene_seed} is the experiment's own; give another for new scenes")
     changes: dict[str, object] = {} if repetitions is None else {"repetitions": repetitions}
     if policies:
         changes["policies"] = tuple(policies)
-    recipe = _recipe(experiment, **changes)
+    recipe = experiment.evaluation_recipe(**changes)
     tuned = {name: experiment.tuned(name) for name in recipe.evaluation.policies}
-    sources = {name: experiment.source(name, experiment.optimizer(name)) for name in tuned}
     workers = experiment.profile.runtime.workers
-    return evaluate(recipe, sources, tuned, experiment.build, seed=scene_seed, workers=workers)
+    return evaluate(recipe, experiment.sources(tuned), tuned, experiment.workspace, seed=scene_seed, workers=workers)
 
 
-def agreement(experiment: Experiment, fresh: Run) -> pd.DataFrame:
-    """Rates on the experiment's scenes beside those on fresh ones, policy by policy and task by task.
+def agreement(experiment: Experiment, new: Run) -> pd.DataFrame:
+    """Rates on the experiment's scenes beside those on new ones, policy by policy and task by task.
 
     agrees: the two Wilson intervals overlap. p: Fisher's exact test that both come from one rate (attempts within a
     scene depend on each other, so that it is a guide); p_holm: the same, corrected for the number of rows.
     """
-    assert isinstance(fresh.config, EvaluationRecipe)
-    recorded = success_rates(read_trials(experiment.evaluation()), experiment.profile.evaluation)
-    again = success_rates(read_trials(fresh), fresh.config.evaluation)
-    rows = recorded.merge(again, on=["policy", "task"], suffixes=("", "_fresh"))
+    assert isinstance(new.config, EvaluationRecipe)
+    known = success_rates(read_trials(experiment.evaluation()), experiment.profile.evaluation)
+    again = success_rates(read_trials(new), new.config.evaluation)
+    rows = known.merge(again, on=["policy", "task"], suffixes=("", "_fresh"))
     rows["p"] = [
         fisher_exact([[r.successes, r.n - r.successes], [r.successes_fresh, r.n_fresh - r.successes_fresh]]).pvalue
         for r in rows.itertuples()
@@ -79,7 +73,7 @@ def verdict(rows: pd.DataFrame) -> str:
 
 
 def over_seeds(rows: pd.DataFrame) -> str:
-    """What `train_again` found: per task the rates' mean over training seeds, and their range."""
+    """What `train_seeds` found: per task the rates' mean over training seeds, and their range."""
     lines = []
     for task, group in rows.groupby("task", sort=False):
         rates = (f"{n} {group[n].mean():.3f} ({group[n].min():.3f} to {group[n].max():.3f})" for n in CONTRAST)
@@ -87,14 +81,14 @@ def over_seeds(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def train_again(experiment: Experiment, seeds: Sequence[int], repetitions: int = 1) -> pd.DataFrame:
+def train_seeds(experiment: Experiment, seeds: Sequence[int], repetitions: int = 1) -> pd.DataFrame:
     """The main contrast with models trained from other seeds, on the same Phi, scenes, starts and tuned settings.
 
     One row per seed and task: rate of both, and their paired comparison. Demonstrations are made again if only a
     record is there.
     """
     if set(seeds) - {experiment.seed}:
-        _demonstrations(experiment)  # once, before processes that need them stand side by side
+        experiment.training_scenes()  # once, before processes that need them stand side by side
     models = [(seed, policy_spec(name).model) for seed in seeds for name in CONTRAST]
     workers = experiment.profile.runtime.workers
     joblib.Parallel(n_jobs=workers)(joblib.delayed(_value)(experiment, model, seed) for seed, model in models)
@@ -111,69 +105,33 @@ def train_again(experiment: Experiment, seeds: Sequence[int], repetitions: int =
 
 
 def _contrast(experiment: Experiment, seed: int, repetitions: int) -> Run:
-    recipe = _recipe(experiment, policies=CONTRAST, repetitions=repetitions)
+    recipe = experiment.evaluation_recipe(policies=CONTRAST, repetitions=repetitions)
     values = {name: _value(experiment, policy_spec(name).model, seed) for name in CONTRAST}
-    tuned = {name: experiment.optimizer(name) for name in CONTRAST}
-    sources = {name: replace(experiment.source(name, tuned[name]), value=values[name]) for name in CONTRAST}
+    sources = {name: replace(source, value=values[name]) for name, source in experiment.sources(CONTRAST).items()}
     inputs = {name: experiment.tuned(name) for name in CONTRAST} | {f"value {n}": v for n, v in values.items()}
     workers = experiment.profile.runtime.workers
-    return evaluate(recipe, sources, inputs, experiment.build, seed=experiment.seed, workers=workers)
+    return evaluate(recipe, sources, inputs, experiment.workspace, seed=experiment.seed, workers=workers)
 
 
 def _value(experiment: Experiment, model: str, seed: int) -> Run:
     if seed == experiment.seed:
         return experiment.value(model)
-    p, demos = experiment.profile, _demonstrations(experiment)
-    device = p.runtime.device
-    # one thread: the models train side by side, as in the experiment
+    p = experiment.profile
     return train_value(
-        p.value, experiment.nerf(), demos, experiment.build, model=model, seed=seed, device=device, threads=1
+        p.value,
+        experiment.nerf(),
+        experiment.training_scenes(),
+        experiment.workspace,
+        model=model,
+        seed=seed,
+        device=p.runtime.device,
+        threads=1,  # the models train side by side, as in the experiment
     )
 
 
-def _demonstrations(experiment: Experiment) -> Run:
-    """All of them, as the models of the experiment were trained on: a record has only those that figures need."""
-    p = experiment.profile
-    return generate_demonstrations(p.data, p.cell, experiment.build, seed=experiment.seed, workers=p.runtime.workers)
-
-
-def _recipe(experiment: Experiment, **changes: object) -> EvaluationRecipe:
-    evaluation = experiment.profile.evaluation
-    changed = type(evaluation).model_validate(evaluation.model_dump() | changes)
-    cell, observer = experiment.profile.cell, experiment.observer
-    return EvaluationRecipe(ycb_models=ycb_models(), evaluation=changed, cell=cell, observer=observer)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        experiment = Experiment.at(options.profile, options.build, options.seed)
-        _tell_looks(experiment)
-        if options.command == "scenes":
-            name = f"scenes-{options.scene_seed}"
-            fresh = evaluate_fresh(experiment, options.scene_seed, options.policies, options.repetitions)
-            table = agreement(experiment, fresh)
-            said = verdict(table)
-        else:
-            name = "seeds-" + "-".join(map(str, options.seeds))
-            table = train_again(experiment, options.seeds, options.repetitions or 1)
-            said = over_seeds(table)
-    except (ValueError, RuntimeError) as error:
-        print(f"replication: {error}", file=sys.stderr)
-        return 1
-    target = Path(options.build) / f"replication-{name}.csv"
-    table.to_csv(target, index=False, lineterminator="\n")
-    print(table.round(3).to_string(index=False))
-    print(said)
-    print(f"written: {target}")
-    if options.keep:
-        print(f"kept: {keep(table, said, experiment, KEPT / f'{name}.json')}")
-    return 0
-
-
-def keep(table: pd.DataFrame, said: str, experiment: Experiment, target: Path) -> Path:
-    """Write a replication beside the record that it belongs to: its rows, what they say, and what they were made of."""
+def keep(table: pd.DataFrame, said: str, experiment: Experiment, name: str, folder: Path = KEPT) -> Path:
+    """Write a replication below `folder`: its rows, what they say, and what they were made of; returns the file."""
+    target = _kept_in(experiment, folder) / f"{name}.json"
     rows = json.loads(table.to_json(orient="records"))
     of = {"evaluation": experiment.evaluation().fingerprint, "profile": experiment.profile.name}
     write_json(target, {"of": of, "ycb_models": ycb_models(), "said": said, "rows": rows, "made_by": provenance()})
@@ -181,41 +139,11 @@ def keep(table: pd.DataFrame, said: str, experiment: Experiment, target: Path) -
 
 
 def kept(experiment: Experiment, folder: Path = KEPT) -> dict[str, dict[str, Any]]:
-    """Replications kept beside the record, of this experiment and of no other: name -> what `keep` wrote."""
-    found = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
+    """Replications of this experiment and of no other: name -> what `keep` wrote."""
+    found = {path.stem: read_json(path) for path in sorted(_kept_in(experiment, folder).glob("*.json"))}
     ours = experiment.evaluation().fingerprint
     return {name: stated for name, stated in found.items() if stated["of"]["evaluation"] == ours}
 
 
-def _tell_looks(experiment: Experiment) -> None:
-    """Novel objects in other looks are another task."""
-    recorded = set(read_trials(experiment.evaluation())["models"]) - {"prisms"}
-    if recorded and recorded != {ycb_models()}:
-        print(
-            f"replication: novel objects: {', '.join(sorted(recorded))} in the experiment, {ycb_models()} here; their "
-            f"rates do not compare (python -m dgrasp.sim.objects.ycb_download FOLDER; export {ycb.ENVIRONMENT}=FOLDER)",
-            file=sys.stderr,
-        )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dgrasp.experiment.replication", description=__doc__.splitlines()[0]
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    scenes = commands.add_parser("scenes", help="other test scenes and starts")
-    scenes.add_argument("--scene-seed", type=int, required=True, help="of scenes and starts; not the experiment's own")
-    scenes.add_argument("--policies", nargs="*", default=(), help="default: all")
-    seeds = commands.add_parser("seeds", help="other training seeds, for the main contrast")
-    seeds.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
-    for command in (scenes, seeds):
-        command.add_argument("--profile", default="recorded", help="default: the experiment on record")
-        command.add_argument("--build", type=Path, default=Path("build/replication"), help="default: build/replication")
-        command.add_argument("--seed", type=int, default=0, help="of the experiment; default: 0")
-        command.add_argument("--keep", action="store_true", help="the table goes to figures/replications/, too")
-        command.add_argument("--repetitions", type=int, help="default: the experiment's (scenes), 1 (seeds)")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _kept_in(experiment: Experiment, folder: Path) -> Path:
+    return published_folder(experiment.profile.name, experiment.seed, folder)

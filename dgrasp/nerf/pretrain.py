@@ -15,16 +15,15 @@ from tqdm import tqdm
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker, check_device, check_shares, run_on
 from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch
-from dgrasp.nerf.checkpoint import discard, load_weights, restore, save
+from dgrasp.nerf.checkpoint import discard, restore, save
 from dgrasp.nerf.config import NerfConfig, PretrainConfig
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.precision import settled_precision
 from dgrasp.nerf.rendering import Draw, Rendering, render_rays, uniform
 from dgrasp.nerf.validation import validate
+from dgrasp.nerf.weights import load_weights
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
-
-CODE = ("dgrasp.nerf", "dgrasp.cameras", "dgrasp.devices", "dgrasp.poses", "dgrasp.streams")
 
 
 class ViewSynthesis(nn.Module):
@@ -72,7 +71,7 @@ def pretrain(
     devices: how many of the kind `device` share each step. Raises DeviceError if they are not there, or if the scenes
     of a step cannot be shared out evenly.
     """
-    run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations}, seed=seed, code=CODE)
+    run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations}, seed=seed, code=(__name__,))
     if run.complete:
         return run
     check_device(device, devices)

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from dgrasp.cameras import Views, project
+from dgrasp.cameras import Views, visible
 from dgrasp.checks import described
 from dgrasp.poses import check_box, euler_uniform_rotations, uniform_poses, uniform_rotations
 from dgrasp.slopes.climb import Optimized, Schedule, optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.slopes.modes import own_modes
 from dgrasp.value.function import GraspValue
 
 Bounds = tuple[Tensor, Tensor]
@@ -82,8 +83,9 @@ class GraspPolicy:
     def __init__(self, spec: PolicySpec, value: GraspValue, config: OptimizerConfig, bounds: Bounds) -> None:
         self.spec, self.value, self.config, self.bounds = spec, value, config, check_box(bounds)
 
+    @own_modes()
     def plan(self, views: Views, generator: Generator, *, record: bool = False) -> Plan:
-        """Plan a grasp from RGB views. Equal views and generator states give equal plans.
+        """Plan a grasp from RGB views. Equal views and generator states give equal plans, in any of torch's modes.
 
         Raises ValueError if views are not calibrated or a camera sees nothing of the workspace, NoGraspError if
         `config.approach` rules all candidates out.
@@ -111,9 +113,9 @@ class GraspPolicy:
         return Plan(T_world_tcp, float(climbed.scores[chosen]), chosen, climbed)
 
     def starts(self, generator: Generator) -> Float[Tensor, "n 4 4"]:
-        """The random starting poses, drawn on the CPU so that devices agree."""
-        rotations = ROTATIONS[self.config.start_rotations]
-        return uniform_poses(self.config.n_starts, *self.bounds, generator, rotations).to(self.value.device)
+        """The random starting poses in the weights' dtype, drawn on the CPU so that devices agree."""
+        rotations, weight = ROTATIONS[self.config.start_rotations], next(self.value.readout.parameters())
+        return uniform_poses(self.config.n_starts, *self.bounds, generator, rotations, weight.dtype).to(weight.device)
 
     def _choose(self, climbed: Optimized) -> int:
         """The best candidate; with `approach="downwards"` the best whose approach axis points below the horizon."""
@@ -138,9 +140,7 @@ class GraspPolicy:
             *(torch.linspace(float(a), float(b), 8).double() for a, b in zip(low, high, strict=True))
         )
         K, Ts_world_cam = torch.from_numpy(views.K).double(), torch.from_numpy(views.Ts_world_cam).double()
-        uv, depth = project(K, Ts_world_cam, grid.expand(len(views), *grid.shape))
         height, width = views.images.shape[1:3]
-        u, v = uv.unbind(-1)
-        seen = (depth > 0) & (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
+        seen = visible(K, Ts_world_cam, grid.expand(len(views), *grid.shape), (width, height))
         for i in torch.nonzero(~seen.any(dim=-1)).flatten().tolist():
             raise ValueError(f"views: camera {i} sees nothing of the workspace; check Ts_world_cam[{i}] and K[{i}]")

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from IPython.display import Code, Markdown, display
 
-from dgrasp.experiment import record
-from dgrasp.experiment.profiles import Profile, load_profile
+from dgrasp.experiment import store
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.profiles import Profile
 from dgrasp.report.outputs import use_style
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.runs import provenance
 
 
 def load_settings(profile: str) -> Profile:
-    """The profile ("recorded": that of the experiment on record), with the project's figure style switched on."""
+    """The profile ("published": that of the published experiment), with the project's figure style switched on."""
     use_style()
-    return record.recorded_profile() if profile == record.NAME else load_profile(profile)
+    return store.named_profile(profile)
+
+
+def open_experiment(profile: str, build: str | Path, seed: int = 0) -> Experiment:
+    """The experiment of a notebook's parameters (`Experiment.open`), with the project's figure style switched on."""
+    use_style()
+    return Experiment.open(profile, build, seed)
 
 
 def show_source(*things: Any) -> None:

@@ -13,13 +13,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.files import atomic_path, write_json, write_text
 from dgrasp.report.registry import output
 from dgrasp.runs import Run, provenance
 from dgrasp.sim.objects.ycb import ycb_models
 
 PUBLISHED = "figures"  # the committed folder; only full-size runs may write there
-PUBLISHABLE = ("laptop", "paper")
 
 # One colour per method everywhere (colour-blind safe).
 BASE_COLOUR = "#4477AA"
@@ -54,7 +54,7 @@ def save_output(
 
     Outputs of other profiles than laptop and paper carry a watermark, and are refused in the published folder
     `figures/`: raises OutputRefused. about: what else a reader must know, for the sidecar.
-    ycb_appearance: of the YCB objects in the data, where they come from trials on record; default:
+    ycb_appearance: of the YCB objects in the data, where they come from published trials; default:
     those drawn here and now.
     """
     entry = output(id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.files import atomic_path, read_json
-from dgrasp.report.outputs import PUBLISHABLE, OutputRefused
+from dgrasp.report.outputs import OutputRefused
 from dgrasp.report.registry import OUTPUTS
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dgrasp.lazy import names_of
+from dgrasp.lazy import names_of, require_companion
 
+require_companion(__name__)
 _HOMES = {
     "Arm": "dgrasp.cell.interface",
     "AskingOperator": "dgrasp.robot.trials",

@@ -25,13 +25,14 @@ from typing import Any
 import pandas as pd
 
 from dgrasp.cell.interface import BACKENDS, Backend, banner
+from dgrasp.cell.outcome import Outcome
 from dgrasp.files import json_of_a_user
 from dgrasp.robot.drivers.sockets import is_local_literal
 
 FORMAT = "dgrasp-trials 1"
 BEGINNING = b'{"kind": "header"'  # of every log
 REAL = "real"  # what `devices` says of the robot where its controller says so
-MAY_HAVE_MOVED = ("collision", "fault")  # outcomes without a finished execution
+MAY_HAVE_MOVED = (Outcome.COLLISION, Outcome.FAULT)  # outcomes without a finished execution
 Line = dict[str, Any]
 Kinds = tuple[type, ...]
 NEEDED: dict[str, dict[str, Kinds]] = {  # of a line, by its kind: keys that reading relies on, and what they are

@@ -12,8 +12,10 @@ from PIL import Image
 
 from dgrasp.cameras import Views
 from dgrasp.cell.interface import Backend, Execution, UnsafePose
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.transforms import pose_vector
 from dgrasp.robot.log import Line, TrialLog
-from dgrasp.robot.trials import REFUSED, Presentation, image_hash, pose_vector
+from dgrasp.robot.trials import Presentation, image_hash
 
 SAME = 2e-3  # largest difference of pose entries (m, quaternion) that passes for the recorded pose
 
@@ -95,7 +97,7 @@ class ReplayCell:
             raise UnsafePose(
                 f"refused: trial {self.record['number']} was made with another pose; a replay moves nothing"
             )
-        if self.record["outcome"] == REFUSED:
+        if self.record["outcome"] == Outcome.REFUSED:
             raise UnsafePose(self.record["reason"])
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
@@ -108,7 +110,7 @@ class ReplayCell:
             holds=did["holds"],
             width=did["width"],
             seconds=did["seconds"],
-            outcome=self.record["outcome"],
+            outcome=Outcome(self.record["outcome"]),
             reason=self.record["reason"],
         )
 

@@ -8,28 +8,28 @@ with the first trial that has no verdict.
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from PIL import Image
 from pydantic import Field
-from scipy.spatial.transform import Rotation
 
 from dgrasp import streams
 from dgrasp.cameras import Views
-from dgrasp.cell.interface import Execution, NotArmed, ProtectiveStop, RobotCell, UnsafePose
+from dgrasp.cell.interface import Execution, ProtectiveStop, RobotCell
 from dgrasp.cell.outcome import Outcome
-from dgrasp.cell.transforms import transform
+from dgrasp.cell.transforms import pose_matrix, pose_vector
 from dgrasp.config import Config
+from dgrasp.evaluation.attempt import Attempt, Planner
+from dgrasp.evaluation.series import Setup, run_series
 from dgrasp.files import atomic_path
-from dgrasp.policy.policies import GraspPolicy, NoGraspError, Plan
-from dgrasp.robot.log import LogWriter, TrialLog, now, read_log
+from dgrasp.policy.policies import GraspPolicy
+from dgrasp.robot.log import Line, LogWriter, TrialLog, now, read_log
 from dgrasp.robot.safety import BOX_ROUNDING, SafetyLimits
 from dgrasp.runs import provenance
 from dgrasp.slopes.config import OptimizerConfig
@@ -48,7 +48,7 @@ PAPER_OBJECTS = (  # Sec. 4.1 and 5.2
 )
 APPROACH_OFFSET = 0.01  # m along the tool axis against calibration errors, Sec. 5.2
 DEFAULT_LIMITS = SafetyLimits()
-NO_GRASP, REFUSED, DRY_RUN, FAULT = "no grasp", "refused", "dry run", "fault"  # beside the simulator's outcomes
+NOT_EXECUTED = (Outcome.NO_GRASP, Outcome.REFUSED, Outcome.DRY_RUN)  # nobody is asked for a verdict
 PRESSED = ("approach", "close", "lift")  # a protective stop in these is the policy's collision, elsewhere a fault
 
 
@@ -152,15 +152,15 @@ class CellJudges:
         self.place(presentation)
 
     def verdict(self, presentation: Presentation, execution: Execution) -> Verdict:
-        return Verdict(Outcome(execution.outcome), execution.reason)
+        if execution.outcome is None:
+            raise ValueError("the cell gave no verdict: this one's grasps are judged by a person (AskingOperator)")
+        return Verdict(execution.outcome, execution.reason)
 
 
-class Planner(Protocol):
-    """What trials need of a policy; `GraspPolicy` is one."""
+class PreparedPolicy(Planner, Protocol):
+    """What trials need of a policy: that it plans, and by which rule; `GraspPolicy` is one."""
 
     config: OptimizerConfig
-
-    def plan(self, views: Views, generator: torch.Generator) -> Plan: ...
 
 
 def for_real_robot(policy: GraspPolicy, limits: SafetyLimits | None = DEFAULT_LIMITS) -> GraspPolicy:
@@ -178,7 +178,7 @@ def for_real_robot(policy: GraspPolicy, limits: SafetyLimits | None = DEFAULT_LI
 
 def run_trials(
     cell: RobotCell,
-    policies: Mapping[str, Planner],
+    policies: Mapping[str, PreparedPolicy],
     operator: Operator,
     protocol: TrialProtocol,
     path: Path,
@@ -191,10 +191,10 @@ def run_trials(
 
     policies: by name, each prepared with `for_real_robot`. images: folder that receives the views as PNG, named by
     their hash. runs: fingerprints of the runs the policies come from, or whatever else names them for the header; a
-    robot's log must have them. A CellFault ends the session
-    after it is on record; calling again goes on, and repeats that trial. A grasp that was executed and not judged,
-    since the session ended there, is not repeated: the operator is asked for its verdict. Raises ValueError for
-    policies that are missing or follow another rule, LogError, CellFault, NotArmed.
+    robot's log must have them. A CellFault ends the session after it is on record; calling again goes on, and repeats
+    that trial. A grasp that was executed and not judged, since the session ended there, is not repeated: the operator
+    is asked for its verdict. Raises ValueError for policies that are missing or follow another rule, LogError,
+    CellFault, NotArmed.
     """
     _check_policies(policies, protocol)
     if cell.backend == "hardware" and not runs:
@@ -216,131 +216,102 @@ def run_trials(
         "made_by": provenance(),
     }
     with LogWriter(path, header) as log:
-        there = read_log(path)
-        for trial in [t for t in protocol.trials() if t.number not in there.done][:limit]:
-            attempt = _Attempt(cell, policies[trial.policy], operator, protocol, trial, images)
-            if executed := there.pending.get(trial.number):
-                attempt.judge(log, executed)
-            else:
-                attempt.make(log)
+        there, recorder = read_log(path), _Recorder(cell, operator, protocol, log, images)
+        todo = [trial for trial in protocol.trials() if trial.number not in there.done][:limit]
+        setups = recorder.setups(todo, policies, there.pending)
+        for _ in run_series(cell, setups, seed=protocol.seed, sink=recorder.record):
+            pass
     return read_log(path)
 
 
-class _Attempt:
-    """One trial on its way into the log."""
+class _Recorder:
+    """Of a robot's series: who presents and judges, and the log, which has everything before anything else happens."""
 
     def __init__(
-        self,
-        cell: RobotCell,
-        policy: Planner,
-        operator: Operator,
-        protocol: TrialProtocol,
-        trial: Trial,
-        images: Path | None,
+        self, cell: RobotCell, operator: Operator, protocol: TrialProtocol, log: LogWriter, images: Path | None
     ) -> None:
-        self.cell, self.policy, self.operator, self.trial, self.images = cell, policy, operator, trial, images
-        count = len(protocol.policies) * len(protocol.objects) * protocol.presentations
-        self.blind = Presentation(trial.number, count, trial.object, trial.presentation)
-        self.seed = protocol.seed
-        self.record: dict[str, Any] = {
-            **asdict(trial),
-            "backend": cell.backend,
-            "calibration": cell.calibration_id,
-            "views": [],
-            "pose": None,
-            "value": None,
-            "begun": False,  # whether the cell began to execute a grasp
-            "execution": None,
-            "seconds": {},
-        }
+        self.cell, self.operator, self.log, self.images = cell, operator, log, images
+        self.count = len(protocol.policies) * len(protocol.objects) * protocol.presentations
 
-    def make(self, log: LogWriter) -> None:
-        """Run the trial; whatever happens is on disk before anything else does."""
-        self.operator.present(self.blind)
-        self.record["time"] = now()
-        try:
-            outcome, reason = self._run(log)
-        except ProtectiveStop as stop:
-            pressed = stop.phase in PRESSED
-            self._write(log, Outcome.COLLISION if pressed else FAULT, str(stop))
-            raise
-        except BaseException as error:  # a fault, or the operator's interrupt: no verdict, so the trial is repeated
-            self._write(log, FAULT, f"{type(error).__name__}: {error}")
-            raise
-        self._write(log, outcome, reason)
+    def setups(
+        self, trials: Iterable[Trial], policies: Mapping[str, Planner], pending: Mapping[int, Line]
+    ) -> Iterator[Setup]:
+        """Have the objects presented. Grasps that an earlier session executed are judged on the way."""
+        for trial in trials:
+            if executed := pending.get(trial.number):
+                self._judge(trial, executed)
+                continue
+            self.operator.present(self._blind(trial))
+            address = ("starts", "real", trial.object, trial.presentation)
+            yield Setup(policies[trial.policy], address, {"trial": trial})
 
-    def judge(self, log: LogWriter, executed: Mapping[str, Any]) -> None:
-        """Ask for the verdict on a grasp that an earlier session executed: to repeat it would be a second attempt."""
-        self.record = {key: value for key, value in executed.items() if key not in ("kind", "chain")}
-        did = {key: executed["execution"][key] for key in ("moved", "holds", "width", "seconds")}
-        reason = f"executed {executed['time']}, not judged then"
-        verdict = self.operator.verdict(self.blind, Execution(pose_matrix(executed["pose"]), **did, reason=reason))
-        self._write(log, verdict.outcome, verdict.reason)
+    @contextmanager
+    def record(self, setup: Setup, made: Attempt) -> Iterator[None]:
+        """The sink: an attempt without an error gets its verdict; with one, the error goes on after it is on record."""
+        trial: Trial = setup.labels["trial"]
+        begun = now()
+        views: list[Line] = []
+        made.seen = lambda seen: views.extend(_described(seen, i, self.images) for i in range(len(seen)))
 
-    def _run(self, log: LogWriter) -> tuple[str, str]:
-        views = self._timed("observe", self.cell.observe)
-        self.record["views"] = [_described(views, i, self.images) for i in range(len(views))]
-        starts = ("starts", "real", self.trial.object, self.trial.presentation)  # the same for all policies
+        def line() -> Line:
+            who = {**asdict(trial), "backend": self.cell.backend, "calibration": self.cell.calibration_id}
+            return {**who, "views": views, **_so_far(made), "time": begun}
+
         try:
-            plan = self._timed("plan", lambda: self.policy.plan(views, streams.torch_generator(self.seed, *starts)))
-        except NoGraspError as error:
-            return NO_GRASP, str(error)
-        T_world_tcp = plan.T_world_tcp.double().cpu().numpy()
-        self.record |= {"pose": pose_vector(T_world_tcp), "value": plan.value}
-        try:
-            self._timed("rehearse", lambda: self.cell.rehearse(T_world_tcp))
-            self.record["begun"] = True
-            execution = self._timed("execute", lambda: self.cell.execute(T_world_tcp))
-        except UnsafePose as refusal:
-            self.record["begun"] = False
-            return REFUSED, str(refusal)
-        except NotArmed:
-            self.record["begun"] = False
-            raise
+            yield
+            if made.outcome is None:  # a person judges, which takes a while: the session may end before
+                self.log.append("executed", line())
+            outcome, reason = self._verdict(trial, made)
         except BaseException as error:  # a fault, or the operator's interrupt
-            if executed := getattr(error, "executed", None):  # the grasp is over: it waits for its verdict
-                self._executed(executed)
-                log.append("executed", self.record)
+            if getattr(error, "executed", None):  # the grasp is over: it waits for its verdict
+                self.log.append("executed", line())
+            self._write(line(), *_failed(error))
             raise
-        self._executed(execution)
-        if not execution.moved and not execution.outcome:
-            self.record["begun"] = False
-            return DRY_RUN, "checked, not executed"
-        if not execution.outcome:  # a person judges, which takes a while: the session may end before
-            log.append("executed", self.record)
-        verdict = self.operator.verdict(self.blind, execution)
+        self._write(line(), outcome, reason)
+
+    def _verdict(self, trial: Trial, made: Attempt) -> tuple[Outcome, str]:
+        if made.outcome in NOT_EXECUTED or made.execution is None:
+            assert made.outcome is not None
+            return made.outcome, made.reason
+        verdict = self.operator.verdict(self._blind(trial), made.execution)
         return verdict.outcome, verdict.reason
 
-    def _executed(self, execution: Execution) -> None:
-        self.record["execution"] = {
-            "moved": execution.moved,
-            "holds": execution.holds,
-            "width": execution.width,
-            "seconds": dict(execution.seconds),
-        }
+    def _judge(self, trial: Trial, executed: Line) -> None:
+        """Ask for the verdict on a grasp that an earlier session executed: to repeat it would be a second attempt."""
+        did = {key: executed["execution"][key] for key in ("moved", "holds", "width", "seconds")}
+        reason = f"executed {executed['time']}, not judged then"
+        execution = Execution(pose_matrix(executed["pose"]), **did, reason=reason)
+        verdict = self.operator.verdict(self._blind(trial), execution)
+        line = {key: value for key, value in executed.items() if key not in ("kind", "chain")}
+        self._write(line, verdict.outcome, verdict.reason)
 
-    def _write(self, log: LogWriter, outcome: str, reason: str) -> None:
-        rehearsed = self.cell.dry_run or outcome in (FAULT, DRY_RUN)
-        success = None if rehearsed else outcome == Outcome.SUCCESS
-        log.append("trial", {**self.record, "outcome": str(outcome), "success": success, "reason": reason})
+    def _blind(self, trial: Trial) -> Presentation:
+        return Presentation(trial.number, self.count, trial.object, trial.presentation)
 
-    def _timed(self, name: str, act: Callable[[], Any]) -> Any:
-        begun = time.monotonic()
-        try:
-            return act()
-        finally:
-            self.record["seconds"][name] = round(time.monotonic() - begun, 3)
+    def _write(self, line: Line, outcome: Outcome, reason: str) -> None:
+        unjudged = self.cell.dry_run or outcome in (Outcome.FAULT, Outcome.DRY_RUN)
+        success = None if unjudged else outcome == Outcome.SUCCESS
+        self.log.append("trial", {**line, "outcome": str(outcome), "success": success, "reason": reason})
 
 
-def pose_vector(T_world_tcp: np.ndarray) -> list[float]:
-    """x, y, z, qx, qy, qz, qw: the log's form of a pose."""
-    q = Rotation.from_matrix(T_world_tcp[:3, :3]).as_quat(canonical=True)
-    return [float(v) for v in (*T_world_tcp[:3, 3], *q)]
+def _so_far(made: Attempt) -> Line:
+    """What a line says of an attempt, wherever it stands."""
+    T, done = made.T_world_tcp, made.execution
+    return {
+        "pose": None if T is None else pose_vector(T),
+        "value": None if made.plan is None else made.plan.value,
+        "begun": made.begun,  # whether the cell began to execute a grasp
+        "execution": done
+        and {"moved": done.moved, "holds": done.holds, "width": done.width, "seconds": dict(done.seconds)},
+        "seconds": made.seconds,
+    }
 
 
-def pose_matrix(pose: Sequence[float]) -> np.ndarray:
-    """Inverse of `pose_vector`: `T_world_tcp`, (4, 4)."""
-    return transform(Rotation.from_quat(pose[3:]), pose[:3])
+def _failed(error: BaseException) -> tuple[Outcome, str]:
+    """What an error makes of a trial: without a verdict it is repeated, but a collision is one."""
+    if isinstance(error, ProtectiveStop):
+        return Outcome.COLLISION if error.phase in PRESSED else Outcome.FAULT, str(error)
+    return Outcome.FAULT, f"{type(error).__name__}: {error}"
 
 
 def image_hash(image: np.ndarray) -> str:
@@ -356,7 +327,7 @@ def _described(views: Views, i: int, images: Path | None) -> dict[str, Any]:
     return {"image": name, "K": views.K[i].tolist(), "T_world_cam": views.Ts_world_cam[i].tolist()}
 
 
-def _check_policies(policies: Mapping[str, Planner], protocol: TrialProtocol) -> None:
+def _check_policies(policies: Mapping[str, PreparedPolicy], protocol: TrialProtocol) -> None:
     missing = [name for name in protocol.policies if name not in policies]
     if missing:
         raise ValueError(f"policies: the protocol names {', '.join(missing)}; given: {', '.join(policies) or 'none'}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dgrasp.lazy import names_of
+from dgrasp.lazy import names_of, require_companion
 
+require_companion(__name__)
 _HOMES = {
     "Cell": "dgrasp.sim.cell",
     "CellConfig": "dgrasp.cell.config",
@@ -13,6 +14,7 @@ _HOMES = {
     "Prism": "dgrasp.sim.objects.shapes",
     "Scene": "dgrasp.sim.scene",
     "SceneObject": "dgrasp.sim.scene",
+    "SimulatedCell": "dgrasp.sim.simulated_cell",
     "TASKS": "dgrasp.sim.tasks.paper",
     "Task": "dgrasp.sim.tasks.paper",
     "Trial": "dgrasp.sim.execution",

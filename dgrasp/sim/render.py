@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from dgrasp.cell.config import CellConfig
 from dgrasp.cell.transforms import inverse
 
 NEAR, FAR = 0.05, 5.0  # metres; not in the paper, wide enough for the whole cell
+Numbers = np.ndarray | Sequence[float]
 CV_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV camera axes (x right, y down, z forward) to OpenGL's
 
 
@@ -62,10 +64,16 @@ def render(client: int, config: CellConfig, T_world_cam: np.ndarray, intrinsics:
         renderer=bullet.ER_TINY_RENDERER,
         physicsClientId=client,
     )
-    shape = (intrinsics.height, intrinsics.width)
-    bodies = np.reshape(bodies, shape)
-    rgb = np.reshape(rgba, (*shape, 4))[..., :3].astype(np.uint8)
-    nothing = bodies < 0
-    rgb[nothing] = np.round(np.array(config.background) * 255).astype(np.uint8)
-    depth = FAR * NEAR / (FAR - (FAR - NEAR) * np.reshape(z, shape).astype(np.float64))
-    return Picture(rgb, np.where(nothing, np.inf, depth), bodies)
+    return _picture(rgba, z, bodies, (intrinsics.height, intrinsics.width), config.background)
+
+
+def _picture(
+    rgba: Numbers, z: Numbers, bodies: Numbers, shape: tuple[int, int], background: Sequence[float]
+) -> Picture:
+    """From what Bullet returns: arrays, or flat tuples of Python's numbers where it was built without NumPy."""
+    seen = np.asarray(bodies, np.int32).reshape(shape)
+    rgb = np.array(rgba, np.uint8).reshape(*shape, 4)[..., :3].copy()
+    nothing = seen < 0
+    rgb[nothing] = np.round(np.array(background) * 255).astype(np.uint8)
+    depth = FAR * NEAR / (FAR - (FAR - NEAR) * np.asarray(z, np.float32).reshape(shape).astype(np.float64))
+    return Picture(rgb, np.where(nothing, np.inf, depth), seen)

@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dgrasp.checks import at_first, check_finite, described
+from dgrasp.checks import at_first, check_finite, check_full_precision, described
 from dgrasp.poses import Representation, check_box, check_poses
 from dgrasp.poses import representation as _named
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.slopes.losses import check_callable, check_scores, scores_and_slopes
+from dgrasp.slopes.modes import call_value, own_modes
 
 Value = Callable[[Tensor], Tensor]
 Schedule = Literal["seq", "sync"]
@@ -46,6 +47,7 @@ class Optimized:
     path_scores: Float[Tensor, "steps starts"] | None = None
 
 
+@own_modes()
 def optimize_poses(
     value: Value,
     starts: Float[Tensor, "n 4 4"],
@@ -58,8 +60,11 @@ def optimize_poses(
 ) -> Optimized:
     """Maximise `value` over SE(3) from every starting pose; the best final value comes first.
 
+    Inside, gradients are on and autocast is off, whatever the caller has set: the numbers are the same.
+
     Args:
-        value: differentiable; takes `T_world_tcp` (n, 4, 4), returns one score per pose.
+        value: differentiable; takes `T_world_tcp` (n, 4, 4) of any n up to `config.chunk`, returns one score per pose,
+            which depends on that pose alone.
         starts: rigid transforms, metres.
         config: rates, decays, steps, dropping schedule, chunk; of `config` only these are used here.
         representation: coordinates that Adam moves, "quat" or "6d" (put back on their manifold after every step).
@@ -70,8 +75,8 @@ def optimize_poses(
 
     Raises:
         ValueError: starts are empty, of another shape, not finite, not rigid or outside of the bounds; bounds are no
-            box; `value` returns another shape, NaN or slopes that are NaN, or is not differentiable; `config` has
-            settings out of range; `schedule` or `representation` is unknown.
+            box; `value` returns another shape, half precision, NaN or slopes that are NaN, is not differentiable, or
+            scores a pose by the others; `config` has settings out of range; `schedule` or `representation` is unknown.
     """
     config = _checked(config)
     check_callable(value)
@@ -95,6 +100,8 @@ class _Climb:
         bounds: tuple[Tensor, Tensor] | None,
         record: bool,
     ) -> None:
+        if isinstance(starts, Tensor):
+            check_full_precision(starts, "starts")
         check_poses(starts, "starts", shape="(n, 4, 4)", ndims=(3,))
         if bounds is not None:
             _check_inside(starts.detach()[:, :3, 3], bounds)
@@ -147,6 +154,7 @@ class _Climb:
         check_finite(slope, f"slopes of value at step {self.step}")
         if self.config.gradient_clip is not None:
             slope = slope.clamp(-self.config.gradient_clip, self.config.gradient_clip)
+        self._check_size(slope)
         gradients = {"translation": slope[:, :3], "rotation": slope[:, 3:]}
         for name in parts:
             self.parts[name].grad = gradients[name].contiguous()
@@ -167,7 +175,7 @@ class _Climb:
     @torch.no_grad()
     def _scores(self) -> Tensor:
         chunks = self.vector.split(self.config.chunk)
-        parts = [self.value(self.rep.to_matrix(v)) for v in chunks]
+        parts = [call_value(self.value, self.rep.to_matrix(v)) for v in chunks]
         for part, v in zip(parts, chunks, strict=True):
             check_scores(part, len(v))
         scores = torch.cat(parts)
@@ -178,6 +186,15 @@ class _Climb:
         if not torch.isfinite(scores).all():
             bad = int((~torch.isfinite(scores)).sum())
             raise ValueError(f"value: returned NaN or infinity for {bad} of {len(scores)} poses at step {self.step}")
+
+    def _check_size(self, slope: Tensor) -> None:
+        """Adam squares slopes."""
+        largest, allowed = float(slope.abs().max()), torch.finfo(slope.dtype).max ** 0.5
+        if largest > allowed:
+            raise ValueError(
+                f"slopes of value at step {self.step}: up to {largest:.2g}, Adam can square {allowed:.2g} at most in "
+                f"{slope.dtype}; set gradient_clip, or scale the value down"
+            )
 
     def _drop(self, scores: Tensor, count: int, adam: torch.optim.Adam) -> None:
         """Keep the best `count` candidates, with their moments in Adam."""

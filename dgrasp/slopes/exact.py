@@ -22,8 +22,57 @@ from dgrasp.checks import check_finite
 from dgrasp.poses import Representation
 from dgrasp.poses import representation as _named
 from dgrasp.slopes.losses import check_pairs, check_scores, cosine_loss
+from dgrasp.slopes.modes import advise_on_second_derivatives, call_value, own_modes, trackable
 
 Features = Callable[[Tensor], Tensor]
+
+
+class FrozenActivations:
+    """Activations of a frozen Phi at some poses, worked out once for all readouts whose slopes they supervise.
+
+    features: pose matrices (n, 4, 4) or, for points of any space, vectors (n, d) -> activations (n, ...); its
+    parameters get no gradient. Raises ValueError for features that are not differentiable in the poses, and for
+    activations in bfloat16 or float16: second-order gradients would be mostly rounding.
+    """
+
+    def __init__(self, features: Features, poses: Tensor) -> None:
+        with own_modes():
+            self.poses = trackable(poses).requires_grad_()
+            self.activations = a = call_value(features, self.poses)
+        if not isinstance(a, Tensor) or not a.requires_grad:
+            raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
+        if a.dtype.itemsize < torch.float32.itemsize:
+            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
+
+    def slope_loss(
+        self,
+        readout: Callable[[Tensor], Tensor],
+        poses: Float[Tensor, "n d"],
+        targets: Float[Tensor, "n d"],
+        representation: Representation | None,
+        eps: float,
+    ) -> Float[Tensor, ""]:
+        """L_aux of `readout` at the poses, here in the coordinates of the representation; see `exact_slope_loss`."""
+        wanted = torch.is_grad_enabled()
+        with own_modes():
+            g = _readout_slope(readout, self.activations.detach().requires_grad_(), wanted)
+            w = g.detach().requires_grad_()
+            slope = self._slope(w, poses, representation)
+            check_finite(slope, "slopes of readout(features)")
+            loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)
+            if not wanted:
+                return loss
+            (u,) = torch.autograd.grad(slope, w, grad_outputs=v, retain_graph=True)  # J v
+            surrogate = (u * g).sum()
+            return loss + (surrogate - surrogate.detach())
+
+    def _slope(self, w: Tensor, poses: Tensor, representation: Representation | None) -> Tensor:
+        """J^T w in the coordinates of the representation, differentiable in w."""
+        (slope,) = torch.autograd.grad(self.activations, self.poses, grad_outputs=w, create_graph=True)
+        if representation is None:
+            return slope
+        p = trackable(poses).requires_grad_()
+        return torch.autograd.grad(representation.to_matrix(p), p, grad_outputs=slope, create_graph=True)[0]
 
 
 def exact_slope_loss(
@@ -39,44 +88,41 @@ def exact_slope_loss(
 
     `features` maps pose matrices (or, without a representation, pose vectors) to activations (n, ...) and is treated
     as frozen: its parameters get no gradient. `readout` maps activations to one score per pose. Value and gradient
-    equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too.
+    equal those of `slope_loss(lambda T: readout(features(T)), ...)`. Poses may be given as matrices, too. Several
+    readouts on the same features and poses share their activations: see `FrozenActivations`.
+
+    Inside, gradients are on and autocast is off; under `torch.no_grad` the result is the same number without a graph.
 
     Raises ValueError for poses and targets that do not go together, that are not finite or no rotations; for features
     that are not differentiable in the poses, a readout that is not in the activations, slopes that are not finite; and
     for another number of scores. Activations in bfloat16 or float16 are refused, too: second-order gradients would be
-    mostly rounding.
+    mostly rounding. A readout without second derivatives is told so by backward.
     """
-    representation = None if representation is None else _named(representation)
-    poses, targets = check_pairs(poses, targets, representation, eps)
-    p = poses.detach().requires_grad_()
-    with torch.enable_grad():
-        a = features(p if representation is None else representation.to_matrix(p))
-        if not isinstance(a, Tensor) or not a.requires_grad:
-            raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
-        if a.dtype.itemsize < torch.float32.itemsize:
-            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
-        a_leaf = a.detach().requires_grad_()
-        scores = readout(a_leaf)
-        check_scores(scores, len(p), "readout")
-        g = None
-        if scores.requires_grad:
-            g = torch.autograd.grad(scores.sum(), a_leaf, create_graph=True, allow_unused=True)[0]
-        if g is None:
-            raise ValueError("readout: not differentiable in the activations (no autograd path from scores to them)")
-        w = g.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(a, p, grad_outputs=w, create_graph=True)
-    check_finite(slope, "slopes of readout(features)")
-    loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)
-    (u,) = torch.autograd.grad(slope, w, grad_outputs=v)  # J v
-    surrogate = (u * g).sum()
-    return loss + (surrogate - surrogate.detach())
+    with own_modes():
+        rep = None if representation is None else _named(representation)
+        poses, targets = check_pairs(poses, targets, rep, eps)
+        at = poses if rep is None else rep.to_matrix(poses)
+    return FrozenActivations(features, at).slope_loss(readout, poses, targets, rep, eps)
+
+
+def _readout_slope(readout: Callable[[Tensor], Tensor], a: Tensor, create_graph: bool) -> Tensor:
+    """g = dPsi/da, as a function of Psi's weights if `create_graph`."""
+    scores = readout(a)
+    check_scores(scores, len(a), "readout")
+    g = None
+    if scores.requires_grad:
+        g = torch.autograd.grad(scores.sum(), a, create_graph=create_graph, allow_unused=True)[0]
+    if g is None:
+        raise ValueError("readout: not differentiable in the activations (no autograd path from scores to them)")
+    if create_graph:
+        advise_on_second_derivatives(g)
+    return g
 
 
 def _loss_and_slope_gradient(
     slope: Tensor, poses: Tensor, targets: Tensor, representation: Representation | None, eps: float
 ) -> tuple[Tensor, Tensor]:
     slope = slope.requires_grad_()
-    with torch.enable_grad():
-        loss = cosine_loss(slope, poses, targets, representation, eps)
+    loss = cosine_loss(slope, poses, targets, representation, eps)
     (v,) = torch.autograd.grad(loss, slope)
     return loss.detach(), v

@@ -8,36 +8,36 @@ directions, noise and starting poses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import joblib
 import pandas as pd
 from pydantic import Field, field_validator
 
-from dgrasp import streams
 from dgrasp.cell.config import CellConfig
-from dgrasp.cell.interface import UnsafePose
-from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
-from dgrasp.evaluation.attempt import Observer
+from dgrasp.evaluation.attempt import Planner
+from dgrasp.evaluation.rows import POSE, Row, on_table, read_rows
+from dgrasp.evaluation.series import Setup, finish_series, rows
 from dgrasp.evaluation.statistics import with_rates
-from dgrasp.evaluation.table import CODE as EVALUATION_CODE
-from dgrasp.evaluation.table import finish_attempts
 from dgrasp.evaluation.workers import PolicySource, worker_policy
-from dgrasp.files import write_json
-from dgrasp.policy.policies import GraspPolicy, NoGraspError, policy_spec
-from dgrasp.robot.trials import NO_GRASP, REFUSED, for_real_robot
+from dgrasp.policy.policies import policy_spec
+from dgrasp.robot.trials import for_real_robot
 from dgrasp.runs import Run, open_run
 from dgrasp.sim.objects.everyday import EVERYDAY, everyday
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import MAX_SHIFT, MAX_TURN, TwinConfig
 
-TWIN_MODULES = ("dgrasp.twin.cell", "dgrasp.twin.reality", "dgrasp.robot.trials", "dgrasp.robot.safety")
-TWIN_CODE = (*EVALUATION_CODE, *TWIN_MODULES, "dgrasp.streams")
-CODE = (*TWIN_CODE, "dgrasp.twin.sweep")
 TRANSLATION, ROTATION = "translation (mm)", "rotation (degrees)"
+COLUMNS = (
+    *("policy", "kind", "error", "object", "presentation", "seed"),
+    *POSE,
+    *("value", "outcome", "success", "reason", "models", "simulated_seconds"),
+)
 
 
 class SweepConfig(Config):
@@ -90,7 +90,7 @@ class SweepRecipe(Config):
 
 
 @dataclass(frozen=True)
-class SweepCell:
+class SweepPoint:
     """The unit of parallel work: one policy under one calibration error."""
 
     policy: str
@@ -111,25 +111,6 @@ class SweepCell:
         return TwinConfig.model_validate(config.model_dump() | {"hand_eye_shift": shift, "hand_eye_turn": turn})
 
 
-@dataclass(frozen=True)
-class TwinAttempt:
-    """One row of the records: one presentation, planned and executed once."""
-
-    policy: str
-    kind: str
-    error: float
-    object: str
-    presentation: int
-    value: float | None
-    outcome: str
-    success: bool
-    reason: str
-    x: float | None
-    y: float | None
-    z: float | None
-    models: str
-
-
 def sweep(
     recipe: SweepRecipe,
     sources: Mapping[str, PolicySource],
@@ -144,18 +125,19 @@ def sweep(
     `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
     behind them. Resumes policy by error.
     """
-    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=CODE)
+    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,))
     if run.complete:
         return run
-    cells = _cells(recipe.sweep)
-    jobs = {_path(run, c): joblib.delayed(_to_disk)(recipe, sources[c.policy], c, seed, _path(run, c)) for c in cells}
-    return finish_attempts(run, jobs, workers, TwinAttempt, "attempts.csv", desc="twin", unit="error")
+    units = {p.name: joblib.delayed(_attempts)(recipe, sources[p.policy], p, seed) for p in _points(recipe.sweep)}
+    return finish_series(
+        run, units, workers, folder="errors", table="attempts.csv", columns=COLUMNS, desc="twin", unit="error"
+    )
 
 
 def read_sweep(run: Run) -> pd.DataFrame:
     """The records of a complete sweep, one row per attempt; raises RunError if it is not complete."""
     run.summary  # noqa: B018 (raises if the run is not complete)
-    return pd.read_csv(run.path / "attempts.csv", keep_default_na=False, na_values={c: [""] for c in ("value", *"xyz")})
+    return read_rows(run.path / "attempts.csv")
 
 
 def sweep_rates(attempts: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
@@ -171,37 +153,14 @@ def sweep_rates(attempts: pd.DataFrame, confidence: float = 0.95) -> pd.DataFram
     )
 
 
-def attempt(
-    cell: TwinCell, policy: GraspPolicy, unit: SweepCell, name: str, presentation: int, seed: int
-) -> TwinAttempt:
-    """Present, observe, plan, dry run, execute. A refused pose or an absent one is a recorded failure."""
-    scene = cell.present(name, presentation)
-    generator = streams.torch_generator(seed, "twin", "starts", name, presentation)
-    value: float | None = None
-    x = y = z = None
-    try:
-        plan = policy.plan(cell.observe(), generator)
-        T = plan.T_world_tcp.double().cpu().numpy()
-        value, (x, y, z) = plan.value, map(float, T[:3, 3])
-        done = cell.execute(T)
-        outcome, reason = done.outcome, done.reason
-    except NoGraspError as error:
-        outcome, reason = NO_GRASP, str(error)
-    except UnsafePose as error:
-        outcome, reason = REFUSED, str(error)
-    return TwinAttempt(
-        **asdict(unit),
-        object=name,
-        presentation=presentation,
-        value=value,
-        outcome=outcome,
-        success=outcome == Outcome.SUCCESS,
-        reason=reason,
-        x=x,
-        y=y,
-        z=z,
-        models=", ".join(scene.model_sources) or "prism",
-    )
+def presentations(
+    cell: TwinCell, policy: Planner, point: SweepPoint, objects: Iterable[str], repeats: int
+) -> Iterator[Setup]:
+    """Each object presented so often, one attempt each. A refused pose or an absent one is a recorded failure."""
+    for name, k in product(objects, range(repeats)):
+        scene = cell.present(name, k)
+        labels = {**asdict(point), "object": name, "presentation": k, "seed": cell.seed, **on_table(scene)}
+        yield Setup(policy, ("twin", "starts", name, k), labels)
 
 
 def _in_range(values: tuple[float, ...], largest: float, unit: str) -> tuple[float, ...]:
@@ -210,22 +169,14 @@ def _in_range(values: tuple[float, ...], largest: float, unit: str) -> tuple[flo
     return values
 
 
-def _cells(config: SweepConfig) -> Iterator[SweepCell]:
+def _points(config: SweepConfig) -> Iterator[SweepPoint]:
     for policy in config.policies:
-        yield from (SweepCell(policy, TRANSLATION, e) for e in config.millimetres)
-        yield from (SweepCell(policy, ROTATION, e) for e in config.degrees)
+        yield from (SweepPoint(policy, TRANSLATION, e) for e in config.millimetres)
+        yield from (SweepPoint(policy, ROTATION, e) for e in config.degrees)
 
 
-def _path(run: Run, unit: SweepCell) -> Path:
-    return run.path / "errors" / f"{unit.name}.json"
-
-
-def _to_disk(recipe: SweepRecipe, source: PolicySource, unit: SweepCell, seed: int, path: Path) -> None:
+def _attempts(recipe: SweepRecipe, source: PolicySource, point: SweepPoint, seed: int) -> Iterator[Row]:
     policy = for_real_robot(worker_policy(source))
-    with TwinCell(unit.twin(recipe.twin), recipe.cell, recipe.observer, seed) as cell:
-        rows = [
-            asdict(attempt(cell, policy, unit, name, k, seed))
-            for name in recipe.sweep.objects
-            for k in range(recipe.sweep.presentations)
-        ]
-    write_json(path, rows)
+    with TwinCell(point.twin(recipe.twin), recipe.cell, recipe.observer, seed) as cell:
+        setups = presentations(cell, policy, point, recipe.sweep.objects, recipe.sweep.presentations)
+        yield from rows(cell, setups, seed=seed)

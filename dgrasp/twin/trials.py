@@ -9,8 +9,8 @@ import joblib
 from pydantic import Field, field_validator
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
-from dgrasp.evaluation.attempt import Observer
 from dgrasp.evaluation.workers import PolicySource, worker_policy
 from dgrasp.robot.log import TrialLog, read_log
 from dgrasp.robot.trials import PAPER_OBJECTS, CellJudges, TrialProtocol, for_real_robot, run_trials
@@ -18,10 +18,8 @@ from dgrasp.runs import Run, open_run
 from dgrasp.sim.objects.everyday import everyday
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import TwinConfig
-from dgrasp.twin.sweep import TWIN_CODE, SweepConfig
 
 IMAGES = "images"  # of a run, named by their hash
-CODE = (*TWIN_CODE, "dgrasp.twin.trials", "dgrasp.robot.log")
 
 
 class TwinTrialsConfig(Config):
@@ -41,14 +39,6 @@ class TwinTrialsConfig(Config):
         for name in names:
             everyday(name)
         return names
-
-
-class TwinSettings(Config):
-    """The twin in a profile: what reality adds, the trials of Table 2, the sweep over calibration errors."""
-
-    reality: TwinConfig = TwinConfig()
-    trials: TwinTrialsConfig = TwinTrialsConfig()
-    sweep: SweepConfig = SweepConfig()
 
 
 class TwinTrialsRecipe(Config):
@@ -73,7 +63,7 @@ def twin_trials(
 
     All policies meet the same presentations with the same starting poses.
     """
-    run = open_run(root, "twin-trials", recipe, inputs=inputs, seed=seed, code=CODE)
+    run = open_run(root, "twin-trials", recipe, inputs=inputs, seed=seed, code=(__name__,))
     if run.complete:
         return run
     fingerprints = {name: r.fingerprint for name, r in inputs.items()}

@@ -25,6 +25,7 @@ from dgrasp.nerf.field import positional_code
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.sampling import bilinear_corners, bilinear_slopes
 from dgrasp.poses import check_poses, invert, transform_points
+from dgrasp.slopes.modes import no_autocast
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout, activation_with_slope
 
@@ -36,7 +37,7 @@ class Landscape:
 
     groups: one observation of a scene, with frozen weights in mind. Its images fused in the network are one group of
     several views; logits summed over images are groups of one view each (`EncodedViews.single_views`).
-    Slopes of slopes are not available: a second differentiation raises torch's RuntimeError.
+    Slopes of slopes are not available: a second differentiation raises torch's RuntimeError. Autocast is off inside.
     Raises ValueError for poses that are no finite rigid transforms in the weights' dtype.
     """
 
@@ -48,6 +49,7 @@ class Landscape:
         rows = CHUNK_BYTES // (phi.config.field.hidden * groups.rgb.element_size())
         self.poses_at_once = max(1, rows // (len(queries) * self.views))
 
+    @no_autocast()
     def __call__(self, T_world_tcp: Float[Tensor, "n 4 4"]) -> Float[Tensor, "n"]:
         check_poses(T_world_tcp, "T_world_tcp", shape="(n, 4, 4)", ndims=(3,))
         check_like(T_world_tcp, "T_world_tcp", self.network.bias, "the weights of Phi")

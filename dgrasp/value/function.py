@@ -14,6 +14,7 @@ from dgrasp.checks import check_like, described
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.poses import check_poses
+from dgrasp.slopes.modes import no_autocast, own_modes
 from dgrasp.value.fast import Landscape
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout
@@ -40,6 +41,7 @@ class GraspValue:
     def device(self) -> torch.device:
         return next(self.readout.parameters()).device
 
+    @own_modes()
     @torch.no_grad()
     def encode(self, views: Views) -> EncodedViews:
         """The observation as Phi sees it: one scene, all its views; done once per observation."""
@@ -65,6 +67,7 @@ class GraspValue:
         if frozen and self.phi.compute_dtype is None:
             return Landscape(self.phi, self.readout, self.queries, groups)
 
+        @no_autocast()
         def score(T_world_tcp: Tensor) -> Tensor:
             self._check(T_world_tcp, "(n, 4, 4)", 3)
             T_each = T_world_tcp.expand(len(groups), *T_world_tcp.shape)

@@ -1,12 +1,17 @@
-"""Gradient steps on the readout: L_total = L_main + weight L_aux (Eq. 6); each is addressed by its number."""
+"""Gradient steps on readouts: L_total = L_main + weight L_aux (Eq. 6); each is addressed by its number.
+
+Several readouts learn side by side on the same frozen Phi: each observation is encoded once, and Phi is asked once at
+the poses that learners share. Whatever differs between them is their loss (or what else their recipes say).
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from dgrasp.devices import Worker
@@ -14,75 +19,38 @@ from dgrasp.nerf.checkpoint import restore, save
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.precision import in_precision
 from dgrasp.runs import Run
-from dgrasp.slopes.exact import exact_slope_loss
+from dgrasp.slopes.exact import FrozenActivations
 from dgrasp.slopes.losses import grasp_ranking_loss
-from dgrasp.streams import torch_generator
+from dgrasp.value.draws import SHARED, Draws, Step, aux_key, main_key
 from dgrasp.value.function import GraspValue
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
-from dgrasp.value.samples import around_trajectories, grasp_among_negatives, half_turned
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """One process's observations of a step, with the poses of both losses.
+class Learner:
+    """One readout with its recipe and its optimizer."""
 
-    enc: one scene each. T_main: (observations, poses, 4, 4), the grasp first. T_aux, T_target: (observations, aux
-    poses, 4, 4), or None.
-    """
-
-    enc: list[EncodedViews]
-    T_main: Float[Tensor, "b n 4 4"]
-    T_aux: Float[Tensor, "b m 4 4"] | None
-    T_target: Float[Tensor, "b m 4 4"] | None
-
-    def __len__(self) -> int:
-        return len(self.enc)
-
-    def part(self, rows: slice) -> Batch:
-        """Some of the observations."""
-        aux, target = (None if T is None else T[rows] for T in (self.T_aux, self.T_target))
-        return Batch(self.enc[rows], self.T_main[rows], aux, target)
-
-
-class Trainer:
-    """Step s depends on the weights, Adam's state and streams addressed by s, on nothing else.
-
-    worker: this process, where several share each step; alone by default.
-    """
-
-    def __init__(
-        self,
-        recipe: ValueRecipe,
-        value: GraspValue,
-        observations: Observations,
-        seed: int,
-        worker: Worker | None = None,
-    ) -> None:
-        self.worker = worker or Worker(value.device)
-        self.recipe, self.config = recipe, recipe.value
-        self.value, self.observations, self.seed = value, observations, seed
+    def __init__(self, recipe: ValueRecipe, value: GraspValue) -> None:
+        self.recipe, self.config, self.value = recipe, recipe.value, value
         self.parameters = dict(value.readout.named_parameters())
         self.adam = torch.optim.Adam(self.parameters.values(), lr=self.config.learning_rate)
 
-    def step(self, step: int) -> dict[str, float]:
-        """One step; returns its mean losses. Gradients of groups of observations add up, which bounds memory."""
+    @property
+    def supervises_slopes(self) -> bool:
+        """Whether L_aux takes part."""
+        return self.recipe.representation is not None and self.config.slope.weight > 0
+
+    def begin(self, step: int) -> None:
+        """Ready for the gradients of a step."""
         for group in self.adam.param_groups:
             group["lr"] = self.learning_rate(step)
         self.adam.zero_grad()
-        batch, totals = self.draw(step), {"main": 0.0}
-        for first in range(0, len(batch), self.config.group):
-            part = batch.part(slice(first, first + self.config.group))
-            losses = self.losses(part)
-            share = len(part) / self.config.batch
-            weighted = losses["main"] + self.config.slope.weight * losses.get("aux", 0.0)
-            (share * weighted).backward()
-            for name, loss in losses.items():
-                totals[name] = totals.get(name, 0.0) + share * float(loss.detach())
-        self.worker.add_gradients(self.parameters.values())
+
+    def end(self, worker: Worker) -> None:
+        """Move the weights."""
+        worker.add_gradients(self.parameters.values())
         torch.nn.utils.clip_grad_value_(self.parameters.values(), self.config.clip_value)
         self.adam.step()
-        return self.worker.add_numbers(totals)
 
     def learning_rate(self, step: int) -> float:
         """Constant, or falling along half a cosine to `final_learning_rate` of its start."""
@@ -90,74 +58,143 @@ class Trainer:
         wave = 0.5 * (1 + math.cos(math.pi * step / self.config.steps))
         return self.config.learning_rate * (low + (1 - low) * wave)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """L_main and, for the dGrasp models, L_aux of a batch, each a mean over observations."""
-        enc = EncodedViews.concatenate(batch.enc)
-        with torch.no_grad():
-            a = self.value.activations(enc, batch.T_main)
-        losses = {"main": grasp_ranking_loss(self.value.readout(a), kind=self.config.main_loss)}
-        if batch.T_aux is not None and batch.T_target is not None:
-            losses["aux"] = self.slope_loss(enc, batch.T_aux, batch.T_target)
+    def losses(self, scene: SharedScene) -> dict[str, Tensor]:
+        """L_main and, for the dGrasp models, L_aux, each a mean over observations."""
+        logits = self.value.readout(scene.main(self.recipe))
+        losses = {"main": grasp_ranking_loss(logits, kind=self.config.main_loss)}
+        if self.supervises_slopes:
+            losses["aux"] = self._slope_loss(scene)
         return losses
 
-    def slope_loss(self, enc: EncodedViews, T_aux: Tensor, T_target: Tensor) -> Tensor:
-        """L_aux by the exact scheme, in float32 whatever Phi's precision: slopes are differences of its roundings."""
+    def _slope_loss(self, scene: SharedScene) -> Tensor:
         rep = self.recipe.representation
         assert rep is not None
-        b, m = T_aux.shape[:2]
-        with in_precision(self.value.phi, "fp32"):
-            return exact_slope_loss(
-                lambda T: self.value.activations(enc, T.view(b, m, 4, 4)).flatten(0, 1),
-                self.value.readout,
-                rep.from_matrix(T_aux).flatten(0, 1),
-                rep.from_matrix(T_target).flatten(0, 1),
-                rep,
-                eps=self.config.slope.eps,
-            )
-
-    def draw(self, step: int) -> Batch:
-        """Observations and poses of a step; the same for all models as far as they share them.
-
-        Everything is drawn for the whole batch; this process encodes, and gets, its share.
-        """
-        chosen = [self._demonstration(step, slot) for slot in range(self.config.batch)]
-        generator = torch_generator(self.seed, "value", "main", step)
-        views = [torch.randperm(self.config.policy_views, generator=generator) for _ in chosen]
-        turn = (torch.rand(len(chosen), generator=generator) < 0.5).tolist()
-        turned = [half_turned if t and self.config.half_turns else _unchanged for t in turn]
-        grasps = torch.stack([f(self.observations.grasp(i)) for f, i in zip(turned, chosen, strict=True)])
-        negatives = self.config.negatives
-        blocked = [self.observations.blocked(i) for i in chosen] if negatives.blocked_share else None
-        main = grasp_among_negatives(grasps, self.recipe.n_poses, negatives, self.config.bounds, generator, blocked)
-        mine = self.worker.rows(len(chosen))
-        seen = zip(chosen[mine], views[mine], strict=True)
-        encs = [self.observations.views(i, v[: self.config.views].tolist()) for i, v in seen]
-        aux = target = None
-        if self.recipe.representation is not None and self.config.slope.weight > 0:
-            trajectories = [f(self.observations.trajectory(i)) for f, i in zip(turned, chosen, strict=True)]
-            generator = torch_generator(self.seed, "value", "aux", step)
-            aux, target = (T[mine] for T in around_trajectories(trajectories, self.config.slope, generator))
-        return Batch(encs, main[mine], aux, target)
-
-    def _demonstration(self, step: int, slot: int) -> int:
-        """Epoch by epoch, every demonstration once in an order of its own."""
-        n = len(self.observations)
-        epoch, place = divmod(step * self.config.batch + slot, n)
-        if getattr(self, "_epoch", None) != epoch:
-            self._epoch, self._order = (
-                epoch,
-                torch.randperm(n, generator=torch_generator(self.seed, "value", "order", epoch)),
-            )
-        return int(self._order[place])
+        p, target = (rep.from_matrix(T.flatten(0, 1)) for T in scene.poses_of_aux(self.recipe))
+        frozen = scene.aux(self.recipe)
+        with scene.full_precision():
+            return frozen.slope_loss(self.value.readout, p, target, rep, self.config.slope.eps)
 
     def checkpoint(self, run: Run, step: int) -> None:
         """Weights and Adam's state after `step` steps."""
         save(run, self.value.readout, self.adam, step)
 
-    def restore(self, run: Run) -> int:
+    def restore(self, run: Run, worker: Worker) -> int:
         """Continue from the run's checkpoint, if any; returns the number of steps already made."""
-        return restore(run, self.value.readout, self.adam, self.worker)
+        return restore(run, self.value.readout, self.adam, worker)
 
 
-def _unchanged(T: Tensor) -> Tensor:
-    return T
+class SharedScene:
+    """Some observations of a step as Phi sees them: its activations at the poses of both losses, worked out once."""
+
+    def __init__(self, value: GraspValue, step: Step, rows: slice) -> None:
+        self.value, self.step, self.rows = value, step, rows
+        self._main: dict[str, Tensor] = {}
+        self._aux: dict[str, FrozenActivations] = {}
+
+    def __len__(self) -> int:
+        return len(self.step.enc[self.rows])
+
+    @cached_property
+    def enc(self) -> EncodedViews:
+        return EncodedViews.concatenate(self.step.enc[self.rows])
+
+    def main(self, recipe: ValueRecipe) -> Tensor:
+        """Activations at the poses of L_main."""
+        key = main_key(recipe)
+        if key not in self._main:
+            with torch.no_grad():
+                self._main[key] = self.value.activations(self.enc, self.step.main(recipe)[self.rows])
+        return self._main[key]
+
+    def poses_of_aux(self, recipe: ValueRecipe) -> tuple[Tensor, Tensor]:
+        """Poses of L_aux and their targets, (observations, m, 4, 4) each."""
+        T_aux, T_target = self.step.aux(recipe)
+        return T_aux[self.rows], T_target[self.rows]
+
+    def aux(self, recipe: ValueRecipe) -> FrozenActivations:
+        """Activations at the poses of L_aux, differentiable in them.
+
+        In float32 whatever Phi's precision: slopes are differences of its roundings.
+        """
+        key = aux_key(recipe.value.slope)
+        if key not in self._aux:
+            T_aux, _ = self.poses_of_aux(recipe)
+            b, m = T_aux.shape[:2]
+
+            def features(T: Tensor) -> Tensor:
+                return self.value.activations(self.enc, T.view(b, m, 4, 4)).flatten(0, 1)
+
+            with self.full_precision():
+                self._aux[key] = FrozenActivations(features, T_aux.flatten(0, 1))
+        return self._aux[key]
+
+    @contextmanager
+    def full_precision(self) -> Iterator[None]:
+        """Phi in float32 within this context."""
+        with in_precision(self.value.phi, "fp32"):
+            yield
+
+
+class Trainer:
+    """Step s depends on each learner's weights, Adam's state and streams addressed by s, on nothing else.
+
+    recipes, values: of the readouts that learn side by side, on one Phi. worker: this process, where several share each
+    step; alone by default. Raises ValueError for recipes that do not see the same observations.
+    """
+
+    def __init__(
+        self,
+        recipes: Sequence[ValueRecipe],
+        values: Sequence[GraspValue],
+        observations: Observations,
+        seed: int,
+        worker: Worker | None = None,
+    ) -> None:
+        check_one_pass(recipes)
+        self.worker = worker or Worker(values[0].device)
+        self.learners = [Learner(recipe, value) for recipe, value in zip(recipes, values, strict=True)]
+        self.config, self.value, self.observations = recipes[0].value, values[0], observations
+        self.draw = Draws(self.config, observations, seed, self.worker)
+
+    def step(self, step: int, learners: Sequence[Learner] | None = None) -> list[dict[str, float]]:
+        """One step of all learners (or of some); returns the mean losses of each.
+
+        Gradients of groups of observations add up, which bounds memory.
+        """
+        learners = self.learners if learners is None else learners
+        for learner in learners:
+            learner.begin(step)
+        totals: list[dict[str, float]] = [{"main": 0.0} for _ in learners]
+        for scene in self._scenes(self.draw(step)):
+            share = len(scene) / self.config.batch
+            for learner, total in zip(learners, totals, strict=True):
+                for name, loss in _backward(learner, scene, share).items():
+                    total[name] = total.get(name, 0.0) + share * loss
+        for learner in learners:
+            learner.end(self.worker)
+        return [self.worker.add_numbers(total) for total in totals]
+
+    def _scenes(self, drawn: Step) -> Iterator[SharedScene]:
+        for first in range(0, len(drawn), self.config.group):
+            yield SharedScene(self.value, drawn, slice(first, first + self.config.group))
+
+
+def check_one_pass(recipes: Sequence[ValueRecipe]) -> None:
+    """Raise ValueError unless the recipes see the same observations, so that one pass can train them."""
+    first = recipes[0].value
+    for recipe in recipes[1:]:
+        for name in SHARED:
+            one, other = getattr(first, name), getattr(recipe.value, name)
+            if one != other:
+                raise ValueError(
+                    f"value.{name}: {one} for {recipes[0].model!r} and {other} for {recipe.model!r}; models that are "
+                    f"trained in one pass share {', '.join(SHARED)}"
+                )
+
+
+def _backward(learner: Learner, scene: SharedScene, share: float) -> dict[str, float]:
+    """Add this group's gradients to the learner's; returns its losses."""
+    losses = learner.losses(scene)
+    weighted = losses["main"] + learner.config.slope.weight * losses.get("aux", 0.0)
+    (share * weighted).backward()
+    return {name: float(loss.detach()) for name, loss in losses.items()}

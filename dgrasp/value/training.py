@@ -1,7 +1,8 @@
-"""The training stage of Psi: one run per model. Phi stays as pre-training left it."""
+"""The training stage of Psi: one pass for all models, a run for each. Phi stays as pre-training left it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,11 +10,12 @@ from tqdm import tqdm
 
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker, check_device, check_shares, run_on
-from dgrasp.nerf.checkpoint import discard, load_weights
+from dgrasp.nerf.checkpoint import discard
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.precision import settled_precision
 from dgrasp.nerf.pretrain import load_nerf
+from dgrasp.nerf.weights import load_weights
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
 from dgrasp.value.config import ValueConfig
@@ -22,18 +24,8 @@ from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout
-from dgrasp.value.trainer import Trainer
+from dgrasp.value.trainer import Learner, Trainer
 from dgrasp.value.validation import validate
-
-CODE = (
-    "dgrasp.value",
-    "dgrasp.nerf",
-    "dgrasp.sim",
-    "dgrasp.devices",
-    "dgrasp.poses",
-    "dgrasp.cameras",
-    "dgrasp.streams",
-)
 
 
 def value_run(config: ValueConfig, nerf_run: Run, demos_run: Run, root: Path, *, model: str, seed: int = 0) -> Run:
@@ -44,7 +36,7 @@ def value_run(config: ValueConfig, nerf_run: Run, demos_run: Run, root: Path, *,
     asked = ValueRecipe(model=model, value=config)
     recipe = ValueRecipe(model=asked.trained_as, value=config)
     inputs = {"nerf": nerf_run, "demonstrations": demos_run}
-    return open_run(root, f"value-{recipe.model}", recipe, inputs=inputs, seed=seed, code=CODE)
+    return open_run(root, f"value-{recipe.model}", recipe, inputs=inputs, seed=seed, code=(__name__,))
 
 
 def train_value(
@@ -59,16 +51,38 @@ def train_value(
     devices: int = 1,
     threads: int | None = None,
 ) -> Run:
-    """Train one of `MODELS` on the demonstrations' training split; returns the complete run.
+    """Train one of `MODELS`; returns the complete run. See `train_values`."""
+    runs = train_values(
+        config, nerf_run, demos_run, root, models=[model], seed=seed, device=device, devices=devices, threads=threads
+    )
+    return runs[model]
 
-    Goes on from the last checkpoint of an interrupted run; the weights are then those of an undisturbed one (same
-    devices and number of threads). devices: how many of the kind `device` share each step. Raises pydantic's
+
+def train_values(
+    config: ValueConfig,
+    nerf_run: Run,
+    demos_run: Run,
+    root: Path,
+    *,
+    models: Sequence[str],
+    seed: int = 0,
+    device: str = "cpu",
+    devices: int = 1,
+    threads: int | None = None,
+) -> dict[str, Run]:
+    """Train some of `MODELS` on the demonstrations' training split, in one pass; returns their complete runs.
+
+    They see the same observations, encoded once, at the same poses as far as their losses do; each one's weights are,
+    to the bit, those it would have got alone. Complete ones are only read, and models that are trained in the same way
+    share a run. Goes on from the last checkpoints of an interrupted pass; the weights are then those of an undisturbed
+    one (same devices and number of threads). devices: how many of the kind `device` share each step. Raises pydantic's
     ValidationError for an unknown model or impossible settings, DeviceError for devices that are not there or that
     cannot share the batch evenly.
     """
-    run = value_run(config, nerf_run, demos_run, root, model=model, seed=seed)
-    if run.complete:
-        return run
+    runs = {model: value_run(config, nerf_run, demos_run, root, model=model, seed=seed) for model in models}
+    missing = list({run.path: run for run in runs.values() if not run.complete}.values())
+    if not missing:
+        return runs
     check_device(device, devices)
     check_shares("value.batch", config.batch, devices)
     held = DemonstrationSet(demos_run, split="train").policy_views
@@ -76,51 +90,73 @@ def train_value(
         raise ValueError(f"policy_views: {config.policy_views} asked, the demonstrations hold {held}")
     assert isinstance(nerf_run.config, NerfConfig)
     precision = settled_precision(nerf_run.config.precision_in_use, device)
-    run_on(_work, run, nerf_run, demos_run, precision, device=device, devices=devices, threads=threads)
-    return run
+    for run in missing:
+        run.share = 1 / len(missing)
+    run_on(_work, missing, nerf_run, demos_run, precision, device=device, devices=devices, threads=threads)
+    return runs
 
 
-def _work(worker: Worker, run: Run, nerf_run: Run, demos_run: Run, precision: str) -> None:
-    """All of one process's work on the run."""
-    recipe, seed = run.config, run.seed
-    assert isinstance(recipe, ValueRecipe)
+def _work(worker: Worker, runs: list[Run], nerf_run: Run, demos_run: Run, precision: str) -> None:
+    """All of one process's work on the runs of a pass."""
     phi = load_nerf(nerf_run, str(worker.device)).with_precision(precision)
-    value = build_value(recipe.value, phi, seed)
-    config = recipe.value
+    recipes = [_recipe(run) for run in runs]
+    values = [build_value(recipe.value, phi, run.seed) for recipe, run in zip(recipes, runs, strict=True)]
+    config = recipes[0].value
     train, held_out = (
         Observations(
-            DemonstrationSet(demos_run, split, config.scenes_in_memory, config.policy_views), value, config.cache_gib
+            DemonstrationSet(demos_run, split, config.scenes_in_memory, config.policy_views),
+            values[0],
+            config.cache_gib,
         )
         for split in ("train", "validation")
     )
-    _train(run, Trainer(recipe, value, train, seed, worker), held_out)
+    trainer = Trainer(recipes, values, train, runs[0].seed, worker)
+    _train(runs, trainer, held_out)
     if not worker.leads:
         return
-    run.save("readout", value.readout.state_dict())
-    dtypes = {"precision": str(phi.compute_dtype or torch.float32)}
-    if recipe.representation is not None:
-        dtypes["slope_precision"] = str(torch.float32)
-    run.finish(model=recipe.model, nerf=nerf_run.fingerprint, **worker.description, **dtypes, **run.metrics()[-1])
-    discard(run)
+    for run, learner in zip(runs, trainer.learners, strict=True):
+        run.save("readout", learner.value.readout.state_dict())
+        dtypes = {"precision": str(phi.compute_dtype or torch.float32)}
+        if learner.recipe.representation is not None:
+            dtypes["slope_precision"] = str(torch.float32)
+        run.finish(
+            model=learner.recipe.model, nerf=nerf_run.fingerprint, **worker.description, **dtypes, **run.metrics()[-1]
+        )
+        discard(run)
 
 
-def _train(run: Run, trainer: Trainer, held_out: Observations) -> None:
-    """The steps that are left; one process keeps the run's metrics and checkpoints."""
-    recipe, config, leads = trainer.recipe, trainer.config, trainer.worker.leads
-    start = trainer.restore(run)
-    shown = {"initial": start, "total": config.steps, "mininterval": 5, "disable": not leads}
-    for step in tqdm(range(start, config.steps), recipe.model, **shown):
-        losses = trainer.step(step)
-        done = step + 1
-        last = done == config.steps
-        if not leads:
-            continue
-        if last or done % config.validate_every == 0:
-            run.log(done, **losses, **validate(recipe, trainer.value, held_out, run.seed))
-        elif done % config.log_every == 0:
-            run.log(done, **losses)
-        if done % config.checkpoint_every == 0 and not last:
-            trainer.checkpoint(run, done)
+def _recipe(run: Run) -> ValueRecipe:
+    assert isinstance(run.config, ValueRecipe)
+    return run.config
+
+
+def _train(runs: list[Run], trainer: Trainer, held_out: Observations) -> None:
+    """The steps that are left: the pass begins where the learner begins that has the most to do."""
+    worker, steps = trainer.worker, max(learner.config.steps for learner in trainer.learners)
+    starts = [learner.restore(run, worker) for run, learner in zip(runs, trainer.learners, strict=True)]
+    names = ", ".join(learner.recipe.model for learner in trainer.learners)
+    shown = {"initial": min(starts), "total": steps, "mininterval": 5, "disable": not worker.leads}
+    for step in tqdm(range(min(starts), steps), names, **shown):
+        at_work = [
+            (run, learner)
+            for run, learner, start in zip(runs, trainer.learners, starts, strict=True)
+            if start <= step < learner.config.steps
+        ]
+        losses = trainer.step(step, [learner for _, learner in at_work])
+        if worker.leads:
+            for (run, learner), loss in zip(at_work, losses, strict=True):
+                _note(run, learner, held_out, step + 1, loss)
+
+
+def _note(run: Run, learner: Learner, held_out: Observations, done: int, losses: dict[str, float]) -> None:
+    """Keep metrics and checkpoint of one learner after `done` steps, where they are due."""
+    config, last = learner.config, done == learner.config.steps
+    if last or done % config.validate_every == 0:
+        run.log(done, **losses, **validate(learner.recipe, learner.value, held_out, run.seed))
+    elif done % config.log_every == 0:
+        run.log(done, **losses)
+    if done % config.checkpoint_every == 0 and not last:
+        learner.checkpoint(run, done)
 
 
 def build_value(config: ValueConfig, phi: MVNeRF, seed: int = 0) -> GraspValue:

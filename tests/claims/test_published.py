@@ -1,4 +1,4 @@
-"""What the repository ships is what its runs on record say: figures, tables, weights, and the numbers in the README."""
+"""What the repository ships is what its published results say: figures, tables, weights, the README's numbers."""
 
 import json
 from pathlib import Path
@@ -6,24 +6,31 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dgrasp.cli.notebooks import parameter_defaults, read_source
+from dgrasp.cli.notebooks.source import parameter_defaults, read_source
 from dgrasp.data.card import markdown_table
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.statistics import success_rates
 from dgrasp.evaluation.table import read_trials
-from dgrasp.experiment import record
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.model_card import model_card
+from dgrasp.experiment.record import LARGEST_MIB
+from dgrasp.experiment.store import PUBLISHED, named_profile, published, published_folder
+from dgrasp.policy.policies import policy_spec
 from dgrasp.report.publish import other_looks
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.report.tables.success import headline, table_1
+from dgrasp.twin.sweep import read_sweep
+from dgrasp.twin.trials import read_twin_trials
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "figures"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+ALL = [(name, seed) for name, seeds in published().items() for seed in seeds]
 
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
-    return record.RecordedExperiment.read(tmp_path_factory.mktemp("recorded"))
+    return Experiment.open("published", tmp_path_factory.mktemp("published"))
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +38,50 @@ def rows():
     return pd.DataFrame(json.loads((FIGURES / "tab01.json").read_text()))
 
 
+@pytest.mark.parametrize(("name", "seed"), ALL)
+def test_every_published_run_is_read_with_today_s_classes(name, seed, tmp_path):
+    """Settings and modules were renamed since: what was written under old names is read under the present ones."""
+    read = Experiment.open(f"published:{name}", tmp_path, seed)
+    runs = [read.demonstrations(), read.nerf(), *read.values().values(), *read.tuning().values()]
+    runs += [read.evaluation(), read.twin_trials(), read.calibration_sweep()]
+    folder = published_folder(name, seed)
+    assert {run.path for run in runs} == {path for path in folder.iterdir() if path.is_dir()}
+    for run in runs:
+        assert run.summary and run.seed == seed and run.config.digest()
+    assert len(read_trials(read.evaluation())) == read.evaluation().summary["attempts"]
+    assert len(read_sweep(read.calibration_sweep())) == read.calibration_sweep().summary["attempts"]
+    logs = read_twin_trials(read.twin_trials()).values()
+    assert sum(len(log.judged) for log in logs) == read.twin_trials().summary["trials"]
+    for policy in read.profile.evaluation.policies:
+        assert read.policy(policy).spec.name == policy
+        assert read.optimizer(policy).n_starts == read.profile.optimizer.n_starts
+    assert (folder / "model_card.md").read_text(encoding="utf-8") == model_card(read)
+
+
+def test_there_is_a_published_experiment():
+    assert ALL[0] == ("laptop", 0)
+
+
 @pytest.mark.parametrize("entry", OUTPUTS, ids=lambda entry: entry.id)
-def test_every_output_is_there_and_comes_from_the_runs_on_record(entry):
+def test_every_output_is_there_and_comes_from_the_published_runs(entry):
     for suffix in entry.suffixes:
         assert (FIGURES / f"{entry.id}.{suffix}").stat().st_size > 0
     sidecar = json.loads((FIGURES / f"{entry.id}.meta.json").read_text())
-    assert sidecar["profile"] == record.recorded_profile().name
-    on_record = {path.name.rpartition("-")[2] for path in record.FOLDER.iterdir() if path.is_dir()}
+    assert sidecar["profile"] == named_profile("published").name
+    known = {path.name.rpartition("-")[2] for path in published_folder("laptop", 0).iterdir() if path.is_dir()}
     for name, run in sidecar["runs"].items():
-        assert run["fingerprint"][:12] in on_record, name
+        assert run["fingerprint"][:12] in known, name
     assert other_looks(FIGURES) == {}, "one look of the YCB objects in trials and pictures"
 
 
-def test_table_1_says_what_the_trials_on_record_say(experiment, rows):
+def test_table_1_says_what_the_published_trials_say(experiment, rows):
     expected = table_1(success_rates(read_trials(experiment.evaluation()), experiment.profile.evaluation))
     pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False)
     ours = rows[rows["n"].notna()]
     assert len(ours) == 24 and set(ours["n"]) == {250}, "eight policies, three tasks, the paper's number of attempts"
 
 
-def test_the_recorded_evaluation_keeps_the_paper_s_tasks(experiment):
+def test_the_published_evaluation_keeps_the_paper_s_tasks(experiment):
     evaluation, paper = experiment.profile.evaluation, EvaluationConfig()
     assert evaluation == paper
     assert set(read_trials(experiment.evaluation())["task"]) == {"simple", "clutter", "novel"}
@@ -60,18 +91,21 @@ def test_the_readme_prints_table_1(rows):
     assert markdown_table(headline(rows)) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_weights_and_records_are_small():
-    size = sum(path.stat().st_size for path in record.FOLDER.rglob("*") if path.is_file())
-    assert size < record.LARGEST_MIB * 2**20
-    assert len(list(record.FOLDER.rglob("*.safetensors"))) >= 4
+@pytest.mark.parametrize(("name", "seed"), ALL)
+def test_weights_and_results_are_small(name, seed, tmp_path):
+    folder = published_folder(name, seed)
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < LARGEST_MIB * 2**20
+    policies = Experiment.open(f"published:{name}", tmp_path, seed).profile.evaluation.policies
+    assert len(list(folder.rglob("*.safetensors"))) == 1 + len({policy_spec(policy).model for policy in policies})
+    assert folder.is_relative_to(PUBLISHED)
 
 
-def test_recorded_models_load_and_score(experiment):
+def test_published_models_load_and_score(experiment):
     for model in experiment.values():
         assert sum(p.numel() for p in experiment.load_value(model).readout.parameters()) > 0
 
 
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_reader_who_opens_a_notebook_meets_the_recorded_models(source):
+def test_a_reader_who_opens_a_notebook_meets_the_published_models(source):
     defaults = parameter_defaults(source, read_source(source))
-    assert (defaults["profile"], defaults["build"]) == ("recorded", "../build/recorded")
+    assert (defaults["profile"], defaults["build"]) == ("published", "../build/published")

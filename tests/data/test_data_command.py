@@ -12,8 +12,8 @@ import yaml
 from data_runs import SMALL, contents
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cli.main import main
 from dgrasp.data import backends
-from dgrasp.data.__main__ import main
 from dgrasp.data.generate import generate_demonstrations
 from dgrasp.runs import Run
 
@@ -24,7 +24,7 @@ def command(tmp_path: Path):
     profile = tmp_path / "small.yaml"
     profile.write_text(yaml.safe_dump({"name": "small", "data": SMALL.model_dump(mode="json")}))
     given = ["--profile", str(profile), "--build", str(tmp_path / "build"), "--seed", "3"]
-    return lambda *more: main([*given, *more])
+    return lambda *more: main(["demonstrations", *given, *more])
 
 
 def made(tmp_path: Path) -> dict[str, bytes]:
@@ -97,7 +97,7 @@ def test_a_complete_set_starts_no_cluster(demonstrations: Run, tmp_path: Path, m
     ],
 )
 def test_bad_options_are_refused_before_anything_is_made(command, tmp_path: Path, capsys, more, complaint) -> None:
-    assert command(*more) == 1
+    assert command(*more) == 2
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "build").exists()
 
@@ -133,7 +133,7 @@ def test_workers_that_do_not_see_the_folder_are_named(command, monkeypatch, caps
 
     monkeypatch.setattr(backends, "_sees", lambda _: "the folder does not exist there")
     with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
-        assert command("--backend", "dask", "--scheduler", cluster.scheduler_address) == 1
+        assert command("--backend", "dask", "--scheduler", cluster.scheduler_address) == 2
     assert "not every Dask worker" in capsys.readouterr().err
 
 

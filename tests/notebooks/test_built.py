@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from dgrasp.cli.notebooks import stale_because
+from dgrasp.cli.notebooks.chain import SOURCES, Chain
+from dgrasp.cli.notebooks.source import sources_in
 
-SOURCES = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 
-
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", sources_in(SOURCES), ids=lambda path: path.stem)
 def test_built_notebook_is_fresh(smoke_build, source):
-    output = smoke_build / "notebooks" / f"{source.stem}.ipynb"
-    assert output.is_file(), f"{output} is missing; run `make reproduce`"
-    assert (reason := stale_because(output, source)) is None, f"{reason}; run `make reproduce`"
+    assert (reason := Chain("smoke", smoke_build).stale(source)) is None, f"{reason}; run `make reproduce`"

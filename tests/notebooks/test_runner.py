@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
 from jupyter_client.kernelspec import KernelSpec
 
-from dgrasp.cli import notebooks
-from dgrasp.cli.notebooks import NotebookError, main, parameter_defaults, read_source, run_notebook, stale_because
+from dgrasp.cli.main import main
+from dgrasp.cli.notebooks import runner
+from dgrasp.cli.notebooks.runner import run_notebook
+from dgrasp.cli.notebooks.source import NotebookError, NotebookRefused, parameter_defaults, read_source
 
 HEADER = """\
 # ---
@@ -54,13 +55,17 @@ def output(tmp_path: Path) -> Path:
 
 
 def fails(source: Path, output: Path) -> str:
-    """Run a notebook that must fail; checks that it left no output but the notebook as far as it went."""
+    """Run a notebook that must fail; returns the error with its notes.
+
+    Checks that it left no output but the notebook as far as it went, and that the error itself is one line.
+    """
     with pytest.raises(NotebookError) as caught:
         run_notebook(source, output, profile="smoke")
     left = [path.name for path in output.parent.iterdir()]
     assert left == ["07_example.failed.ipynb"], left
-    assert str(source) in str(caught.value)
-    return str(caught.value)
+    said = str(caught.value)
+    assert str(source) in said and left[0] in said and "\n" not in said
+    return "\n".join([said, *caught.value.__notes__])
 
 
 # --- runs that end well ---------------------------------------------------------------------------------------------
@@ -83,40 +88,22 @@ def test_runs_every_cell_and_records_what_it_was_made_from(write, output, capfd)
     record = notebook["metadata"]["dgrasp"]
     (complained,) = (entry["text"] for entry in record["stderr"])
     assert "bar 2" in complained and "bar 1" not in complained, "a progress bar leaves its last state only"
-    assert record["inputs"]["parameters"] == {"profile": "laptop", "rate": 2, "seed": 7}
+    assert record["inputs"]["parameters"] == {"rate": 2, "seed": 7}
     assert "torch" in record["made_by"]["versions"]
     assert "bar 2" in capfd.readouterr().err, "progress reaches the terminal"
-
-
-def test_output_is_stale_once_its_source_changes(write, output):
-    source = write("1 + 1")
-    run_notebook(source, output, profile="smoke")
-    assert stale_because(output, source) is None
-    source.write_text(source.read_text() + "\n# a word more\n")
-    assert "source_sha256" in stale_because(output, source)
-
-
-@pytest.mark.parametrize(("suffix", "counts"), [("mplstyle", True), ("json", True), ("yaml", True), ("txt", False)])
-def test_settings_of_the_package_are_inputs(write, tmp_path, monkeypatch, suffix, counts):
-    package = tmp_path / "package"
-    (package / "report").mkdir(parents=True)
-    monkeypatch.setattr(notebooks, "__file__", str(package / "notebooks.py"))
-    before = notebooks.inputs_of(write("1"), {})
-    (package / "report" / f"style.{suffix}").write_text("lines.linewidth: 3")
-    assert (notebooks.inputs_of(write("1"), {}) != before) is counts
 
 
 def test_a_source_that_is_no_text_is_named(write, output):
     source = write("1")
     source.write_bytes(source.read_bytes() + b"# \xff")
-    with pytest.raises(NotebookError, match=r"07_example.py: not a text in UTF-8"):
+    with pytest.raises(NotebookRefused, match=r"07_example.py: not a text in UTF-8"):
         run_notebook(source, output, profile="smoke")
 
 
 def test_a_kernel_that_does_not_start_is_named(write, output, monkeypatch, capsys):
     broken = KernelSpec(argv=[sys.executable, "-c", "raise SystemExit(1)"], display_name="broken", language="python")
-    monkeypatch.setattr(notebooks.ThisInterpreter, "kernel_spec", broken)
-    assert main(["run", str(write("1")), str(output)]) == 1
+    monkeypatch.setattr(runner.ThisInterpreter, "kernel_spec", broken)
+    assert main(["notebook", str(write("1")), str(output)]) == 1
     said = capsys.readouterr().err
     assert "no kernel of" in said and "Traceback" not in said
 
@@ -140,6 +127,16 @@ def test_user_settings_do_not_enter(write, output, tmp_path, monkeypatch):
     monkeypatch.delenv("IPYTHONDIR", raising=False)
     run_notebook(write("assert 'surprise' not in globals()"), output, profile="smoke")
     assert "IPYTHONDIR" not in os.environ, "the caller's environment is left as it was"
+
+
+def test_notebooks_have_pictures_whatever_the_terminal_uses(write, output, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    run_notebook(write("import matplotlib.pyplot as plt\n_ = plt.plot([0, 1])"), output, profile="smoke")
+    kinds = [
+        kind for cell in json.loads(output.read_text())["cells"] for o in cell.get("outputs", ()) for kind in o["data"]
+    ]
+    assert "image/png" in kinds
+    assert os.environ["MPLBACKEND"] == "agg"
 
 
 # --- refused before anything runs -----------------------------------------------------------------------------------
@@ -177,6 +174,33 @@ def test_refuses_parameters_by_name(write, output, parameters, message):
         run_notebook(write("1"), output, profile="smoke", parameters=parameters)
     assert message in str(caught.value)
     assert not output.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["build", "profile"])
+def test_what_has_an_option_is_no_parameter(write, output, name):
+    with pytest.raises(NotebookRefused, match=f"parameter '{name}' is not given with the others; say --{name}"):
+        run_notebook(write("1"), output, profile="smoke", parameters={name: "elsewhere"})
+    assert not output.parent.exists()
+
+
+def test_a_source_is_never_overwritten(write, tmp_path):
+    source = write("1")
+    before = source.read_bytes()
+    (tmp_path / "link.ipynb").hardlink_to(source)
+    for output in (source, source.parent / "." / source.name, tmp_path / "link.ipynb"):
+        with pytest.raises(NotebookRefused, match="output and source are the same file"):
+            run_notebook(source, output, profile="smoke")
+    with pytest.raises(NotebookRefused, match=r"an executed notebook is an .ipynb file"):
+        run_notebook(source, tmp_path / "07_example.txt", profile="smoke")
+    assert source.read_bytes() == before
+
+
+def test_a_profile_s_file_is_found_from_where_the_command_stands(write, output, tmp_path, monkeypatch):
+    """The notebook itself runs in its own folder."""
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    monkeypatch.chdir(tmp_path)
+    run_notebook(write("print(profile)"), output, profile="mine.yaml")
+    assert str(tmp_path / "mine.yaml") in output.read_text()
 
 
 def test_parameter_defaults_are_read_without_running_anything(write):
@@ -239,29 +263,52 @@ def test_skipped_cell(write, output):
 
 def test_command_line(write, output, capsys):
     source = write("print(seed, rate)")
-    assert main(["run", str(source), str(output), "--profile", "smoke", "-p", "seed=3", "-p", "rate=0.25"]) == 0
+    assert main(["notebook", str(source), str(output), "--profile", "smoke", "-p", "seed=3", "-p", "rate=0.25"]) == 0
     assert "3 0.25" in "".join(json.loads(output.read_text())["cells"][-1]["outputs"][0]["text"])
-    assert main(["run", str(source), str(output), "-p", "sed=3"]) == 1
+    assert main(["notebook", str(source), str(output), "-p", "sed=3"]) == 2
     assert "unknown parameter 'sed'" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
-        main(["run", str(source), str(output), "-p", "seed"])
+        main(["notebook", str(source), str(output), "-p", "seed"])
+
+
+@pytest.mark.parametrize(("raised", "code"), [("OSError(28, 'No space left')", 1), ("ProfileError('no such')", 2)])
+def test_a_cell_s_error_is_said_in_a_line(write, output, capsys, raised, code):
+    source = write(f"class ProfileError(ValueError): ...\nraise {raised}")
+    assert main(["notebook", str(source), str(output)]) == code
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith(f"dgrasp notebook: {source}: cell 2 of 2 failed with ") and "07_example.failed.ipynb" in last
+    assert main(["notebook", str(source), str(output), "--debug"]) == code
+    assert "The cell:" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Starts processes that have the runner loaded already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dgrasp.cli.notebooks.runner"])
+    return context
+
+
+def command(arguments: list[str]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells that run tests in the background ignore it
+    sys.exit(main(arguments))
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_stopped_run_leaves_no_output_and_no_kernel(write, output, tmp_path, sent):
+def test_stopped_run_leaves_no_output_and_no_kernel(write, output, tmp_path, processes, sent):
     source = write(f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
-    command = [sys.executable, "-m", "dgrasp.cli.notebooks", "run", str(source), str(output)]
-    # A shell that runs tests in the background ignores SIGINT for all its children: undo that for this one.
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    runner = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2], preexec_fn=heed)
+    process = processes.Process(target=command, args=(["notebook", str(source), str(output)],))
+    process.start()
     try:
         pid = _wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
-        runner.send_signal(sent)
-        assert runner.wait(60) != 0
+        os.kill(process.pid, sent)
+        process.join(60)
+        assert process.exitcode == {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[sent]
         assert not output.exists()
+        assert output.with_name("07_example.failed.ipynb").exists() == (sent != signal.SIGKILL)
         _wait_for(lambda: not Path(f"/proc/{pid}").exists())
     finally:
-        runner.kill()
+        process.kill()
 
 
 def _wait_for(condition, seconds: float = 60):

@@ -1,5 +1,8 @@
 """Policies: their names, and plans from real (if random) networks and images."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
 from dgrasp.nerf.model import build_nerf
 from dgrasp.policy.policies import CONTROLS, POLICIES, GraspPolicy, NoGraspError, policy_spec
 from dgrasp.poses import check_poses
+from dgrasp.slopes.climb import optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.value.function import GraspValue
 from dgrasp.value.queries import QueryConfig, QueryPoints
@@ -67,6 +71,41 @@ def test_every_policy_plans(name):
 def test_equal_streams_equal_plans():
     a, b = (policy().plan(views(), generator()) for _ in range(2))
     assert torch.equal(a.T_world_tcp, b.T_world_tcp)
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: torch.autocast("cpu", torch.bfloat16),
+        lambda: default_dtype(torch.float64),
+    ],
+)
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_plan_is_the_same_in_all_of_torchs_modes(mode, frozen):
+    asked = policy()
+    asked.value.readout.requires_grad_(not frozen)
+    expected = asked.plan(views(), generator())
+    with mode():
+        plan = asked.plan(views(), generator())
+        encoded = asked.value.encode(views())
+        scores = asked.value.bind(encoded)(plan.T_world_tcp[None])
+    assert torch.equal(plan.T_world_tcp, expected.T_world_tcp) and plan.T_world_tcp.dtype == torch.float32
+    assert torch.equal(plan.candidates.scores, expected.candidates.scores)
+    assert scores.dtype == torch.float32
+    climbed = optimize_poses(asked.value.bind(encoded), asked.starts(generator()), CONFIG, bounds=BOUNDS)
+    assert torch.equal(climbed.T_world_tcp, expected.candidates.T_world_tcp)
 
 
 def test_images_add_up():

@@ -56,8 +56,9 @@ class FakeCell:
     def execute(self, T_world_tcp: np.ndarray) -> Execution:
         self.rehearse(T_world_tcp)
         self.executed += 1
-        outcome = self.act(self.executed)
-        return Execution(T_world_tcp, moved=bool(outcome), holds=outcome == "success", width=0.05, outcome=outcome)
+        word = self.act(self.executed)
+        outcome = Outcome(word) if word else None
+        return Execution(T_world_tcp, moved=bool(word), holds=word == "success", width=0.05, outcome=outcome)
 
     def close(self) -> None:
         pass

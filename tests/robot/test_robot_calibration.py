@@ -127,7 +127,9 @@ def good() -> tuple[SyntheticCell, list, np.random.Generator]:
 
 def test_too_few_views_are_refused(good) -> None:
     cell, seen, _ = good
-    with pytest.raises(BadCalibration, match="9 of 9 images show 8 corners or more, needed are 10"):
+    with pytest.raises(
+        BadCalibration, match="9 of 9 images show 8 corners or more, not all on one line; needed are 10"
+    ):
         calibrate(cell.board, seen[:9], SIZE)
     hidden = [replace(s, ids=s.ids[:7], uv=s.uv[:7]) for s in seen]
     with pytest.raises(BadCalibration, match="0 of 15"):
@@ -187,6 +189,131 @@ def test_bad_input_says_where(good) -> None:
         calibrate(cell.board, seen, SIZE, intrinsics=Intrinsics.d415(320, 240))
     with pytest.raises(ValueError, match=r"id from 0 to 5"):
         calibrate(Board(columns=4, rows=3), seen, SIZE)
+
+
+def seen_as(seen: list, **changes) -> list:
+    """The fourth sighting changed."""
+    return [*seen[:3], replace(seen[3], **changes), *seen[4:]]
+
+
+SIGHTINGS = {
+    "None": (
+        lambda seen: [*seen[:3], None, *seen[4:]],
+        r"sightings\[3\]: expected a Sighting, got NoneType; leave out",
+    ),
+    "OpenCV's pixels": (
+        lambda seen: seen_as(seen, uv=seen[3].uv[:, None]),
+        r"uv: expected floats of .* got float64 .*, 1, 2\)",
+    ),
+    "OpenCV's ids": (
+        lambda seen: seen_as(seen, ids=seen[3].ids[:, None]),
+        r"ids: expected integers of shape \(n,\), got",
+    ),
+    "no ids": (lambda seen: seen_as(seen, ids=None), r"ids: expected integers .*, got NoneType"),
+    "lists": (lambda seen: seen_as(seen, uv=seen[3].uv.tolist()), r"uv: expected floats .*, got list"),
+    "NaN": (lambda seen: seen_as(seen, uv=seen[3].uv * np.nan), r"sightings\[3\]\.uv: pixels outside"),
+    "an id twice": (lambda seen: seen_as(seen, ids=seen[3].ids * 0), "each id at most once"),
+    "an id too few": (lambda seen: seen_as(seen, ids=seen[3].ids[1:]), "one pixel for each id"),
+    "a negative id": (lambda seen: seen_as(seen, ids=seen[3].ids - 30), "for each id from 0"),
+    "no pose": (
+        lambda seen: seen_as(seen, T_world_tool0=None),
+        r"\[3\]\.T_world_tool0: expected an array .*, got NoneType",
+    ),
+    "a pose of text": (
+        lambda seen: seen_as(seen, T_world_tool0=np.array([["1"] * 4] * 4)),
+        "T_world_tool0: expected an array",
+    ),
+    "half a pose": (lambda seen: seen_as(seen, T_world_tool0=np.eye(3)), r"T_world_tool0: the pose has shape \(3, 3\)"),
+}
+
+
+@pytest.mark.parametrize("kind", SIGHTINGS)
+def test_sightings_that_are_none_are_named(kind: str, good) -> None:
+    cell, seen, _ = good
+    change, answer = SIGHTINGS[kind]
+    with pytest.raises(BadCalibration, match=answer):
+        calibrate(cell.board, change(seen), SIZE)
+
+
+@pytest.mark.parametrize("size", [(640.0, 480.0), (0, 480), (640,), (640, 480, 3)])
+def test_a_size_that_is_none_is_named(size: tuple, good) -> None:
+    cell, seen, _ = good
+    with pytest.raises(BadCalibration, match="size: expected width and height"):
+        calibrate(cell.board, seen, size)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_views_whose_corners_lie_on_one_line_do_not_count(known: bool, good) -> None:
+    """OpenCV has no answer for them; others decide. A diagonal is a line as a row is."""
+    cell, _, rng = good
+    board = Board(columns=12, rows=12, square=0.016, marker=0.012)
+    lab = replace(cell, board=board)
+    seen = sightings(lab, rng, n=14)
+    row, diagonal = np.arange(11), np.arange(11) * 12
+    lines = [
+        replace(s, ids=s.ids[at], uv=s.uv[at])
+        for s in seen[:4]
+        for ids in (row, diagonal)
+        if (at := np.isin(s.ids, ids)).any()
+    ]
+    intrinsics = cell.intrinsics if known else None
+    found = calibrate(board, [*lines, *seen], SIZE, intrinsics=intrinsics)
+    assert found.views == 14 and off(cell, found)[0] < 2.0
+    with pytest.raises(BadCalibration, match=r"9 of 17 images show 8 corners or more, not all on one line"):
+        calibrate(board, [*lines, *seen[:9]], SIZE, intrinsics=intrinsics)
+
+
+def test_what_opencv_cannot_solve_is_refused(good) -> None:
+    """Corners that all fall on one pixel fit no camera."""
+    cell, seen, _ = good
+    points = [replace(s, uv=np.full_like(s.uv, 100.0)) for s in seen]
+    for intrinsics in (None, cell.intrinsics):
+        with pytest.raises(BadCalibration, match="calibration refused: "):
+            calibrate(cell.board, points, SIZE, intrinsics=intrinsics)
+
+
+IMAGES = {
+    "grey": (np.zeros((480, 640), np.uint8), r"got uint8 of shape \(480, 640\)"),
+    "grey with a channel": (np.zeros((480, 640, 1), np.uint8), r"got uint8 of shape \(480, 640, 1\)"),
+    "transparency": (np.zeros((480, 640, 4), np.uint8), r"got uint8 of shape \(480, 640, 4\)"),
+    "floats": (np.zeros((480, 640, 3)), "got float64"),
+    "16 bits": (np.zeros((480, 640, 3), np.uint16), "got uint16"),
+    "empty": (np.zeros((0, 640, 3), np.uint8), r"got uint8 of shape \(0, 640, 3\)"),
+    "None": (None, "got NoneType"),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_images_that_are_no_rgb_are_named(kind: str, good) -> None:
+    image, answer = IMAGES[kind]
+    with pytest.raises(BadCalibration, match=f"image: expected RGB, uint8 of shape .*{answer}"):
+        find_board(Board(), image, np.eye(4))
+    cell, seen, _ = good
+    with pytest.raises(BadCalibration, match="image: expected RGB"):
+        calibrate(cell.board, seen, SIZE).undistort(image)
+
+
+def test_a_dictionary_that_is_too_small_is_named(tmp_path: Path) -> None:
+    small = Board(columns=12, rows=12, dictionary="DICT_4X4_50")
+    image = np.zeros((48, 64, 3), np.uint8)
+    for use in (
+        lambda: find_board(small, image, np.eye(4)),
+        lambda: small.corners,
+        lambda: write_board(small, tmp_path / "b.png"),
+    ):
+        with pytest.raises(BadCalibration, match="DICT_4X4_50 has 50 markers, a board of 12x12 squares needs 72"):
+            use()
+    assert len(Board(columns=10, rows=10, dictionary="DICT_4X4_50").corners) == 81
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{", '{"id": 1}', '{"id": "x", "views": "many"}', "\xff"])
+def test_a_file_that_is_no_calibration_is_named(text: str, tmp_path: Path) -> None:
+    """And nobody is told to delete it: it may be the only copy."""
+    path = tmp_path / "calibration.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(DamagedFileError, match=r"calibration\.json: not a saved calibration \(") as caught:
+        load_calibration(path)
+    assert "delete" not in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_board_prints_at_its_size(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from robot_fakes import SHORT, FakeCell, FakeOperator, FakePolicy
 from robot_poses import tilted, top_down
 
+from dgrasp import streams
 from dgrasp.cell.interface import CellFault, ConnectionLost, Execution, NotArmed, ProtectiveStop, banner
 from dgrasp.cell.outcome import Outcome
 from dgrasp.policy.policies import POLICIES
@@ -80,6 +81,9 @@ def test_the_same_presentation_starts_all_policies_alike(tmp_path):
     assert len(by_presentation) == 4
     assert all(a == b for a, b in by_presentation.values())
     assert len({a for a, _ in by_presentation.values()}) == 4
+    for presentation, (start, _) in by_presentation.items():
+        stream = streams.torch_generator(SHORT.seed, "starts", "real", *presentation)
+        assert start == float(torch.rand(1, generator=stream)), "the address that published logs were made with"
 
 
 def test_policies_without_the_real_robots_rule_are_refused(tmp_path):
@@ -196,9 +200,9 @@ def test_the_banner_says_who_moved(tmp_path):
     dry = run(tmp_path / "dry.jsonl", FakeCell("hardware", act=lambda n: ""), limit=1)
     assert dry.banner == "HARDWARE: connected, but no grasp was executed in these trials."
     assert run(tmp_path / "log.jsonl", FakeCell("hardware"), limit=1).banner.startswith("HARDWARE: a real robot moves")
-    for backend in ("twin", "loopback", "replay"):
+    for backend in ("twin", "simulation", "loopback", "replay"):
         assert "no robot moved" in run(tmp_path / f"{backend}.jsonl", FakeCell(backend), limit=1).banner
-    with pytest.raises(ValueError, match="unknown backend 'robot'; backends: hardware, twin, replay, loopback"):
+    with pytest.raises(ValueError, match="unknown backend 'robot'; backends: hardware, twin, simulation, replay"):
         banner("robot")
 
 

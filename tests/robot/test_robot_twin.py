@@ -16,20 +16,21 @@ from scipy.spatial.transform import Rotation
 from dgrasp.cameras import Intrinsics, project
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.interface import UnsafePose
+from dgrasp.cell.observer import Observer
 from dgrasp.cell.transforms import inverse
 from dgrasp.cell.viewpoints import evaluation_viewpoints
-from dgrasp.evaluation.attempt import Observer
+from dgrasp.evaluation.series import rows
 from dgrasp.policy.policies import NoGraspError
 from dgrasp.robot.safety import SafetyLimits
 from dgrasp.robot.trials import APPROACH_OFFSET, PAPER_OBJECTS, CellJudges, TrialProtocol, run_trials
-from dgrasp.sim.cell import Cell
 from dgrasp.sim.objects.everyday import EVERYDAY, STAND_INS, everyday
 from dgrasp.sim.objects.models import load_model
+from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.everyday_scene import SURFACES, dress_workbench, present
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.twin.cell import TwinCell, as_photographed
 from dgrasp.twin.reality import Reality, TwinConfig
-from dgrasp.twin.sweep import ROTATION, TRANSLATION, SweepCell, SweepConfig, attempt, sweep_rates
+from dgrasp.twin.sweep import ROTATION, TRANSLATION, SweepConfig, SweepPoint, presentations, sweep_rates
 
 OBSERVER = Observer(views=2, width=96, height=72)
 IDEAL = TwinConfig(
@@ -98,11 +99,11 @@ def test_presentations_are_the_same_for_everybody_and_differ() -> None:
 
 def test_an_ideal_twin_is_the_simulated_cell() -> None:
     """With all spreads at zero nothing is left but the object: the same pictures as the plain cell's."""
-    with TwinCell(IDEAL, observer=OBSERVER) as ideal, Cell() as plain:
+    with TwinCell(IDEAL, observer=OBSERVER) as ideal, SimulatedCell(observer=OBSERVER) as plain:
         scene = ideal.present("rubber duck", 0)
         views = ideal.observe()
-        plain.reset(scene)
-        expected = OBSERVER.observe(plain)
+        plain.show(scene)
+        expected = plain.observe()
     np.testing.assert_array_equal(views.images, expected.images)
     np.testing.assert_array_equal(views.K, expected.K)
     np.testing.assert_allclose(views.Ts_world_cam, expected.Ts_world_cam, atol=1e-12)
@@ -233,10 +234,11 @@ class Seer:
     """A policy that knows where the object is; tells how the runners work without any training."""
 
     def __init__(self, cell: TwinCell, blind_to: str = "") -> None:
-        self.cell, self.blind_to = cell, blind_to
+        self.cell, self.blind_to, self.streams = cell, blind_to, []
         self.config = OptimizerConfig(approach="downwards", approach_offset=APPROACH_OFFSET)
 
     def plan(self, views, generator):
+        self.streams.append(generator.initial_seed())
         o = self.cell.scene.objects[0]
         if o.name == self.blind_to:
             raise NoGraspError("none of the candidates approaches from above")
@@ -269,18 +271,22 @@ def test_the_log_says_that_each_presentation_is_another_cell(twin: TwinCell) -> 
 
 
 def test_an_attempt_of_the_sweep_is_one_row(twin: TwinCell) -> None:
-    unit = SweepCell("dgrasp_quat_sync", TRANSLATION, 0.0)
-    good = attempt(twin, Seer(twin), unit, "crochet ball", 0, seed=0)  # type: ignore[arg-type]
+    point = SweepPoint("dgrasp_quat_sync", TRANSLATION, 0.0)
+    seer = Seer(twin, "3-D printed block")
+    good, none = rows(twin, presentations(twin, seer, point, ("crochet ball", "3-D printed block"), 1), seed=0)
+    assert seer.streams == [2603817415490451381, 1783144888878396159], "those that published results rest on"
     assert good.success and good.outcome == "success" and good.x is not None and "crochet_ball" in good.models
-    none = attempt(twin, Seer(twin, "crochet ball"), unit, "crochet ball", 0, seed=0)  # type: ignore[arg-type]
+    assert (good.policy, good.kind, good.error) == (point.policy, point.kind, point.error)
+    assert (good.object, good.presentation) == ("crochet ball", 0)
     assert (none.outcome, none.success, none.value, none.x) == ("no grasp", False, None, None)
+    assert none.models == "prisms", "as everywhere else"
 
 
 def test_sweep_sets_one_error_and_leaves_the_rest() -> None:
     config = TwinConfig()
-    ten = SweepCell("base_quat_sync", TRANSLATION, 10.0).twin(config)
+    ten = SweepPoint("base_quat_sync", TRANSLATION, 10.0).twin(config)
     assert (ten.hand_eye_shift, ten.hand_eye_turn) == (0.01, 0.0)
-    two = SweepCell("base_quat_sync", ROTATION, 2.0).twin(config)
+    two = SweepPoint("base_quat_sync", ROTATION, 2.0).twin(config)
     assert (two.hand_eye_shift, two.hand_eye_turn) == (0.0, 2.0)
     rest = config.model_dump(exclude={"hand_eye_shift", "hand_eye_turn"})
     assert ten.model_dump(exclude={"hand_eye_shift", "hand_eye_turn"}) == rest
@@ -290,7 +296,7 @@ def test_sweep_sets_one_error_and_leaves_the_rest() -> None:
         SweepConfig(degrees=(0.5, 90.0))
     assert SweepConfig(millimetres=(100.0,), degrees=(30.0,)).millimetres == (100.0,), "the bounds are allowed"
     with pytest.raises(ValueError, match="hand_eye_turn"):
-        SweepCell("base_quat_sync", ROTATION, 90.0).twin(config)
+        SweepPoint("base_quat_sync", ROTATION, 90.0).twin(config)
     with pytest.raises(ValueError, match="unknown policy 'bas'"):
         SweepConfig(policies=("bas",))
     with pytest.raises(ValueError, match="unknown object 'shoe'"):
@@ -314,7 +320,7 @@ def test_rates_of_the_sweep_count_and_share_the_origin() -> None:
 
 
 def test_records_are_plain() -> None:
-    assert set(asdict(SweepCell("a", ROTATION, 1.0))) == {"policy", "kind", "error"}
-    assert SweepCell("a", ROTATION, 0.5).name == "a-rotation-0.5"
+    assert set(asdict(SweepPoint("a", ROTATION, 1.0))) == {"policy", "kind", "error"}
+    assert SweepPoint("a", ROTATION, 0.5).name == "a-rotation-0.5"
     turn = Rotation.from_matrix(Reality.draw(TwinConfig(hand_eye_turn=3.0), 2, 0, "x", 0).E_cam[1, :3, :3])
     assert np.degrees(turn.magnitude()) == pytest.approx(3.0)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
 from dgrasp.cell.workspace import BOARD_TOP
-from dgrasp.evaluation.attempt import Observer
 from dgrasp.report.figures.twin import film_trial
 from dgrasp.robot.replay import ReplayCell
 from dgrasp.robot.trials import APPROACH_OFFSET

@@ -12,7 +12,7 @@ from dgrasp.value.models import MODELS, ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.queries import QueryConfig
 from dgrasp.value.readout import ReadoutConfig
-from dgrasp.value.trainer import Trainer
+from dgrasp.value.trainer import SharedScene, Trainer
 from dgrasp.value.training import build_value
 from dgrasp.value.validation import validate
 
@@ -44,21 +44,36 @@ def demonstrations(n: int = 5) -> list[Demonstration]:
     return [one(i) for i in range(n)]
 
 
-def trainer(model: str = "dgrasp_quat", config: ValueConfig = CONFIG, seed: int = 0) -> Trainer:
+def together(*recipes: ValueRecipe, seed: int = 0) -> Trainer:
+    """Readouts that learn in one pass."""
     phi = build_nerf(NerfConfig(encoder=ConvolutionEncoderConfig(channels=8, width=8), field=FIELD))
-    value = build_value(config, phi, seed)
-    observations = Observations(demonstrations(), value, config.cache_gib)
-    return Trainer(ValueRecipe(model=model, value=config), value, observations, seed)
+    values = [build_value(recipe.value, phi, seed) for recipe in recipes]
+    observations = Observations(demonstrations(), values[0], recipes[0].value.cache_gib)
+    return Trainer(recipes, values, observations, seed)
 
 
-def weights(t: Trainer) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in t.parameters.values()])
+def trainer(model: str = "dgrasp_quat", config: ValueConfig = CONFIG, seed: int = 0) -> Trainer:
+    return together(ValueRecipe(model=model, value=config), seed=seed)
+
+
+def weights(t: Trainer, learner: int = 0) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in t.learners[learner].parameters.values()])
+
+
+def gradient(t: Trainer) -> torch.Tensor:
+    return torch.cat([p.grad.flatten() for p in t.learners[0].parameters.values()])
+
+
+def losses(t: Trainer, step: int = 0) -> dict[str, torch.Tensor]:
+    """Those of the first learner on a step's observations."""
+    drawn = t.draw(step)
+    return t.learners[0].losses(SharedScene(t.value, drawn, slice(0, len(drawn))))
 
 
 def trained(model: str, config: ValueConfig = CONFIG, steps: int = 4) -> tuple[torch.Tensor, dict[str, float]]:
     t = trainer(model, config)
-    losses = [t.step(s) for s in range(steps)]
-    return weights(t), losses[-1]
+    (made,) = [t.step(s) for s in range(steps)][-1]
+    return weights(t), made
 
 
 def test_weight_zero_gives_the_baseline_s_step_exactly():
@@ -75,7 +90,7 @@ def test_a_tiny_weight_moves_the_gradient_a_tiny_bit():
     for weight in (0.0, 1e-4, 2e-4):
         t = trainer("dgrasp_6d", changed(slope={"n_poses": 8, "weight": weight}, clip_value=1e9))
         t.step(0)
-        gradients.append(torch.cat([p.grad.flatten() for p in t.parameters.values()]))
+        gradients.append(gradient(t))
     one, two = gradients[1] - gradients[0], gradients[2] - gradients[0]
     assert one.norm() > 0
     assert torch.nn.functional.cosine_similarity(one, two, dim=0) > 0.99
@@ -87,8 +102,9 @@ def test_the_control_differs_in_nothing_but_the_loss():
     control, dgrasp, base = (ValueRecipe(model=m, value=shared) for m in ("base_control", "dgrasp_quat", "base"))
     assert control.n_poses == dgrasp.n_poses == 8 and base.n_poses == 24
     a, b = trainer("base_control", shared).draw(2), trainer("dgrasp_quat", shared).draw(2)
-    assert torch.equal(a.T_main, b.T_main) and all(torch.equal(x.rgb, y.rgb) for x, y in zip(a.enc, b.enc, strict=True))
-    assert a.T_aux is None and b.T_aux.shape == (4, 8, 4, 4)
+    assert torch.equal(a.main(control), b.main(dgrasp)) and a.main(base).shape == (4, 24, 4, 4)
+    assert all(torch.equal(x.rgb, y.rgb) for x, y in zip(a.enc, b.enc, strict=True))
+    assert b.aux(dgrasp)[0].shape == (4, 8, 4, 4)
     assert torch.equal(trained("base")[0], trained("base_control")[0])  # without the cut they are one model
 
 
@@ -103,15 +119,16 @@ def test_a_control_that_is_base_is_trained_as_base():
 
 def test_slopes_are_learned_in_full_precision_whatever_phi_s():
     """L_aux and its gradient to the bit; L_main is in Phi's precision, as plans are."""
-    losses, gradients = {}, {}
+    found, gradients = {}, {}
     for precision in ("fp32", "bf16"):
         t = trainer("dgrasp_quat")
-        batch = t.draw(0)
+        t.draw(0)  # encoded in float32 either way
         t.value.phi.with_precision(precision)
-        losses[precision] = t.losses(batch)
-        gradients[precision] = torch.autograd.grad(losses[precision]["aux"], t.parameters["per_query.weight"])[0]
+        found[precision] = losses(t)
+        weight = t.learners[0].parameters["per_query.weight"]
+        gradients[precision] = torch.autograd.grad(found[precision]["aux"], weight)[0]
         assert t.value.phi.precision == precision
-    full, reduced = losses["fp32"], losses["bf16"]
+    full, reduced = found["fp32"], found["bf16"]
     assert torch.equal(full["aux"], reduced["aux"]) and torch.equal(*gradients.values())
     assert full["main"] != reduced["main"]
     torch.testing.assert_close(full["main"], reduced["main"], rtol=0.02, atol=0)
@@ -122,18 +139,18 @@ def test_grouping_observations_changes_memory_not_the_gradient():
     for group in (1, 4):
         t = trainer("dgrasp_quat", changed(group=group))
         t.step(0)
-        gradients.append(torch.cat([p.grad.flatten() for p in t.parameters.values()]))
+        gradients.append(gradient(t))
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
 
 
 def test_blocked_grasps_need_the_simulator_s_state():
     with pytest.raises(ValueError, match=r"blocked_share: demonstration \d has no simulator state"):
-        trainer(config=changed(negatives={"blocked_share": 0.2})).draw(0)
+        trainer(config=changed(negatives={"blocked_share": 0.2})).step(0)
 
 
 def test_every_demonstration_once_per_epoch():
     t = trainer()
-    drawn = [t._demonstration(step, slot) for step in range(5) for slot in range(4)]
+    drawn = [t.draw.demonstration(step, slot) for step in range(5) for slot in range(4)]
     assert all(sorted(drawn[k : k + 5]) == list(range(5)) for k in range(0, 20, 5))
 
 
@@ -141,7 +158,8 @@ def test_views_come_from_the_policy_s_and_do_not_depend_on_the_cache():
     cached, fresh = trainer(), trainer(config=changed(cache_gib=0.0))
     cached.draw(0)
     again, other = cached.draw(0), fresh.draw(0)
-    assert torch.equal(again.enc[0].fine, other.enc[0].fine) and torch.equal(again.T_main, other.T_main)
+    recipe = cached.learners[0].recipe
+    assert torch.equal(again.enc[0].fine, other.enc[0].fine) and torch.equal(again.main(recipe), other.main(recipe))
     assert len(cached.observations.cache) > 0 and not fresh.observations.cache
     for step in range(20):
         cached.draw(step)
@@ -152,7 +170,7 @@ def test_several_views_fuse_in_the_network():
     t = trainer(config=changed(fusion="network", views=2))
     batch = t.draw(0)
     assert (len(batch), batch.enc[0].views) == (4, 2)
-    assert set(t.step(0)) == {"main", "aux"}
+    assert set(t.step(0)[0]) == {"main", "aux"}
 
 
 def test_training_lowers_both_losses():
@@ -195,3 +213,32 @@ def test_impossible_settings_are_named():
         changed(workspace=((0, 0, 0), (1, 1, 0)))
     with pytest.raises(ValueError, match="learning_rat"):
         ValueConfig.model_validate({"learning_rat": 1e-3})
+
+
+def test_one_pass_gives_each_model_the_weights_it_would_have_got_alone():
+    """To the bit, also for arms of an ablation that differ in poses, activation, weight and steps' end."""
+    other = changed(
+        n_poses=16, slope={"n_poses": 4, "weight": 0.3}, readout={**CONFIG.readout.model_dump(), "activation": "silu"}
+    )
+    recipes = [ValueRecipe(model=m, value=CONFIG) for m in ("base", "dgrasp_quat", "dgrasp_6d")]
+    recipes.append(ValueRecipe(model="dgrasp_quat", value=other))
+    t = together(*recipes)
+    made = [t.step(s) for s in range(4)]
+    for i, recipe in enumerate(recipes):
+        alone, last = trained(recipe.model, recipe.value)
+        assert torch.equal(weights(t, i), alone), recipe.model
+        assert made[-1][i] == last
+
+
+def test_one_pass_encodes_each_view_once_and_asks_phi_once_for_poses_that_are_shared(monkeypatch):
+    asked = []
+    t = together(*(ValueRecipe(model=m, value=CONFIG) for m in ("base", "dgrasp_quat", "dgrasp_6d")))
+    activations = t.value.activations
+    monkeypatch.setattr(t.value, "activations", lambda enc, T: asked.append(T.shape[1]) or activations(enc, T))
+    t.step(0)
+    assert sorted(asked) == [8] * 4 + [24] * 4  # groups of one observation: L_aux and L_main once each
+
+
+def test_a_pass_refuses_models_that_see_other_observations():
+    with pytest.raises(ValueError, match=r"value.batch: 4 for 'base' and 2 for 'dgrasp_quat'; models that .* share"):
+        together(ValueRecipe(model="base", value=CONFIG), ValueRecipe(model="dgrasp_quat", value=changed(batch=2)))

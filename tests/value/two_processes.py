@@ -60,8 +60,8 @@ def train_both(worker: Worker, root: Path) -> None:
     train_phi(open_run(root, f"phi-{worker.count}", NERF), phi, train, worker)
     value = build_value(value_runs.CONFIG, build_nerf(value_runs.NERF).requires_grad_(False))
     recipe = ValueRecipe(model="dgrasp_6d", value=value_runs.CONFIG)
-    trainer = Trainer(recipe, value, Observations(train, value, 1.0), 0, worker)
-    losses = [trainer.step(step) for step in range(10)]
+    trainer = Trainer([recipe], [value], Observations(train, value, 1.0), 0, worker)
+    losses = [trainer.step(step)[0] for step in range(10)]
     left = {"losses": torch.tensor([[row["main"], row["aux"]] for row in losses], dtype=torch.float64)}
     left |= {f"phi.{name}": tensor for name, tensor in phi.state_dict().items()}
     left |= {f"psi.{name}": tensor for name, tensor in value.readout.state_dict().items()}
@@ -91,7 +91,7 @@ def die_at(step: int) -> None:
 
     pretraining = sys.modules["dgrasp.nerf.pretrain"]
     pretraining.gradient = deadly(pretraining.gradient, lambda arguments: arguments[-1])
-    Trainer.step = deadly(Trainer.step, lambda arguments: arguments[-1])
+    Trainer.step = deadly(Trainer.step, lambda arguments: arguments[1])
 
 
 if "DEADLY_STEP" in os.environ:  # also in the processes that this one starts, which read this file again

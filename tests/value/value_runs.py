@@ -13,8 +13,7 @@ from value_scene import camera_views, workspace_poses
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.data import layout
-from dgrasp.data.config import DataConfig
-from dgrasp.data.generate import DemonstrationsConfig
+from dgrasp.data.config import DataConfig, DemonstrationsRecipe
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.model import build_nerf
 from dgrasp.runs import Run, open_run
@@ -47,7 +46,7 @@ NERF = NerfConfig.model_validate(
 
 def demonstrations_run(root: Path) -> Run:
     data = DataConfig(train_scenes=2, validation_scenes=1, views=3, policy_views=2, width=32, height=24)
-    run = open_run(root, "demonstrations", DemonstrationsConfig(data=data, cell=CellConfig()))
+    run = open_run(root, "demonstrations", DemonstrationsRecipe(data=data, cell=CellConfig()))
     if run.complete:
         return run
     files = {}
@@ -81,10 +80,10 @@ def die_at(step: int) -> None:
 
     original = Trainer.step
 
-    def deadly(self: Trainer, number: int) -> dict[str, float]:
+    def deadly(self: Trainer, number: int, *given: object) -> list[dict[str, float]]:
         if number == step:
             os.kill(os.getpid(), signal.SIGKILL)
-        return original(self, number)
+        return original(self, number, *given)
 
     Trainer.step = deadly
 

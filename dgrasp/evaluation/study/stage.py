@@ -10,12 +10,12 @@ from pathlib import Path
 import optuna
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
-from dgrasp.evaluation.attempt import Episode, Observer, attempts_in
 from dgrasp.evaluation.config import TuningConfig, ValidationConfig
+from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.study.search import run_off, tune
 from dgrasp.evaluation.study.storage import open_journal, place
-from dgrasp.evaluation.table import CODE
 from dgrasp.evaluation.workers import PolicySource, worker_cell
 from dgrasp.files import atomic_path
 from dgrasp.runs import Run, open_run
@@ -36,7 +36,7 @@ class TuningRecipe(Config):
 def tuning_run(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: int) -> Run:
     """The run folder of a policy's study, complete or not; nothing is tried."""
     inputs = {"nerf": source.nerf, "value": source.value}
-    code = {*CODE, *(module for task in recipe.validation.tasks for module in own_module(task))}
+    code = (__name__, *(module for task in recipe.validation.tasks for module in own_module(task)))
     return open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=code)
 
 
@@ -85,11 +85,11 @@ class ValidationAttempts:
 
     def __call__(self, optimizer: OptimizerConfig) -> Iterator[bool]:
         policy = replace(self.source, optimizer=optimizer).load()
-        cell, budget = worker_cell(self.recipe.cell), self.recipe.validation
+        cell, budget = worker_cell(self.recipe.cell, self.recipe.observer), self.recipe.validation
         for scene, task in product(self.scenes, budget.tasks):
             episode = Episode(self.source.name, task, "validation", scene, repetition=0)
             made = 0
-            for attempt in attempts_in(cell, policy, episode, budget.attempts, self.recipe.observer, self.seed):
+            for attempt in attempts_in(cell, policy, episode, budget.attempts, seed=self.seed):
                 made += 1
                 yield attempt.success
             yield from repeat(False, budget.attempts - made)

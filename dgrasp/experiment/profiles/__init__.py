@@ -19,10 +19,13 @@ from dgrasp.files import UserFileError, parse_yaml
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.sim.tasks.paper import check_findable, check_task
 from dgrasp.slopes.config import OptimizerConfig
-from dgrasp.twin.trials import TwinSettings
+from dgrasp.twin.reality import TwinConfig
+from dgrasp.twin.sweep import SweepConfig
+from dgrasp.twin.trials import TwinTrialsConfig
 from dgrasp.value.config import ValueConfig
 
 PROFILES = ("smoke", "laptop", "paper")
+PUBLISHABLE = ("laptop", "paper")  # the others are for trying things out: watermarked, and never published
 
 
 class Runtime(Config):
@@ -60,10 +63,21 @@ class Runtime(Config):
     )
 
 
+class TwinStages(Config):
+    """The twin in a profile: what reality adds, the trials of Table 2, the sweep over calibration errors."""
+
+    reality: TwinConfig = TwinConfig()
+    trials: TwinTrialsConfig = TwinTrialsConfig()
+    sweep: SweepConfig = SweepConfig()
+
+
 class Profile(Config):
     """All settings of one run of the experiment."""
 
-    name: str
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.-]*$",
+        description="letters, digits, . _ -: a folder of the build and of what is published",
+    )
     runtime: Runtime = Runtime()
     cell: CellConfig = CellConfig()
     data: DataConfig = DataConfig()
@@ -73,7 +87,7 @@ class Profile(Config):
     tuning: TuningConfig = TuningConfig()
     validation: ValidationConfig = ValidationConfig()
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
-    twin: TwinSettings = TwinSettings()
+    twin: TwinStages = TwinStages()
 
     @field_validator("data")
     @classmethod

@@ -15,8 +15,8 @@ from dgrasp.cameras import Views
 from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.diagnostics import near_grasps, progress
 from dgrasp.report.figures.pictures import picture
-from dgrasp.sim.cell import Cell
 from dgrasp.sim.oracle import oracle_grasps
+from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
 
 SHOWN = 24  # candidates drawn in a figure
@@ -70,9 +70,9 @@ def record_climb(
     """
     state = task(task_name).scene(split=split, index=scene, seed=experiment.seed)
     chosen = experiment.policy(policy, **changes)
-    with Cell(experiment.profile.cell) as cell:
-        cell.reset(state)
-        observation = experiment.observer.observe(cell)
+    with SimulatedCell(experiment.profile.cell, experiment.observer) as cell:
+        cell.show(state)
+        observation = cell.observe()
     generator = streams.torch_generator(experiment.seed, "figures", task_name, split, scene)
     plan = chosen.plan(observation, generator, record=True)
     order = plan.candidates.start

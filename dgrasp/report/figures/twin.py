@@ -10,18 +10,16 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from PIL import Image, ImageDraw
-from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Intrinsics, view_from_sphere
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
-from dgrasp.cell.transforms import transform
+from dgrasp.cell.transforms import pose_matrix
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
-from dgrasp.evaluation.attempt import Observer
 from dgrasp.report.figures.draw import gripper_in_view
 from dgrasp.report.figures.filmstrip import Frame, film
 from dgrasp.report.figures.plots import policy_colour
-from dgrasp.robot.trials import REFUSED
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.objects import ycb
 from dgrasp.twin.cell import TwinCell
@@ -61,7 +59,7 @@ def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
     highest. Where no pose went to a corner, one that went to an edge is taken, and called so.
     """
     posed = trials[trials["pose"].notna()].copy()
-    posed["refused"] = posed["outcome"] == REFUSED
+    posed["refused"] = posed["outcome"] == Outcome.REFUSED
     posed = posed.sort_values(["refused", "value"], ascending=[True, False], kind="stable")
     failed = posed[~posed["success"].astype(bool)]
     corner, edge = (failed[[bool(near(*pose[:2])) for pose in failed["pose"]]] for near in (is_in_corner, is_at_edge))
@@ -78,11 +76,10 @@ def film_trial(record: dict, twin: TwinConfig, cell: CellConfig, observer: Obser
 
     Of a refused one there is one frame, with the refused pose drawn as a red fork.
     """
-    x, y, z, *q = record["pose"]
-    T_world_tcp = transform(Rotation.from_quat(q), (x, y, z))
+    T_world_tcp = pose_matrix(record["pose"])
     with TwinCell(twin, cell, observer, seed) as again:
         again.present(record["object"], record["presentation"])
-        if record["outcome"] == REFUSED:
+        if record["outcome"] == Outcome.REFUSED:
             return (("home; red: the refused pose", _with_pose(again.simulated, T_world_tcp)),)
         T_world_tcp[:3, 3] += again.reality.execution_shift
         aim = torch.from_numpy(T_world_tcp[:3, 3] + [0.0, 0.0, 0.06])

@@ -6,6 +6,7 @@ Frame `board`: origin at the outer corner of the first square, x along the colum
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,16 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from pydantic import Field, model_validator
 
+from dgrasp.cell.transforms import pose_problem
 from dgrasp.config import Config
 from dgrasp.files import atomic_path
 
 INCH = 0.0254
+FARTHEST = 10.0  # m from the world's origin; no arm of a bench stands there, but millimetres do
+
+
+class BadCalibration(ValueError):
+    """A board, an image, its sightings or a calibration is refused; the message says what is wrong and what to do."""
 
 
 def opencv() -> Any:
@@ -60,12 +67,18 @@ class Board(Config):
         return np.asarray(self.charuco().getChessboardCorners(), dtype=np.float64)
 
     def charuco(self) -> Any:
-        """OpenCV's board. Raises ValueError for an unknown dictionary."""
+        """OpenCV's board. Raises BadCalibration for a dictionary that is unknown, or has too few markers."""
         cv2 = opencv()
         known = [name for name in dir(cv2.aruco) if name.startswith("DICT_")]
         if self.dictionary not in known:
-            raise ValueError(f"dictionary: unknown {self.dictionary!r}; dictionaries: {', '.join(known)}")
+            raise BadCalibration(f"dictionary: unknown {self.dictionary!r}; dictionaries: {', '.join(known)}")
         markers = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, self.dictionary))
+        needed, there = self.columns * self.rows // 2, len(markers.bytesList)
+        if there < needed:
+            raise BadCalibration(
+                f"dictionary: {self.dictionary} has {there} markers, a board of {self.columns}x{self.rows} squares "
+                f"needs {needed}; take a larger one, such as DICT_5X5_1000"
+            )
         return cv2.aruco.CharucoBoard((self.columns, self.rows), self.square, self.marker, markers)
 
     def picture(self, dpi: int = 300) -> UInt8[np.ndarray, "height width"]:
@@ -104,13 +117,69 @@ class Sighting:
     T_world_tool0: Float[np.ndarray, "4 4"]
 
 
+def check_rgb(image: object) -> None:
+    """Raise BadCalibration unless the image is an array of 8-bit RGB pixels, one or more."""
+    if not isinstance(image, np.ndarray):
+        got = type(image).__name__
+    elif image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size:
+        return
+    else:
+        got = f"{image.dtype} of shape {image.shape}"
+    raise BadCalibration(f"image: expected RGB, uint8 of shape (height, width, 3), got {got}")
+
+
 def find_board(
     board: Board, image: UInt8[np.ndarray, "height width 3"], T_world_tool0: Float[np.ndarray, "4 4"]
 ) -> Sighting | None:
-    """The board's corners in an RGB image; None where no corner is found."""
+    """The board's corners in an RGB image; None where no corner is found.
+
+    Raises BadCalibration if the image is not 8-bit RGB, or the board's dictionary is none.
+    """
     cv2 = opencv()
+    check_rgb(image)
     grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
     uv, ids, _, _ = cv2.aruco.CharucoDetector(board.charuco()).detectBoard(grey)
     if ids is None or len(ids) == 0:
         return None
     return Sighting(ids.ravel().astype(int), uv.reshape(-1, 2).astype(np.float64), np.asarray(T_world_tool0))
+
+
+def check_sightings(board: Board, sightings: Sequence[Sighting], size: tuple[int, int]) -> None:
+    """Raise BadCalibration, naming the first, unless all are sightings of this board in images of this size (w, h)."""
+    if len(size) != 2 or not all(isinstance(side, int | np.integer) and side > 0 for side in size):
+        raise BadCalibration(f"size: expected width and height of the images in pixels, got {size}")
+    corners = len(board.corners)
+    for i, sighting in enumerate(sightings):
+        if not isinstance(sighting, Sighting):
+            got = type(sighting).__name__
+            raise BadCalibration(f"sightings[{i}]: expected a Sighting, got {got}; leave out images without a corner")
+        problem = _pose_problem(sighting.T_world_tool0) or _corners_problem(sighting, corners, size)
+        if problem:
+            raise BadCalibration(f"sightings[{i}]{problem}")
+
+
+def _pose_problem(T_world_tool0: object) -> str | None:
+    if not isinstance(T_world_tool0, np.ndarray) or T_world_tool0.dtype.kind not in "fiu":
+        return f".T_world_tool0: expected an array of numbers of shape (4, 4), got {type(T_world_tool0).__name__}"
+    if problem := pose_problem(T_world_tool0):
+        return f".T_world_tool0: {problem}"
+    if np.abs(T_world_tool0[:3, 3]).max() > FARTHEST:
+        return f".T_world_tool0: over {FARTHEST:g} m away; are these millimetres, not metres?"
+    return None
+
+
+def _corners_problem(sighting: Sighting, corners: int, size: tuple[int, int]) -> str | None:
+    for name, kinds, row, words in (
+        ("ids", "iu", (), "integers of shape (n,)"),
+        ("uv", "f", (2,), "floats of shape (n, 2)"),
+    ):
+        array = getattr(sighting, name)
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds or array.shape[:1] + row != array.shape:
+            got = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+            return f".{name}: expected {words}, got {got}"
+    ids, uv = sighting.ids, sighting.uv
+    if len(ids) != len(uv) or len(set(ids.tolist())) != len(ids) or not ((ids >= 0) & (ids < corners)).all():
+        return f": expected one pixel for each id from 0 to {corners - 1}, each id at most once"
+    if not ((uv >= -1) & (uv <= size)).all():  # NaN is not, either
+        return f".uv: pixels outside an image of {size[0]}x{size[1]}; is `size` right?"
+    return None

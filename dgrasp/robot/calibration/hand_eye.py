@@ -6,6 +6,7 @@ the mathematics; here is what is asked of the views, and what is refused.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,17 +17,12 @@ from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.interface import Calibration, CameraCalibration
-from dgrasp.cell.transforms import pose_problem
 from dgrasp.config import Config
-from dgrasp.files import DamagedFileError, read_json, write_json
-from dgrasp.robot.calibration.board import Board, Sighting, opencv
+from dgrasp.files import DamagedFileError, write_json
+from dgrasp.robot.calibration.board import BadCalibration, Board, Sighting, check_rgb, check_sightings, opencv
 from dgrasp.robot.calibration.solve import NoSolution, refine, solve_camera, solve_hand
 
 Row = tuple[float, float, float, float]
-
-
-class BadCalibration(ValueError):
-    """A calibration was refused; the message says what is wrong and what to do."""
 
 
 class Limits(Config):
@@ -80,10 +76,14 @@ class HandEyeCalibration(Config):
         return Calibration(cameras=(self.camera,), note=note)
 
     def undistort(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-        """The image that the pinhole camera of `camera.intrinsics` would have taken. Raises ValueError on its size."""
+        """The image that the pinhole camera of `camera.intrinsics` would have taken.
+
+        Raises BadCalibration for another size, or what is no 8-bit RGB image.
+        """
+        check_rgb(image)
         if image.shape[:2] != (self.camera.height, self.camera.width):
             size = f"{self.camera.width}x{self.camera.height}"
-            raise ValueError(f"image: expected {size} pixels as calibrated, got {image.shape[1]}x{image.shape[0]}")
+            raise BadCalibration(f"image: expected {size} pixels as calibrated, got {image.shape[1]}x{image.shape[0]}")
         return opencv().undistort(image, self.camera.intrinsics.matrix, np.array(self.distortion))
 
     def save(self, path: Path) -> Path:
@@ -93,10 +93,14 @@ class HandEyeCalibration(Config):
 
 
 def load_calibration(path: Path) -> HandEyeCalibration:
-    """Read a saved calibration; raises DamagedFileError if its content is not what its id was made of."""
-    values = read_json(Path(path))
-    recorded = values.pop("id", None)
-    calibration = HandEyeCalibration.model_validate(values)
+    """Read a saved calibration; raises DamagedFileError if it is none, or not what its id was made of."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        recorded = values.pop("id", None)
+        calibration = HandEyeCalibration.model_validate(values)
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:  # pydantic's, json's and the decoder's
+        first = " ".join(str(error).split())[:200]
+        raise DamagedFileError(f"{path}: not a saved calibration ({first}); calibrate again, or restore it") from error
     if calibration.id != recorded:
         raise DamagedFileError(
             f"{path}: its id is {recorded!r} but its numbers have {calibration.id!r}; it was edited: calibrate again"
@@ -126,21 +130,22 @@ def calibrate(
         limits: what is refused.
 
     Raises:
-        BadCalibration: too few views, views that leave the answer open, or residuals above the limits.
-        ValueError: sightings do not fit the board, the image or are no poses; known intrinsics with `distorted`.
+        BadCalibration (a ValueError): sightings that do not fit the board or the image, or are none; too few views,
+            views that leave the answer open, or residuals above the limits; known intrinsics with `distorted`.
     """
     limits = limits or Limits()
-    used = _usable(board, sightings, size, limits)
+    check_sightings(board, sightings, size)
+    used = _usable(board, sightings, limits)
     _check_postures(np.stack([s.T_world_tool0 for s in used]), limits)
     if intrinsics is not None and (intrinsics.width, intrinsics.height) != tuple(size):
         given = f"{intrinsics.width}x{intrinsics.height}"
-        raise ValueError(f"intrinsics: are for {given} pixels, the images have {size[0]}x{size[1]}")
+        raise BadCalibration(f"intrinsics: are for {given} pixels, the images have {size[0]}x{size[1]}")
     if intrinsics is not None and distorted:
-        raise ValueError("distorted: known intrinsics are a pinhole's; give one or the other")
-    lens = solve_camera(board, used, size, intrinsics, distorted)
-    if intrinsics is None:
-        _check_tilt(lens.Ts_cam_board, limits)
+        raise BadCalibration("distorted: known intrinsics are a pinhole's; give one or the other")
     try:
+        lens = solve_camera(board, used, size, intrinsics, distorted)
+        if intrinsics is None:
+            _check_tilt(lens.Ts_cam_board, limits)
         solved = refine(board, used, solve_hand(used, lens), intrinsics is None, distorted)
     except NoSolution as error:
         raise BadCalibration(f"calibration refused: {error}") from error
@@ -160,25 +165,20 @@ def calibrate(
     )  # fmt: skip
 
 
-def _usable(board: Board, sightings: Sequence[Sighting], size: tuple[int, int], limits: Limits) -> list[Sighting]:
-    corners = len(board.corners)
-    for i, s in enumerate(sightings):
-        problem = pose_problem(s.T_world_tool0)
-        if problem:
-            raise ValueError(f"sightings[{i}].T_world_tool0: {problem}")
-        if np.abs(s.T_world_tool0[:3, 3]).max() > 10:
-            raise ValueError(f"sightings[{i}].T_world_tool0: over 10 m away; are these millimetres, not metres?")
-        if len(s.ids) != len(s.uv) or (len(s.ids) and not 0 <= min(s.ids) <= max(s.ids) < corners):
-            raise ValueError(f"sightings[{i}]: expected one pixel for each id from 0 to {corners - 1}")
-        if len(s.uv) and not ((s.uv >= -1).all() and (s.uv <= size).all()):
-            raise ValueError(f"sightings[{i}].uv: pixels outside an image of {size[0]}x{size[1]}; is `size` right?")
-    used = [s for s in sightings if len(s.ids) >= limits.corners]
+def _usable(board: Board, sightings: Sequence[Sighting], limits: Limits) -> list[Sighting]:
+    """Those with corners enough, and not all on one line: such a view does not tell how the board lies."""
+    used = [s for s in sightings if len(s.ids) >= limits.corners and _spread(board, s)]
     if len(used) < limits.views:
         raise BadCalibration(
-            f"calibration refused: {len(used)} of {len(sightings)} images show {limits.corners} corners or more, "
-            f"needed are {limits.views}. Take more, with the whole board in view"
+            f"calibration refused: {len(used)} of {len(sightings)} images show {limits.corners} corners or more, not "
+            f"all on one line; needed are {limits.views}. Take more, with the whole board in view"
         )
     return used
+
+
+def _spread(board: Board, sighting: Sighting) -> bool:
+    seen = board.corners[sighting.ids, :2]
+    return bool(np.linalg.svd(seen - seen.mean(axis=0), compute_uv=False)[1] > 0.1 * board.square)
 
 
 def _check_postures(Ts_world_tool0: np.ndarray, limits: Limits) -> None:

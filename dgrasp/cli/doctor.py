@@ -1,0 +1,51 @@
+"""`dgrasp doctor`: what of this machine fits what."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dgrasp.cli.options import add_command
+
+if TYPE_CHECKING:
+    from dgrasp.cli.machine import Finding
+
+TEXT = """\
+Say what of this machine fits what: what was found, what it is for, and what to do where it is missing. Nothing is
+changed. Exit code 0 if the core works (notebooks in smoke, on this processor), 1 if not."""
+MARKS = {"ok": "ok", "limited": "!", "missing": "-"}
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(commands, "doctor", "say what of this machine fits what", TEXT)
+    parser.add_argument("--build", type=Path, default=Path("build"), help="where you would build (build)")
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from dgrasp.cli.machine import examine
+
+    findings = examine(options.build)
+    works = all(f.status != "missing" for f in findings if f.core)
+    if options.json:
+        print(json.dumps({"works": works, "findings": [asdict(f) for f in findings]}, indent=2))
+        return 0 if works else 1
+    print(*(_lines(f) for f in findings), sep="\n")
+    bad = [f for f in findings if f.core and f.status == "missing"]
+    print("\nThe core works." if works else f"\nThe core does not work: {', '.join(f.name for f in bad)}.")
+    return 0 if works else 1
+
+
+def _lines(finding: Finding) -> str:
+    width = max(60, min(shutil.get_terminal_size().columns, 120))
+    head = f"{MARKS[finding.status]:>2}  {finding.name:<18}"
+    lines = [f"{finding.found}  ({finding.purpose})"]
+    lines += [f"-> {finding.advice}"] if finding.advice else []
+    filled = [part for line in lines for part in textwrap.wrap(line, width - len(head))]
+    return head + ("\n" + " " * len(head)).join(filled)

@@ -1,0 +1,100 @@
+"""One mouth for errors: the line that a command says when something is wrong, and its exit code.
+
+    2    what the user gave: an option, a file, a folder
+    1    the machine: disk, permission, network, memory, a package that is not installed; or a fault of dgrasp
+    130  interrupted
+
+Classes are looked up by name, so that nothing is loaded to say that something is missing.
+"""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from typing import Any
+
+INPUT, MACHINE, INTERRUPTED = 2, 1, 130
+
+# Of an error's classes the nearest one that stands here decides.
+CODES = {
+    "dgrasp.cli.notebooks.source.NotebookError": MACHINE,  # a cell failed; `exit_code` looks at what with
+    "dgrasp.cli.notebooks.source.NotebookRefused": INPUT,
+    "dgrasp.data.backends.BackendError": INPUT,
+    "dgrasp.devices.DeviceError": INPUT,
+    "dgrasp.evaluation.study.storage.StudyError": INPUT,
+    "dgrasp.experiment.profiles.ProfileError": INPUT,
+    "dgrasp.experiment.store.RecordError": INPUT,
+    "dgrasp.files.DamagedFileError": INPUT,
+    "dgrasp.policy.policies.NoGraspError": INPUT,
+    "dgrasp.report.outputs.OutputRefused": INPUT,
+    "dgrasp.robot.log.LogError": INPUT,
+    "dgrasp.runs.RunError": INPUT,
+    "dgrasp.sim.objects.ycb_download.DownloadError": MACHINE,
+    "dgrasp.sim.objects.ycb_download.UnknownObjectError": INPUT,
+    "builtins.ValueError": INPUT,  # pydantic's ValidationError and UnicodeDecodeError among them
+    "builtins.FileExistsError": INPUT,
+    "builtins.FileNotFoundError": INPUT,
+    "builtins.IsADirectoryError": INPUT,
+    "builtins.NotADirectoryError": INPUT,
+    "builtins.OSError": MACHINE,  # PermissionError, a full disk, ConnectionError, TimeoutError
+    "builtins.ImportError": MACHINE,
+    "builtins.MemoryError": MACHINE,
+    "sqlalchemy.exc.ArgumentError": INPUT,  # `runtime.studies`
+    "sqlalchemy.exc.OperationalError": MACHINE,
+    "joblib.externals.loky.process_executor.TerminatedWorkerError": MACHINE,
+    "torch.OutOfMemoryError": MACHINE,
+}
+ADVICE = {
+    errno.ENOSPC: "free some space, and the same command goes on",
+    errno.EDQUOT: "free some space, and the same command goes on",
+    errno.EROFS: "choose another folder",
+    errno.EACCES: "choose another folder, or change its permissions",
+    errno.EPERM: "choose another folder, or change its permissions",
+}
+
+
+def exit_code(error: BaseException) -> int:
+    """What the command ends with."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error.__cause__, OSError | ImportError) and _code(error.__cause__) == MACHINE:
+        return MACHINE  # an error of ours that explains one of the machine's
+    if (failed_with := getattr(error, "failed_with", None)) is not None:  # in a cell of a notebook
+        return next((code for name, code in CODES.items() if name.rpartition(".")[2] == failed_with), MACHINE)
+    return _code(error) or MACHINE
+
+
+def explained(error: BaseException) -> str:
+    """One line: where, what was found, and what is allowed."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the same command goes on where it stopped"
+    if _code(error) is None:
+        where = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
+        at = f" ({where.filename}, line {where.lineno})" if where else ""
+        return one_line(f"unexpected {type(error).__name__}: {error}{at}; --debug shows the traceback")
+    if isinstance(error, OSError) and error.strerror:
+        return one_line(_system(error))
+    if hasattr(error, "errors") and hasattr(error, "error_count"):  # pydantic's
+        return one_line(f"{error.title}: " + "; ".join(map(_setting, error.errors())))  # type: ignore[attr-defined]
+    return one_line(str(error) or type(error).__name__)
+
+
+def one_line(text: str) -> str:
+    """The text's lines, one after the other."""
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _code(error: BaseException) -> int | None:
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
+    return next((CODES[name] for name in names if name in CODES), None)
+
+
+def _system(error: OSError) -> str:
+    advice = ADVICE.get(error.errno or 0)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror}{f'; {advice}' if advice else ''}"
+
+
+def _setting(problem: dict[str, Any]) -> str:
+    where = ".".join(map(str, problem["loc"])) or "(top level)"
+    return f"{where}: {problem['msg']} (got {problem.get('input')!r})"

@@ -1,0 +1,49 @@
+"""`dgrasp figures`: the published figures and tables, made again from the published results."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from dgrasp.cli.options import add_command, add_experiment, build_folder
+
+TEXT = """\
+Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
+trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied. With another
+--profile the outputs are that experiment's; those of profiles for trying out are refused."""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(commands, "figures", "make figures/ again from the published results (7 minutes)", TEXT)
+    add_experiment(parser)
+    parser.add_argument("--folder", type=Path, default=Path("figures"), help="where they go (figures)")
+    parser.set_defaults(run=run)
+
+
+def check_publishable(profile: str) -> None:
+    """Raise OutputRefused for a profile for trying out, before its notebooks are run."""
+    from dgrasp.experiment.profiles import PUBLISHABLE
+    from dgrasp.experiment.store import named_profile
+    from dgrasp.report.outputs import OutputRefused
+
+    if (name := named_profile(profile).name) not in PUBLISHABLE:
+        raise OutputRefused(f"profile {name!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
+
+
+def run(options: argparse.Namespace) -> None:
+    build = build_folder(options)
+    from dgrasp.cli.notebooks.chain import Chain, bring_up_to_date
+    from dgrasp.cli.ycb import how_to
+    from dgrasp.report.publish import other_looks, publish
+
+    check_publishable(options.profile)
+    bring_up_to_date(Chain(options.profile, build.resolve(), options.seed))
+    print(f"{len(publish(build, options.folder))} files in {options.folder}")
+    if others := other_looks(options.folder):
+        looks = ", ".join(sorted(set(others.values())))
+        print(
+            f"{', '.join(others)} show YCB objects in another appearance ({looks}) than the trials of Table 1 had: "
+            f"{how_to()}",
+            file=sys.stderr,
+        )

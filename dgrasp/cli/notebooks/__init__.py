@@ -1,0 +1,1 @@
+"""Notebook sources, executed strictly, and when that is due."""

@@ -1,0 +1,104 @@
+"""What several commands ask for, in the same words."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dgrasp.cli.quiet import load_pybullet
+
+if TYPE_CHECKING:
+    from dgrasp.experiment.chain import Experiment
+
+PUBLISHED = "published"  # in the place of a profile's name: the published results, which are read
+FORMER = "recorded"  # its old name
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says one line for what it does not understand. No option may be shortened."""
+
+    def __init__(self, *arguments: object, **settings: object) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*arguments, allow_abbrev=False, **settings)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help)\n")
+
+
+def add_command(commands: argparse._SubParsersAction, name: str, help: str, text: str) -> argparse.ArgumentParser:
+    """A subcommand's parser: `help` in the list of commands, `text` above its own options."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=text)
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="errors with their traceback")
+    return parser
+
+
+def add_experiment(parser: argparse.ArgumentParser, profile: str = PUBLISHED, build: Path | None = None) -> None:
+    """The options that name an experiment. build: the default, where it is not build/<profile>."""
+    meaning = "the published results" if profile == PUBLISHED else "minutes on two cores"
+    parser.add_argument(
+        "--profile",
+        type=profile_name,
+        default=profile,
+        help=f"how much to compute: smoke, laptop, paper, or the path of a .yaml file of yours; {PUBLISHED}, or "
+        f"{PUBLISHED}:NAME, reads published results (default: {profile}, {meaning})",
+    )
+    parser.add_argument("--build", type=Path, default=build, help=f"folder of runs ({build or 'build/<profile>'})")
+    parser.add_argument("--seed", type=whole, default=0, help="root of all random numbers of the experiment (0)")
+
+
+def experiment(options: argparse.Namespace) -> Experiment:
+    """The experiment that `add_experiment`'s options name."""
+    load_pybullet()
+    from dgrasp.experiment.chain import Experiment
+
+    options.build = build_folder(options)
+    return Experiment.open(options.profile, options.build, options.seed)
+
+
+def build_folder(options: argparse.Namespace) -> Path:
+    """Where `add_experiment`'s options build. Raises ProfileError or RecordError if there is no such experiment."""
+    load_pybullet()
+    from dgrasp.experiment.profiles import load_profile
+    from dgrasp.experiment.store import DEFAULT, Record, published_name
+
+    published = published_name(options.profile)
+    if published is None:
+        own = Path("build", load_profile(options.profile).name)
+    else:
+        own = Path("build", PUBLISHED if published == DEFAULT else f"{PUBLISHED}-{published}")
+        Record.published(published, own, options.seed)
+    return options.build or own
+
+
+def profile_name(text: str) -> str:
+    """A profile as it is called now; says so if the name is the old one."""
+    if text != FORMER:
+        return text
+    print(f"the profile {FORMER!r} is called {PUBLISHED!r} now", file=sys.stderr)
+    return PUBLISHED
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    return _number(text, least=1)
+
+
+def whole(text: str) -> int:
+    """A whole number of 0 or more."""
+    return _number(text, least=0)
+
+
+def _number(text: str, least: int) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, got {text!r}")
+    return int(text)
+
+
+def file_to_write(text: str) -> Path:
+    """The path of a file; refuses folders before anything is computed."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; expected the path of a file")
+    return path

@@ -1,0 +1,90 @@
+"""Attempts as rows: one class for every table, and one reader."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.transforms import pose_vector
+from dgrasp.evaluation.attempt import Attempt
+
+if TYPE_CHECKING:
+    from dgrasp.sim.scene import Scene
+
+POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
+PRISMS = "prisms"  # what `models` says where there is no mesh
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One attempt. What does not apply to a series, or was not reached, is None (in a CSV: empty, or no column).
+
+    x to qw: pose of the TCP in the world, metres and unit quaternion (xyzw); None, as is the value, where the policy's
+    rule left no candidate. object: the one presented, or, of several on the table, the one lifted ("" if none was).
+    """
+
+    policy: str
+    task: str | None = None
+    split: str | None = None
+    scene: int | None = None
+    repetition: int | None = None
+    attempt: int | None = None
+    seed: int | None = None
+    kind: str | None = None  # of the calibration error
+    error: float | None = None  # its size, mm or degrees
+    object: str
+    presentation: int | None = None
+    x: float | None
+    y: float | None
+    z: float | None
+    qx: float | None
+    qy: float | None
+    qz: float | None
+    qw: float | None
+    value: float | None
+    outcome: str
+    success: bool
+    reason: str
+    objects: str  # all that stood on the table before the attempt
+    models: str  # what they are made from
+    simulated_seconds: float
+    stage: str | None = None  # of a diagnosis: which one failed
+    valid_value: float | None = None  # of a diagnosis: Psi's highest near a valid grasp
+
+
+def row(made: Attempt, **labels: Any) -> Row:
+    """The row of an attempt that a cell has judged; `labels` are what the series knows of it."""
+    assert made.outcome is not None
+    T, done = made.T_world_tcp, made.execution
+    pose = dict.fromkeys(POSE) if T is None else dict(zip(POSE, pose_vector(T), strict=True))
+    about = {"object": done.object if done else "", **labels}
+    return Row(
+        **about,
+        **pose,  # type: ignore[arg-type]
+        value=None if made.plan is None else made.plan.value,
+        outcome=made.outcome.value,
+        success=made.outcome is Outcome.SUCCESS,
+        reason=made.reason,
+        simulated_seconds=(done.duration or 0.0) if done else 0.0,
+    )
+
+
+def on_table(scene: Scene) -> dict[str, str]:
+    """The labels of a scene: what stands there, and what it is made from."""
+    return {
+        "objects": ", ".join(o.name for o in scene.objects),
+        "models": ", ".join(scene.model_sources) or PRISMS,
+    }
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """A CSV of attempts. Raises FileNotFoundError."""
+    numbers = (*POSE, "value", "valid_value")  # of attempts without a grasp they are empty; elsewhere "" is a word
+    text = Path(path).read_text(encoding="utf-8")
+    table = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values={name: [""] for name in numbers})
+    return table.replace({"models": {"prism": PRISMS}})  # the sweep's word in published results

@@ -1,0 +1,116 @@
+"""A series of attempts: what the cell shows and where the starting poses come from, attempt by attempt, and a sink.
+
+Every experiment is one: Table 1, the sweep over calibration errors and the diagnosis write rows, unit by unit in
+parallel processes; Table 2 and a laboratory's trials write the log of `dgrasp.robot.log`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+from tqdm import tqdm
+
+from dgrasp import streams
+from dgrasp.cell.interface import RobotCell
+from dgrasp.evaluation.attempt import Attempt, Planner, attempt
+from dgrasp.evaluation.rows import Row, row
+from dgrasp.files import read_json, write_json, write_text
+from dgrasp.runs import Run
+
+Call = tuple[Callable[..., Iterable[Row]], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """One attempt of a series, once the cell shows what it is about.
+
+    address: of the stream of starting poses. It names what is shown and never the policy: the same starts for all
+    policies, so that comparisons are paired. labels: what identifies the attempt in the records.
+    """
+
+    policy: Planner
+    address: tuple[str | int, ...]
+    labels: Mapping[str, Any]
+
+
+Sink = Callable[[Setup, Attempt], AbstractContextManager[None]]  # entered before the attempt, left after it
+
+
+def run_series(
+    cell: RobotCell,
+    setups: Iterable[Setup],
+    *,
+    seed: int,
+    rehearse: bool = True,
+    sink: Sink = lambda setup, made: nullcontext(),
+) -> Iterator[tuple[Setup, Attempt]]:
+    """Make the attempts of a series one after the other; `setups` sets the cell up as it goes from one to the next.
+
+    sink: records each attempt; an error that ends one passes through it, and ends the series.
+    """
+    for setup in setups:
+        made = Attempt()
+        with sink(setup, made):
+            attempt(cell, setup.policy, streams.torch_generator(seed, *setup.address), rehearse=rehearse, into=made)
+        yield setup, made
+
+
+def rows(cell: RobotCell, setups: Iterable[Setup], *, seed: int, rehearse: bool = True) -> Iterator[Row]:
+    """The attempts of a series in a cell that judges, as rows."""
+    for setup, made in run_series(cell, setups, seed=seed, rehearse=rehearse):
+        yield row(made, **setup.labels)
+
+
+def rows_of_units(
+    units: Mapping[str, Call], workers: int, *, desc: str, unit: str, folder: Path | None = None
+) -> list[Line]:
+    """The rows of all units, in the units' order, made in parallel processes; as plain values.
+
+    units: by name, the call (`joblib.delayed`) that makes a unit's rows. folder: where each unit's rows are kept, as
+    JSON; units that are there are not made again.
+    """
+    places = {name: None if folder is None else folder / f"{name}.json" for name in units}
+    there = {name: path for name, path in places.items() if path is not None and path.is_file()}
+    todo = [joblib.delayed(_make)(name, units[name], places[name]) for name in units if name not in there]
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    made: dict[str, list[Line]] = {}
+    with tqdm(total=len(units), initial=len(there), desc=desc, unit=unit, mininterval=5) as progress:
+        for name, lines in parallel(todo):
+            made[name] = lines
+            progress.update()
+    return [line for name in units for line in (read_json(there[name]) if name in there else made[name])]
+
+
+def finish_series(
+    run: Run,
+    units: Mapping[str, Call],
+    workers: int,
+    *,
+    folder: str,
+    table: str,
+    columns: Sequence[str],
+    desc: str,
+    unit: str,
+) -> Run:
+    """Finish a run whose attempts are recorded unit by unit in its `folder`; returns it complete, with the `table`.
+
+    Interrupted runs go on where they stopped, and what is recorded does not depend on the number of workers.
+    """
+    lines = rows_of_units(units, workers, desc=desc, unit=unit, folder=run.path / folder)
+    write_text(run.path / table, pd.DataFrame(lines, columns=list(columns)).to_csv(index=False, lineterminator="\n"))
+    return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))
+
+
+def _make(name: str, call: Call, path: Path | None) -> tuple[str, list[Line]]:
+    make, arguments, options = call
+    lines = [asdict(one) for one in make(*arguments, **options)]
+    if path is not None:
+        write_json(path, lines)
+    return name, lines

@@ -1,0 +1,130 @@
+"""What a step of training sees: observations drawn once, and poses for every learner that asks for the same kind.
+
+Everything is addressed by the step, so that a learner alone gets what it gets beside others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dgrasp.devices import Worker
+from dgrasp.nerf.encoded import EncodedViews
+from dgrasp.streams import torch_generator
+from dgrasp.value.config import SlopeConfig, ValueConfig
+from dgrasp.value.models import ValueRecipe
+from dgrasp.value.observations import Observations
+from dgrasp.value.samples import around_trajectories, grasp_among_negatives, half_turned
+
+Pair = tuple[Float[Tensor, "b m 4 4"], Float[Tensor, "b m 4 4"]]
+# What learners of one pass must share; whatever else differs is theirs.
+SHARED = ("queries", "fusion", "views", "policy_views", "half_turns", "workspace", "batch", "group", "cache_gib",
+          "scenes_in_memory", "validation_scenes")  # fmt: skip
+
+
+@dataclass(eq=False)
+class Step:
+    """One step's observations; each process has its share of the views, and draws poses for all.
+
+    enc: one scene each, of this process's share. grasps: (observations, 4, 4), all of the step's.
+    """
+
+    number: int
+    config: ValueConfig
+    observations: Observations
+    seed: int
+    share: slice
+    chosen: list[int]
+    enc: list[EncodedViews]
+    grasps: Float[Tensor, "b 4 4"]
+    turns: Sequence[Callable[[Tensor], Tensor]]
+    after_views: Tensor  # the generator's state, where poses of L_main are drawn from
+    _main: dict[str, Tensor] = field(default_factory=dict)
+    _aux: dict[str, Pair] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.enc)
+
+    def main(self, recipe: ValueRecipe) -> Float[Tensor, "b n 4 4"]:
+        """Poses of L_main, the grasp first."""
+        key = main_key(recipe)
+        if key not in self._main:
+            negatives, generator = recipe.value.negatives, torch.Generator()
+            generator.set_state(self.after_views)
+            blocked = [self.observations.blocked(i) for i in self.chosen] if negatives.blocked_share else None
+            bounds = self.config.bounds
+            T = grasp_among_negatives(self.grasps, recipe.n_poses, negatives, bounds, generator, blocked)
+            self._main[key] = T[self.share]
+        return self._main[key]
+
+    def aux(self, recipe: ValueRecipe) -> Pair:
+        """Poses of L_aux and their targets."""
+        slope = recipe.value.slope
+        key = aux_key(slope)
+        if key not in self._aux:
+            generator = torch_generator(self.seed, "value", "aux", self.number)
+            T_aux, T_target = around_trajectories(self._trajectories, slope, generator)
+            self._aux[key] = T_aux[self.share], T_target[self.share]
+        return self._aux[key]
+
+    @cached_property
+    def _trajectories(self) -> list[Float[Tensor, "steps 4 4"]]:
+        return [f(self.observations.trajectory(i)) for f, i in zip(self.turns, self.chosen, strict=True)]
+
+
+class Draws:
+    """The observations of every step, for learners that share `SHARED`."""
+
+    def __init__(self, config: ValueConfig, observations: Observations, seed: int, worker: Worker) -> None:
+        self.config, self.observations, self.seed, self.worker = config, observations, seed, worker
+        self._epoch, self._order = -1, torch.empty(0)
+
+    def __call__(self, step: int) -> Step:
+        """Draw everything for the whole batch; encode this process's share."""
+        chosen = [self.demonstration(step, slot) for slot in range(self.config.batch)]
+        generator = torch_generator(self.seed, "value", "main", step)
+        views = [torch.randperm(self.config.policy_views, generator=generator) for _ in chosen]
+        turn = (torch.rand(len(chosen), generator=generator) < 0.5).tolist()
+        turns = [half_turned if t and self.config.half_turns else _unchanged for t in turn]
+        share = self.worker.rows(len(chosen))
+        seen = zip(chosen[share], views[share], strict=True)
+        return Step(
+            number=step,
+            config=self.config,
+            observations=self.observations,
+            seed=self.seed,
+            share=share,
+            chosen=chosen,
+            enc=[self.observations.views(i, v[: self.config.views].tolist()) for i, v in seen],
+            grasps=torch.stack([f(self.observations.grasp(i)) for f, i in zip(turns, chosen, strict=True)]),
+            turns=turns,
+            after_views=generator.get_state(),
+        )
+
+    def demonstration(self, step: int, slot: int) -> int:
+        """Epoch by epoch, every demonstration once in an order of its own."""
+        n = len(self.observations)
+        epoch, place = divmod(step * self.config.batch + slot, n)
+        if self._epoch != epoch:
+            generator = torch_generator(self.seed, "value", "order", epoch)
+            self._epoch, self._order = epoch, torch.randperm(n, generator=generator)
+        return int(self._order[place])
+
+
+def main_key(recipe: ValueRecipe) -> str:
+    """Learners with one key have the same poses of L_main."""
+    return f"{recipe.n_poses} {recipe.value.negatives.canonical()}"
+
+
+def aux_key(slope: SlopeConfig) -> str:
+    """Learners with one key have the same poses of L_aux."""
+    return slope.model_copy(update={"weight": 1.0, "eps": 1.0, "share_poses": False}).canonical()
+
+
+def _unchanged(T: Tensor) -> Tensor:
+    return T

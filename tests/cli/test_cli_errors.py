@@ -1,0 +1,297 @@
+"""One mouth for errors: every command says one line, and ends with 2 for the user's input and 1 for the machine's."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import importlib
+import json
+import subprocess
+import sys
+import urllib.error
+from pathlib import Path
+
+import pytest
+
+from dgrasp.cli import errors
+from dgrasp.cli import main as cli
+from dgrasp.cli.errors import INPUT, INTERRUPTED, MACHINE, exit_code, explained
+from dgrasp.cli.main import COMMANDS, main
+
+PROFILES = {
+    "unknown_key.yaml": "name: mine\nnerf: {step: 3}\n",
+    "bad_value.yaml": "name: mine\nnerf: {training: {steps: many}}\n",
+    "twice.yaml": "name: mine\nname: other\n",
+    "no_yaml.yaml": "name: [mine\n",
+    "shipped_name.yaml": "name: laptop\n",
+}
+NOTEBOOK = """\
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% tags=["parameters"]
+profile = "smoke"
+build = "../build"
+seed = 0
+"""
+
+# Arguments, and what the line must say; {here} is a folder with the files of the fixture.
+WRONG_INPUT = [
+    ("reproduce --profile huge", "unknown profile 'huge'; profiles: smoke, laptop, paper"),
+    ("reproduce --profile {here}/absent.yaml", "absent.yaml: no such profile file"),
+    ("reproduce --profile {here}/unknown_key.yaml", "nerf.step: Extra inputs are not permitted; allowed: "),
+    ("reproduce --profile {here}/bad_value.yaml", "nerf.training.steps: "),
+    ("reproduce --profile {here}/twice.yaml", "key 'name' stands twice"),
+    ("reproduce --profile {here}/no_yaml.yaml", "no_yaml.yaml: not valid YAML"),
+    ("reproduce --profile {here}/shipped_name.yaml", "'laptop' is a shipped profile's"),
+    ("reproduce --only 42", "no notebook begins with '42'; notebooks: 00_start_here, "),
+    ("reproduce --only 00 --build {here}/file", "file"),
+    ("reproduce --seed -1", "--seed: expected a whole number of 0 or more, got '-1'"),
+    ("reproduce --prof smoke", "unrecognized arguments: --prof"),
+    ("figures --profile smoke", "profile 'smoke' is for trying things out; published are laptop, paper"),
+    ("figures --profile huge", "unknown profile 'huge'"),
+    ("publish --profile huge", "unknown profile 'huge'"),
+    ("publish --profile smoke --build {here}/build", "profile 'smoke' is for trying things out"),
+    ("publish --profile laptop --build {here}/build --folder {here}/out", "this stage is not complete"),
+    ("publish --profile laptop --build {here}/file --folder {here}/out", "file"),
+    ("eval-new-scenes", "--scene-seed"),
+    ("eval-new-scenes --scene-seed many", "expected a whole number of 0 or more, got 'many'"),
+    ("eval-new-scenes --scene-seed 0 --build {here}/build", "scene_seed: 0 is the experiment's own"),
+    ("eval-new-scenes --scene-seed 5 --policies best --build {here}/build", "best"),
+    ("eval-new-scenes --scene-seed 5 --repetitions 0", "expected a whole number of 1 or more, got '0'"),
+    ("train-seeds --seeds 0 one", "expected a whole number of 0 or more, got 'one'"),
+    ("train-seeds --profile huge", "unknown profile 'huge'"),
+    ("diagnose --tasks cluter --build {here}/build", "unknown task 'cluter'"),
+    ("diagnose --policies best --build {here}/build", "best"),
+    ("diagnose --scenes 0", "expected a whole number of 1 or more, got '0'"),
+    ("plan-from-images {here}/absent", "no such file; expected a folder of photographs"),
+    ("plan-from-images {here}/empty", "no such file; expected a folder of photographs"),
+    ("plan-from-images {here}/no_json", "transforms.json"),
+    ("plan-from-images {here}/no_frames", "expected `frames`"),
+    ("plan-from-images {here}/no_image", "frame 'absent.png'"),
+    ("plan-from-images {here} --output {here}", "is a folder; expected the path of a file"),
+    ("plan-from-images {here} -n 0", "expected a whole number of 1 or more, got '0'"),
+    ("plan-from-images", "the following arguments are required: FOLDER"),
+    ("demonstrations --profile huge", "unknown profile 'huge'"),
+    ("demonstrations --backend dusk --build {here}/build", "unknown backend 'dusk'; backends: loky, "),
+    ("demonstrations --backend loky --scheduler tcp://localhost:1 --build {here}/build", "a scheduler is Dask's"),
+    ("demonstrations --workers 0", "expected a whole number of 1 or more, got '0'"),
+    ("demonstrations --build {here}/file", "file"),
+    ("notebook {here}/absent.py {here}/out.ipynb", "absent.py: no such notebook source"),
+    ("notebook {here}/07_own.py {here}/07_own.py", "output and source are the same file"),
+    ("notebook {here}/07_own.py {here}/link.ipynb", "output and source are the same file"),
+    ("notebook {here}/07_own.py {here}/out.html", "an executed notebook is an .ipynb file"),
+    ("notebook {here}/07_own.py {here}/out.ipynb -p build=elsewhere", "say --build"),
+    ("notebook {here}/07_own.py {here}/out.ipynb -p profile=laptop", "say --profile"),
+    ("notebook {here}/07_own.py {here}/out.ipynb -p sed=1", "unknown parameter 'sed'; parameters: profile, "),
+    ("notebook {here}/07_own.py {here}/out.ipynb -p seed", "expected name=value, got 'seed'"),
+    ("notebook {here}/07_own.py {here}/out.ipynb --profile huge", "unknown profile 'huge'"),
+    ("ycb {here}/ycb spoon", "unknown YCB object 'spoon'; objects: banana, "),
+    ("ycb {here}/file", "file"),
+    ("doctor --jsn", "unrecognized arguments: --jsn"),
+    ("record", "invalid choice: 'record' (choose from "),
+]  # fmt: skip
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder of files that are not what they should be."""
+    for name, text in {**PROFILES, "file": "", "07_own.py": NOTEBOOK}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "link.ipynb").symlink_to(tmp_path / "07_own.py")
+    texts = {"no_json": "no", "no_frames": "{}", "no_image": {"file_path": "absent.png", "transform_matrix": 1}}
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        content = text if isinstance(text, str) else json.dumps({"frames": [text]})
+        (tmp_path / name / "transforms.json").write_text(content)
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit code and stderr of a command."""
+    try:
+        code = main(arguments)
+    except SystemExit as left:  # argparse
+        code = int(left.code or 0)
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_INPUT, ids=[arguments for arguments, _ in WRONG_INPUT])
+def test_wrong_input_gives_one_line_and_code_2(here: Path, capsys, monkeypatch, arguments: str, message: str) -> None:
+    monkeypatch.chdir(here)
+    code, said = run([part.format(here=here) for part in arguments.split()], capsys)
+    assert message in said
+    assert code == INPUT
+    *before, last = said.splitlines()
+    assert last.startswith("dgrasp"), "it names the command"
+    assert all(line.startswith(("07_own: ", "absent: ", "00_start_here: ", "novel objects: ")) for line in before)
+    assert "Traceback" not in said
+
+
+def test_every_command_has_a_case_of_wrong_input() -> None:
+    assert {arguments.split()[0] for arguments, _ in WRONG_INPUT} >= set(names().values())
+
+
+def names() -> dict:
+    """Module of a subcommand -> its name."""
+    parser = cli._parser()
+    choices = next(a.choices for a in parser._actions if a.dest == "command")
+    homes = {sub.get_default("run").__module__: name for name, sub in choices.items()}
+    return {command: homes[command.__name__] for command in COMMANDS}
+
+
+# --- the machine's ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "reproduce --only 00 --build {closed}/build",
+        "demonstrations --build {closed}/build",
+        "ycb {closed}/ycb banana",
+        "notebook {root}/notebooks/00_start_here.py {closed}/out/notebooks/00_start_here.ipynb",
+    ],
+)
+def test_a_folder_that_may_not_be_written(root: Path, closed_folder: Path, capsys, arguments: str) -> None:
+    code, said = run(arguments.format(root=root, closed=closed_folder).split(), capsys)
+    assert code == MACHINE
+    assert "closed" in said.splitlines()[-1] and "ermission" in said and "Traceback" not in said
+
+
+def test_no_network(here: Path, capsys, monkeypatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
+    code, said = run(["ycb", str(here / "ycb"), "banana"], capsys)
+    assert code == MACHINE
+    assert "no route to host" in said and "call again" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), MACHINE, "a/b: No space left on device; free some"),
+        (PermissionError(errno.EACCES, "Permission denied", "a"), MACHINE, "a: Permission denied; choose another"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a"), INPUT, "a: No such file or directory"),
+        (MemoryError(), MACHINE, "MemoryError"),
+        (ModuleNotFoundError("No module named 'h5py'"), MACHINE, "No module named 'h5py'"),
+        (ValueError("n: expected 1 or more\n  got 0"), INPUT, "n: expected 1 or more; got 0"),
+        (KeyError("x"), MACHINE, "unexpected KeyError: 'x'"),
+        (KeyboardInterrupt(), INTERRUPTED, "interrupted; the same command goes on where it stopped"),
+    ],
+)
+def test_what_any_command_says(capsys, monkeypatch, error: BaseException, code: int, message: str) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("dgrasp.cli.doctor.run", fail)
+    assert run(["doctor"], capsys)[0] == code
+    said = run(["doctor"], capsys)[1]
+    assert said.startswith(f"dgrasp doctor: {message}") and said.count("\n") == 1
+    assert "Traceback" in run(["--debug", "doctor"], capsys)[1]
+    assert "Traceback" in run(["doctor", "--debug"], capsys)[1]
+
+
+def test_errors_of_ours_that_explain_one_of_the_machine_s_are_the_machine_s() -> None:
+    from dgrasp.runs import RunError
+
+    ours = RunError("a: cannot write runs there")
+    assert exit_code(ours) == INPUT
+    ours.__cause__ = PermissionError(errno.EACCES, "Permission denied")
+    assert exit_code(ours) == MACHINE
+    ours.__cause__ = NotADirectoryError(errno.ENOTDIR, "Not a directory")
+    assert exit_code(ours) == INPUT
+
+
+def test_settings_that_are_not_allowed_stand_in_one_line() -> None:
+    from pydantic import ValidationError
+
+    from dgrasp.slopes.config import OptimizerConfig
+
+    with pytest.raises(ValidationError) as caught:
+        OptimizerConfig.model_validate({"steps": -1, "step": 2})
+    said = explained(caught.value)
+    assert "steps: " in said and "(got -1)" in said and "step: " in said and "\n" not in said
+
+
+# --- the table of classes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", errors.CODES)
+def test_every_class_in_the_table_exists(name: str) -> None:
+    module, _, kind = name.rpartition(".")
+    if not module.startswith("dgrasp"):
+        pytest.importorskip(module)
+    found = getattr(importlib.import_module(module), kind)
+    assert issubclass(found, Exception)
+    assert f"{found.__module__}.{found.__qualname__}" == name
+
+
+def test_every_error_class_that_commands_may_meet_has_a_code(root: Path) -> None:
+    """None of them opens a real cell, or calibrates one."""
+    found = []
+    for path in (root / "dgrasp").rglob("*.py"):
+        module = ".".join(path.relative_to(root).with_suffix("").parts)
+        if module.startswith(("dgrasp.robot.", "dgrasp.cell.")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.ClassDef)
+                and node.name[0] != "_"
+                and any(_is_error(ast.unparse(base)) for base in node.bases)
+            ):
+                found.append(getattr(importlib.import_module(module), node.name))
+    assert len(found) > 8
+    assert [kind for kind in found if errors._code(kind("")) is None] == []
+
+
+def _is_error(base: str) -> bool:
+    return base.endswith(("Error", "Refused", "Exception"))
+
+
+# --- as a process -----------------------------------------------------------------------------------------------------
+
+
+def dgrasp(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "dgrasp", *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_stderr_holds_nothing_but_the_line() -> None:
+    done = dgrasp("publish", "--profile", "huge")
+    assert done.returncode == INPUT
+    assert done.stderr.startswith("dgrasp publish: unknown profile 'huge'") and done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_help_is_there_at_once_and_names_every_command() -> None:
+    """Nothing heavy is loaded for it."""
+    code = (
+        "import sys; from dgrasp.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted(set(sys.modules) & {'torch', 'numpy', 'pydantic', 'pybullet', 'pandas', 'jupytext', 'yaml'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]"
+    for name in names().values():
+        assert f"\n    {name} " in done.stdout or f"\n    {name}\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", names().values())
+def test_each_command_explains_itself_and_its_options(name: str, capsys) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    parser = next(a.choices for a in cli._parser()._actions if a.dest == "command")[name]
+    said = " ".join(capsys.readouterr().out.split())
+    assert len(parser.description) > 60 and " ".join(parser.description.split()) in said
+    for action in parser._actions:
+        assert action.help or not action.option_strings, action
+
+
+def test_without_a_command_it_shows_the_help(capsys) -> None:
+    assert main([]) == 0
+    assert "commands:" in capsys.readouterr().out

@@ -1,0 +1,89 @@
+"""Published experiments by their names, and what a build and a record answer."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+from dgrasp.data.config import DataConfig
+from dgrasp.experiment import store
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.profiles import ProfileError, load_profile
+from dgrasp.experiment.store import Build, Record, RecordError, named_profile, published_name
+from dgrasp.report.notebook import open_experiment
+
+
+@pytest.fixture
+def several(tmp_path, monkeypatch):
+    """Two published experiments, the second with two seeds."""
+    monkeypatch.setattr(store, "PUBLISHED", tmp_path)
+    for name, seed in (("laptop", 0), ("another", 10), ("another", 2)):
+        folder = tmp_path / name / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        profile = load_profile("smoke").model_copy(update={"name": name}).model_dump_json()
+        (folder / "profile.json").write_text(f'{{"profile": {profile}, "seed": {seed}}}')
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("published", "laptop"), ("published:another", "another"), ("smoke", None), ("mine.yaml", None), ("runs:x", None)],
+)
+def test_the_place_of_a_profile_s_name(name, meant):
+    assert published_name(name) == meant
+
+
+def test_the_former_name_is_understood_with_a_warning(tmp_path):
+    with pytest.warns(DeprecationWarning, match="'recorded' is called 'published' now"):
+        experiment = Experiment.open("recorded", tmp_path)
+    assert experiment.store == Experiment.open("published", tmp_path).store
+    with pytest.warns(DeprecationWarning, match=r"Experiment\.open"):
+        assert Experiment.at("published", tmp_path) == experiment
+
+
+def test_experiments_and_seeds_stand_side_by_side(several, tmp_path):
+    assert list(store.published().items()) == [("laptop", [0]), ("another", [2, 10])]
+    assert Experiment.open("published", tmp_path).profile.name == "laptop"
+    experiment = Experiment.open("published:another", tmp_path / "build", seed=10)
+    assert (experiment.profile.name, experiment.seed) == ("another", 10)
+    assert experiment.store == Record(several / "another" / "seed-10", tmp_path / "build")
+    assert experiment.workspace == tmp_path / "build"
+    assert named_profile("published:another").name == "another"
+    assert named_profile("smoke").name == "smoke"
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "said"),
+    [
+        ("published:other", 0, r"no published experiment 'other'; published: laptop, another"),
+        ("published:../laptop", 0, r"no published experiment '\.\./laptop'"),
+        ("published:another", 0, r"seed: 0 asked; experiment 'another' is published with seed 2, 10"),
+    ],
+)
+def test_what_is_not_published_is_named_with_what_is(several, tmp_path, name, seed, said):
+    with pytest.raises(RecordError, match=said):
+        Experiment.open(name, tmp_path, seed)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_profile_is_refused(tmp_path):
+    with pytest.raises(ProfileError, match="unknown profile 'publish'"):
+        Experiment.open("publish", tmp_path)
+
+
+def test_figures_draw_all_scenes_of_a_build_and_few_of_a_record():
+    data = DataConfig(train_scenes=512)
+    assert Build(Path("x")).example_data(data) == data
+    assert Record(Path("x"), Path("y")).example_data(data).train_scenes == store.EXAMPLE_SCENES
+    few = DataConfig(train_scenes=3)
+    assert Record(Path("x"), Path("y")).example_data(few) == few
+
+
+def test_only_notebooks_are_drawn_in_the_project_s_style(tmp_path):
+    with plt.rc_context():
+        plt.rcdefaults()
+        before = dict(plt.rcParams)
+        assert isinstance(Experiment.open("smoke", tmp_path).store, Build)
+        assert dict(plt.rcParams) == before
+        open_experiment("smoke", tmp_path)
+        assert dict(plt.rcParams) != before

@@ -1,0 +1,116 @@
+"""The slopes stand alone: they load little, need little, and the rest says which extra it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from dgrasp import lazy
+
+HEAVY = ("pybullet", "pandas", "optuna", "scipy", "matplotlib", "safetensors", "joblib", "torch._dynamo", "sympy")
+
+# Finds no module but those that the light dependencies bring, as if the others were not installed.
+LIGHT_ONLY = """
+import importlib.machinery, json, sys
+refused = set(json.loads(sys.argv[1]))
+class OnlyLight(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in refused else super().find_spec(name, path, target)
+sys.meta_path = [OnlyLight if f is importlib.machinery.PathFinder else f for f in sys.meta_path]
+"""
+
+USE = """
+import torch
+import dgrasp
+from dgrasp import OptimizerConfig, Views, exact_slope_loss, grasp_ranking_loss, optimize_poses, slope_loss
+from dgrasp import representation, value_gradient
+import dgrasp.cameras, dgrasp.streams
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 4), torch.nn.Softplus(), torch.nn.Linear(4, 1))
+value = lambda T: net(T).squeeze(-1)
+T = torch.eye(4).repeat(5, 1, 1)
+T[:, 0, 3] = torch.arange(5.0) / 10
+slope_loss(value, T, T.flip(0), "quat").backward()
+grasp_ranking_loss(value(T)).backward()
+found = optimize_poses(value, T, OptimizerConfig(steps=2, clip_to_workspace=False), representation="6d")
+print(tuple(found.T_world_tcp.shape))
+"""
+
+
+@pytest.fixture(scope="module")
+def project(root: Path) -> dict:
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    root = Path(lazy.__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run([sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True)
+
+
+def not_brought(dependencies: list[str]) -> list[str]:
+    """Top-level modules of the installed packages that the dependencies do not lead to."""
+    brought, stack = set(), [Requirement(text).name for text in dependencies]
+    while stack:
+        name = canonicalize_name(stack.pop())
+        if name in brought:
+            continue
+        brought.add(name)
+        below = [Requirement(text) for text in metadata.requires(name) or []]
+        stack += [r.name for r in below if (r.marker is None or r.marker.evaluate({"extra": ""})) and _installed(r)]
+    providers = metadata.packages_distributions().items()
+    return [module for module, names in providers if not {canonicalize_name(n) for n in names} & brought]
+
+
+def _installed(requirement: Requirement) -> bool:
+    try:
+        return bool(metadata.distribution(requirement.name))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def test_slopes_load_nothing_heavy():
+    code = (
+        "from dgrasp import slope_loss, optimize_poses\nimport sys, json\n"
+        f"print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+    )
+    result = run(code)
+    assert json.loads(result.stdout) == [], result.stderr
+
+
+def test_slopes_work_with_the_light_dependencies_alone(project):
+    refused = sorted(set(not_brought(project["dependencies"])) - {"dgrasp"})
+    assert {"pybullet", "pandas", "optuna", "scipy"} <= set(refused)
+    result = run(LIGHT_ONLY + USE, json.dumps(refused))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "(5, 4, 4)"
+
+
+@pytest.mark.parametrize("package", ["sim", "data", "nerf", "value", "policy", "evaluation", "robot", "report"])
+def test_the_rest_names_the_extra_that_it_needs(package):
+    hide = "import sys\nsys.modules['optuna'] = None\nsys.modules['pandas'] = None\n"
+    result = run(hide + f"import dgrasp.{package}")
+    assert result.stderr.splitlines()[-1].endswith(
+        f"MissingExtraError: dgrasp.{package} needs packages that are not installed (optuna, pandas): "
+        "pip install 'dgrasp[companion]'"
+    )
+
+
+def test_the_list_of_the_extra_is_pyprojects(project):
+    names = {canonicalize_name(Requirement(text).name) for text in project["optional-dependencies"]["companion"]}
+    data_only = {"example-robot-data"}  # installs through cmeel, beside the modules of the environment
+    modules = metadata.packages_distributions()
+    brought = {canonicalize_name(name) for module in lazy.COMPANION for name in modules[module]}
+    either = {"pybullet", "pybullet-arm64"}  # one module
+    assert names - data_only - either == brought - either
+    assert brought & either

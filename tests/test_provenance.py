@@ -1,0 +1,82 @@
+"""Which commit a run was made from: this repository's, or none; never another one's."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NEEDED = ("__init__", "config", "files", "lazy", "memory", "renamed", "runs")
+ASK = "import json; from dgrasp.runs import provenance as p; print(json.dumps([p()['commit'], p()['dirty']]))"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def repository(folder: Path) -> str:
+    """A repository with one commit, which is returned."""
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "all")
+    return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def archive(root: Path, tmp_path: Path) -> Path:
+    """The package as it comes out of a downloaded archive, below another folder."""
+    folder = tmp_path / "outer" / "dgrasp-main"
+    (folder / "dgrasp").mkdir(parents=True)
+    for name in NEEDED:
+        shutil.copy(root / "dgrasp" / f"{name}.py", folder / "dgrasp")
+    return folder
+
+
+def recorded(folder: Path, **variables: str) -> list[str | bool | None]:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    done = subprocess.run([sys.executable, "-c", ASK], env=environment, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    return json.loads(done.stdout)
+
+
+def test_a_clone_tells_its_commit_and_whether_it_was_changed(archive):
+    commit = repository(archive)
+    assert recorded(archive) == [commit, False]
+    (archive / "new.py").touch()
+    assert recorded(archive) == [commit, True]
+
+
+def test_without_git_nothing_is_known(archive, tmp_path):
+    assert recorded(archive) == [None, None]
+    repository(archive)
+    assert recorded(archive, PATH=str(tmp_path)) == [None, None]
+
+
+def test_the_commit_of_a_repository_around_it_is_not_ours(archive):
+    repository(archive.parent)
+    assert recorded(archive) == [None, None]
+
+
+def test_git_dir_does_not_name_another_repository(archive, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    foreign, commit = repository(other), repository(archive)
+    assert foreign != commit
+    assert recorded(archive, GIT_DIR=str(other / ".git"), GIT_WORK_TREE=str(other)) == [commit, False]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to give a folder away")
+def test_a_clone_of_another_user_is_not_trusted_and_not_guessed(archive):
+    """Git refuses such a repository; then nothing is known, and nothing fails."""
+    repository(archive)
+    for path in (archive, archive / ".git"):
+        os.chown(path, 65534, 65534)
+    assert recorded(archive, HOME=str(archive.parent), GIT_CONFIG_SYSTEM=os.devnull) == [None, None]
