@@ -72,8 +72,8 @@ CELL = HardwareConfig(
 )  # fmt: skip
 
 
-class StudyRecipe(Config):
-    """Of a study that nothing depends on."""
+class Recipe(Config):
+    """Of runs of which only the files matter."""
 
     trials: int = 3
 
@@ -92,38 +92,45 @@ class Subject:
 
 def subjects(folder: Path, seed: int = 0) -> dict[str, Subject]:
     """Make the build in `folder`; equal seeds make equal contents."""
-    nerf, value, study = _nerf(folder, seed), _value(folder, seed), _study(folder, seed)
-    scene, log = _scenes(folder, seed), _log(folder, seed)
-    manifest = folder / "demonstrations" / "manifest.json"
+    runs = {name: make(folder, seed).path for name, make in RUNS.items()}
+    nerf, value, study, trials, data = (runs[name] for name in ("nerf", "value", "study", "trials", "demonstrations"))
     calibration, cell, profile = _calibration(folder, seed), folder / "cell.yaml", folder / "mine.yaml"
-    cell.unlink(missing_ok=True)
     CELL.model_copy(update={"arm": f"192.0.2.{7 + seed}"}).write(cell)
     profile.write_text(yaml.safe_dump({"name": "mine", "value": {"steps": 7 + seed}, "nerf": {"rays": {"near": 0.4}}}))
 
-    def of_run(run: Run, recipe: type[Config]) -> Run:
-        return read_run(run.path, recipe)
-
-    def stated() -> str:
-        run = of_run(nerf, NerfConfig)
-        return f"{run.stage} {run.fingerprint} {run.seed} {run.summary}"
+    def phi() -> str:
+        return _digest(load_nerf(read_run(nerf, NerfConfig)).state_dict())
 
     def readout() -> str:
-        return _digest(load_value(of_run(value, ValueRecipe), of_run(nerf, NerfConfig)).readout.state_dict())
+        return _digest(load_value(read_run(value, ValueRecipe), read_run(nerf, NerfConfig)).readout.state_dict())
+
+    def stated() -> str:
+        run = read_run(nerf, NerfConfig)
+        return f"{run.stage} {run.fingerprint} {run.seed} {run.summary} {run.metrics()}"
+
+    def trials_of_study() -> str:
+        return study_trials({"p": read_run(study, Recipe)}).to_json()
+
+    def log() -> str:
+        read_run(trials, Recipe).summary  # noqa: B018 (raises if something is damaged)
+        found = read_log(trials / "logs" / "p.jsonl")
+        return json.dumps([found.header, *found.records, found.cut])
+
+    def manifest() -> str:
+        read_run(data, Recipe).summary  # noqa: B018
+        return json.dumps(layout.read_manifest(data))
 
     return {
-        "weights": Subject(
-            nerf.path / "weights.safetensors", lambda: _digest(load_nerf(of_run(nerf, NerfConfig)).state_dict())
-        ),
-        "readout": Subject(value.path / "readout.safetensors", readout),
-        "run.json": Subject(nerf.path / "run.json", stated),
-        "done.json": Subject(nerf.path / "done.json", stated),
-        "study": Subject(
-            study.path / "study.journal", lambda: study_trials({"p": of_run(study, StudyRecipe)}).to_json()
-        ),
-        "scene": Subject(scene, lambda: _scene_text(scene, manifest)),
-        "manifest": Subject(manifest, lambda: json.dumps(layout.read_manifest(manifest.parent))),
-        "log": Subject(log, lambda: json.dumps([read_log(log).header, *read_log(log).records])),
-        "calibration": Subject(calibration, lambda: load_calibration(calibration).canonical()),
+        "weights": Subject(nerf / "weights.safetensors", phi),
+        "readout": Subject(value / "readout.safetensors", readout),
+        "run.json": Subject(nerf / "run.json", stated),
+        "done.json": Subject(nerf / "done.json", stated),
+        "metrics": Subject(nerf / "metrics.jsonl", stated),
+        "study": Subject(study / "study.journal", trials_of_study),
+        "manifest": Subject(data / "manifest.json", manifest),
+        "scene": Subject(layout.scene_path(data, "train", 0), lambda: _scene_text(data)),
+        "log": Subject(trials / "logs" / "p.jsonl", log),
+        "calibration": Subject(calibration, lambda: load_calibration(calibration).canonical(), by_hand=True),
         "cell": Subject(cell, lambda: HardwareConfig.read(cell).canonical(), by_hand=True),
         "profile": Subject(profile, lambda: load_profile(profile).canonical(), by_hand=True),
     }
@@ -132,6 +139,7 @@ def subjects(folder: Path, seed: int = 0) -> dict[str, Subject]:
 def _nerf(folder: Path, seed: int) -> Run:
     run = open_run(folder, "nerf", NERF, seed=seed)
     run.save("weights", build_nerf(NERF, seed).state_dict())
+    run.log(10, loss=0.25 + seed)
     return run.finish(steps=12, psnr=20.5)
 
 
@@ -144,7 +152,7 @@ def _value(folder: Path, seed: int) -> Run:
 
 
 def _study(folder: Path, seed: int) -> Run:
-    run = open_run(folder, "tuning-p", StudyRecipe(), seed=seed)
+    run = open_run(folder, "tuning-p", Recipe(), seed=seed)
     tune(
         lambda config: [config.translation_rate > 0.01 * k for k in range(4)], OptimizerConfig(),
         TuningConfig(trials=3, startup_trials=2), storage=run.path / "study.journal", name="p", seed=seed,
@@ -152,7 +160,7 @@ def _study(folder: Path, seed: int) -> Run:
     return run.finish(trials=3, pruned=0, success=1.0, optimizer={})
 
 
-def _scenes(folder: Path, seed: int) -> Path:
+def _demonstrations(folder: Path, seed: int) -> Run:
     rng = np.random.default_rng(seed)
     stages, views, Ts = 2, 3, np.repeat(np.eye(4)[None], 5, 0)
     record = {"index": 0, "stages": [{"scene": {}, "object": "box"}] * stages}
@@ -160,30 +168,30 @@ def _scenes(folder: Path, seed: int) -> Path:
         rng.integers(0, 256, (stages, views, 12, 16, 3), dtype=np.uint8), rng.normal(size=(stages, views, 3, 3)),
         rng.normal(size=(stages, views, 4, 4)), rng.normal(size=(stages, 4, 4)), (Ts[:3], Ts[3:]), record,
     )  # fmt: skip
-    path = layout.scene_path(folder / "demonstrations", "train", 0)
+    run = open_run(folder, "demonstrations", Recipe(), seed=seed)
+    path = layout.scene_path(run.path, "train", 0)
     layout.save_scene(path, scene)
-    layout.write_manifest(folder / "demonstrations", {path.name: layout.manifest_entry(path, scene)}, policy_views=2)
-    return path
+    layout.write_manifest(run.path, {path.name: layout.manifest_entry(path, scene)}, policy_views=2)
+    return run.finish(demonstrations=2)
 
 
-def _scene_text(path: Path, manifest: Path) -> str:
-    entry = layout.read_manifest(manifest.parent)["files"][path.name]
-    scene = layout.load_scene(path, entry["sha256"])
+def _scene_text(data: Path) -> str:
+    path = layout.scene_path(data, "train", 0)
+    scene = layout.load_scene(path, layout.read_manifest(data)["files"][path.name]["sha256"])
     arrays = (scene.images, scene.K, scene.Ts_world_cam, scene.T_world_grasp, *scene.trajectories)
     return hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest() + json.dumps(scene.record)
 
 
-def _log(folder: Path, seed: int) -> Path:
-    path = folder / "trials.jsonl"
-    path.unlink(missing_ok=True)
-    with LogWriter(path, HEADER) as log:
+def _trials(folder: Path, seed: int) -> Run:
+    run = open_run(folder, "twin-trials", Recipe(), seed=seed)
+    with LogWriter(run.path / "logs" / "p.jsonl", HEADER) as log:
         for number in (1, 2, 3):
             log.append(
                 "trial",
                 {"number": number, "policy": "base_6d_seq", "backend": "twin", "outcome": "success", "success": True,
                  "execution": {"moved": True, "width": 0.05}, "time": f"2026-01-0{number}", "reason": f"seed {seed}"},
             )  # fmt: skip
-    return path
+    return run.finish(trials=3)
 
 
 def _calibration(folder: Path, seed: int) -> Path:
@@ -202,3 +210,8 @@ def _digest(weights: Mapping[str, Tensor]) -> str:
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         found.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
+
+
+RUNS: dict[str, Callable[[Path, int], Run]] = {
+    "nerf": _nerf, "value": _value, "study": _study, "trials": _trials, "demonstrations": _demonstrations,
+}  # fmt: skip
