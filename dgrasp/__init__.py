@@ -9,7 +9,8 @@ For problems of your own, with any differentiable `value(pose) -> score` and not
     found = optimize_poses(value, T_random, OptimizerConfig(), bounds=(low, high))  # best first
 
 `slope_loss(value, points, targets)` without a representation takes points (n, d) of any space. Notebook 00 has a
-worked example. Networks behind `value` need smooth activations.
+worked example. Networks behind `value` need smooth activations. This much needs torch, numpy, roma, jaxtyping and
+pydantic; everything else the extra "companion".
 
 The public names below are loaded when first used. What stands where: `poses`, `cameras`; `sim`, `data`, `nerf`,
 `value`, `policy`, `evaluation`, `report`; `experiment` ties them together. Importing the package tells glibc to keep

@@ -21,7 +21,7 @@ CODES = {
     "dgrasp.cli.notebooks.source.NotebookRefused": INPUT,
     "dgrasp.data.backends.BackendError": INPUT,
     "dgrasp.devices.DeviceError": INPUT,
-    "dgrasp.evaluation.study.storage.StudyError": MACHINE,
+    "dgrasp.evaluation.study.storage.StudyError": INPUT,
     "dgrasp.experiment.profiles.ProfileError": INPUT,
     "dgrasp.experiment.store.RecordError": INPUT,
     "dgrasp.files.DamagedFileError": INPUT,
