@@ -52,7 +52,7 @@ def ready(repository: Path) -> Path:
     return repository
 
 
-INSTALLED = "installing [notebooks,dev,export,distributed,robot] with requirements.lock"
+INSTALLED = "installing [companion,notebooks,dev,export,distributed,robot] with requirements.lock"
 
 
 def make(folder: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -63,7 +63,9 @@ def test_dgrasp_is_above_its_base_in_all_twelve_pairs(pairs):
 
 def test_what_the_paper_found(pairs):
     """Its dGrasp above Base on simple scenes and, but for one pair, in clutter; below it on novel objects."""
-    said(r"what the paper found on simple scenes and, but for one pair, in clutter\. On novel objects it is the opposite")
+    said(
+        r"what the paper found on simple scenes and, but for one pair, in clutter\. On novel objects it is the opposite"
+    )
     above = {
         task: sum(paper_rate("tab01", a, task) > paper_rate("tab01", b, task) for a, b in slope_pairs()[:4])
         for task in GOALS
