@@ -39,6 +39,9 @@ COMPANION = (
 )
 
 
+INSTALL = ": pip install 'dgrasp[companion]'"
+
+
 class MissingExtraError(ModuleNotFoundError):
     """Packages of an extra are not installed; the message names both."""
 
@@ -47,7 +50,7 @@ def require_companion(package: str) -> None:
     """Raise MissingExtraError if `package` of ours cannot work, because the extra "companion" is not installed."""
     if missing := _missing_companions():
         raise MissingExtraError(
-            f"{package} needs packages that are not installed ({', '.join(missing)}): pip install 'dgrasp[companion]'",
+            f"{package} needs packages that are not installed ({', '.join(missing)}){INSTALL}",
             name=missing[0],
         )
 
