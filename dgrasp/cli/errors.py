@@ -13,6 +13,8 @@ import errno
 import traceback
 from typing import Any
 
+from dgrasp.lazy import COMPANION, INSTALL
+
 INPUT, MACHINE, INTERRUPTED = 2, 1, 130
 
 # Of an error's classes the nearest one that stands here decides.
@@ -77,6 +79,8 @@ def explained(error: BaseException) -> str:
         return one_line(_system(error))
     if hasattr(error, "errors") and hasattr(error, "error_count"):  # pydantic's
         return one_line(f"{error.title}: " + "; ".join(map(_setting, error.errors())))  # type: ignore[attr-defined]
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in COMPANION:
+        return one_line(f"{str(error).removesuffix(INSTALL)}{INSTALL}")
     return one_line(str(error) or type(error).__name__)
 
 
