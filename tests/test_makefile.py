@@ -7,6 +7,7 @@ calls.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,6 +27,9 @@ echo "installing [$EXTRAS] with ${LOCK:-no lock}" >> calls
 mkdir -p "$VENV/bin"
 cp interpreter "$VENV/bin/python"
 """
+ROOT = Path(__file__).resolve().parent.parent
+EXTRAS = re.search(r"^EXTRAS := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
+INSTALLED = f"installing [{EXTRAS}] with requirements.lock"
 OLD_NAMES = {"record": "publish", "fresh": "eval-new-scenes", "seeds": "train-seeds"}
 
 
@@ -50,9 +54,6 @@ def ready(repository: Path) -> Path:
     assert make(repository, "env").returncode == 0
     assert calls(repository) == [INSTALLED]
     return repository
-
-
-INSTALLED = "installing [companion,notebooks,dev,export,distributed,robot] with requirements.lock"
 
 
 def make(folder: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:

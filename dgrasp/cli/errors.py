@@ -23,6 +23,7 @@ CODES = {
     "dgrasp.cli.notebooks.source.NotebookRefused": INPUT,
     "dgrasp.data.backends.BackendError": INPUT,
     "dgrasp.devices.DeviceError": INPUT,
+    "dgrasp.evaluation.study.storage.StudyError": INPUT,
     "dgrasp.experiment.profiles.ProfileError": INPUT,
     "dgrasp.experiment.store.RecordError": INPUT,
     "dgrasp.files.DamagedFileError": INPUT,
@@ -58,8 +59,8 @@ def exit_code(error: BaseException) -> int:
     """What the command ends with."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    if isinstance(error.__cause__, OSError | ImportError) and _code(error.__cause__) == MACHINE:
-        return MACHINE  # an error of ours that explains one of the machine's
+    if error.__cause__ is not None and (known := _code(error.__cause__)) is not None:
+        return known  # an error of ours that says what another means
     if (failed_with := getattr(error, "failed_with", None)) is not None:  # in a cell of a notebook
         return next((code for name, code in CODES.items() if name.rpartition(".")[2] == failed_with), MACHINE)
     return _code(error) or MACHINE

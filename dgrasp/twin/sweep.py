@@ -27,7 +27,7 @@ from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.workers import PolicySource, worker_policy
 from dgrasp.policy.policies import policy_spec
 from dgrasp.robot.trials import for_real_robot
-from dgrasp.runs import Run, open_run
+from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.objects.everyday import EVERYDAY, everyday
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import MAX_SHIFT, MAX_TURN, TwinConfig
@@ -125,7 +125,8 @@ def sweep(
     `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
     behind them. Resumes policy by error.
     """
-    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,))
+    outputs = Outputs(units=("errors/*",))
+    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,), outputs=outputs)
     if run.complete:
         return run
     units = {p.name: joblib.delayed(_attempts)(recipe, sources[p.policy], p, seed) for p in _points(recipe.sweep)}
