@@ -56,8 +56,6 @@ def ready(repository: Path) -> Path:
     return repository
 
 
-INSTALLED = "installing [companion,notebooks,dev,export,distributed,robot] with requirements.lock"
-
 
 def make(folder: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "CI")}
