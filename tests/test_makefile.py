@@ -56,7 +56,6 @@ def ready(repository: Path) -> Path:
     return repository
 
 
-
 def make(folder: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "CI")}
     environment = {**inherited, "FAIL_AT": "nowhere", **variables}
