@@ -80,8 +80,7 @@ def read_json_of_a_user(path: Path) -> Any:
     Raises UserFileError if it is not JSON, a key repeats, or a number is NaN or infinite, which JSON does not have.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json_of_a_user(Path(path).read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UserFileError(f"{path}: not valid JSON ({_one_line(error)})") from error
 
@@ -99,6 +98,11 @@ def json_or_none(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def json_of_a_user(text: str) -> Any:
+    """JSON as the standard has it, and no key twice; raises ValueError or RecursionError saying where."""
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
 def read_yaml(path: Path) -> Any:

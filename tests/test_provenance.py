@@ -34,8 +34,8 @@ def archive(root: Path, tmp_path: Path) -> Path:
     """The package as it comes out of a downloaded archive, below another folder."""
     folder = tmp_path / "outer" / "dgrasp-main"
     (folder / "dgrasp").mkdir(parents=True)
-    for name in NEEDED:
-        shutil.copy(root / "dgrasp" / f"{name}.py", folder / "dgrasp")
+    for file in (root / "dgrasp").glob("*.py"):
+        shutil.copy(file, folder / "dgrasp")
     return folder
 
 

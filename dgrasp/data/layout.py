@@ -17,18 +17,51 @@ from __future__ import annotations
 
 import itertools
 import json
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import ConfigDict, Field, ValidationError
 
+from dgrasp.config import Config
 from dgrasp.files import DamagedFileError, atomic_path, read_json, sha256, write_json
 
 VERSION = 1
-ARRAYS = ("images", "K", "Ts_world_cam", "T_world_grasp", "Ts_world_tcp", "trajectory_starts", "record")
+SHAPES: dict[str, tuple[str, tuple[int | None, ...]]] = {  # dtype and sizes of each array; None: any
+    "images": ("uint8", (None, None, None, None, 3)),
+    "K": ("float64", (None, None, 3, 3)),
+    "Ts_world_cam": ("float64", (None, None, 4, 4)),
+    "T_world_grasp": ("float64", (None, 4, 4)),
+    "Ts_world_tcp": ("float64", (None, 4, 4)),
+    "trajectory_starts": ("int64", (None,)),
+    "record": ("uint8", (None,)),
+}
+ARRAYS = tuple(SHAPES)
+ADVICE = "call generate_demonstrations again: it makes this scene anew, and nothing else"
+
+
+class ManifestEntry(Config):
+    """What the manifest says about a scene file."""
+
+    model_config = ConfigDict(strict=True)
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the file")
+    bytes: int = Field(ge=0, description="its length")
+    demonstrations: int = Field(ge=0, description="stages in it")
+
+
+class Manifest(Config):
+    """A manifest, as it is checked."""
+
+    model_config = ConfigDict(strict=True)
+
+    version: Literal[1]
+    policy_views: int = Field(ge=1, description="the first of the views, for the value function")
+    files: dict[Annotated[str, Field(pattern=r"^[a-z]+-[0-9]{5,}\.npz$")], ManifestEntry]
 
 
 @dataclass(frozen=True)
@@ -72,42 +105,85 @@ def save_scene(path: Path, scene: SceneRecord) -> None:
 def load_scene(path: Path, checksum: str | None = None) -> SceneRecord:
     """Read one scene; raises DamagedFileError naming it if it is missing, cut, altered, or lacks arrays."""
     a = _read(Path(path), ARRAYS, checksum)
-    trajectories = tuple(a["Ts_world_tcp"][i:j] for i, j in itertools.pairwise(a["trajectory_starts"]))
-    return SceneRecord(a["images"], a["K"], a["Ts_world_cam"], a["T_world_grasp"], trajectories, _decoded(a["record"]))
+    stages, starts = len(a["images"]), a["trajectory_starts"].tolist()
+    counts = {name: len(a[name]) for name in ("K", "Ts_world_cam", "T_world_grasp")} | {"trajectories": len(starts) - 1}
+    if set(counts.values()) != {stages} or starts[:1] != [0] or starts[-1:] != [len(a["Ts_world_tcp"])]:
+        raise _damaged(path, f"{stages} images, and {counts}")
+    if (
+        starts != sorted(starts)
+        or a["images"].shape[1] != a["K"].shape[1]
+        or a["K"].shape[1] != a["Ts_world_cam"].shape[1]
+    ):
+        raise _damaged(path, "trajectories out of order, or views without cameras")
+    trajectories = tuple(a["Ts_world_tcp"][i:j] for i, j in itertools.pairwise(starts))
+    record = _decoded(path, a["record"])
+    return SceneRecord(a["images"], a["K"], a["Ts_world_cam"], a["T_world_grasp"], trajectories, record)
 
 
 def load_record(path: Path, checksum: str | None = None) -> dict[str, Any]:
     """Only the JSON record of a scene, without its images."""
-    return _decoded(_read(Path(path), ("record",), checksum)["record"])
+    return _decoded(path, _read(Path(path), ("record",), checksum)["record"])
 
 
-def _decoded(record: np.ndarray) -> dict[str, Any]:
-    return json.loads(record.tobytes().decode())
+def _decoded(path: Path, record: np.ndarray) -> dict[str, Any]:
+    try:
+        found = json.loads(record.tobytes().decode())
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"its record is not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise _damaged(path, f"its record is a {type(found).__name__}, expected keys and values")
+    return found
 
 
 def _read(path: Path, names: tuple[str, ...], checksum: str | None) -> dict[str, np.ndarray]:
-    advice = "call generate_demonstrations again: it makes this scene anew, and nothing else"
     if not path.is_file():
-        raise DamagedFileError(f"{path}: scene file is missing; {advice}")
+        raise DamagedFileError(f"{path}: scene file is missing; {ADVICE}")
     if checksum is not None and sha256(path) != checksum:
-        raise DamagedFileError(f"{path}: checksum differs from the manifest; {advice}")
+        raise DamagedFileError(f"{path}: checksum differs from the manifest; {ADVICE}")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DamagedFileError(f"{path}: damaged or partial scene file ({error}); {advice}") from error
+            arrays = {name: archive[name] for name in names}
+    except _NO_ARCHIVE as error:
+        raise _damaged(path, str(error) or type(error).__name__) from error
+    for name, array in arrays.items():
+        dtype, sizes = SHAPES[name]
+        fits = array.ndim == len(sizes) and all(n in (None, size) for n, size in zip(sizes, array.shape, strict=True))
+        if array.dtype != dtype or not fits:
+            raise _damaged(path, f"{name} is {array.dtype} {array.shape}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise _damaged(path, f"{name} has NaN or infinite entries")
+    return arrays
+
+
+# What NumPy and the readers of zip files raise for files that are none, or of which a part was changed.
+_NO_ARCHIVE = (
+    OSError, KeyError, ValueError, TypeError, AttributeError, EOFError, OverflowError, MemoryError, RuntimeError,
+    struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+def _damaged(path: Path, why: str) -> DamagedFileError:
+    return DamagedFileError(f"{path}: damaged or partial scene file ({why}); {ADVICE}")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a data folder; raises DamagedFileError if there is none or its version is another."""
+    """The manifest of a data folder; raises DamagedFileError if there is none, or it is not one of this version."""
     path = Path(folder) / "manifest.json"
     if not path.is_file():
         raise DamagedFileError(f"{path}: no manifest, so this is not a folder of demonstrations")
     manifest = read_json(path)
-    if manifest.get("version") != VERSION:
+    if isinstance(manifest, dict) and manifest.get("version") != VERSION:
         raise DamagedFileError(
             f"{path}: layout version {manifest.get('version')!r}, this package reads version {VERSION}"
         )
+    try:
+        Manifest.model_validate(manifest)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "(top level)"
+        raise DamagedFileError(
+            f"{path}: {where}: {first['msg']}; delete it and call generate_demonstrations again: scenes are made anew"
+        ) from error
     return manifest
 
 

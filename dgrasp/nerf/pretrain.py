@@ -21,6 +21,7 @@ from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.precision import settled_precision
 from dgrasp.nerf.rendering import Draw, Rendering, render_rays, uniform
 from dgrasp.nerf.validation import validate
+from dgrasp.nerf.weights import load_weights
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
 
@@ -176,12 +177,13 @@ def learning_rate_factor(config: PretrainConfig, step: int) -> float:
 def load_nerf(run: Run, device: str = "cpu") -> MVNeRF:
     """The trained Phi of a complete run, frozen: encoder and radiance fields as the pre-training left them.
 
-    Raises RunError for a run of another stage, DeviceError for a device that is not there.
+    Raises RunError for a run of another stage, DeviceError for a device that is not there, DamagedFileError for weights
+    that are not this model's.
     """
     check_device(device)
     if not isinstance(run.recipe, NerfConfig):
         raise RunError(f"{run.path}: expected a run of stage 'nerf', got one of stage {run.stage!r}")
     run.check()
     phi = MVNeRF(run.recipe)
-    phi.load_state_dict(run.load("weights", device))
+    load_weights(phi, run.load("weights", device), run.path / "weights.safetensors")
     return phi.to(device).requires_grad_(False).with_precision(run.recipe.precision_in_use)

@@ -26,6 +26,7 @@ import pandas as pd
 
 from dgrasp.cell.interface import BACKENDS, Backend, banner
 from dgrasp.cell.outcome import Outcome
+from dgrasp.files import json_of_a_user
 from dgrasp.robot.drivers.sockets import is_local_literal
 
 FORMAT = "dgrasp-trials 1"
@@ -33,6 +34,20 @@ BEGINNING = b'{"kind": "header"'  # of every log
 REAL = "real"  # what `devices` says of the robot where its controller says so
 MAY_HAVE_MOVED = (Outcome.COLLISION, Outcome.FAULT)  # outcomes without a finished execution
 Line = dict[str, Any]
+Kinds = tuple[type, ...]
+NEEDED: dict[str, dict[str, Kinds]] = {  # of a line, by its kind: keys that reading relies on, and what they are
+    "header": {},  # checked by `_check_header`
+    "note": {},
+    "trial": {
+        "number": (int,),
+        "policy": (str,),
+        "backend": (str,),
+        "outcome": (str,),
+        "success": (bool, type(None)),
+        "execution": (dict, type(None)),
+    },
+    "executed": {"number": (int,), "policy": (str,), "backend": (str,), "execution": (dict,)},
+}
 
 
 class LogError(RuntimeError):
@@ -88,8 +103,9 @@ class TrialLog:
     @property
     def unjudged(self) -> Counter[str]:
         """By policy: grasps begun that never got a verdict, since a fault or an interrupt had their trials repeated."""
-        judged = {(r["number"], r.get("time")) for r in self.records if r["success"] is not None}
-        begun = {(r["number"], r.get("time")): r["policy"] for r in (*self.executed, *self.records) if r.get("begun")}
+        judged = {(r["number"], str(r.get("time"))) for r in self.records if r["success"] is not None}
+        rows = (*self.executed, *self.records)
+        begun = {(r["number"], str(r.get("time"))): r["policy"] for r in rows if r.get("begun")}
         return Counter(policy for attempt, policy in begun.items() if attempt not in judged)
 
     @property
@@ -97,9 +113,9 @@ class TrialLog:
         """Trials that the protocol has for each of its policies. Raises LogError if the header's protocol is none."""
         protocol = self.header["protocol"]
         try:
-            each = len(protocol["objects"]) * protocol["presentations"]
+            each = len(protocol["objects"]) * int(protocol["presentations"])
             return dict.fromkeys(protocol["policies"], each)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise LogError(f"{self.path}: the header's protocol {protocol!r} does not say what was planned") from error
 
 
@@ -121,6 +137,8 @@ def read_log(path: Path) -> TrialLog:
         chain = line["chain"]
     header, *rows = lines
     _check_header(path, header)
+    if second := [i for i, row in enumerate(rows, start=2) if row["kind"] == "header"]:
+        raise LogError(f"{path}, line {second[0]}: a second header")
     records = tuple(row for row in rows if row["kind"] == "trial")
     executed = tuple(row for row in rows if row["kind"] == "executed")
     for record in (*records, *executed):
@@ -237,11 +255,15 @@ def _chain(before: str, line: Mapping[str, Any]) -> str:
 
 def _parse(path: Path, number: int, text: bytes) -> Line:
     try:
-        line = json.loads(text)
-    except ValueError as error:
+        line = json_of_a_user(text.decode())
+    except (ValueError, RecursionError) as error:
         raise LogError(f"{path}, line {number}: not JSON ({error})") from error
-    if not isinstance(line, dict) or "kind" not in line:
+    if not isinstance(line, dict) or not isinstance(line.get("kind"), str) or line["kind"] not in NEEDED:
         raise LogError(f"{path}, line {number}: not a line of a trial log")
+    for key, kinds in NEEDED[line["kind"]].items():
+        if not isinstance(line.get(key, ...), kinds) or (isinstance(line[key], bool) and bool not in kinds):
+            words = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
+            raise LogError(f"{path}, line {number}: {key} is {line.get(key, 'missing')!r}, expected {words}")
     return line
 
 
@@ -253,9 +275,11 @@ def _check_verdicts(path: Path, records: tuple[Line, ...]) -> None:
 
 def _check_header(path: Path, header: Line) -> None:
     missing = {"format", "backend", "devices", "protocol"} - header.keys()
-    if missing or header["format"] != FORMAT:
+    if header.get("kind", "header") != "header" or missing or header["format"] != FORMAT:
         raise LogError(f"{path}: the first line is not the header of a {FORMAT!r} log (lacks {sorted(missing)})")
     backend, devices = header["backend"], header["devices"]
+    if not isinstance(devices, dict) or not all(isinstance(name, str) for name in devices.values()):
+        raise LogError(f"{path}: devices {devices!r}, expected names by part")
     if backend not in BACKENDS:
         raise LogError(f"{path}: unknown backend {backend!r}; backends: {', '.join(BACKENDS)}")
     if backend == "hardware" and not _may_be_a_robot(devices):

@@ -16,6 +16,7 @@ from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.precision import settled_precision
 from dgrasp.nerf.pretrain import load_nerf
+from dgrasp.nerf.weights import load_weights
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
 from dgrasp.value.config import ValueConfig
@@ -178,11 +179,14 @@ def build_value(config: ValueConfig, phi: MVNeRF, seed: int = 0) -> GraspValue:
 
 
 def load_value(run: Run, nerf_run: Run, device: str = "cpu") -> GraspValue:
-    """A trained Psi on the Phi it was trained with; raises RunError for another Phi or an incomplete run."""
+    """A trained Psi on the Phi it was trained with.
+
+    Raises RunError for another Phi or an incomplete run, DamagedFileError for weights that are not this model's.
+    """
     if run.summary["nerf"] != nerf_run.fingerprint:
         raise RunError(f"{run.path}: was trained on another NeRF than that of {nerf_run.path}")
     assert isinstance(run.recipe, ValueRecipe)
     value = build_value(run.recipe.value, load_nerf(nerf_run, device))
-    value.readout.load_state_dict(run.load("readout", device))
+    load_weights(value.readout, run.load("readout", device), run.path / "readout.safetensors")
     value.readout.eval().requires_grad_(False)
     return value

@@ -6,7 +6,6 @@ the mathematics; here is what is asked of the views, and what is refused.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.interface import Calibration, CameraCalibration
 from dgrasp.config import Config
-from dgrasp.files import DamagedFileError, write_json
+from dgrasp.files import DamagedFileError, json_of_a_user, write_json
 from dgrasp.robot.calibration.board import BadCalibration, Board, Sighting, check_rgb, check_sightings, opencv
 from dgrasp.robot.calibration.solve import NoSolution, refine, solve_camera, solve_hand
 
@@ -95,7 +94,7 @@ class HandEyeCalibration(Config):
 def load_calibration(path: Path) -> HandEyeCalibration:
     """Read a saved calibration; raises DamagedFileError if it is none, or not what its id was made of."""
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = json_of_a_user(Path(path).read_text(encoding="utf-8"))  # people edit it
         recorded = values.pop("id", None)
         calibration = HandEyeCalibration.model_validate(values)
     except (ValueError, AttributeError, TypeError, RecursionError) as error:  # pydantic's, json's and the decoder's
