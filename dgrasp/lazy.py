@@ -19,6 +19,7 @@ from typing import Any
 COMPANION = (
     "PIL",
     "fast_simplification",
+    "filelock",
     "ipywidgets",
     "joblib",
     "matplotlib",
