@@ -13,8 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 PLAIN_NAME = re.compile(r"\w[\w.+ -]{0,98}\w|\w")  # no separators, no "..", nothing that a shell or a terminal reads
-SHOWN = reprlib.Repr()  # of a value that was refused
-SHOWN.maxstring = SHOWN.maxother = 120
+SHOWN = 120  # characters of a value that was refused: it may be a whole file
 
 
 class Config(BaseModel):
@@ -38,7 +37,7 @@ def check_plain_name(name: str) -> str:
     """A name that can be a file's or folder's: letters, digits and _ . + - or spaces inside; raises ValueError."""
     if not PLAIN_NAME.fullmatch(name) or ".." in name:
         raise ValueError(
-            f"{SHOWN.repr(name)} is no plain name; allowed are up to 100 letters, digits, and _ . + - or spaces between"
+            f"{_shown(name)} is no plain name; allowed are up to 100 letters, digits, and _ . + - or spaces between"
         )
     return name
 
@@ -54,7 +53,7 @@ def explain(source: str, model: type[Config], error: ValidationError) -> str:
 
 def _allowed(whole: type[Config], problem: ErrorDetails) -> str:
     if problem["type"] != "extra_forbidden":
-        return f" (got {SHOWN.repr(problem.get('input'))})"
+        return f" (got {_shown(problem.get('input'))})"
     models: list[type[Config]] = [whole]
     for part in problem["loc"][:-1]:
         below = [m for model in models if part in model.model_fields for m in _configs(model.model_fields[part])]
@@ -74,3 +73,10 @@ def _configs(field: FieldInfo | Any) -> list[type[Config]]:
 def _tags(model: type[Config]) -> set[Any]:
     """What pydantic calls this member of a union: its class, or the value of its literal field."""
     return {model.__name__, *(value for f in model.model_fields.values() for value in get_args(f.annotation))}
+
+
+def _shown(value: Any) -> str:
+    brief = reprlib.Repr()
+    brief.maxlevel, brief.maxstring, brief.maxother = 2, SHOWN, SHOWN
+    text = brief.repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

@@ -56,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In parallel, tests of one file stay together, as do those that share ports or the smoke build; the longest first."""
+    """In parallel, tests of one file stay together, and those that share ports or the smoke build; longest first."""
     for item in items:
         file = item.nodeid.partition("::")[0]
         needs = getattr(item, "fixturenames", ())
@@ -82,7 +82,7 @@ def smoke_build(request: pytest.FixtureRequest) -> Path:
     """What `make reproduce` leaves behind: made here with `--smoke`, else skipped where it is not there."""
     build = ROOT / "build" / "smoke"
     if request.config.getoption("--smoke"):
-        command = [sys.executable, "-m", "dgrasp", "reproduce", "--profile", "smoke"]
+        command = [sys.executable, "-m", "dgrasp", "--debug", "reproduce", "--profile", "smoke"]
         made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert made.returncode == 0, f"make reproduce failed:\n{made.stderr[-8000:]}"
     if not any(build.glob("notebooks/*.ipynb")):

@@ -27,6 +27,11 @@ from dgrasp.experiment.chain import Experiment
 if __name__ == "__main__":
     Experiment.open(sys.argv[1], sys.argv[2], seed=int(sys.argv[3])).evaluation()
 """
+# The same with every shape in an annotation held to what is handed over, all of it in one process.
+SHAPED = """
+from jaxtyping import install_import_hook
+install_import_hook("dgrasp", "shapes.checked")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +65,16 @@ def results(build):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(chain, tmp_path_factory):
+def undisturbed(tmp_path_factory):
+    """Made by one process, with shapes checked: neither changes a byte."""
     build = tmp_path_factory.mktemp("undisturbed")
-    finish(chain(build))
+    script, profile = build / "chain.py", build / "micro.yaml"
+    script.write_text(SHAPED + CHAIN)
+    profile.write_text(MICRO.read_text().replace("workers: 2", "workers: 1"))
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    command = [sys.executable, str(script), str(profile), str(build), "0"]
+    made = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr[-3000:]
     return build
 
 

@@ -145,11 +145,10 @@ def test_old_names_say_the_new_ones_and_do_as_they(ready, old, new):
     assert calls(ready) == expected and f"-m dgrasp {new}" in expected[0]
 
 
-def test_tests_follow_the_notebooks_in_smoke(ready):
-    make(ready, "test", "PROFILE=laptop", "PYTEST_ARGS=-k poses")
-    assert calls(ready) == ["-m dgrasp reproduce --profile smoke", "-m pytest -k poses"]
-    assert make(ready, "test", FAIL_AT="reproduce").returncode != 0
-    assert calls(ready) == ["-m dgrasp reproduce --profile smoke"], "no tests of a build that failed"
+def test_tests_bring_the_smoke_build_up_to_date_and_run_side_by_side(ready):
+    make(ready, "test", "PROFILE=laptop", "JOBS=3", "PYTEST_ARGS=-k poses")
+    assert calls(ready) == ["-m pytest --smoke -n 3 --dist loadgroup -k poses"]
+    assert make(ready, "test", FAIL_AT="pytest").returncode != 0
 
 
 def test_ci_is_told_all(ready):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ASK = "import json; from dgrasp.runs import provenance as p; print(json.dumps([p()['commit'], p()['dirty']]))"
+NEEDED = ("__init__", "lazy", "memory", "provenance")
+ASK = "import json; from dgrasp.provenance import provenance as p; print(json.dumps([p()['commit'], p()['dirty']]))"
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -27,6 +27,7 @@ CODES = {
     "dgrasp.experiment.profiles.ProfileError": INPUT,
     "dgrasp.experiment.store.RecordError": INPUT,
     "dgrasp.files.DamagedFileError": INPUT,
+    "dgrasp.locks.LockError": MACHINE,  # somebody else is at work
     "dgrasp.policy.policies.NoGraspError": INPUT,
     "dgrasp.report.outputs.OutputRefused": INPUT,
     "dgrasp.robot.log.LogError": INPUT,
