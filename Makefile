@@ -13,11 +13,12 @@ PYTHON ?=
 PIP_ARGS ?=
 TORCH_INDEX ?=
 HASHES ?=
-EXTRAS := companion,notebooks,dev,export,distributed,robot
+EXTRAS := companion,notebooks,dev,browser,export,distributed,robot
 LOCK := requirements.lock
 SCENE_SEED := 11
 SEEDS := 0 1 2
 ARGS :=
+JOBS := auto
 REPLICATION_ARGS := $(ARGS)
 VENV := .venv
 ENV := own
@@ -46,7 +47,7 @@ export DGRASP_LOCK := $(LOCK)
 DGRASP := $(RUN) -m dgrasp$(if $(CI), --debug)
 EXPERIMENT := --profile '$(PROFILE)'
 
-.PHONY: help env doctor reproduce figures eval-new-scenes train-seeds publish lab test lint bench lock clean distclean
+.PHONY: help env doctor reproduce figures eval-new-scenes train-seeds publish lab test quick lint bench lock clean distclean
 .PHONY: record fresh seeds FORCE
 
 help:  ## show this list
@@ -62,9 +63,11 @@ doctor:  ## say what of this machine fits what, before or after the environment 
 reproduce: $(STAMP)  ## run the notebooks that are not up to date; leaves figures and tables under build/<profile>/
 	@$(DGRASP) reproduce $(EXPERIMENT) $(ARGS)
 
-test: $(STAMP)  ## run the notebooks in smoke, then all tests (PYTEST_ARGS="-k poses")
-	@$(DGRASP) reproduce --profile smoke
-	$(RUN) -m pytest $(PYTEST_ARGS)
+test: $(STAMP)  ## run all tests, with the notebooks in smoke among them (JOBS=1 PYTEST_ARGS="-k poses")
+	$(RUN) -m pytest --smoke -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+quick: lint  ## lint, and the tests that take seconds: two minutes
+	$(RUN) -m pytest -n $(JOBS) --dist loadgroup -m quick $(PYTEST_ARGS)
 
 bench: $(STAMP)  ## measure; writes build/bench.json (ONLY=<name> for one)
 	$(RUN) benchmarks/run.py $(if $(ONLY),--only $(ONLY))
@@ -94,10 +97,11 @@ lab: $(STAMP)  ## open the notebooks in JupyterLab (LAB_ARGS="--no-browser")
 	@for name in $(NOTEBOOKS); do touch -r notebooks/$$name.py notebooks/$$name.ipynb; done
 	$(RUN) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) --notebook-dir=notebooks
 
-lint: $(STAMP)  ## ruff, mypy, and notebooks that survive the way to .ipynb and back
+lint: $(STAMP)  ## ruff, mypy, the order of imports, and notebooks that survive the way to .ipynb and back
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(RUN) -m jupytext --quiet --to ipynb --test $(NOTEBOOKS:%=notebooks/%.py)
 
 lock: $(STAMP)  ## upgrade all packages but torch, and write requirements.lock

@@ -4,16 +4,33 @@ For problems of your own, with any differentiable `value(pose) -> score` and not
 
     from dgrasp import OptimizerConfig, optimize_poses, slope_loss, grasp_ranking_loss
 
-    loss = grasp_ranking_loss(value(T_good_and_others))          # (n, 4, 4), metres, the good one first -> scores (n,)
+    loss = grasp_ranking_loss(value(T_good_and_others))  # (n, 4, 4), metres, the good one first -> scores (n,)
     loss = loss + slope_loss(value, T, T_later, "quat")  # poses on trajectories, and where they went next: (n, 4, 4)
     found = optimize_poses(value, T_random, OptimizerConfig(), bounds=(low, high))  # best first
 
 `slope_loss(value, points, targets)` without a representation takes points (n, d) of any space. Notebook 00 has a
-worked example. Networks behind `value` need smooth activations.
+worked example. Networks behind `value` need smooth activations. This much needs torch, numpy, roma, jaxtyping and
+pydantic; everything else the extra "companion".
 
-The public names below are loaded when first used. What stands where: `poses`, `cameras`; `sim`, `data`, `nerf`,
-`value`, `policy`, `evaluation`, `report`; `experiment` ties them together. Importing the package tells glibc to keep
-freed memory (`dgrasp.memory`; `DGRASP_KEEP_MEMORY=0` says no).
+The public names below are loaded when first used. Where each of the paper's sections stands; a folder may import from
+those below it in this list, and not from those above (`make lint`):
+
+    Sec. 4.2, 5    experiment/    the chain of all stages, its profiles, published results, replications
+    Sec. 5.2       twin/          Table 2 in a digital twin of the real cell
+    Sec. 5.2       robot/         the real cell: drivers, safety, calibration, trials and their log
+    Sec. 5.1       evaluation/    one grasp attempt, series of them, Table 1 and its statistics; study/: Sec. 4.2
+    Eq. 1          policy/        the eight policies
+    Sec. 3.1, 4.1  value/         Psi: query points, readout, training with both losses
+    Sec. 3.1       nerf/          Phi: encoder, fields, volume rendering, pre-training
+    Sec. 4.1       data/          demonstrations, and captures of real cameras
+    Sec. 4         sim/           the simulated cell: tasks, objects, oracle, execution
+    Sec. 4         cell/          facts of the cell, and the interface that all its backends share
+    Sec. 6         examples/      the loss where nothing is grasped
+    Eq. 2 to 6     slopes/        losses.py, exact.py (Eq. 5), climb.py (Sec. 3.3): torch alone
+    Sec. 3.3       poses.py       quaternions, the 6D representation; cameras.py beside it
+
+Above them `report/` draws figures and tables, and `cli/` is the command `dgrasp`. Importing the package tells glibc to
+keep freed memory (`dgrasp.memory`; `DGRASP_KEEP_MEMORY=0` says no).
 """
 
 from __future__ import annotations

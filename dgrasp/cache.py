@@ -14,8 +14,6 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from dgrasp.files import sha256, write_json
-
 MANIFEST = "whole.json"
 DRAFT = ".draft-"
 ABANDONED = 24 * 3600.0  # seconds after which a draft's maker is taken for dead; the slowest entry takes minutes
@@ -62,6 +60,8 @@ def build_once(name: str, build: Callable[[Path], None]) -> Path:
 
 
 def _make(final: Path, build: Callable[[Path], None]) -> None:
+    from dgrasp.files import write_json  # not above: `dgrasp doctor` asks for the folder where torch is not installed
+
     final.parent.mkdir(parents=True, exist_ok=True)
     _clear_abandoned(final.parent)
     draft = final.parent / f"{DRAFT}{uuid.uuid4().hex}"
@@ -104,6 +104,8 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _digests(folder: Path) -> dict[str, str]:
+    from dgrasp.files import sha256
+
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
     return {p.relative_to(folder).as_posix(): sha256(p) for p in files}
 

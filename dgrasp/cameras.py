@@ -79,25 +79,25 @@ def view_from_sphere(centre: Float[Tensor, "3"], radius: float, azimuth: float, 
 
 
 def project(
-    K: Float[Tensor, "*batch 3 3"], T_world_cam: Float[Tensor, "*batch 4 4"], p_world: Float[Tensor, "*batch n 3"]
-) -> tuple[Float[Tensor, "*batch n 2"], Float[Tensor, "*batch n"]]:
+    K: Float[Tensor, "*#batch 3 3"], T_world_cam: Float[Tensor, "*#batch 4 4"], p_world: Float[Tensor, "*#batch n 3"]
+) -> tuple[Float[Tensor, "*#batch n 2"], Float[Tensor, "*#batch n"]]:
     """Pixels (u, v) and depths (metres along the optical axis) of world points."""
     p_cam = transform_points(invert(T_world_cam), p_world)
     return pixels_of(K, p_cam), p_cam[..., 2]
 
 
-def pixels_of(K: Float[Tensor, "*batch 3 3"], p_cam: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 2"]:
+def pixels_of(K: Float[Tensor, "*#batch 3 3"], p_cam: Float[Tensor, "*#batch n 3"]) -> Float[Tensor, "*#batch n 2"]:
     """Pixels (u, v) of points in the camera frame; finite (clamped to +-1e6) also for points behind the camera."""
     homogeneous = p_cam @ K.transpose(-1, -2)
     return (homogeneous[..., :2] / p_cam[..., 2:].clamp(min=1e-8)).clamp(-1e6, 1e6)
 
 
 def visible(
-    K: Float[Tensor, "*batch 3 3"],
-    T_world_cam: Float[Tensor, "*batch 4 4"],
-    p_world: Float[Tensor, "*batch n 3"],
+    K: Float[Tensor, "*#batch 3 3"],
+    T_world_cam: Float[Tensor, "*#batch 4 4"],
+    p_world: Float[Tensor, "*#batch n 3"],
     size: tuple[int, int],
-) -> Bool[Tensor, "*batch n"]:
+) -> Bool[Tensor, "*#batch n"]:
     """Which world points lie in front of the camera and within its image of `size` (width, height)."""
     uv, depth = project(K, T_world_cam, p_world)
     u, v = uv.unbind(-1)
@@ -105,8 +105,8 @@ def visible(
 
 
 def pixel_rays(
-    K: Float[Tensor, "*batch 3 3"], T_world_cam: Float[Tensor, "*batch 4 4"], uv: Float[Tensor, "*batch n 2"]
-) -> tuple[Float[Tensor, "*batch n 3"], Float[Tensor, "*batch n 3"]]:
+    K: Float[Tensor, "*#batch 3 3"], T_world_cam: Float[Tensor, "*#batch 4 4"], uv: Float[Tensor, "*#batch n 2"]
+) -> tuple[Float[Tensor, "*#batch n 3"], Float[Tensor, "*#batch n 3"]]:
     """Origins and unit directions in the world of the rays through pixels (u, v)."""
     homogeneous = torch.cat([uv, torch.ones_like(uv[..., :1])], dim=-1)
     d_cam = torch.nn.functional.normalize(homogeneous @ torch.linalg.inv(K).transpose(-1, -2), dim=-1)
@@ -114,7 +114,7 @@ def pixel_rays(
     return T_world_cam[..., None, :3, 3].expand_as(d_world), d_world
 
 
-def check_intrinsics(K: Float[Tensor, "*batch 3 3"], name: str = "K", ndims: tuple[int, ...] = ()) -> None:
+def check_intrinsics(K: Float[Tensor, "*#batch 3 3"], name: str = "K", ndims: tuple[int, ...] = ()) -> None:
     """Raise ValueError unless `K` (..., 3, 3) is finite, with positive focal lengths and last row (0, 0, 1)."""
     check_numbers(K, name, "(..., 3, 3)", ndims or (max(2, getattr(K, "ndim", 2)),), (3, 3))
     focal = torch.stack([K[..., 0, 0], K[..., 1, 1]], dim=-1)

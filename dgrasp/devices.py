@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import multiprocessing
 import os
 import re
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -22,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+from dgrasp.processes import end_with_parent
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -171,7 +171,7 @@ def _process(
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import LightningEnvironment
 
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    end_with_parent()  # whoever resumes a killed run must be the only one to write it
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces every process, twice
     os.environ |= {**address, "LOCAL_RANK": str(rank)}
     torch.set_num_threads(threads)
@@ -193,14 +193,6 @@ def _process(
     os._exit(
         0
     )  # the work is done; an interpreter that shuts down under torch's threads can abort, which looks like failure
-
-
-def _end_with_the_parent() -> None:
-    """Whoever resumes a killed run must be the only one to write it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 # --- what can be asked for --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import torch
 import yaml
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+
+SUMS = "SHA256SUMS"
 
 
 class DamagedFileError(RuntimeError):
@@ -80,6 +83,21 @@ def read_json_of_a_user(path: Path) -> Any:
         return json_of_a_user(Path(path).read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UserFileError(f"{path}: not valid JSON ({_one_line(error)})") from error
+
+
+def rows_of(path: Path, key: str) -> list[dict[str, Any]]:
+    """The lines of a log that are whole JSON, and have a number under that key; none where there is no log."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    rows = [row for row in map(json_or_none, lines) if isinstance(row, dict)]
+    return [row for row in rows if isinstance(row.get(key), int | float)]
+
+
+def json_or_none(text: str) -> Any:
+    """What JSON says, or None for what is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def json_of_a_user(text: str) -> Any:
@@ -145,6 +163,58 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def known_sha256(path: Path) -> str:
+    """The same, read once in a process as long as the file does not change."""
+    stat = path.stat()
+    return _sha256_as_of(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=65536)
+def _sha256_as_of(path: Path, *_stamp: int) -> str:
+    return sha256(path)
+
+
+def write_sealed(path: Path, contents: Mapping[str, Any]) -> None:
+    """Write JSON with a digest of itself, so that a changed file is told from the one that was written."""
+    write_json(path, {**contents, "sha256": _seal(contents)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What `write_sealed` wrote; raises DamagedFileError for anything else."""
+    stated = read_json(path)
+    if not isinstance(stated, dict) or stated.pop("sha256", None) != _seal(stated):
+        raise DamagedFileError(f"{path}: is not what was written; delete it and run again")
+    return stated
+
+
+def _seal(contents: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+
+def write_sums(folder: Path) -> None:
+    """Write digests of all files below `folder` into it, so that `sha256sum -c SHA256SUMS` checks them."""
+    names = [name for name in visible_files(folder) if name != SUMS]
+    write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names))
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """Name -> digest, as `write_sums` wrote them; raises DamagedFileError for anything else."""
+    path = folder / SUMS
+    sums = {}
+    for line in path.read_bytes().decode("utf-8", "replace").splitlines():
+        digest, _, name = line.partition("  ")
+        if not re.fullmatch("[0-9a-f]{64}", digest) or not name or name in sums:
+            raise DamagedFileError(f"{path}: not a list of SHA-256 digests and names: {line[:80]!r}")
+        sums[name] = digest
+    return sums
+
+
+def visible_files(folder: Path) -> list[str]:
+    """Names of all files below `folder`, with slashes, but for hidden ones."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
+
+
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors as safetensors (never pickle), atomically; raises OSError with the path, as on a full disk."""
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
@@ -175,12 +245,18 @@ def _sort_metadata(path: Path) -> None:
 
 def load_tensors(path: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
     """Read safetensors; raises FileNotFoundError or DamagedFileError (truncated, or not safetensors)."""
+    return load_tensors_and_metadata(path, device)[0]
+
+
+def load_tensors_and_metadata(path: Path, device: str = "cpu") -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Like `load_tensors`, with the metadata written beside the tensors."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such weights file")
     try:
         with safe_open(path, framework="pt", device=device) as handle:
-            return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
+            names = handle.keys()
+            return {name: handle.get_tensor(name) for name in names}, dict(handle.metadata() or {})
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise DamagedFileError(
             f"{path}: damaged or truncated safetensors file ({_one_line(error)}); delete its folder {path.parent} and "

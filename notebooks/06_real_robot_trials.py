@@ -191,7 +191,8 @@ save_output("fig07", figure, examples_table(examples), experiment.figures, profi
 
 # %%
 from dgrasp.report.figures.twin import plot_calibration_sweep, ycb_appearance
-from dgrasp.twin.sweep import read_sweep, sweep_rates
+from dgrasp.twin.rates import sweep_rates
+from dgrasp.twin.sweep import read_sweep
 
 swept = experiment.calibration_sweep()
 attempts = read_sweep(swept)

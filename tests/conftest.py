@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+# One thread each: tests run side by side, and two threads of two processes on two cores stall each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+FIRST = ("tests/notebooks/test_smoke_build.py", "tests/test_experiment.py", "tests/value/test_two_processes.py")
+SMOKE_SECONDS = 2400  # at most, for `smoke_build`
 
 # The same examples on every run, and no deadlines: a busy machine is not a failure.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -44,10 +51,40 @@ def closed_folder(tmp_path: Path) -> Iterator[Path]:
         os.seteuid(0)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--smoke", action="store_true", help="bring build/smoke up to date for the tests that read it")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In parallel, tests of one file stay together, and those that share ports or the smoke build; longest first."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        needs = getattr(item, "fixturenames", ())
+        group = "smoke" if "smoke_build" in needs else "ports" if PORTS & set(needs) else file
+        item.add_marker(pytest.mark.xdist_group(group))
+        if group == "smoke":
+            item.add_marker(pytest.mark.timeout(SMOKE_SECONDS))
+    items.sort(key=_rank)
+
+
+PORTS = {"gripper_program", "loopback_programs"}  # fixed ones
+
+
+def _rank(item: pytest.Item) -> int:
+    """The smoke build takes longest, then the files in `FIRST`, then what talks to ports."""
+    groups = [mark.args[0] for mark in item.iter_markers("xdist_group")]
+    order = ["smoke", *FIRST, "ports"]
+    return order.index(groups[0]) if groups[0] in order else len(order)
+
+
 @pytest.fixture(scope="session")
-def smoke_build() -> Path:
-    """What `make reproduce` left behind; skips where it has not run (`make test` runs it first)."""
+def smoke_build(request: pytest.FixtureRequest) -> Path:
+    """What `make reproduce` leaves behind: made here with `--smoke`, else skipped where it is not there."""
     build = ROOT / "build" / "smoke"
+    if request.config.getoption("--smoke"):
+        command = [sys.executable, "-m", "dgrasp", "--debug", "reproduce", "--profile", "smoke"]
+        made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert made.returncode == 0, f"make reproduce failed:\n{made.stderr[-8000:]}"
     if not any(build.glob("notebooks/*.ipynb")):
         pytest.skip("no smoke build: run `make reproduce`, or `make test`, which does")
     return build

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dgrasp.cameras import Intrinsics, Views, look_at, pixel_rays, pixels_of, project, view_from_sphere
+from dgrasp.cameras import Intrinsics, Views, look_at, pixel_rays, pixels_of, project, view_from_sphere, visible
 from dgrasp.poses import check_poses, transform_points
 
 K = torch.tensor([[450.0, 0, 320], [0, 450, 240], [0, 0, 1]], dtype=torch.float64)
@@ -82,6 +82,14 @@ def test_pixels_stay_finite_behind_and_beside_the_camera():
     uv = pixels_of(K.float()[None], p_cam)
     uv.sum().backward()
     assert torch.isfinite(uv).all() and torch.isfinite(p_cam.grad).all()
+
+
+def test_visible_points_are_in_front_and_within_the_image():
+    K = torch.from_numpy(Intrinsics(64, 48, 60.0, 60.0, 31.5, 23.5).matrix)
+    border = [[-31.5, 0, 60], [31.5, 0, 60], [0, 23.5, 60], [0, -23.5, 60], [0, 0, 1]]
+    beyond = [[-31.6, 0, 60], [31.6, 0, 60], [0, 23.6, 60], [0, -23.6, 60], [0, 0, -1]]
+    p = torch.tensor(border + beyond, dtype=torch.float64)
+    assert visible(K, torch.eye(4, dtype=torch.float64), p, (64, 48)).tolist() == [True] * 5 + [False] * 5
 
 
 def test_resized_camera_sees_the_same():

@@ -195,7 +195,11 @@ def changed_by(path: Path, edit) -> set[str]:
         ("value/training", {"value", *PLANS}),
         ("evaluation/study/search", PLANS),
         ("evaluation/attempt", PLANS),
-        ("evaluation/table", {"table", "sweep"}),
+        ("evaluation/table", {"table"}),
+        ("evaluation/series", PLANS),
+        ("evaluation/statistics", set()),
+        ("twin/rates", set()),
+        ("twin/sweep", {"sweep"}),
         ("twin/trials", {"twin trials"}),
         ("nerf/validation", {"nerf", "value", *PLANS}),
         ("data/demonstrations", set(STAGES) - {"demonstrations"}),
@@ -211,17 +215,11 @@ def changed_by(path: Path, edit) -> set[str]:
         ("data/export", set()),
         ("policy/diagnostics", set()),
         ("robot/drivers/ur", set()),
-        ("__init__", set()),
-        ("sim/__init__", set()),
+        ("lazy", set()),
     ],
 )
 def test_an_edit_makes_the_stages_anew_that_use_the_code(copy, module, expected):
     assert changed_by(copy / f"{module}.py", lambda text: f"{text}\nEDITED = 1\n") == expected
-
-
-def test_an_edit_of_statistics_changes_no_study_and_no_table(copy):
-    changed = changed_by(copy / "evaluation" / "statistics.py", lambda text: f"{text}\nEDITED = 1\n")
-    assert not changed & {"demonstrations", "nerf", "value", "study", "table"}
 
 
 @pytest.mark.parametrize("module", ["slopes/climb", "data/generate", "sim/world", "nerf/model", "runs"])
@@ -230,6 +228,18 @@ def test_docstrings_comments_and_layout_change_nothing(copy, module):
         return "# A comment.\n" + text.replace('"""\n', ' And more."""\n\n', 1).replace("\n\n\n", "\n\n\n\n")
 
     assert changed_by(copy / f"{module}.py", edit) == set()
+
+
+@pytest.mark.parametrize("package", ["", "sim/", "nerf/", "evaluation/"])
+def test_tables_of_names_and_packages_that_do_nothing_do_not_count(copy, package):
+    path = copy / f"{package}__init__.py"
+    assert fingerprints._read(path).table
+    assert changed_by(path, lambda text: f"{text}\nrequire_companion(__name__)\n") == set()
+
+
+def test_packages_that_do_something_count(copy):
+    edit = "from dgrasp.lazy import require_companion\nrequire_companion(__name__)\nprint(3)\n"
+    assert changed_by(copy / "nerf" / "__init__.py", lambda text: edit) == set(STAGES) - {"demonstrations"}
 
 
 def test_a_touched_file_changes_nothing(copy):

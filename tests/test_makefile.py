@@ -7,6 +7,7 @@ calls.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,6 +27,9 @@ echo "installing [$EXTRAS] with ${LOCK:-no lock}" >> calls
 mkdir -p "$VENV/bin"
 cp interpreter "$VENV/bin/python"
 """
+ROOT = Path(__file__).resolve().parent.parent
+EXTRAS = re.search(r"^EXTRAS := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
+INSTALLED = f"installing [{EXTRAS}] with requirements.lock"
 OLD_NAMES = {"record": "publish", "fresh": "eval-new-scenes", "seeds": "train-seeds"}
 
 
@@ -50,9 +54,6 @@ def ready(repository: Path) -> Path:
     assert make(repository, "env").returncode == 0
     assert calls(repository) == [INSTALLED]
     return repository
-
-
-INSTALLED = "installing [notebooks,dev,export,distributed,robot] with requirements.lock"
 
 
 def make(folder: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -144,11 +145,10 @@ def test_old_names_say_the_new_ones_and_do_as_they(ready, old, new):
     assert calls(ready) == expected and f"-m dgrasp {new}" in expected[0]
 
 
-def test_tests_follow_the_notebooks_in_smoke(ready):
-    make(ready, "test", "PROFILE=laptop", "PYTEST_ARGS=-k poses")
-    assert calls(ready) == ["-m dgrasp reproduce --profile smoke", "-m pytest -k poses"]
-    assert make(ready, "test", FAIL_AT="reproduce").returncode != 0
-    assert calls(ready) == ["-m dgrasp reproduce --profile smoke"], "no tests of a build that failed"
+def test_tests_bring_the_smoke_build_up_to_date_and_run_side_by_side(ready):
+    make(ready, "test", "PROFILE=laptop", "JOBS=3", "PYTEST_ARGS=-k poses")
+    assert calls(ready) == ["-m pytest --smoke -n 3 --dist loadgroup -k poses"]
+    assert make(ready, "test", FAIL_AT="pytest").returncode != 0
 
 
 def test_ci_is_told_all(ready):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-NEEDED = ("__init__", "config", "files", "lazy", "memory", "renamed", "runs")
-ASK = "import json; from dgrasp.runs import provenance as p; print(json.dumps([p()['commit'], p()['dirty']]))"
+NEEDED = ("__init__", "lazy", "memory", "provenance")
+ASK = "import json; from dgrasp.provenance import provenance as p; print(json.dumps([p()['commit'], p()['dirty']]))"
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -34,8 +34,8 @@ def archive(root: Path, tmp_path: Path) -> Path:
     """The package as it comes out of a downloaded archive, below another folder."""
     folder = tmp_path / "outer" / "dgrasp-main"
     (folder / "dgrasp").mkdir(parents=True)
-    for name in NEEDED:
-        shutil.copy(root / "dgrasp" / f"{name}.py", folder / "dgrasp")
+    for file in (root / "dgrasp").glob("*.py"):
+        shutil.copy(file, folder / "dgrasp")
     return folder
 
 

@@ -120,10 +120,10 @@ def test_a_damaged_run_file_is_named(tmp_path):
     run = open_run(tmp_path, "training", Training())
     path = run.path / "run.json"
     path.write_text(path.read_text()[:40])
-    with pytest.raises(DamagedFileError, match=r"run\.json"):
+    with pytest.raises(DamagedFileError, match=r"run\.json: damaged"):
         open_run(tmp_path, "training", Training())
     path.write_text('{"fingerprint": "of another run"}')
-    with pytest.raises(DamagedFileError, match="does not match its folder"):
+    with pytest.raises(DamagedFileError, match="delete the folder and run again"):
         open_run(tmp_path, "training", Training())
 
 
@@ -177,7 +177,7 @@ if run.has("last"):
     loaded = run.load("last")
     state, first = loaded["state"], int(loaded["step"]) + 1
 run.rewind_metrics(first - 1)
-for step in range(first, run.config.steps):
+for step in range(first, run.recipe.steps):
     state = state + torch.randn(4, generator=torch_generator(run.seed, "walk", step))
     run.log(step, norm=float(state.norm()))
     if step == int(sys.argv[2]):
@@ -204,3 +204,14 @@ def test_killed_and_resumed_equals_undisturbed(tmp_path):
 
 def test_runs_are_made_by_open_run(tmp_path):
     assert isinstance(open_run(tmp_path, "training", Training()), Run)
+
+
+@pytest.mark.parametrize("line", ['{"loss": 1.0}', "5", '{"step": "one"}', "\ufffd"])
+def test_lines_that_are_no_metrics_are_dropped(tmp_path, line):
+    run = open_run(tmp_path, "training", Training())
+    run.log(0, loss=1.0)
+    with (run.path / "metrics.jsonl").open("ab") as handle:
+        handle.write(line.encode() + b"\xff\n")
+    (run.path / "timing.jsonl").write_text(f"{line}\n")
+    run.rewind_metrics(3)
+    assert run.metrics() == [{"step": 0, "loss": 1.0}] and run.seconds == 0

@@ -13,6 +13,8 @@ import errno
 import traceback
 from typing import Any
 
+from dgrasp.lazy import COMPANION, INSTALL
+
 INPUT, MACHINE, INTERRUPTED = 2, 1, 130
 
 # Of an error's classes the nearest one that stands here decides.
@@ -25,6 +27,7 @@ CODES = {
     "dgrasp.experiment.profiles.ProfileError": INPUT,
     "dgrasp.experiment.store.RecordError": INPUT,
     "dgrasp.files.DamagedFileError": INPUT,
+    "dgrasp.locks.LockError": MACHINE,  # somebody else is at work
     "dgrasp.policy.policies.NoGraspError": INPUT,
     "dgrasp.report.outputs.OutputRefused": INPUT,
     "dgrasp.robot.log.LogError": INPUT,
@@ -57,8 +60,8 @@ def exit_code(error: BaseException) -> int:
     """What the command ends with."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    if isinstance(error.__cause__, OSError | ImportError) and _code(error.__cause__) == MACHINE:
-        return MACHINE  # an error of ours that explains one of the machine's
+    if error.__cause__ is not None and (known := _code(error.__cause__)) is not None:
+        return known  # an error of ours that says what another means
     if (failed_with := getattr(error, "failed_with", None)) is not None:  # in a cell of a notebook
         return next((code for name, code in CODES.items() if name.rpartition(".")[2] == failed_with), MACHINE)
     return _code(error) or MACHINE
@@ -76,6 +79,8 @@ def explained(error: BaseException) -> str:
         return one_line(_system(error))
     if hasattr(error, "errors") and hasattr(error, "error_count"):  # pydantic's
         return one_line(f"{error.title}: " + "; ".join(map(_setting, error.errors())))  # type: ignore[attr-defined]
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in COMPANION:
+        return one_line(f"{str(error).removesuffix(INSTALL)}{INSTALL}")
     return one_line(str(error) or type(error).__name__)
 
 

@@ -77,7 +77,7 @@ def examine(build: Path) -> list[Finding]:
         notebooks,
         memory,
         lambda: disk("build folder", build, "runs, figures, notebooks", SMOKE_DISK, LAPTOP_DISK),
-        lambda: disk("cache", cache_folder(), "models of the simulator", CACHE_DISK, CACHE_DISK),
+        cache,
         ycb_textures,
         lambda: program("git", "which commit made a result", "install git; without it results name no commit"),
         lambda: program("make", "shorter commands", "not needed: `dgrasp` does the same"),
@@ -123,6 +123,8 @@ def torch_build(torch: dict[str, Any]) -> Finding:
 def precision(torch: dict[str, Any]) -> Finding:
     """Whether bfloat16 has instructions of its own here."""
     purpose = "nerf.precision: bf16 or auto; float32 is the default"
+    if "error" in torch:
+        return Finding("bfloat16", "limited", "not known without torch", purpose)
     where = [n for n, has in (("processor", torch.get("bf16")), ("GPU", torch.get("gpu_bf16"))) if has]
     if where:
         return Finding("bfloat16", "ok", f"native on the {' and the '.join(where)}", purpose)
@@ -147,7 +149,7 @@ def physics(bullet: dict[str, Any]) -> Finding:
     purpose = "the simulated cell"
     versions = {name: v for name in ("pybullet", "pybullet-arm64") if (v := _version(name))}
     if "error" in bullet or not versions:
-        advice = "`make env`, or pip install pybullet (Python 3.11) or pybullet-arm64 (any system, other Pythons)"
+        advice = "`make env`, or pip install -e '.[companion]', which takes the one that has a wheel here"
         return Finding("PyBullet", "missing", bullet.get("error", "not installed"), purpose, advice, core=True)
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     status: Literal["ok", "limited"] = "ok" if len(versions) == 1 else "limited"
@@ -160,7 +162,7 @@ def notebooks() -> Finding:
     missing = [name for name in NOTEBOOK_PACKAGES if _version(name) is None]
     purpose = "reproduce, figures, notebook; JupyterLab"
     if missing:
-        advice = "`make env`, or pip install -e '.[notebooks]'"
+        advice = "`make env`, or pip install -e '.[companion,notebooks]'"
         return Finding("Jupyter", "missing", f"no {', '.join(missing)}", purpose, advice, core=True)
     return Finding("Jupyter", "ok", f"JupyterLab {_version('jupyterlab')}", purpose, core=True)
 
@@ -194,6 +196,15 @@ def disk(name: str, folder: Path, purpose: str, least: float, more: float) -> Fi
     return Finding(name, "limited" if advice else "ok", found, purpose, advice, core=True)
 
 
+def cache() -> Finding:
+    """Where derived models are kept."""
+    purpose = "models of the simulator"
+    try:
+        return disk("cache", cache_folder(), purpose, CACHE_DISK, CACHE_DISK)
+    except OSError as error:  # there is no home folder
+        return Finding("cache", "missing", str(error), purpose, "set DGRASP_CACHE to a folder of yours", core=True)
+
+
 def _nearest(folder: Path) -> tuple[Path, str]:
     """The folder, or what there is above it, and what keeps it from being written; empty if nothing."""
     above = folder.resolve()
@@ -208,9 +219,11 @@ def _nearest(folder: Path) -> tuple[Path, str]:
 
 def ycb_textures() -> Finding:
     """Textured models of the novel task's objects."""
-    from dgrasp.sim.objects.ycb import ENVIRONMENT, NOVEL, textured_obj
-
     purpose = "novel objects as published; in flat colours they are another task"
+    try:
+        from dgrasp.sim.objects.ycb import ENVIRONMENT, NOVEL, textured_obj
+    except ImportError:
+        return Finding("YCB textures", "limited", "not known before the environment is made", purpose)
     folder, advice = os.environ.get(ENVIRONMENT), f"dgrasp ycb FOLDER, then set {ENVIRONMENT}"
     if not folder:
         return Finding("YCB textures", "limited", f"{ENVIRONMENT} is not set: flat colours", purpose, advice)

@@ -31,6 +31,6 @@ def run(options: argparse.Namespace) -> None:
     chain = Chain(options.profile, build.resolve(), options.seed)
     due = bring_up_to_date(chain, options.only, options.force, options.dry_run)
     if not options.dry_run:
-        print(f"{build} is up to date: notebooks/, figures/")
+        print(f"{build} is up to date: {', '.join(options.only) or 'notebooks/, figures/'}")
     elif due:
         print(f"{build}: {due} to be run, and those after them whose inputs then change")

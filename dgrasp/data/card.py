@@ -29,7 +29,7 @@ def write_card(run: Run) -> dict[str, Any]:
 
 
 def _card(run: Run, summary: dict[str, Any], attempts: pd.DataFrame) -> str:
-    config = run.config.model_dump(mode="json")
+    config = run.recipe.model_dump(mode="json")
     data, oracle = config["data"], config["data"]["oracle"]
     objects, poses = objects_table(run.path), poses_table(run.path)
     lifted = attempts[attempts["outcome"] == "success"]

@@ -23,12 +23,16 @@ from dgrasp.data import layout
 from dgrasp.data.backends import backend, check_backend
 from dgrasp.data.card import write_card
 from dgrasp.data.config import STAGE, DataConfig, DemonstrationsRecipe
-from dgrasp.files import sha256
-from dgrasp.runs import Run, open_run
+from dgrasp.files import known_sha256
+from dgrasp.processes import bound
+from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.oracle import oracle
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.tasks.paper import own_module, task
+
+# The manifest holds the digests of the scenes, of which the sound ones are kept.
+OUTPUTS = Outputs(units=("manifest.json", "scenes/*"), listed=("scenes/*",))
 
 
 def generate_demonstrations(
@@ -49,23 +53,33 @@ def generate_demonstrations(
     check_backend(data_config.backend, scheduler)
     root = Path(root).resolve()  # workers may stand in other folders
     recipe = DemonstrationsRecipe(data=data_config, cell=cell_config)
-    run = open_run(root, STAGE, recipe, seed=seed, code=(__name__, *own_module(data_config.task)))
+    code = (__name__, *own_module(data_config.task))
+    run = open_run(root, STAGE, recipe, seed=seed, code=code, outputs=OUTPUTS)
     wanted = [("train", i) for i in range(data_config.train_scenes)]
     wanted += [("validation", i) for i in range(data_config.validation_scenes)]
-    files = _intact(run.path, wanted)
-    missing = [key for key in wanted if layout.scene_path(run.path, *key).name not in files]
-    if run.complete and not missing:
+    if run.complete and len(_intact(run.path, wanted)) == len(wanted):
         return run
-    for stale in run.path.rglob(".*.tmp"):  # half-written files of a process that was killed
-        stale.unlink(missing_ok=True)
-    jobs = (delayed(make_scene)(recipe, run.path, split, index, seed) for split, index in missing)
-    name = data_config.backend
-    with backend(name, root, workers, scheduler), parallel_config(backend=name):
-        results = Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
+    with run.writing(), backend(data_config.backend, root, workers, scheduler):
+        files = _intact(run.path, wanted)
+        missing = [key for key in wanted if layout.scene_path(run.path, *key).name not in files]
+        if missing or not run.complete:
+            _make(run, missing, files, workers)
+            run.finish(**write_card(run))
+    return run
+
+
+def _make(run: Run, missing: list[tuple[str, int]], files: dict[str, dict[str, Any]], workers: int) -> None:
+    """Make the missing scenes, and enter them into the manifest beside `files`."""
+    recipe = run.recipe
+    assert isinstance(recipe, DemonstrationsRecipe)
+    kind = recipe.data.backend
+    jobs = (delayed(make_scene)(recipe, run.path, split, index, run.seed) for split, index in missing)
+    with parallel_config(backend=kind):
+        ending = bound() if kind == "loky" else {}  # others have processes of their own
+        results = Parallel(n_jobs=workers, return_as="generator_unordered", **ending)(jobs)
         for name, entry in tqdm(results, total=len(missing), desc="demonstrations", unit="scene", mininterval=5):
             files[name] = entry
-            layout.write_manifest(run.path, files, data_config.policy_views)
-    return run.finish(**write_card(run))
+            layout.write_manifest(run.path, files, recipe.data.policy_views)
 
 
 def _intact(folder: Path, wanted: list[tuple[str, int]]) -> dict[str, dict[str, Any]]:
@@ -74,7 +88,8 @@ def _intact(folder: Path, wanted: list[tuple[str, int]]) -> dict[str, dict[str, 
         return {}
     files = layout.read_manifest(folder)["files"]
     paths = {layout.scene_path(folder, *key).name: layout.scene_path(folder, *key) for key in wanted}
-    return {n: e for n, e in files.items() if n in paths and paths[n].is_file() and sha256(paths[n]) == e["sha256"]}
+    there = {name: entry for name, entry in files.items() if name in paths and paths[name].is_file()}
+    return {name: entry for name, entry in there.items() if known_sha256(paths[name]) == entry["sha256"]}
 
 
 _cells = threading.local()

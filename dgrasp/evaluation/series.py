@@ -6,6 +6,7 @@ parallel processes; Table 2 and a laboratory's trials write the log of `dgrasp.r
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -20,7 +21,8 @@ from dgrasp import streams
 from dgrasp.cell.interface import RobotCell
 from dgrasp.evaluation.attempt import Attempt, Planner, attempt
 from dgrasp.evaluation.rows import Row, row
-from dgrasp.files import read_json, write_json, write_text
+from dgrasp.files import DamagedFileError, read_sealed, write_sealed, write_text
+from dgrasp.processes import bound
 from dgrasp.runs import Run
 
 Call = tuple[Callable[..., Iterable[Row]], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
@@ -74,18 +76,17 @@ def rows_of_units(
     """The rows of all units, in the units' order, made in parallel processes; as plain values.
 
     units: by name, the call (`joblib.delayed`) that makes a unit's rows. folder: where each unit's rows are kept, as
-    JSON; units that are there are not made again.
+    JSON; units that are there, and are what was written, are not made again.
     """
     places = {name: None if folder is None else folder / f"{name}.json" for name in units}
-    there = {name: path for name, path in places.items() if path is not None and path.is_file()}
-    todo = [joblib.delayed(_make)(name, units[name], places[name]) for name in units if name not in there]
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    made: dict[str, list[Line]] = {}
-    with tqdm(total=len(units), initial=len(there), desc=desc, unit=unit, mininterval=5) as progress:
+    made = {name: lines for name, path in places.items() if (lines := _kept(name, path)) is not None}
+    todo = [joblib.delayed(_make)(name, units[name], places[name]) for name in units if name not in made]
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", **bound())
+    with tqdm(total=len(units), initial=len(made), desc=desc, unit=unit, mininterval=5) as progress:
         for name, lines in parallel(todo):
             made[name] = lines
             progress.update()
-    return [line for name in units for line in (read_json(there[name]) if name in there else made[name])]
+    return [line for name in units for line in made[name]]
 
 
 def finish_series(
@@ -103,14 +104,33 @@ def finish_series(
 
     Interrupted runs go on where they stopped, and what is recorded does not depend on the number of workers.
     """
-    lines = rows_of_units(units, workers, desc=desc, unit=unit, folder=run.path / folder)
-    write_text(run.path / table, pd.DataFrame(lines, columns=list(columns)).to_csv(index=False, lineterminator="\n"))
-    return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))
+    with run.writing():
+        if run.complete:
+            return run
+        lines = rows_of_units(units, workers, desc=desc, unit=unit, folder=run.path / folder)
+        frame = pd.DataFrame(lines, columns=list(columns))
+        write_text(run.path / table, frame.to_csv(index=False, lineterminator="\n"))
+        return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))
 
 
 def _make(name: str, call: Call, path: Path | None) -> tuple[str, list[Line]]:
     make, arguments, options = call
     lines = [asdict(one) for one in make(*arguments, **options)]
     if path is not None:
-        write_json(path, lines)
+        write_sealed(path, {"unit": name, "rows": lines})
     return name, lines
+
+
+def _kept(name: str, path: Path | None) -> list[Line] | None:
+    """The rows of a unit that was made before; None where there are none, or not as they were written."""
+    if path is None or not path.is_file():
+        return None
+    try:
+        kept = read_sealed(path)
+        if kept["unit"] != name:
+            raise DamagedFileError(f"{path}: holds unit {kept['unit']!r}")
+    except DamagedFileError as error:
+        print(f"{str(error).partition(';')[0]}; it is made again", file=sys.stderr, flush=True)
+        return None
+    rows: list[Line] = kept["rows"]
+    return rows

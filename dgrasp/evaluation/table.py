@@ -17,7 +17,7 @@ from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.rows import POSE, Row, read_rows
 from dgrasp.evaluation.series import finish_series
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
-from dgrasp.runs import Run, open_run
+from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 
 COLUMNS = (
@@ -51,7 +51,8 @@ def evaluate(
     evaluations go on where they stopped; the records do not depend on the number of workers.
     """
     code = (__name__, *(module for task in recipe.evaluation.tasks for module in own_module(task)))
-    run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=code)
+    outputs = Outputs(units=("episodes/*",))
+    run = open_run(root, "evaluation", recipe, inputs=inputs, seed=seed, code=code, outputs=outputs)
     if run.complete:
         return run
     units = {

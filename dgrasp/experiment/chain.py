@@ -25,6 +25,7 @@ from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf, pretrain
 from dgrasp.policy.policies import GraspPolicy, policy_spec
+from dgrasp.processes import bound
 from dgrasp.runs import Run
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.slopes.config import OptimizerConfig
@@ -33,7 +34,7 @@ from dgrasp.twin.trials import TwinTrialsRecipe, twin_trials
 from dgrasp.value.config import ValueConfig
 from dgrasp.value.function import GraspValue
 from dgrasp.value.models import ValueRecipe
-from dgrasp.value.training import load_value, train_value, value_run
+from dgrasp.value.training import load_value, train_values, value_run
 
 
 @dataclass(frozen=True)
@@ -116,30 +117,31 @@ class Experiment:
 
     def value(self, model: str) -> Run:
         """Psi of one model: base, dgrasp_quat, dgrasp_6d or base_control."""
-        runtime = self.profile.runtime
-        return self._value(
-            model,
-            lambda root: train_value(
-                *self._value_inputs(),
-                root,
-                model=model,
-                seed=self.seed,
-                device=runtime.device,
-                devices=runtime.devices,
-                threads=runtime.devices,  # models train side by side, one thread each
-            ),
-        )
+        return self._value(model, lambda root: self._train(root, [model])[model])
 
     def values(self) -> dict[str, Run]:
-        """All models that the profile's policies need, trained side by side, or each on all of several devices.
+        """All models that the profile's policies need, trained in one pass.
 
         Models that are the same, as is the control where it has Base's number of poses, share one run.
         """
         models = dict.fromkeys(policy_spec(p).model for p in self.profile.evaluation.policies)
         runs = {model: self._value_so_far(model) for model in models}
         missing = {run.path: model for model, run in runs.items() if not run.complete}
-        self._side_by_side(self.value, list(missing.values()), at_once=1 if self.profile.runtime.devices > 1 else None)
+        if missing:
+            self._train(self.workspace, list(missing.values()))
         return runs
+
+    def _train(self, root: Path, models: list[str]) -> dict[str, Run]:
+        runtime = self.profile.runtime
+        return train_values(
+            *self._value_inputs(),
+            root,
+            models=models,
+            seed=self.seed,
+            device=runtime.device,
+            devices=runtime.devices,
+            threads=runtime.threads,
+        )
 
     def _value_so_far(self, model: str) -> Run:
         return self._value(model, lambda root: value_run(*self._value_inputs(), root, model=model, seed=self.seed))
@@ -154,7 +156,7 @@ class Experiment:
     def _side_by_side(self, stage: Callable[[str], Run], names: list[str], at_once: int | None = None) -> None:
         if names:
             workers = at_once or self.profile.runtime.workers
-            joblib.Parallel(n_jobs=workers)(joblib.delayed(stage)(name) for name in names)
+            joblib.Parallel(n_jobs=workers, **bound())(joblib.delayed(stage)(name) for name in names)
 
     def load_nerf(self) -> MVNeRF:
         """The frozen Phi."""

@@ -1,6 +1,7 @@
 """Publishing: what one whole experiment computed, kept beside its figures, and read again whatever the code became.
 
     figures/runs/<experiment>/seed-<n>/
+        SHA256SUMS                   digests of all other files, which are compared when they are read
         profile.json                 the profile and seed of the experiment
         model_card.md                what the models are, from what, how good, and for what
         demonstrations-<fingerprint>/  data card, and the manifest with every scene's checksum
@@ -28,12 +29,13 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.model_card import model_card
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
-from dgrasp.files import write_text
+from dgrasp.files import atomic_path, write_sums, write_text
+from dgrasp.locks import sole_writer
 from dgrasp.runs import Run, only_complete
 
-KEPT = ("run.json", "done.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors", "readout.safetensors",
-        "manifest.json", "data_card.md", "trials.csv", "attempts.csv", "study.journal", "logs/*.jsonl",
-        "images/*.png")  # fmt: skip
+KEPT = ("run.json", "done.json", "volatile.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors",
+        "readout.safetensors", "manifest.json", "data_card.md", "trials.csv", "attempts.csv", "study.journal",
+        "logs/*.jsonl", "images/*.png")  # fmt: skip
 LARGEST_MIB = 25.0  # our choice: what a clone may cost
 
 
@@ -68,26 +70,41 @@ def publish(experiment: Experiment, folder: Path = PUBLISHED) -> Path:
     target = published_folder(name, experiment.seed, folder)
     with _replacing(target) as new:
         for path, place in files.items():
-            (new / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, new / place)
+            with atomic_path(new / place) as temporary:
+                shutil.copyfile(path, temporary)
         write_text(new / "model_card.md", card)
         stated = {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
         write_text(new / "profile.json", json.dumps(stated, indent=2) + "\n")  # tasks and policies keep their order
+        write_sums(new)
     return target
 
 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `folder` when it is whole."""
+    """A new folder that takes the place of `folder` when it is whole; whenever this is killed, one of them is there.
+
+    After a kill between the two renamings it is the old one under its other name, which the next call puts back first.
+    """
     new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with sole_writer(folder.parent):
+        _settle(folder, new, old)
+        new.mkdir()
+        try:
+            yield new
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        finally:
+            _settle(folder, new, old)
+
+
+def _settle(folder: Path, new: Path, old: Path) -> None:
+    """What is left is put back or removed."""
+    if old.exists() and not folder.exists():
+        old.rename(folder)
     for left in (new, old):
-        shutil.rmtree(left, ignore_errors=True)  # of a process that was killed
-    new.mkdir(parents=True)
-    yield new
-    if folder.exists():
-        folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _kept(run: Run) -> list[Path]:

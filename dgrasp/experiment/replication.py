@@ -25,7 +25,9 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import PUBLISHED, published_folder
 from dgrasp.files import read_json, write_json
 from dgrasp.policy.policies import policy_spec
-from dgrasp.runs import Run, provenance
+from dgrasp.processes import bound
+from dgrasp.provenance import provenance
+from dgrasp.runs import Run
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.value.training import train_value
 
@@ -54,9 +56,9 @@ def agreement(experiment: Experiment, new: Run) -> pd.DataFrame:
     agrees: the two Wilson intervals overlap. p: Fisher's exact test that both come from one rate (attempts within a
     scene depend on each other, so that it is a guide); p_holm: the same, corrected for the number of rows.
     """
-    assert isinstance(new.config, EvaluationRecipe)
+    assert isinstance(new.recipe, EvaluationRecipe)
     known = success_rates(read_trials(experiment.evaluation()), experiment.profile.evaluation)
-    again = success_rates(read_trials(new), new.config.evaluation)
+    again = success_rates(read_trials(new), new.recipe.evaluation)
     rows = known.merge(again, on=["policy", "task"], suffixes=("", "_fresh"))
     rows["p"] = [
         fisher_exact([[r.successes, r.n - r.successes], [r.successes_fresh, r.n_fresh - r.successes_fresh]]).pvalue
@@ -91,13 +93,14 @@ def train_seeds(experiment: Experiment, seeds: Sequence[int], repetitions: int =
         experiment.training_scenes()  # once, before processes that need them stand side by side
     models = [(seed, policy_spec(name).model) for seed in seeds for name in CONTRAST]
     workers = experiment.profile.runtime.workers
-    joblib.Parallel(n_jobs=workers)(joblib.delayed(_value)(experiment, model, seed) for seed, model in models)
+    jobs = (joblib.delayed(_value)(experiment, model, seed) for seed, model in models)
+    joblib.Parallel(n_jobs=workers, **bound())(jobs)
     rows = []
     for seed in seeds:
         run = _contrast(experiment, seed, repetitions)
-        assert isinstance(run.config, EvaluationRecipe)
+        assert isinstance(run.recipe, EvaluationRecipe)
         trials = read_trials(run)
-        rates = success_rates(trials, run.config.evaluation).set_index(["policy", "task"])["rate"]
+        rates = success_rates(trials, run.recipe.evaluation).set_index(["policy", "task"])["rate"]
         for task in experiment.profile.evaluation.tasks:
             both = {name: float(rates[name, task]) for name in CONTRAST}
             rows.append({"seed": seed, "task": task, **both, **paired_comparison(trials, *CONTRAST, task)})

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from dgrasp.config import Config
 from dgrasp.data.config import DataConfig
 from dgrasp.experiment.profiles import Profile, load_profile
-from dgrasp.files import read_json
+from dgrasp.files import SUMS, DamagedFileError, known_sha256, read_json, read_sums
 from dgrasp.renamed import as_called_now
 from dgrasp.runs import Run, read_run
 
@@ -82,7 +82,9 @@ class Record:
         known = published()
         if name not in known:
             listed = ", ".join(known) or "none; `publish` puts a finished build there"
-            raise RecordError(f"{PUBLISHED}: no published experiment {name!r}; published: {listed}")
+            left = ", ".join(str(path) for path in PUBLISHED.glob("*/.seed-*.old"))
+            hint = f" (publishing was interrupted: publish again, or rename {left} to seed-<n>)" if left else ""
+            raise RecordError(f"{PUBLISHED}: no published experiment {name!r}; published: {listed}{hint}")
         if seed not in known[name]:
             seeds = ", ".join(map(str, known[name]))
             raise RecordError(f"seed: {seed} asked; experiment {name!r} is published with seed {seeds}")
@@ -99,7 +101,8 @@ class Record:
         return int(self._stated["seed"])
 
     def run(self, stage: str, recipe: type[Config], make: Callable[[Path], Run]) -> Run:
-        return read_run(self._place(stage), recipe)
+        place = self._place(stage)
+        return read_run(place, recipe, self._sums_in(place.name))
 
     def example_data(self, data: DataConfig) -> DataConfig:
         """Few of the training scenes, and all validation scenes."""
@@ -109,8 +112,20 @@ class Record:
     def _stated(self) -> dict[str, Any]:
         if not (self.folder / "profile.json").is_file():
             raise RecordError(f"{self.folder}: no published experiment there (profile.json is missing)")
+        if self._sums is not None and self._sums.get("profile.json") != known_sha256(self.folder / "profile.json"):
+            raise DamagedFileError(f"{self.folder / 'profile.json'}: is not the published file; restore it")
         stated: dict[str, Any] = as_called_now(read_json(self.folder / "profile.json"))
         return stated
+
+    @cached_property
+    def _sums(self) -> Mapping[str, str] | None:
+        """Digests of all files; None for experiments published before there were any."""
+        return read_sums(self.folder) if (self.folder / SUMS).is_file() else None
+
+    def _sums_in(self, run: str) -> Mapping[str, str] | None:
+        if self._sums is None:
+            return None
+        return {name.removeprefix(f"{run}/"): d for name, d in self._sums.items() if name.startswith(f"{run}/")}
 
     @cached_property
     def _places(self) -> Mapping[str, Path]:

@@ -72,7 +72,7 @@ class RadianceField(nn.Module):
         x = (x + F.linear(direction, on_direction, self.first.bias)).to(dtype or x.dtype)
         return trunk(x.flatten(2, 3), self.per_view, self.shared, last).unflatten(1, p.shape[2:4])
 
-    def directions_in(self, T: Pose, directions: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 3"]:
+    def directions_in(self, T: Pose, directions: Float[Tensor, "*#batch n 3"]) -> Float[Tensor, "*#batch n 3"]:
         """View directions in another frame, by the rule of `config.directions`."""
         move = rotate_directions if self.config.directions == "rotated" else transform_points
         return move(T, directions)

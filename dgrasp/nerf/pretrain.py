@@ -78,13 +78,15 @@ def pretrain(
     check_shares("nerf.training.scenes_per_step", config.training.scenes_per_step, devices)
     precision = settled_precision(config.precision, device)
     bf16 = precision == "bf16"
-    run_on(_work, run, demonstrations, precision, device=device, devices=devices, bf16=bf16, threads=threads)
+    with run.writing():
+        if not run.complete:
+            run_on(_work, run, demonstrations, precision, device=device, devices=devices, bf16=bf16, threads=threads)
     return run
 
 
 def _work(worker: Worker, run: Run, demonstrations: Run, precision: str) -> None:
     """All of one process's work on the run."""
-    config = run.config
+    config = run.recipe
     assert isinstance(config, NerfConfig)
     phi = build_nerf(config, run.seed).to(worker.device).with_precision(precision)
     keep = config.training.scenes_in_memory
@@ -179,8 +181,9 @@ def load_nerf(run: Run, device: str = "cpu") -> MVNeRF:
     that are not this model's.
     """
     check_device(device)
-    if not isinstance(run.config, NerfConfig):
+    if not isinstance(run.recipe, NerfConfig):
         raise RunError(f"{run.path}: expected a run of stage 'nerf', got one of stage {run.stage!r}")
-    phi = MVNeRF(run.config)
+    run.check()
+    phi = MVNeRF(run.recipe)
     load_weights(phi, run.load("weights", device), run.path / "weights.safetensors")
-    return phi.to(device).requires_grad_(False).with_precision(run.config.precision_in_use)
+    return phi.to(device).requires_grad_(False).with_precision(run.recipe.precision_in_use)

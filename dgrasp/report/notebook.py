@@ -12,9 +12,9 @@ from IPython.display import Code, Markdown, display
 from dgrasp.experiment import store
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import Profile
+from dgrasp.provenance import provenance
 from dgrasp.report.outputs import use_style
 from dgrasp.report.registry import OUTPUTS
-from dgrasp.runs import provenance
 
 
 def load_settings(profile: str) -> Profile:

@@ -15,8 +15,9 @@ from matplotlib.patheffects import withStroke
 
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.files import atomic_path, write_json, write_text
+from dgrasp.provenance import provenance
 from dgrasp.report.registry import output
-from dgrasp.runs import Run, provenance
+from dgrasp.runs import Run
 from dgrasp.sim.objects.ycb import ycb_models
 
 PUBLISHED = "figures"  # the committed folder; only full-size runs may write there
@@ -99,7 +100,7 @@ def _sidecar(
         "seed": seed,
         "ycb_models": ycb_appearance or ycb_models(),
         "runs": {
-            name: {"fingerprint": run.fingerprint, "config": run.config.digest(), "seconds": round(run.seconds, 1)}
+            name: {"fingerprint": run.fingerprint, "config": run.recipe.digest(), "seconds": round(run.seconds, 1)}
             for name, run in runs.items()
         },
         "made_by": provenance(),

@@ -29,9 +29,9 @@ from dgrasp.evaluation.attempt import Attempt, Planner
 from dgrasp.evaluation.series import Setup, run_series
 from dgrasp.files import atomic_path
 from dgrasp.policy.policies import GraspPolicy
+from dgrasp.provenance import provenance
 from dgrasp.robot.log import Line, LogWriter, TrialLog, now, read_log
 from dgrasp.robot.safety import BOX_ROUNDING, SafetyLimits
-from dgrasp.runs import provenance
 from dgrasp.slopes.config import OptimizerConfig
 
 PAPER_OBJECTS = (  # Sec. 4.1 and 5.2

@@ -22,7 +22,6 @@ _HOMES = {
     "blocked_grasps": "dgrasp.sim.oracle",
     "distance_to_grasps": "dgrasp.sim.oracle",
     "evaluation_viewpoints": "dgrasp.cell.viewpoints",
-    "oracle": "dgrasp.sim.oracle",
     "oracle_grasps": "dgrasp.sim.oracle",
     "physics_rest": "dgrasp.sim.settling",
     "sample_viewpoints": "dgrasp.cell.viewpoints",

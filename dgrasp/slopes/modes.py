@@ -12,14 +12,14 @@ from typing import Any
 from weakref import WeakSet
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 AUTOCAST_DEVICES = ("cpu", "cuda", "mps", "xpu")
 # Nodes of torch's graph that only raise: an operation without a derivative, @once_differentiable, torch.compile's.
 DEAD_ENDS = ("NotImplemented", "Error", "DelayedError", "CompiledFunctionBackwardBackward")
 LEAK = 1e-6  # of a slope's largest entry; scores that depend on their own poses alone leak exactly nothing
 
-_stands_alone: WeakSet[Any] = WeakSet()  # code of values that have been looked at, so that it is done once
+_stands_alone: WeakSet[Any] = WeakSet()  # owners of values that have been looked at, so that it is done once
 
 
 @contextmanager
@@ -66,8 +66,8 @@ def call_value(value: Callable[[Tensor], Any], poses: Tensor) -> Any:
 
 def check_alone(value: Callable[[Tensor], Any], scores: Tensor, poses: Tensor) -> None:
     """Raise ValueError if the first pose's score also depends on another pose: looked at once for each `value`."""
-    code = getattr(value, "__code__", value)
-    if len(scores) < 2 or code in _stands_alone:
+    owner = _owner(value)
+    if len(scores) < 2 or owner in _stands_alone:
         return
     (slope,) = torch.autograd.grad(scores[0], poses, retain_graph=True, allow_unused=True)
     if slope is not None:
@@ -77,7 +77,15 @@ def check_alone(value: Callable[[Tensor], Any], scores: Tensor, poses: Tensor) -
                 f"value: the score of pose 0 also depends on pose {1 + int(others.nonzero()[0])}, but a slope is that "
                 "of one pose alone; do without means, attention or normalization across poses (BatchNorm in eval mode)"
             )
-    _stands_alone.add(code)
+    _stands_alone.add(owner)
+
+
+def _owner(value: Any) -> Any:
+    """The network that `value` is, belongs to or closes over; else its code, or its class."""
+    value = getattr(value, "func", value)  # of functools.partial
+    cells = (cell.cell_contents for cell in getattr(value, "__closure__", None) or ())
+    held = (value, getattr(value, "__self__", None), *cells)
+    return next((x for x in held if isinstance(x, nn.Module)), getattr(value, "__code__", type(value)))
 
 
 def advise_on_second_derivatives(slope: Tensor) -> None:

@@ -23,11 +23,10 @@ from dgrasp.config import Config
 from dgrasp.evaluation.attempt import Planner
 from dgrasp.evaluation.rows import POSE, Row, on_table, read_rows
 from dgrasp.evaluation.series import Setup, finish_series, rows
-from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.workers import PolicySource, worker_policy
 from dgrasp.policy.policies import policy_spec
 from dgrasp.robot.trials import for_real_robot
-from dgrasp.runs import Run, open_run
+from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.objects.everyday import EVERYDAY, everyday
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import MAX_SHIFT, MAX_TURN, TwinConfig
@@ -125,7 +124,8 @@ def sweep(
     `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
     behind them. Resumes policy by error.
     """
-    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,))
+    outputs = Outputs(units=("errors/*",))
+    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,), outputs=outputs)
     if run.complete:
         return run
     units = {p.name: joblib.delayed(_attempts)(recipe, sources[p.policy], p, seed) for p in _points(recipe.sweep)}
@@ -138,19 +138,6 @@ def read_sweep(run: Run) -> pd.DataFrame:
     """The records of a complete sweep, one row per attempt; raises RunError if it is not complete."""
     run.summary  # noqa: B018 (raises if the run is not complete)
     return read_rows(run.path / "attempts.csv")
-
-
-def sweep_rates(attempts: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
-    """Rows (policy, kind, error, successes, n, rate, low, high) with Wilson intervals.
-
-    The point without any error belongs to both curves.
-    """
-    zero = attempts[(attempts["kind"] == TRANSLATION) & (attempts["error"] == 0)]
-    rows = pd.concat([attempts, zero.assign(kind=ROTATION)]).groupby(["policy", "kind", "error"], sort=False)["success"]
-    table = rows.agg(successes="sum", n="count").reset_index().astype({"successes": int})
-    return with_rates(table, confidence).sort_values(
-        ["kind", "policy", "error"], ascending=[False, True, True], ignore_index=True
-    )
 
 
 def presentations(

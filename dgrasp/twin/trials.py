@@ -12,9 +12,10 @@ from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
 from dgrasp.evaluation.workers import PolicySource, worker_policy
+from dgrasp.processes import bound
 from dgrasp.robot.log import TrialLog, read_log
 from dgrasp.robot.trials import PAPER_OBJECTS, CellJudges, TrialProtocol, for_real_robot, run_trials
-from dgrasp.runs import Run, open_run
+from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.objects.everyday import everyday
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import TwinConfig
@@ -63,7 +64,8 @@ def twin_trials(
 
     All policies meet the same presentations with the same starting poses.
     """
-    run = open_run(root, "twin-trials", recipe, inputs=inputs, seed=seed, code=(__name__,))
+    outputs = Outputs(volatile=("logs/*",))
+    run = open_run(root, "twin-trials", recipe, inputs=inputs, seed=seed, code=(__name__,), outputs=outputs)
     if run.complete:
         return run
     fingerprints = {name: r.fingerprint for name, r in inputs.items()}
@@ -72,17 +74,20 @@ def twin_trials(
         joblib.delayed(_series)(recipe, s, fingerprints, seed, _path(run, name), images[name])
         for name, s in sources.items()
     )
-    joblib.Parallel(n_jobs=workers)(jobs)
-    logs = [read_log(_path(run, name)) for name in sources]
-    _keep_first_presentations(run, logs)
-    trials, successes = sum(len(log.judged) for log in logs), sum(int(log.judged["success"].sum()) for log in logs)
-    return run.finish(trials=trials, successes=successes)
+    with run.writing():
+        if run.complete:
+            return run
+        joblib.Parallel(n_jobs=workers, **bound())(jobs)
+        logs = [read_log(_path(run, name)) for name in sources]
+        _keep_first_presentations(run, logs)
+        trials, successes = sum(len(log.judged) for log in logs), sum(int(log.judged["success"].sum()) for log in logs)
+        return run.finish(trials=trials, successes=successes)
 
 
 def read_twin_trials(run: Run) -> dict[str, TrialLog]:
     """The logs of a complete run by policy, checked; raises RunError if it is not complete."""
-    run.summary  # noqa: B018 (raises if the run is not complete)
-    return {path.stem: read_log(path) for path in sorted((run.path / "logs").glob("*.jsonl"))}
+    run.check()
+    return {path.stem: read_log(path) for path in run.files("logs/*.jsonl")}
 
 
 def _path(run: Run, policy: str) -> Path:

@@ -73,7 +73,7 @@ class Step:
         return self._aux[key]
 
     @cached_property
-    def _trajectories(self) -> list[Float[Tensor, "steps 4 4"]]:
+    def _trajectories(self) -> list[Float[Tensor, "_steps 4 4"]]:
         return [f(self.observations.trajectory(i)) for f, i in zip(self.turns, self.chosen, strict=True)]
 
 

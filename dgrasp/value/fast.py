@@ -200,7 +200,7 @@ class _Buffers:
     """
 
     of_views: Float[Tensor, "2 blocks views_rows hidden"]
-    of_shared: Float[Tensor, "2 blocks rows hidden"]
+    of_shared: Float[Tensor, "2 shared rows hidden"]
     mixed: Float[Tensor, "rows parts"]  # the readout's layers on the activations, side by side
 
     def rows(self, n: int, views: int) -> _Buffers:

@@ -73,7 +73,7 @@ class QueryPoints:
 
     def lines_in_world(
         self, T_world_tcp: Pose
-    ) -> tuple[Float[Tensor, "*batch lines per_line 3"], Float[Tensor, "*batch lines 3"]]:
+    ) -> tuple[Float[Tensor, "*#batch lines per_line 3"], Float[Tensor, "*#batch lines 3"]]:
         """Points (metres) and the direction of each line in the world frame; differentiable in the poses."""
         points = transform_points(T_world_tcp, self.points.flatten(0, 1).to(T_world_tcp))
         directions = rotate_directions(T_world_tcp, self.directions.to(T_world_tcp))
@@ -81,7 +81,7 @@ class QueryPoints:
 
     def in_world(
         self, T_world_tcp: Pose
-    ) -> tuple[Float[Tensor, "*batch queries 3"], Float[Tensor, "*batch queries 3"]]:
+    ) -> tuple[Float[Tensor, "*#batch queries 3"], Float[Tensor, "*#batch queries 3"]]:
         """The same, one point and one direction per query, in Psi's order."""
         points, directions = self.lines_in_world(T_world_tcp)
         return points.flatten(-3, -2), directions[..., None, :].expand_as(points).flatten(-3, -2)

@@ -32,13 +32,13 @@ def half_turned(T_world_tcp: Pose) -> Pose:
 
 
 def grasp_among_negatives(
-    T_world_grasp: Float[Tensor, "*batch 4 4"],
+    T_world_grasp: Float[Tensor, "*#batch 4 4"],
     n: int,
     config: NegativeConfig,
     bounds: Bounds,
     generator: Generator,
-    blocked: Sequence[Float[Tensor, "k 4 4"]] | None = None,
-) -> Float[Tensor, "*batch n 4 4"]:
+    blocked: Sequence[Float[Tensor, "_k 4 4"]] | None = None,
+) -> Float[Tensor, "*#batch n 4 4"]:
     """The `n` poses of L_main for each grasp: the grasp first, then n - 1 wrong poses (near, turned, blocked, uniform).
 
     blocked: for each grasp (batches flattened) those of its scene that a neighbour blocks, needed where
@@ -74,7 +74,7 @@ def grasp_among_negatives(
     return poses.reshape(*batch, n, 4, 4)
 
 
-def equivalent(T_1: Pose, T_2: Pose, translation: float, rotation: float) -> Bool[Tensor, "*batch"]:
+def equivalent(T_1: Pose, T_2: Pose, translation: float, rotation: float) -> Bool[Tensor, "*#batch"]:
     """Which poses are one grasp for all purposes: closer than both bounds, the gripper's half turn allowed for."""
     distance = (T_1[..., :3, 3] - T_2[..., :3, 3]).norm(dim=-1)
     R_1, R_2 = torch.broadcast_tensors(T_1[..., :3, :3], T_2[..., :3, :3])
@@ -133,7 +133,7 @@ def around_trajectory(
 
 
 def around_trajectories(
-    trajectories: Sequence[Float[Tensor, "steps 4 4"]], config: SlopeConfig, generator: Generator
+    trajectories: Sequence[Float[Tensor, "_steps 4 4"]], config: SlopeConfig, generator: Generator
 ) -> tuple[Float[Tensor, "b n 4 4"], Float[Tensor, "b n 4 4"]]:
     """For each trajectory the `config.n_poses` augmented poses p_r of L_aux, and their targets p_t' (Sec. 3.2).
 

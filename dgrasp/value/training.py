@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -88,11 +89,16 @@ def train_values(
     held = DemonstrationSet(demos_run, split="train").policy_views
     if config.policy_views > held:
         raise ValueError(f"policy_views: {config.policy_views} asked, the demonstrations hold {held}")
-    assert isinstance(nerf_run.config, NerfConfig)
-    precision = settled_precision(nerf_run.config.precision_in_use, device)
-    for run in missing:
-        run.share = 1 / len(missing)
-    run_on(_work, missing, nerf_run, demos_run, precision, device=device, devices=devices, threads=threads)
+    assert isinstance(nerf_run.recipe, NerfConfig)
+    precision = settled_precision(nerf_run.recipe.precision_in_use, device)
+    with ExitStack() as ours:
+        for run in sorted(missing, key=lambda run: run.path):  # in one order, so that no two passes wait for each other
+            ours.enter_context(run.writing())
+        missing = [run for run in missing if not run.complete]
+        for run in missing:
+            run.share = 1 / len(missing)
+        if missing:
+            run_on(_work, missing, nerf_run, demos_run, precision, device=device, devices=devices, threads=threads)
     return runs
 
 
@@ -126,8 +132,8 @@ def _work(worker: Worker, runs: list[Run], nerf_run: Run, demos_run: Run, precis
 
 
 def _recipe(run: Run) -> ValueRecipe:
-    assert isinstance(run.config, ValueRecipe)
-    return run.config
+    assert isinstance(run.recipe, ValueRecipe)
+    return run.recipe
 
 
 def _train(runs: list[Run], trainer: Trainer, held_out: Observations) -> None:
@@ -179,8 +185,8 @@ def load_value(run: Run, nerf_run: Run, device: str = "cpu") -> GraspValue:
     """
     if run.summary["nerf"] != nerf_run.fingerprint:
         raise RunError(f"{run.path}: was trained on another NeRF than that of {nerf_run.path}")
-    assert isinstance(run.config, ValueRecipe)
-    value = build_value(run.config.value, load_nerf(nerf_run, device))
+    assert isinstance(run.recipe, ValueRecipe)
+    value = build_value(run.recipe.value, load_nerf(nerf_run, device))
     load_weights(value.readout, run.load("readout", device), run.path / "readout.safetensors")
     value.readout.eval().requires_grad_(False)
     return value

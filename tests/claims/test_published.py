@@ -15,6 +15,7 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.model_card import model_card
 from dgrasp.experiment.record import LARGEST_MIB
 from dgrasp.experiment.store import PUBLISHED, named_profile, published, published_folder
+from dgrasp.files import SUMS, read_sums, visible_files
 from dgrasp.policy.policies import policy_spec
 from dgrasp.report.publish import other_looks
 from dgrasp.report.registry import OUTPUTS
@@ -47,7 +48,7 @@ def test_every_published_run_is_read_with_today_s_classes(name, seed, tmp_path):
     folder = published_folder(name, seed)
     assert {run.path for run in runs} == {path for path in folder.iterdir() if path.is_dir()}
     for run in runs:
-        assert run.summary and run.seed == seed and run.config.digest()
+        assert run.summary and run.seed == seed and run.recipe.digest()
     assert len(read_trials(read.evaluation())) == read.evaluation().summary["attempts"]
     assert len(read_sweep(read.calibration_sweep())) == read.calibration_sweep().summary["attempts"]
     logs = read_twin_trials(read.twin_trials()).values()
@@ -55,6 +56,7 @@ def test_every_published_run_is_read_with_today_s_classes(name, seed, tmp_path):
     for policy in read.profile.evaluation.policies:
         assert read.policy(policy).spec.name == policy
         assert read.optimizer(policy).n_starts == read.profile.optimizer.n_starts
+    assert set(read_sums(folder)) == set(visible_files(folder)) - {SUMS}, "every file has its digest"
     assert (folder / "model_card.md").read_text(encoding="utf-8") == model_card(read)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
@@ -106,6 +108,30 @@ def test_either_distribution_of_pybullet_serves_but_not_both(works, versions):
     )
     del versions["pybullet"]
     assert machine.physics({}) == Finding("PyBullet", "ok", "pybullet-arm64 3.2.8", "the simulated cell", core=True)
+
+
+def test_no_home_folder(works, monkeypatch, capsys):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("DGRASP_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    code, page = doctor(works, capsys)
+    assert code == 1 and "The core does not work: cache." in page
+
+
+def test_before_there_is_an_environment(root, tmp_path):
+    """With the standard library alone, as `make doctor` calls it before `make env`."""
+    bare = subprocess.run(
+        [sys.executable, "-S", "-m", "dgrasp", "doctor", "--json", "--build", str(tmp_path)],
+        env={"PYTHONPATH": str(root), "DGRASP_CACHE": str(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert bare.returncode == 1, bare.stderr
+    found = {f["name"]: f["status"] for f in json.loads(bare.stdout)["findings"] if f["core"]}
+    assert {name for name, status in found.items() if status == "missing"} >= {"PyBullet", "Jupyter"}
+    assert found["Python"] == "ok"
 
 
 def test_an_old_python(works, monkeypatch, capsys):

@@ -69,8 +69,8 @@ WRONG_INPUT = [
     ("plan-from-images {here}/absent", "no such file; expected a folder of photographs"),
     ("plan-from-images {here}/empty", "no such file; expected a folder of photographs"),
     ("plan-from-images {here}/no_json", "transforms.json"),
-    ("plan-from-images {here}/no_frames", "expected `frames`"),
-    ("plan-from-images {here}/no_image", "frame 'absent.png'"),
+    ("plan-from-images {here}/no_frames", "expected an object with `frames`"),
+    ("plan-from-images {here}/no_image", "frame 0 ('absent.png')"),
     ("plan-from-images {here} --output {here}", "is a folder; expected the path of a file"),
     ("plan-from-images {here} -n 0", "expected a whole number of 1 or more, got '0'"),
     ("plan-from-images", "the following arguments are required: FOLDER"),
@@ -196,7 +196,7 @@ def test_what_any_command_says(capsys, monkeypatch, error: BaseException, code: 
     assert "Traceback" in run(["doctor", "--debug"], capsys)[1]
 
 
-def test_errors_of_ours_that_explain_one_of_the_machine_s_are_the_machine_s() -> None:
+def test_errors_of_ours_that_explain_another_have_its_code() -> None:
     from dgrasp.runs import RunError
 
     ours = RunError("a: cannot write runs there")

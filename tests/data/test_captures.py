@@ -26,6 +26,7 @@ from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.captures.sight import check_sight
 from dgrasp.data.export import write_transforms
 
+pytestmark = pytest.mark.filterwarnings("error")  # a warning would be another line of the command's
 MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

@@ -155,7 +155,7 @@ def test_every_attempt_has_an_outcome_and_a_reason(demonstrations: Run) -> None:
 
 def test_another_seed_is_another_run(demonstrations: Run) -> None:
     other = generate.open_run(
-        demonstrations.path.parents[1], generate.STAGE, demonstrations.config, seed=4, code=[generate.__name__]
+        demonstrations.path.parents[1], generate.STAGE, demonstrations.recipe, seed=4, code=[generate.__name__]
     )
     assert other.path != demonstrations.path
 

@@ -10,6 +10,7 @@ from dgrasp.evaluation.config import TuningConfig, ValidationConfig
 from dgrasp.evaluation.study import stage as tuning
 from dgrasp.evaluation.study.trials import study_trials
 from dgrasp.experiment.profiles import Profile
+from dgrasp.runs import Run, open_run
 from dgrasp.slopes.config import OptimizerConfig
 
 
@@ -33,10 +34,8 @@ def study(tmp_path, monkeypatch):
 
     met: list[range] = []
 
-    def make(machine: str, finalists: int = 0, **where) -> SimpleNamespace:
-        run = SimpleNamespace(path=tmp_path / machine / "tuning-base_6d_seq-0123", complete=False)
-        run.path.mkdir(parents=True)
-        run.finish = lambda **summary: SimpleNamespace(path=run.path, summary=summary)
+    def make(machine: str, finalists: int = 0, **where) -> Run:
+        run = open_run(tmp_path / machine, "tuning-base_6d_seq", OptimizerConfig())
         monkeypatch.setattr(tuning, "tuning_run", lambda *_, **__: run)
         monkeypatch.setattr(tuning, "ValidationAttempts", Attempts)
         recipe = SimpleNamespace(
@@ -54,7 +53,7 @@ def study(tmp_path, monkeypatch):
 def test_machines_share_a_study_in_a_database_and_each_run_has_its_journal(study, tmp_path):
     url = f"sqlite:///{tmp_path}/studies.db"
     first, second = study("one", storage=url), study("two", storage=url)
-    assert optuna.get_all_study_names(storage=url) == ["tuning-base_6d_seq-0123"]
+    assert optuna.get_all_study_names(storage=url) == [first.path.name]
     assert first.summary == second.summary and first.summary["trials"] == 3  # the second found all trials made
     for run in (first, second, study("three")):
         assert len(study_trials({"base_6d_seq": run})) == 3

@@ -151,7 +151,7 @@ POSES = [
     Case("entry null", first(transform_matrix=[[None] * 4] * 4), "transform_matrix: " + NUMBER + "null"),
     Case("entry true", first(transform_matrix=[[True] * 4] * 4), "transform_matrix: " + NUMBER + "true"),
     Case("entry text", first(transform_matrix=[["1"] * 4] * 4), "transform_matrix: " + NUMBER + "'1'"),
-    Case("entry infinite", matrix(lambda T: T * np.inf), "transform_matrix: expected a finite number"),
+    Case("entry infinite", matrix(lambda T: T + np.inf), "transform_matrix: expected a finite number"),
     Case("entry huge", matrix(lambda T: T * 1e200), "transform_matrix: the last row"),
     Case("rotation huge", matrix(lambda T: T @ np.diag([1e200, 1e200, 1e200, 1])), "not a rotation"),
     Case("shift huge", moved(1e307), "sees nothing|too large"),

@@ -49,6 +49,7 @@ def test_names_are_given_once() -> None:
     assert not twice and len(CASES) > 250
 
 
+@pytest.mark.filterwarnings("error")  # a warning would be another line
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_capture_is_planned_on_or_refused_in_one_line(
     case: Case, tmp_path: Path, reference: pd.DataFrame, capfd: pytest.CaptureFixture[str]

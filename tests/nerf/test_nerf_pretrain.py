@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from nerf_helpers import tiny_config
 from dgrasp.config import Config
 from dgrasp.nerf.batches import draw_batch, local_contrast
 from dgrasp.nerf.config import PretrainConfig
-from dgrasp.nerf.model import build_nerf
+from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.object_masks import object_mask
 from dgrasp.nerf.pretrain import build_optimizer, learning_rate_factor, load_nerf, pretrain, train
 from dgrasp.nerf.rendering import uniform
@@ -50,7 +51,7 @@ def test_pretraining_learns_and_is_found_again(demonstrations, tmp_path):
     phi = load_nerf(run)
     assert phi.compute_dtype is None
     assert all(not p.requires_grad for p in phi.parameters())
-    start = build_nerf(run.config, seed=1).state_dict()
+    start = build_nerf(run.recipe, seed=1).state_dict()
     changed = {k.split(".")[0] for k, v in phi.state_dict().items() if not torch.equal(v, start[k])}
     assert changed == {"encoder", "coarse", "fine"}
     assert not torch.equal(phi.fine.readout.weight, start["fine.readout.weight"])  # the read-outs train too
@@ -92,14 +93,58 @@ def _train_until_killed(root: Path, killed_at: int | None) -> None:
     train(open_run(root, "nerf", config), build_nerf(config), scenes(4))
 
 
-def test_a_damaged_checkpoint_says_so(tmp_path):
-    config = tiny_config(steps=4, **TRAINING)
-    run = open_run(tmp_path, "nerf", config)
-    train(run, build_nerf(config), scenes(3))
-    path = run.path / "checkpoint.safetensors"
+def same_weights(phi: MVNeRF, other: MVNeRF) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(phi.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(RuntimeError, match="damaged or truncated safetensors file"):
-        train(run, build_nerf(config), scenes(3))
+
+
+def flipped(path: Path) -> None:
+    contents = bytearray(path.read_bytes())
+    contents[-100] ^= 1
+    path.write_bytes(contents)
+
+
+def without_metrics(path: Path) -> None:
+    path.with_name("metrics.jsonl").write_text("")
+
+
+def other_metadata(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"step":"4"', b'"step":"3"'))
+
+
+def broken_metadata(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"step":"4"', b'"step":"?"'))
+
+
+@pytest.mark.parametrize("damage", [cut, flipped, without_metrics, other_metadata, broken_metadata])
+def test_a_damaged_checkpoint_is_told_of_and_training_begins_anew(tmp_path, capsys, damage):
+    config = tiny_config(steps=4, **TRAINING)
+    run, phi = open_run(tmp_path, "nerf", config), build_nerf(config)
+    train(run, phi, scenes(3))
+    damage(run.path / "checkpoint.safetensors")
+    again = build_nerf(config)
+    train(run, again, scenes(3))
+    said = capsys.readouterr().err
+    assert str(run.path / "checkpoint.safetensors") in said and "training begins anew" in said
+    assert same_weights(phi, again)
+    assert [row["step"] for row in run.metrics()] == sorted({row["step"] for row in run.metrics()})
+
+
+def test_another_run_s_checkpoint_is_not_gone_on_from(tmp_path, capsys):
+    """Of another seed, and so of another start: equal shapes would fit."""
+    config = tiny_config(steps=4, **TRAINING)
+    run, other = (open_run(tmp_path, "nerf", config, seed=seed) for seed in (0, 1))
+    train(other, build_nerf(config, 1), scenes(3))
+    shutil.copy(other.path / "checkpoint.safetensors", run.path)
+    shutil.copy(other.path / "metrics.jsonl", run.path)
+    phi, expected = build_nerf(config), build_nerf(config)
+    train(run, phi, scenes(3))
+    assert "training begins anew" in capsys.readouterr().err
+    train(open_run(tmp_path / "other", "nerf", config), expected, scenes(3))
+    assert same_weights(phi, expected)
 
 
 def test_a_batch_depends_on_its_step_alone():

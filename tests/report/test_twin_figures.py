@@ -19,7 +19,8 @@ from dgrasp.report.figures.twin import (
     ycb_appearance,
 )
 from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR
-from dgrasp.twin.sweep import ROTATION, TRANSLATION, sweep_rates
+from dgrasp.twin.rates import sweep_rates
+from dgrasp.twin.sweep import ROTATION, TRANSLATION
 
 
 @pytest.fixture

@@ -29,8 +29,9 @@ from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.everyday_scene import SURFACES, dress_workbench, present
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.twin.cell import TwinCell, as_photographed
+from dgrasp.twin.rates import sweep_rates
 from dgrasp.twin.reality import Reality, TwinConfig
-from dgrasp.twin.sweep import ROTATION, TRANSLATION, SweepConfig, SweepPoint, presentations, sweep_rates
+from dgrasp.twin.sweep import ROTATION, TRANSLATION, SweepConfig, SweepPoint, presentations
 
 OBSERVER = Observer(views=2, width=96, height=72)
 IDEAL = TwinConfig(

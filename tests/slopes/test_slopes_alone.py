@@ -106,6 +106,17 @@ def test_the_rest_names_the_extra_that_it_needs(package):
     )
 
 
+@pytest.mark.parametrize(("command", "module"), [("doctor", "yaml"), ("reproduce", "pandas")])
+def test_a_command_names_the_extra_that_it_needs(command, module):
+    code = (
+        f"import sys\nsys.modules['{module}'] = None\nfrom dgrasp.cli.main import main\nsys.exit(main(['{command}']))"
+    )
+    result = run(code)
+    assert result.returncode == 1
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"dgrasp {command}: ") and line.endswith(": pip install 'dgrasp[companion]'"), line
+
+
 def test_the_list_of_the_extra_is_pyprojects(project):
     names = {canonicalize_name(Requirement(text).name) for text in project["optional-dependencies"]["companion"]}
     data_only = {"example-robot-data"}  # installs through cmeel, beside the modules of the environment

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 import torch
@@ -175,6 +176,13 @@ def test_scores_that_depend_on_other_poses_are_named(call):
         call(AcrossPoses(nn.BatchNorm1d(8)))
     call(AcrossPoses(nn.BatchNorm1d(8)).eval())
     call(AcrossPoses(nn.LayerNorm(8)))
+
+
+@pytest.mark.parametrize("wrapped", [lambda net: lambda T: net(T), lambda net: partial(net), lambda net: net.forward])
+def test_another_network_in_the_same_function_is_looked_at_again(wrapped):
+    value_gradient(wrapped(AcrossPoses(nn.LayerNorm(8))), poses(0), "quat")
+    with pytest.raises(ValueError, match="also depends on pose"):
+        value_gradient(wrapped(AcrossPoses(nn.BatchNorm1d(8))), poses(0), "quat")
 
 
 def by_attention(points: torch.Tensor) -> torch.Tensor:

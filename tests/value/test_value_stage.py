@@ -12,6 +12,7 @@ from dgrasp.devices import DeviceError
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import Profile
+from dgrasp.experiment.store import Build
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import Run, RunError
 from dgrasp.value.config import ValueConfig
@@ -72,11 +73,11 @@ def test_models_that_are_the_same_have_one_run(tmp_path):
 def test_the_experiment_trains_the_same_model_once(tmp_path, monkeypatch):
     policies = ("base_quat_seq", "control_quat_seq")
     profile = Profile(name="mine", value=value_runs.CONFIG, evaluation=EvaluationConfig(policies=policies))
-    inputs = value_runs.CONFIG, value_runs.nerf_run(tmp_path), value_runs.demonstrations_run(tmp_path), tmp_path
+    inputs = value_runs.CONFIG, value_runs.nerf_run(tmp_path), value_runs.demonstrations_run(tmp_path)
     monkeypatch.setattr(Experiment, "_value_inputs", lambda self: inputs)
     trained = []
     monkeypatch.setattr(Experiment, "_side_by_side", lambda self, stage, names, **_: trained.extend(names))
-    runs = Experiment(profile, tmp_path).values()
+    runs = Experiment(profile, Build(tmp_path)).values()
     assert trained == ["base_control"] or trained == ["base"]
     assert runs["base"].path == runs["base_control"].path
 
@@ -107,7 +108,7 @@ def test_truncated_weights_are_named(tmp_path):
     run = value_runs.train(tmp_path, "base")
     file = run.path / "readout.safetensors"
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(DamagedFileError, match=r"readout\.safetensors.*truncated"):
+    with pytest.raises(DamagedFileError, match=r"readout\.safetensors: is not what the run wrote"):
         load_value(run, value_runs.nerf_run(tmp_path))
 
 

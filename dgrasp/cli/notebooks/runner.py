@@ -33,7 +33,7 @@ from dgrasp.cli.notebooks.source import (
 )
 from dgrasp.cli.notebooks.stale import inputs_of, output_digests, page_digest
 from dgrasp.files import read_json, write_json
-from dgrasp.runs import provenance
+from dgrasp.provenance import provenance
 
 IOPUB_TIMEOUT = 120  # seconds to wait for a cell's last outputs; nbclient's 4 lose them on a busy machine
 START_TIMEOUT = 300  # seconds to wait for a kernel, for slow disks

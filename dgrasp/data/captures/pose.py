@@ -19,7 +19,7 @@ def camera_pose(entry: Entry) -> Float[np.ndarray, "4 4"]:
     """`T_capture_cam` of the frame: camera to the capture's own frame, OpenCV's axes, metres if the file's are.
 
     nerfstudio's `applied_transform` and `applied_scale` are undone: they say that poses were brought from the frame
-    they were measured in to another one. Raises CaptureError if a matrix is not rigid.
+    they were measured in to another one. Raises CaptureError if a matrix is not rigid; its shift may be of any size.
     """
     T = _matrix(entry, "transform_matrix", entry.frame.get("transform_matrix"))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -29,10 +29,7 @@ def camera_pose(entry: Entry) -> Float[np.ndarray, "4 4"]:
             T[:3, 3] /= scale
         if "applied_transform" in entry:
             T = inverse(_matrix(entry, "applied_transform", entry.get("applied_transform"))) @ T
-        T = T @ CV_TO_GL
-    if not np.isfinite(T).all():
-        raise entry.error("transform_matrix", "its numbers are too large")
-    return T
+        return T @ CV_TO_GL
 
 
 def _matrix(entry: Entry, key: str, value: Any) -> Float[np.ndarray, "4 4"]:

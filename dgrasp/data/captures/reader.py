@@ -15,6 +15,7 @@ from dgrasp.data.captures.lens import check_pinhole, intrinsics, stated_size
 from dgrasp.data.captures.picture import find_picture, read_picture
 from dgrasp.data.captures.pose import camera_pose
 
+FARTHEST = 1e6  # a bench in millimetres has thousands; beyond this, no arithmetic is worth its warnings
 MAX_TOTAL = 500_000_000  # pixels of all images, 1.5 GB: not in the paper, whose policies see two views of 640x480
 
 
@@ -91,8 +92,8 @@ def _photographs(
 
 def _check_large(entries: list[Entry], Ts_world_cam: Float[np.ndarray, "n 4 4"]) -> None:
     for entry, T in zip(entries, Ts_world_cam, strict=True):
-        if not np.isfinite(T).all():
-            raise entry.error("transform_matrix", "its numbers are too large")
+        if not (np.abs(T) < FARTHEST).all():
+            raise entry.error("transform_matrix", f"its numbers are too large, allowed are less than {FARTHEST:g}")
 
 
 def _check_doubles(entries: list[Entry], files: list[Path], Ts_world_cam: Float[np.ndarray, "n 4 4"]) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -23,6 +24,7 @@ from tqdm import tqdm
 
 from dgrasp.evaluation.config import TuningConfig
 from dgrasp.evaluation.study.storage import POLL, Place, StudyError, place
+from dgrasp.processes import end_with_parent
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.streams import seed_sequence
 
@@ -72,7 +74,7 @@ def tune(
     else:
         context = multiprocessing.get_context("spawn")
         arguments = (attempts, base, config, storage, name, seed)
-        processes = [context.Process(target=_work, args=arguments) for _ in range(workers)]
+        processes = [context.Process(target=_work_beside, args=arguments) for _ in range(workers)]
         for process in processes:
             process.start()
         for process in processes:
@@ -125,6 +127,12 @@ def run_off(
     parameters = next(trial.params for trial in complete if trial.number == winner)
     found = best(base, config, storage=storage, name=name)
     return replace(found, config=_with(base, parameters), success=results[winner])
+
+
+def _work_beside(*arguments: Any) -> None:
+    """What each process does: whoever resumes a killed study must be the only one to write it."""
+    end_with_parent()
+    _work(*arguments)
 
 
 def _work(

@@ -14,13 +14,15 @@ from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
 from dgrasp.evaluation.config import TuningConfig, ValidationConfig
 from dgrasp.evaluation.episode import Episode, attempts_in
-from dgrasp.evaluation.study.search import run_off, tune
+from dgrasp.evaluation.study.search import Tuned, run_off, tune
 from dgrasp.evaluation.study.storage import open_journal, place
 from dgrasp.evaluation.workers import PolicySource, worker_cell
 from dgrasp.files import atomic_path
-from dgrasp.runs import Run, open_run
+from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 from dgrasp.slopes.config import OptimizerConfig
+
+JOURNAL = "study.journal"
 
 
 class TuningRecipe(Config):
@@ -37,7 +39,8 @@ def tuning_run(source: PolicySource, recipe: TuningRecipe, root: Path, *, seed: 
     """The run folder of a policy's study, complete or not; nothing is tried."""
     inputs = {"nerf": source.nerf, "value": source.value}
     code = (__name__, *(module for task in recipe.validation.tasks for module in own_module(task)))
-    return open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=code)
+    outputs = Outputs(volatile=(JOURNAL,))
+    return open_run(root, f"tuning-{source.name}", recipe, inputs=inputs, seed=seed, code=code, outputs=outputs)
 
 
 def tune_policy(
@@ -52,23 +55,33 @@ def tune_policy(
     run = tuning_run(source, recipe, root, seed=seed)
     if run.complete:
         return run
-    journal, name = run.path / "study.journal", run.path.name if storage else source.name
+    if storage:  # whose trials many may make; one of them keeps the copy
+        tuned = _tune(source, recipe, storage, run.path.name, seed, workers)
+    with run.writing():
+        if run.complete:
+            return run
+        journal = run.path / JOURNAL
+        if storage:
+            with atomic_path(journal) as copy:
+                optuna.copy_study(
+                    from_study_name=run.path.name, from_storage=place(storage).storage, to_study_name=source.name,
+                    to_storage=open_journal(copy),
+                )  # fmt: skip
+        else:
+            tuned = _tune(source, recipe, journal, source.name, seed, workers)
+        settings = tuned.config.model_dump(mode="json")
+        return run.finish(success=tuned.success, trials=tuned.trials, pruned=tuned.pruned, optimizer=settings)
+
+
+def _tune(source: PolicySource, recipe: TuningRecipe, storage: Path | str, name: str, seed: int, workers: int) -> Tuned:
+    """The study of that name, and its run-off if it has one."""
     attempts = ValidationAttempts(source, recipe, seed, range(recipe.validation.scenes))
-    tuned = tune(
-        attempts, recipe.optimizer, recipe.tuning, storage=storage or journal, name=name, seed=seed, workers=workers
-    )
+    tuned = tune(attempts, recipe.optimizer, recipe.tuning, storage=storage, name=name, seed=seed, workers=workers)
     if recipe.tuning.finalists:
         budget = recipe.validation
         others = replace(attempts, scenes=range(budget.scenes, budget.scenes + budget.final_scenes))
-        tuned = run_off(others, recipe.optimizer, recipe.tuning, storage=storage or journal, name=name)
-    if storage:
-        with atomic_path(journal) as copy:
-            optuna.copy_study(
-                from_study_name=name, from_storage=place(storage).storage, to_study_name=source.name,
-                to_storage=open_journal(copy),
-            )  # fmt: skip
-    settings = tuned.config.model_dump(mode="json")
-    return run.finish(success=tuned.success, trials=tuned.trials, pruned=tuned.pruned, optimizer=settings)
+        tuned = run_off(others, recipe.optimizer, recipe.tuning, storage=storage, name=name)
+    return tuned
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ class Runtime(Config):
     def _known_device(cls, device: str) -> str:
         return check_device_name(device)
 
-    threads: int = Field(default=2, ge=1, description="threads of NeRF pre-training on the CPU")
-    workers: int = Field(default=2, ge=1, description="processes for data, value training, tuning and trials")
+    threads: int = Field(default=2, ge=1, description="threads of both trainings on the CPU")
+    workers: int = Field(default=2, ge=1, description="processes for data, tuning and trials")
     studies: str | None = Field(
         default=None,
         pattern="://",

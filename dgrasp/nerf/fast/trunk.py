@@ -152,7 +152,7 @@ class _Slope(torch.autograd.Function):
 def _pull_back(
     grad: Float[Tensor, "b n activations hidden"],
     kept_views: Float[Tensor, "2 blocks b n v hidden"],
-    kept_shared: Float[Tensor, "2 blocks b n hidden"],
+    kept_shared: Float[Tensor, "2 shared b n hidden"],
     blocks: list[Weights],
 ) -> Float[Tensor, "b v n hidden"]:
     """Gradient of the blocks' input from what was kept of the forward pass."""

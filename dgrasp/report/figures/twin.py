@@ -133,7 +133,7 @@ def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
     """Success with Wilson intervals against the hand-eye error: left its length (mm), right its angle (degrees).
 
     The error is added to those of arm and lens, which the twin has at 0 as well.
-    rates: from `dgrasp.twin.sweep.sweep_rates`. Curves stand 1 % of the axis apart, so that equal ones show.
+    rates: from `dgrasp.twin.rates.sweep_rates`. Curves stand 1 % of the axis apart, so that equal ones show.
     """
     labels = {TRANSLATION: "added hand-eye error, position (mm)", ROTATION: "added hand-eye error, turn (degrees)"}
     for ax, (kind, label) in zip(axes, labels.items(), strict=True):
