@@ -106,7 +106,7 @@ def test_broken_yaml_is_named(tmp_path):
         load_profile(path)
 
 
-NO_NAMES = ["/tmp/x", "a/b", "..", ".", "", "a\\b", "../up", ".hidden", "a\n", "a\x00", "a b", "$HOME", "~", "-r"]
+NO_NAMES = ["/mine", "a/b", "..", ".", "", "a\\b", "../up", ".hidden", "a\n", "a\x00", "a b", "$HOME", "~", "-r"]
 NO_NAMES += ["x" * 101]
 
 
