@@ -64,10 +64,10 @@ reproduce: $(STAMP)  ## run the notebooks that are not up to date; leaves figure
 	@$(DGRASP) reproduce $(EXPERIMENT) $(ARGS)
 
 test: $(STAMP)  ## run all tests, with the notebooks in smoke among them (JOBS=1 PYTEST_ARGS="-k poses")
-	$(RUN) -m pytest --smoke -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+	$(RUN) -m pytest --smoke -n $(JOBS) $(PYTEST_ARGS)
 
 quick: lint  ## lint, and the tests that take seconds: two minutes
-	$(RUN) -m pytest -n $(JOBS) --dist loadgroup -m quick $(PYTEST_ARGS)
+	$(RUN) -m pytest -n $(JOBS) -m quick $(PYTEST_ARGS)
 
 bench: $(STAMP)  ## measure; writes build/bench.json (ONLY=<name> for one)
 	$(RUN) benchmarks/run.py $(if $(ONLY),--only $(ONLY))

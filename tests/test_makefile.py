@@ -147,7 +147,7 @@ def test_old_names_say_the_new_ones_and_do_as_they(ready, old, new):
 
 def test_tests_bring_the_smoke_build_up_to_date_and_run_side_by_side(ready):
     make(ready, "test", "PROFILE=laptop", "JOBS=3", "PYTEST_ARGS=-k poses")
-    assert calls(ready) == ["-m pytest --smoke -n 3 --dist loadgroup -k poses"]
+    assert calls(ready) == ["-m pytest --smoke -n 3 -k poses"]
     assert make(ready, "test", FAIL_AT="pytest").returncode != 0
 
 
