@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import reprlib
 from typing import Any, get_args
 
@@ -12,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-PLAIN_NAME = re.compile(r"\w[\w.+ -]{0,98}\w|\w")  # no separators, no "..", nothing that a shell or a terminal reads
 SHOWN = 120  # characters of a value that was refused: it may be a whole file
 
 
@@ -31,15 +29,6 @@ class Config(BaseModel):
     def digest(self) -> str:
         """SHA-256 of `canonical()`."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
-
-
-def check_plain_name(name: str) -> str:
-    """A name that can be a file's or folder's: letters, digits and _ . + - or spaces inside; raises ValueError."""
-    if not PLAIN_NAME.fullmatch(name) or ".." in name:
-        raise ValueError(
-            f"{_shown(name)} is no plain name; allowed are up to 100 letters, digits, and _ . + - or spaces between"
-        )
-    return name
 
 
 def explain(source: str, model: type[Config], error: ValidationError) -> str:

@@ -131,7 +131,8 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
+            merges = key_node.tag == "tag:yaml.org,2002:merge"  # what is taken over by `<<` may be stated anew
+            key = "<<" if merges else self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
                 continue  # refused below
             if key in seen:

@@ -55,26 +55,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--smoke", action="store_true", help="bring build/smoke up to date for the tests that read it")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In parallel, tests of one file stay together, and those that share ports or the smoke build; longest first."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        needs = getattr(item, "fixturenames", ())
-        group = "smoke" if "smoke_build" in needs else "ports" if PORTS & set(needs) else file
-        item.add_marker(pytest.mark.xdist_group(group))
-        if group == "smoke":
-            item.add_marker(pytest.mark.timeout(SMOKE_SECONDS))
-    items.sort(key=_rank)
-
-
 PORTS = {"gripper_program", "loopback_programs"}  # fixed ones
 
 
-def _rank(item: pytest.Item) -> int:
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """In parallel, tests of one file stay together, as do those that share ports or the smoke build."""
+    needs = getattr(item, "fixturenames", ())
+    group = "smoke" if "smoke_build" in needs else "ports" if PORTS & set(needs) else item.nodeid.partition("::")[0]
+    item.add_marker(pytest.mark.xdist_group(group))
+    if group == "smoke":
+        item.add_marker(pytest.mark.timeout(SMOKE_SECONDS))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The smoke build takes longest, then the files in `FIRST`, then what talks to ports."""
-    groups = [mark.args[0] for mark in item.iter_markers("xdist_group")]
     order = ["smoke", *FIRST, "ports"]
-    return order.index(groups[0]) if groups[0] in order else len(order)
+    items.sort(key=lambda item: order.index(g) if (g := _group(item)) in order else len(order))
+
+
+def _group(item: pytest.Item) -> str:
+    return next(mark.args[0] for mark in item.iter_markers("xdist_group"))
 
 
 @pytest.fixture(scope="session")

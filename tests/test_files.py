@@ -13,9 +13,13 @@ from safetensors import safe_open
 
 from dgrasp.files import (
     DamagedFileError,
+    UserFileError,
     atomic_path,
     load_tensors,
+    parse_yaml,
     read_json,
+    read_json_of_a_user,
+    read_yaml,
     save_tensors,
     sha256,
     write_json,
@@ -61,6 +65,67 @@ def test_broken_json_is_named(tmp_path):
     path.write_text('{"a": 1')
     with pytest.raises(DamagedFileError, match=r"run\.json: not valid JSON .* delete it"):
         read_json(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b'{"a": 1, "a": 2}', "key 'a' stands twice"), (b"\xff{}", "codec can't decode"), (b"[" * 99_999, "recursion")],
+)
+def test_json_that_cannot_be_trusted_is_named(tmp_path, content, why):
+    path = tmp_path / "some.json"
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=rf"some\.json: not valid JSON .*{why}.* delete it and run again"):
+        read_json(path)
+    with pytest.raises(UserFileError, match=rf"some\.json: not valid JSON .*{why}") as raised:
+        read_json_of_a_user(path)
+    assert "delete" not in str(raised.value), "it is not ours"
+
+
+def test_json_of_a_user_is_the_standards(tmp_path):
+    path = tmp_path / "some.json"
+    path.write_text('\ufeff{"a": [1, 2.5]}', encoding="utf-8")
+    assert read_json_of_a_user(path) == {"a": [1, 2.5]}
+    for number in ("NaN", "-Infinity"):
+        path.write_text(f'{{"a": {number}}}')
+        with pytest.raises(UserFileError, match=f"{number} is no number in JSON"):
+            read_json_of_a_user(path)
+
+
+def test_yaml_has_each_key_once_and_no_objects(tmp_path):
+    path = tmp_path / "some.yaml"
+    path.write_text("base: &base {a: 1, b: 2}\nmine:\n  <<: *base\n  b: 3\n")
+    assert read_yaml(path)["mine"] == {"a": 1, "b": 3}, "a merged key may be stated anew"
+    for text, why in (
+        ("a: 1\nb:\n  c: 1\n  c: 2", r"key 'c' stands twice in \"<unicode string>\", line 4"),
+        ("a: !!python/name:os.system", "could not determine a constructor"),
+        ("a: [", "expected the node content"),
+    ):
+        with pytest.raises(UserFileError, match=rf"^mine: not valid YAML .*{why}") as raised:
+            parse_yaml(text.encode(), "mine")
+        assert "\n" not in str(raised.value)
+
+
+FULL = """
+import resource, signal, sys, torch
+from pathlib import Path
+from dgrasp.files import save_tensors, write_json
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+for write in (lambda path: save_tensors(path, {"w": torch.ones(9999)}), lambda path: write_json(path, [0] * 9999)):
+    try:
+        write(Path(sys.argv[1]))
+    except OSError as error:
+        print(error.errno, error.filename)
+"""
+
+
+def test_a_full_disk_is_an_error_with_the_path_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    save_tensors(path, TENSORS)
+    before = path.read_bytes()
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True)
+    assert done.stdout == f"27 {path}\n" * 2, done.stderr
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
 def test_tensors_round_trip_with_metadata(tmp_path):

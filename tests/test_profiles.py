@@ -1,7 +1,10 @@
+import sys
+
 import pytest
 import yaml
 
 from dgrasp.experiment.profiles import PROFILES, ProfileError, load_profile
+from dgrasp.sim.tasks.paper import task
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -58,6 +61,14 @@ def test_missing_file_is_named(tmp_path):
         ({"data": {"backend": "dusk"}}, "data.backend: .*backends: loky, threading, sequential, dask, ray"),
         ({"optimizer": {"n_starts": 8, "pruning": [[0, 9]]}}, "pruning.*n_starts"),
         ({"evaluation": {"policies": ["dgrasp_7d"]}}, "dgrasp_7d.*policies: base_quat_seq"),
+        ({"value": {"learning_rate": float("inf")}}, r"value.learning_rate: .*finite number \(got inf\)"),
+        ({"nerf": {"training": {"learning_rate": float("nan")}}}, "nerf.training.learning_rate: .*finite number"),
+        ({"tuning": {"rotation_rate": [0.01, float("inf")]}}, r"tuning.rotation_rate.1: .*finite number"),
+        ({"cell": {"light_direction": [0, 0, "inf"]}}, r"cell.light_direction.2: .*finite number"),
+        ({"optimizer": {"translation_rate": "1e999"}}, "optimizer.translation_rate: .*finite number"),
+        ({"data": {"task": "os.path:"}}, "unknown task 'os.path:'.* or your own as 'module:Class'"),
+        ({"data": {"task": "a b:Task"}}, "unknown task 'a b:Task'"),
+        ({"validation": {"tasks": ["../x:Task"]}}, "unknown task '../x:Task'"),
     ],
 )
 def test_bad_settings_are_refused_by_name_with_what_is_allowed(tmp_path, change, complaint):
@@ -93,3 +104,36 @@ def test_broken_yaml_is_named(tmp_path):
     path.write_text("name: [")
     with pytest.raises(ProfileError, match=r"mine.yaml: not valid YAML"):
         load_profile(path)
+
+
+NO_NAMES = ["/mine", "a/b", "..", ".", "", "a\\b", "../up", ".hidden", "a\n", "a\x00", "a b", "$HOME", "~", "-r"]
+NO_NAMES += ["x" * 101]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_a_name_is_a_plain_one(tmp_path, name):
+    """Folders are made of it."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": name}))
+    with pytest.raises(ProfileError, match=r"mine\.yaml: .*\n  name: String should (match pattern|have at most 100)"):
+        load_profile(path)
+
+
+@pytest.mark.parametrize("name", ["mine", "run-3.1_b", "x"])
+def test_plain_names_are_taken(tmp_path, name):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": name}))
+    assert load_profile(path).name == name
+
+
+def test_a_task_of_ones_own_is_not_imported_by_reading_its_name(tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text("raise SystemExit('was run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": "mine", "data": {"task": "planted:Tower"}}))
+    assert load_profile(path).data.task == "planted:Tower"
+    assert "planted" not in sys.modules
+    with pytest.raises(SystemExit, match="was run"):
+        task("planted:Tower")
+    with pytest.raises(ValueError, match="no subclass of Task of this name"):
+        task("json:JSONDecoder")

@@ -322,11 +322,14 @@ ARRAY = st.builds(
 def test_a_scene_of_any_arrays(tmp_path: Path, arrays: dict[str, np.ndarray], record: bytes) -> None:
     path = tmp_path / "train-00000.npz"
     good = {
-        "images": np.zeros((1, 2, 4, 4, 3), np.uint8), "K": np.zeros((1, 2, 3, 3)),
-        "Ts_world_cam": np.zeros((1, 2, 4, 4)), "T_world_grasp": np.zeros((1, 4, 4)),
-        "Ts_world_tcp": np.zeros((3, 4, 4)), "trajectory_starts": np.array([0, 3]),
+        "images": np.zeros((1, 2, 4, 4, 3), np.uint8),
+        "K": np.zeros((1, 2, 3, 3)),
+        "Ts_world_cam": np.zeros((1, 2, 4, 4)),
+        "T_world_grasp": np.zeros((1, 4, 4)),
+        "Ts_world_tcp": np.zeros((3, 4, 4)),
+        "trajectory_starts": np.array([0, 3]),
         "record": np.frombuffer(record, np.uint8),
-    }  # fmt: skip
+    }
     np.savez(path, **{**good, **arrays})
     try:
         assert len(layout.load_scene(path).trajectories) == layout.load_scene(path).demonstrations

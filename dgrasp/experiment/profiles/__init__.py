@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dgrasp.cell.config import CellConfig
-from dgrasp.config import Config, check_plain_name, explain
+from dgrasp.config import Config, explain
 from dgrasp.data.config import DataConfig
 from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationConfig
@@ -75,6 +75,7 @@ class Profile(Config):
     """All settings of one run of the experiment."""
 
     name: str = Field(
+        max_length=100,
         pattern=r"^[A-Za-z0-9][\w.-]*$",
         description="letters, digits, . _ -: a folder of the build and of what is published",
     )
@@ -95,11 +96,6 @@ class Profile(Config):
         """Its name alone: a task of one's own is imported when a scene is to be made, and not to read a profile."""
         check_task(data.task)
         return data
-
-    @field_validator("name")
-    @classmethod
-    def _plain_name(cls, name: str) -> str:
-        return check_plain_name(name)  # folders are named after it
 
     @model_validator(mode="after")
     def _shares(self) -> Profile:
