@@ -206,3 +206,11 @@ def test_help_is_the_default_and_names_every_target(root, ready):
 
 def test_profiles_are_those_of_the_package_and_the_published(root):
     assert sorted(variable(root, "PROFILES").split()) == sorted([*PROFILES, PUBLISHED])
+
+
+def test_quick_lints_and_runs_files_that_are_there(ready):
+    make(ready, "quick", "JOBS=3")
+    *linted, tested = calls(ready)
+    assert linted[0] == "-m ruff check ." and tested.startswith("-m pytest -n 3 tests/")
+    files = tested.split()[4:]
+    assert len(files) > 20 and all((ROOT / file).exists() for file in files)
