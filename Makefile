@@ -19,6 +19,11 @@ SCENE_SEED := 11
 SEEDS := 0 1 2
 ARGS :=
 JOBS := auto
+QUICK := tests/slopes tests/policy tests/claims tests/evaluation/test_statistics.py tests/data/test_captures.py \
+         $(patsubst %,tests/value/test_value_%.py,losses queries readout samples second_order bad_input) \
+         $(patsubst %,tests/nerf/test_nerf_%.py,field sampling rendering quality) \
+         $(patsubst %,tests/report/test_%.py,tables registry findings table_2) \
+         $(patsubst %,tests/test_%.py,poses cameras streams files profiles provenance locks cache public_names fingerprints)
 REPLICATION_ARGS := $(ARGS)
 VENV := .venv
 ENV := own
@@ -64,10 +69,10 @@ reproduce: $(STAMP)  ## run the notebooks that are not up to date; leaves figure
 	@$(DGRASP) reproduce $(EXPERIMENT) $(ARGS)
 
 test: $(STAMP)  ## run all tests, with the notebooks in smoke among them (JOBS=1 PYTEST_ARGS="-k poses")
-	$(RUN) -m pytest --smoke -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+	$(RUN) -m pytest --smoke -n $(JOBS) $(PYTEST_ARGS)
 
-quick: lint  ## lint, and the tests that take seconds: two minutes
-	$(RUN) -m pytest -n $(JOBS) --dist loadgroup -m quick $(PYTEST_ARGS)
+quick: lint  ## lint, and unit tests of seconds: no simulator, no notebooks
+	$(RUN) -m pytest -n $(JOBS) $(QUICK) $(PYTEST_ARGS)
 
 bench: $(STAMP)  ## measure; writes build/bench.json (ONLY=<name> for one)
 	$(RUN) benchmarks/run.py $(if $(ONLY),--only $(ONLY))

@@ -15,7 +15,16 @@ import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FIRST = ("tests/notebooks/test_smoke_build.py", "tests/test_experiment.py", "tests/value/test_two_processes.py")
+FIRST = (
+    "ports",
+    "tests/test_experiment.py",
+    "tests/value/test_two_processes.py",
+    "tests/report/test_explorer_in_lab.py",
+)
+TOGETHER = {
+    "smoke": ("tests/notebooks/test_smoke_build.py", "tests/notebooks/test_built.py"),
+    "ports": ("tests/robot/test_robot_loopback.py", "tests/robot/test_robot_first_steps.py"),
+}
 SMOKE_SECONDS = 2400  # at most, for `smoke_build`
 
 # The same examples on every run, and no deadlines: a busy machine is not a failure.
@@ -55,26 +64,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--smoke", action="store_true", help="bring build/smoke up to date for the tests that read it")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if group_of(item.nodeid) == "smoke":
+        item.add_marker(pytest.mark.timeout(SMOKE_SECONDS))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In parallel, tests of one file stay together, and those that share ports or the smoke build; longest first."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        needs = getattr(item, "fixturenames", ())
-        group = "smoke" if "smoke_build" in needs else "ports" if PORTS & set(needs) else file
-        item.add_marker(pytest.mark.xdist_group(group))
-        if group == "smoke":
-            item.add_marker(pytest.mark.timeout(SMOKE_SECONDS))
-    items.sort(key=_rank)
+    """The smoke build takes longest, then the files in `FIRST`."""
+    order = ["smoke", *FIRST]
+    items.sort(key=lambda item: order.index(g) if (g := group_of(item.nodeid)) in order else len(order))
 
 
-PORTS = {"gripper_program", "loopback_programs"}  # fixed ones
+def group_of(nodeid: str) -> str:
+    """What is tested by one process, in parallel runs: a file, or files that share ports or the smoke build."""
+    file = nodeid.partition("::")[0]
+    return next((name for name, files in TOGETHER.items() if file in files), file)
 
 
-def _rank(item: pytest.Item) -> int:
-    """The smoke build takes longest, then the files in `FIRST`, then what talks to ports."""
-    groups = [mark.args[0] for mark in item.iter_markers("xdist_group")]
-    order = ["smoke", *FIRST, "ports"]
-    return order.index(groups[0]) if groups[0] in order else len(order)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """`-n 2 --dist load`: groups instead of single tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False  # they are in order
+    return Groups(config, log)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,7 @@ def test_old_names_say_the_new_ones_and_do_as_they(ready, old, new):
 
 def test_tests_bring_the_smoke_build_up_to_date_and_run_side_by_side(ready):
     make(ready, "test", "PROFILE=laptop", "JOBS=3", "PYTEST_ARGS=-k poses")
-    assert calls(ready) == ["-m pytest --smoke -n 3 --dist loadgroup -k poses"]
+    assert calls(ready) == ["-m pytest --smoke -n 3 -k poses"]
     assert make(ready, "test", FAIL_AT="pytest").returncode != 0
 
 
@@ -206,3 +206,11 @@ def test_help_is_the_default_and_names_every_target(root, ready):
 
 def test_profiles_are_those_of_the_package_and_the_published(root):
     assert sorted(variable(root, "PROFILES").split()) == sorted([*PROFILES, PUBLISHED])
+
+
+def test_quick_lints_and_runs_files_that_are_there(ready):
+    make(ready, "quick", "JOBS=3")
+    *linted, tested = calls(ready)
+    assert linted[0] == "-m ruff check ." and tested.startswith("-m pytest -n 3 tests/")
+    files = tested.split()[4:]
+    assert len(files) > 20 and all((ROOT / file).exists() for file in files)

@@ -106,7 +106,7 @@ def test_the_rest_names_the_extra_that_it_needs(package):
     )
 
 
-@pytest.mark.parametrize(("command", "module"), [("doctor", "yaml"), ("reproduce", "pandas")])
+@pytest.mark.parametrize(("command", "module"), [("reproduce", "yaml"), ("reproduce", "pandas")])
 def test_a_command_names_the_extra_that_it_needs(command, module):
     code = (
         f"import sys\nsys.modules['{module}'] = None\nfrom dgrasp.cli.main import main\nsys.exit(main(['{command}']))"
