@@ -47,6 +47,7 @@ CODES = {
     "joblib.externals.loky.process_executor.TerminatedWorkerError": MACHINE,
     "torch.OutOfMemoryError": MACHINE,
 }
+OF_USERS = ("dgrasp.data.captures.document.CaptureError", "dgrasp.files.UserFileError")
 ADVICE = {
     errno.ENOSPC: "free some space, and the same command goes on",
     errno.EDQUOT: "free some space, and the same command goes on",
@@ -60,7 +61,7 @@ def exit_code(error: BaseException) -> int:
     """What the command ends with."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    if error.__cause__ is not None and (known := _code(error.__cause__)) is not None:
+    if not _of_user(error) and error.__cause__ is not None and (known := _code(error.__cause__)) is not None:
         return known  # an error of ours that says what another means
     if (failed_with := getattr(error, "failed_with", None)) is not None:  # in a cell of a notebook
         return next((code for name, code in CODES.items() if name.rpartition(".")[2] == failed_with), MACHINE)
@@ -87,6 +88,11 @@ def explained(error: BaseException) -> str:
 def one_line(text: str) -> str:
     """The text's lines, one after the other."""
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _of_user(error: BaseException) -> bool:
+    """Whether a file of the user's is wrong, whatever the system said when it was read."""
+    return any(f"{kind.__module__}.{kind.__qualname__}" in OF_USERS for kind in type(error).__mro__)
 
 
 def _code(error: BaseException) -> int | None:

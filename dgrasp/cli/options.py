@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,6 +100,6 @@ def _number(text: str, least: int) -> int:
 def file_to_write(text: str) -> Path:
     """The path of a file; refuses folders before anything is computed."""
     path = Path(text)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (not an error where nothing may be looked at)
         raise argparse.ArgumentTypeError(f"{text} is a folder; expected the path of a file")
     return path

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dgrasp.cli.options import PUBLISHED, add_command, build_folder, file_to_write, positive, profile_name, whole
-from dgrasp.cli.quiet import load_pybullet
+from dgrasp.cli.options import PUBLISHED, add_command, experiment, file_to_write, positive, profile_name, whole
 
 TEXT = """\
 Ranked grasps for photographs with known cameras: positions of the tool centre point (metres) and unit quaternions
@@ -30,20 +29,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    load_pybullet()
-    from dgrasp.experiment.plan_from_images import plan_photographs
+    from dgrasp.experiment.plan_from_images import checked_capture, plan_capture
 
-    table = plan_photographs(
-        options.photos,
-        profile=options.profile,
-        build=build_folder(options),
-        policy=options.policy,
-        n=options.n,
-        seed=options.start_seed,
-        output=options.output,
-        training_seed=options.seed,
-    )
-    if options.output:
-        print(f"{len(table)} grasps in {options.output}")
-    else:
+    asked = {"n": options.n, "seed": options.start_seed, "output": options.output}
+    capture = checked_capture(options.photos, **asked)  # before the simulator is loaded, or a policy trained
+    table = plan_capture(capture, experiment(options), options.policy, **asked)
+    if not options.output:
         print(table.to_string(index=False, float_format=lambda v: f"{v:.4f}"))

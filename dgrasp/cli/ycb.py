@@ -25,9 +25,8 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.sim.objects.ycb import ATTRIBUTION, ENVIRONMENT
     from dgrasp.sim.objects.ycb_download import download
 
-    print(ATTRIBUTION)
-    for path in download(options.folder, options.names):
-        print(path)
+    paths = download(options.folder, options.names)
+    print(ATTRIBUTION, *paths, sep="\n")
     print(setting(ENVIRONMENT, str(options.folder.resolve())))
 
 

@@ -32,6 +32,7 @@ from dgrasp.policy.policies import GraspPolicy, Plan
 from dgrasp.poses import gripper_symmetric_angle
 
 if TYPE_CHECKING:  # the simulator is not loaded to read photographs
+    from dgrasp.experiment.chain import Experiment
     from dgrasp.robot.trials import PreparedPolicy
 
 APART, TURNED = 0.02, 20.0  # m and degrees: closer poses are the same grasp
@@ -165,31 +166,26 @@ def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
     return chosen
 
 
-def plan_photographs(
-    photographs: Path,
-    *,
-    profile: str,
-    build: Path,
-    policy: str,
-    n: int,
-    seed: int,
-    output: Path | None,
-    training_seed: int = 0,
-) -> pd.DataFrame:
-    """What the command does: the table of grasps, written to `output` (CSV) if that is given.
+def checked_capture(photographs: Path, *, n: int, seed: int, output: Path | None) -> Capture:
+    """The photographs, once everything that is cheap to check has been: nothing of the simulator or a policy is loaded.
 
-    seed: of the starting poses. training_seed: of the experiment. Everything that is cheap to check is checked before
-    a policy is loaded, or trained. Raises ValueError for bad input (CaptureError for photographs), OSError for an
-    output that cannot be written, RecordError, RunError and DamagedFileError for a policy that is not there.
+    Raises ValueError for bad input (CaptureError for photographs), OSError for an output that cannot be written.
     """
     _generator(n, seed)
     if output is not None:
         check_output(output)
     capture = read_capture(photographs)
     check_sight(capture)
-    from dgrasp.experiment.chain import Experiment  # which loads the simulator: not for photographs that are refused
+    return capture
 
-    experiment = Experiment.open(profile, build, training_seed)
+
+def plan_capture(
+    capture: Capture, experiment: Experiment, policy: str, *, n: int, seed: int, output: Path | None
+) -> pd.DataFrame:
+    """The table of grasps of one of the experiment's policies, written to `output` (CSV) if that is given.
+
+    seed: of the starting poses. Raises RecordError, RunError and DamagedFileError for a policy that is not there.
+    """
     ranked = rank_grasps(capture, experiment.policy(policy), width=experiment.observer.width, n=n, seed=seed)
     if output is not None:
         write_text(output, ranked.table.to_csv(index=False, lineterminator="\n"))

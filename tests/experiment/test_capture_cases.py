@@ -14,8 +14,7 @@ import pandas as pd
 import pytest
 from capture_changes import NEAR, PLANS, SAME, Case
 from looking_policy import looking_policy
-
-from dgrasp.experiment.plan_from_images import main
+from plan_command import main
 
 CASES = [*camera_cases.CASES, *file_cases.CASES]
 
@@ -32,14 +31,14 @@ class SmallExperiment:
 
 @pytest.fixture(autouse=True)
 def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", lambda *_: SmallExperiment())
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", lambda *_: SmallExperiment())
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     folder = tmp_path_factory.mktemp("good")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dgrasp.experiment.chain.Experiment.at", lambda *_: SmallExperiment())
+        patch.setattr("dgrasp.experiment.chain.Experiment.open", lambda *_: SmallExperiment())
         assert main([str(Case("good", lambda *_: None, SAME).make(folder)), "--output", str(folder / "g.csv")]) == 0
     return pd.read_csv(folder / "g.csv")
 
@@ -66,7 +65,7 @@ def test_a_capture_is_planned_on_or_refused_in_one_line(
             np.testing.assert_allclose(found, reference, atol=1e-6 if case.answer == SAME else 0.04)
         return
     assert code == 2 and out == "" and not (tmp_path / "grasps.csv").exists()
-    assert err.count("\n") == 1 and err.startswith(f"plan_from_images: {folder}"), err
+    assert err.count("\n") == 1 and err.startswith(f"dgrasp plan-from-images: {folder}"), err
     assert re.search(case.answer, err), err
     assert "delete" not in err and len(err) < 900
     assert (

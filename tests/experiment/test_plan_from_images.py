@@ -16,6 +16,7 @@ import pytest
 import torch
 from looking_policy import TARGETS, looking_policy, two_views
 from PIL import Image
+from plan_command import main
 
 from dgrasp.cameras import Views, project
 from dgrasp.cell.transforms import inverse, transform, yaw
@@ -23,7 +24,7 @@ from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.export import write_transforms
-from dgrasp.experiment.plan_from_images import ResizeToTraining, as_trained, main, rank_grasps
+from dgrasp.experiment.plan_from_images import ResizeToTraining, as_trained, rank_grasps
 from dgrasp.experiment.record import RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.policy.policies import GraspPolicy
@@ -170,7 +171,7 @@ def experiment(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         asked.append(arguments)
         return SimpleNamespace(policy=plan, observer=SimpleNamespace(width=64))
 
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", at)
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", at)
     return asked
 
 
@@ -178,7 +179,7 @@ def test_the_command_prints_a_table_or_writes_it(photos: Path, experiment: list,
     assert main([str(photos), "-n", "3"]) == 0
     printed = capsys.readouterr()
     assert printed.err == "" and [line.split()[0] for line in printed.out.splitlines()] == ["rank", "1", "2", "3"]
-    assert experiment == [("recorded", Path("build/recorded")), ("dgrasp_quat_sync",)]
+    assert experiment == [("published", Path("build/published"), 0), ("dgrasp_quat_sync",)]
     output = tmp_path / "new" / "grasps.csv"
     assert main([str(photos / "transforms.json"), "-n", "3", "--output", str(output)]) == 0
     assert capsys.readouterr().out == "" and len(pd.read_csv(output)) == 3
@@ -191,15 +192,17 @@ def test_the_seed_changes_the_starting_poses_alone(photos: Path, experiment: lis
     first, second, again = (pd.read_csv(tmp_path / f"{i}.csv") for i in (0, 2, 4))
     assert not np.allclose(first["x"], second["x"][: len(first)], atol=1e-7)
     pd.testing.assert_frame_equal(second, again)
-    assert {call for call in experiment if len(call) > 1} == {("recorded", Path("build/recorded"))}, "one experiment"
+    assert {call for call in experiment if len(call) > 1} == {("published", Path("build/published"), 0)}, (
+        "one experiment"
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
-        (["-n", "0"], "n: expected 1 or more, got 0"),
-        (["--seed", "-1"], "seed: expected an integer of 0 or more, got -1"),
-        (["--output", "."], r"--output: \. is a folder; expected a file"),
+        (["-n", "0"], "argument -n: expected a whole number of 1 or more, got '0'"),
+        (["--seed", "-1"], "argument --start-seed/--seed: expected a whole number of 0 or more, got '-1'"),
+        (["--output", "."], r"argument --output: \. is a folder; expected the path of a file"),
         (["--output", "/dev/null"], "--output: /dev/null is no regular file"),
     ],
 )
@@ -208,7 +211,7 @@ def test_bad_options_are_said_before_anything_is_loaded(
 ) -> None:
     assert main([str(photos), *options]) == 2
     err = capsys.readouterr().err
-    assert re.fullmatch(f"plan_from_images: {answer}.*\n", err) and not experiment
+    assert re.fullmatch(f"dgrasp plan-from-images: {answer}.*\n", err) and not experiment
 
 
 def test_an_output_that_cannot_be_written_is_said_before_anything_is_loaded(
@@ -222,7 +225,7 @@ def test_an_output_that_cannot_be_written_is_said_before_anything_is_loaded(
 
 
 def test_an_output_below_a_file_is_said(photos: Path, experiment: list, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(photos), "--output", str(photos / "transforms.json" / "grasps.csv")]) == 1
+    assert main([str(photos), "--output", str(photos / "transforms.json" / "grasps.csv")]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and "transforms.json" in err and not experiment
 
@@ -230,7 +233,7 @@ def test_an_output_below_a_file_is_said(photos: Path, experiment: list, capsys: 
 def test_photographs_are_refused_without_loading_the_simulator(tmp_path: Path) -> None:
     """Whose library prints a line of its own, and takes seconds."""
     code = (
-        "import sys; from dgrasp.experiment.plan_from_images import main; main(['nothing']); "
+        "import sys; from dgrasp.cli.main import main; main(['plan-from-images', 'nothing']); "
         "print('pybullet' in sys.modules)"
     )
     ran = subprocess.run(
@@ -246,7 +249,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, experiment: list, capsys
 
 
 @pytest.mark.parametrize("kind", [RecordError, RunError, DamagedFileError, OSError])
-@pytest.mark.parametrize("where", ["at", "policy"])
+@pytest.mark.parametrize("where", ["open", "policy"])
 def test_a_policy_that_is_not_there_is_said(
     kind: type[Exception], where: str, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -254,9 +257,10 @@ def test_a_policy_that_is_not_there_is_said(
         raise kind("no run of that name")
 
     stands = SimpleNamespace(policy=missing, observer=SimpleNamespace(width=64))
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.at", missing if where == "at" else lambda *_: stands)
-    assert main([str(photos), "--policy", "base_quat_sync"]) == 1
-    assert capsys.readouterr().err == "plan_from_images: no run of that name\n"
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", missing if where == "open" else lambda *_: stands)
+    code = 1 if kind is OSError else 2  # what was asked for is not there
+    assert main([str(photos), "--policy", "base_quat_sync"]) == code
+    assert capsys.readouterr().err == "dgrasp plan-from-images: no run of that name\n"
 
 
 def test_the_page_shows_a_file_that_is_read_and_sees_the_workspace(root: Path, tmp_path: Path, policy: GraspPolicy):

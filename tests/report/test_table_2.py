@@ -13,14 +13,23 @@ from dgrasp.robot.log import LogError, LogWriter
 
 OURS = ["successes", "n", "rate", "low", "high", "difference"]
 
+UNSAID = {"outcome": "-", "execution": None}  # of every trial, and of no interest here
+
 
 def write_log(path, backend, successes=(True, False, False, True), policy="dgrasp_6d_seq", devices=None, **more):
     devices = devices if devices is not None else (ROBOT if backend == "hardware" else {})
     protocol = {"policies": [policy], "objects": ["tennis ball", "power drill"], "presentations": 2}
     with LogWriter(path, {"backend": backend, "devices": devices, "protocol": protocol, **more}) as log:
         for number, success in enumerate(successes, start=1):
-            record = {"number": number, "backend": backend, "policy": policy, "outcome": "-", "success": success}
-            log.append("trial", record)
+            record = {
+                "number": number,
+                "backend": backend,
+                "policy": policy,
+                "outcome": "-",
+                "success": success,
+                "execution": None,
+            }
+            log.append("trial", UNSAID | record)
     return path
 
 
@@ -84,7 +93,7 @@ def test_whether_a_log_is_hardwares_does_not_depend_on_who_reads_it(tmp_path, mo
 def test_a_record_of_another_backend_in_a_hardware_log_is_found(tmp_path):
     path = tmp_path / "a.jsonl"
     with LogWriter(path, {"backend": "hardware", "devices": ROBOT, "protocol": {}}) as log:
-        log.append("trial", {"number": 1, "backend": "twin", "policy": "dgrasp_6d_seq", "success": True})
+        log.append("trial", UNSAID | {"number": 1, "backend": "twin", "policy": "dgrasp_6d_seq", "success": True})
     with pytest.raises(LogError, match="trial 1 is of backend 'twin'"):
         table_2([path])
 
@@ -126,9 +135,9 @@ def test_grasps_begun_and_never_judged_are_told(tmp_path):
     with LogWriter(path, {"backend": "hardware", "devices": ROBOT, "protocol": protocol}) as log:
         for time, success in (("1", None), ("2", None), ("3", True)):
             record = {"number": 1, "backend": "hardware", "policy": "dgrasp_6d_seq", "outcome": "-", "begun": True}
-            log.append("trial", {**record, "time": time, "success": success})
+            log.append("trial", UNSAID | {**record, "time": time, "success": success})
         record = {"number": 2, "backend": "hardware", "policy": "base_6d_seq", "outcome": "-", "begun": True}
-        log.append("trial", {**record, "time": "4", "success": False})
+        log.append("trial", UNSAID | {**record, "time": "4", "success": False})
     rows = table_2([path])
     assert rows.dropna(subset=["n"]).set_index("policy")["unjudged"].to_dict() == {"base_6d_seq": 0, "dgrasp_6d_seq": 2}
     printed = printable_2(rows).set_index("policy")["hardware"]
@@ -139,7 +148,7 @@ def test_a_trial_judged_twice_is_refused(tmp_path):
     path = write_log(tmp_path / "a.jsonl", "hardware")
     header = json.loads(path.read_text().splitlines()[0])
     with LogWriter(path, header) as log:
-        log.append("trial", {"number": 2, "backend": "hardware", "policy": "dgrasp_6d_seq", "success": True})
+        log.append("trial", UNSAID | {"number": 2, "backend": "hardware", "policy": "dgrasp_6d_seq", "success": True})
     with pytest.raises(LogError, match="more than one verdict on trial 2"):
         table_2([path])
 

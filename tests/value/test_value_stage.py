@@ -76,7 +76,7 @@ def test_the_experiment_trains_the_same_model_once(tmp_path, monkeypatch):
     inputs = value_runs.CONFIG, value_runs.nerf_run(tmp_path), value_runs.demonstrations_run(tmp_path)
     monkeypatch.setattr(Experiment, "_value_inputs", lambda self: inputs)
     trained = []
-    monkeypatch.setattr(Experiment, "_side_by_side", lambda self, stage, names, **_: trained.extend(names))
+    monkeypatch.setattr(Experiment, "_train", lambda self, root, models: trained.extend(models))
     runs = Experiment(profile, Build(tmp_path)).values()
     assert trained == ["base_control"] or trained == ["base"]
     assert runs["base"].path == runs["base_control"].path
