@@ -8,7 +8,7 @@ import pytest
 from robot_stand_ins import CONTROLLER_PORTS, GRIPPER_PORT, Loopback, StandIn, need, need_free
 
 
-@pytest.fixture(scope="module")  # the controller takes half a core as long as it runs
+@pytest.fixture(scope="session")
 def gripper_program() -> Iterator[StandIn]:
     need_free(GRIPPER_PORT)
     stand_in = StandIn("gripper_stand_in.py", str(GRIPPER_PORT))
@@ -16,7 +16,7 @@ def gripper_program() -> Iterator[StandIn]:
     stand_in.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def loopback_programs(gripper_program: StandIn) -> Iterator[Loopback]:
     need("rtde_control", "rtde_receive", "dashboard_client", "pyrealsense2")
     need_free(*CONTROLLER_PORTS)

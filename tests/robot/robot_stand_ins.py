@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,8 @@ class StandIn:
     def __init__(self, script: str, *arguments: str) -> None:
         command = [sys.executable, str(HERE / script), *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with suppress(OSError, AttributeError):  # where we may: a device does not wait for other programs
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, -10)
         self.read()
 
     def read(self) -> dict[str, Any]:
