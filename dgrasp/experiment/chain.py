@@ -153,9 +153,9 @@ class Experiment:
     def _value_inputs(self) -> tuple[ValueConfig, Run, Run]:
         return self.profile.value, self.nerf(), self.demonstrations()
 
-    def _side_by_side(self, stage: Callable[[str], Run], names: list[str], at_once: int | None = None) -> None:
+    def _side_by_side(self, stage: Callable[[str], Run], names: list[str]) -> None:
         if names:
-            workers = at_once or self.profile.runtime.workers
+            workers = self.profile.runtime.workers
             joblib.Parallel(n_jobs=workers, **bound())(joblib.delayed(stage)(name) for name in names)
 
     def load_nerf(self) -> MVNeRF:

@@ -21,14 +21,7 @@ def write_log(path, backend, successes=(True, False, False, True), policy="dgras
     protocol = {"policies": [policy], "objects": ["tennis ball", "power drill"], "presentations": 2}
     with LogWriter(path, {"backend": backend, "devices": devices, "protocol": protocol, **more}) as log:
         for number, success in enumerate(successes, start=1):
-            record = {
-                "number": number,
-                "backend": backend,
-                "policy": policy,
-                "outcome": "-",
-                "success": success,
-                "execution": None,
-            }
+            record = {"number": number, "backend": backend, "policy": policy, "success": success}
             log.append("trial", UNSAID | record)
     return path
 
