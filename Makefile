@@ -19,11 +19,13 @@ SCENE_SEED := 11
 SEEDS := 0 1 2
 ARGS :=
 JOBS := auto
-QUICK := tests/slopes tests/policy tests/claims tests/evaluation/test_statistics.py tests/data/test_captures.py \
-         $(patsubst %,tests/value/test_value_%.py,losses queries readout samples second_order bad_input) \
+QUICK := tests/slopes/test_slopes_losses.py tests/slopes/test_slopes_exact.py tests/slopes/test_slopes_climb.py \
+         tests/slopes/test_slopes_guest.py tests/policy tests/claims tests/evaluation/test_statistics.py \
+         tests/data/test_captures.py tests/experiment/test_profiles.py \
+         $(patsubst %,tests/value/test_value_%.py,queries readout samples bad_input) \
          $(patsubst %,tests/nerf/test_nerf_%.py,field sampling rendering quality) \
          $(patsubst %,tests/report/test_%.py,tables registry findings table_2) \
-         $(patsubst %,tests/test_%.py,poses cameras streams files profiles provenance locks cache public_names fingerprints)
+         $(patsubst %,tests/test_%.py,poses cameras streams cache public_names)
 REPLICATION_ARGS := $(ARGS)
 VENV := .venv
 ENV := own

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST = (
-    "tests/test_experiment.py",
+    "tests/experiment/test_chain.py",
     "tests/value/test_two_processes.py",
     "tests/report/test_explorer_in_lab.py",
 )

@@ -19,7 +19,7 @@ from dgrasp.experiment.store import Build, Record, RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import RunError
 
-MICRO = Path(__file__).parent / "data" / "micro.yaml"
+MICRO = Path(__file__).parents[1] / "data" / "micro.yaml"
 COMPARED = ("trials.csv", "weights.safetensors", "readout.safetensors", "metrics.jsonl", "done.json")
 CHAIN = """
 import sys
@@ -71,7 +71,7 @@ def undisturbed(tmp_path_factory):
     script, profile = build / "chain.py", build / "micro.yaml"
     script.write_text(SHAPED + CHAIN)
     profile.write_text(MICRO.read_text().replace("workers: 2", "workers: 1"))
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     command = [sys.executable, str(script), str(profile), str(build), "0"]
     made = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr[-3000:]
