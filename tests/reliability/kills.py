@@ -183,12 +183,14 @@ def _work(chain: Callable[[Path], None], build: Path, log: Path) -> None:
     with open(log, "wb") as handle:
         os.dup2(handle.fileno(), 1)
         os.dup2(handle.fileno(), 2)
+    code = 0
     try:
         chain(build)
     except BaseException:
         traceback.print_exc()
-        sys.stderr.flush()
-        sys.exit(1)
+        code = 1
+    sys.stderr.flush()
+    os._exit(code)  # a forked process would wait for joblib's, which wait for more work for minutes; they end with it
 
 
 @contextlib.contextmanager
