@@ -44,10 +44,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_kills_of_a_chain_that_goes_on_leave_no_mark(tmp_path: Path) -> None:
-    done = kills.run(kills.Killer(tmp_path, chain), 60, 4, seed=0)
+    done = kills.run(kills.Killer(tmp_path, chain), 60, 2, seed=0)
     assert {one.end for one in done} == {"same"}, done
     counts = [line.split() for line in kills.table(done).splitlines() if line.startswith("all")]
-    assert counts == [["all", "4", "4", "0", "0", "0", "0", "0"]]
+    assert counts == [["all", "2", "2", "0", "0", "0", "0", "0"]]
 
 
 @pytest.mark.slow
