@@ -23,6 +23,7 @@ from dgrasp.slopes.exact import FrozenActivations
 from dgrasp.slopes.losses import grasp_ranking_loss
 from dgrasp.value.draws import SHARED, Draws, Step, aux_key, main_key
 from dgrasp.value.function import GraspValue
+from dgrasp.value.layers import logits
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
 
@@ -60,8 +61,8 @@ class Learner:
 
     def losses(self, scene: SharedScene) -> dict[str, Tensor]:
         """L_main and, for the dGrasp models, L_aux, each a mean over observations."""
-        logits = self.value.readout(scene.main(self.recipe))
-        losses = {"main": grasp_ranking_loss(logits, kind=self.config.main_loss)}
+        scores = logits(self.value.readout, scene.main(self.recipe))
+        losses = {"main": grasp_ranking_loss(scores, kind=self.config.main_loss)}
         if self.supervises_slopes:
             losses["aux"] = self._slope_loss(scene)
         return losses
@@ -96,7 +97,7 @@ class SharedScene:
 
     @cached_property
     def enc(self) -> EncodedViews:
-        return EncodedViews.concatenate(self.step.enc[self.rows])
+        return EncodedViews.concatenate(self.step.enc[self.rows]).to(self.step.grasps.dtype)
 
     def main(self, recipe: ValueRecipe) -> Tensor:
         """Activations at the poses of L_main."""

@@ -113,6 +113,7 @@ def _work(worker: Worker, runs: list[Run], nerf_run: Run, demos_run: Run, precis
             DemonstrationSet(demos_run, split, config.scenes_in_memory, config.policy_views),
             values[0],
             config.cache_gib,
+            config.maps,
         )
         for split in ("train", "validation")
     )
