@@ -292,9 +292,7 @@ class ValueConfig(Config):
         if self.views > self.policy_views:
             raise ValueError(f"views: {self.views} asked of policy_views = {self.policy_views}")
         if self.reuse > 1 and self.block % self.batch:
-            raise ValueError(
-                f"block: {self.block} is no multiple of batch = {self.batch}, as it must be to be used again"
-            )
+            raise ValueError(f"block: expected a multiple of batch = {self.batch} for reuse above 1, got {self.block}")
         low, high = self.workspace
         if not all(a < b for a, b in zip(low, high, strict=True)):
             raise ValueError("workspace: expected low < high in every coordinate")

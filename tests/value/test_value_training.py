@@ -47,7 +47,7 @@ def demonstrations(n: int = 5) -> list[Demonstration]:
 def together(*recipes: ValueRecipe, seed: int = 0) -> Trainer:
     """Readouts that learn in one pass."""
     phi = build_nerf(NerfConfig(encoder=ConvolutionEncoderConfig(channels=8, width=8), field=FIELD))
-    values = [build_value(recipe.value, phi, seed) for recipe in recipes]
+    values = [build_value(recipe.value, phi, seed, recipe.replica) for recipe in recipes]
     config = recipes[0].value
     observations = Observations(demonstrations(), values[0], config.cache_gib, config.maps)
     return Trainer(recipes, values, observations, seed)
@@ -292,7 +292,7 @@ def test_observations_of_all_blocks_are_those_of_the_epochs():
 
 
 def test_a_block_must_be_made_of_whole_batches():
-    with pytest.raises(ValueError, match="block: 10 is no multiple of batch = 4"):
+    with pytest.raises(ValueError, match=r"block: expected a multiple of batch = 4 .* got 10"):
         changed(reuse=2, block=10)
 
 
@@ -303,3 +303,17 @@ def test_maps_in_half_precision_change_losses_by_less_than_a_thousandth():
         torch.testing.assert_close(losses(half)[name], loss, rtol=1e-3, atol=0)
     size = {t: sum(e.fine.nbytes + e.rgb.nbytes for e in t.observations.cache.values()) for t in (full, half)}
     assert 0 < 2 * size[half] == size[full]
+
+
+def test_replicas_of_a_pass_have_the_weights_that_each_would_have_got_alone():
+    """Other initial weights, the same observations and poses."""
+    recipes = [ValueRecipe(model="dgrasp_quat", value=CONFIG, replica=k) for k in (0, 1, 2)]
+    t = together(*recipes)
+    started = [weights(t, i) for i in range(3)]
+    assert not torch.equal(started[0], started[1]) and not torch.equal(started[1], started[2])
+    alone = [together(recipe) for recipe in recipes]
+    for step in range(3):
+        t.step(step)
+        for one in alone:
+            one.step(step)
+    assert all(torch.equal(weights(t, i), weights(one)) for i, one in enumerate(alone))
