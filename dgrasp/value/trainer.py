@@ -22,6 +22,7 @@ from dgrasp.runs import Run
 from dgrasp.slopes.exact import FrozenActivations
 from dgrasp.slopes.losses import grasp_ranking_loss
 from dgrasp.value.draws import SHARED, Draws, Step, aux_key, main_key
+from dgrasp.value.frozen import FrozenPhi
 from dgrasp.value.function import GraspValue
 from dgrasp.value.layers import logits
 from dgrasp.value.models import ValueRecipe
@@ -120,13 +121,8 @@ class SharedScene:
         key = aux_key(recipe.value.slope)
         if key not in self._aux:
             T_aux, _ = self.poses_of_aux(recipe)
-            b, m = T_aux.shape[:2]
-
-            def features(T: Tensor) -> Tensor:
-                return self.value.activations(self.enc, T.view(b, m, 4, 4)).flatten(0, 1)
-
             with self.full_precision():
-                self._aux[key] = FrozenActivations(features, T_aux.flatten(0, 1))
+                self._aux[key] = FrozenPhi(self.value, self.enc, T_aux)
         return self._aux[key]
 
     @contextmanager
