@@ -4,10 +4,12 @@ import pytest
 import torch
 from value_scene import camera_views, workspace_poses
 
+import dgrasp.value.trainer as trainer_module
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
 from dgrasp.nerf.model import build_nerf
 from dgrasp.value.config import ValueConfig
+from dgrasp.value.frozen import FrozenPhi
 from dgrasp.value.models import MODELS, ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.queries import QueryConfig
@@ -236,6 +238,7 @@ def test_one_pass_encodes_each_view_once_and_asks_phi_once_for_poses_that_are_sh
     t = together(*(ValueRecipe(model=m, value=CONFIG) for m in ("base", "dgrasp_quat", "dgrasp_6d")))
     activations = t.value.activations
     monkeypatch.setattr(t.value, "activations", lambda enc, T: asked.append(T.shape[1]) or activations(enc, T))
+    monkeypatch.setattr(trainer_module, "FrozenPhi", lambda v, enc, T: asked.append(T.shape[1]) or FrozenPhi(v, enc, T))
     t.step(0)
     assert sorted(asked) == [8] * 4 + [24] * 4  # groups of one observation: L_aux and L_main once each
 
