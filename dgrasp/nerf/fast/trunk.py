@@ -68,15 +68,15 @@ class FrozenTrunk:
     def __init__(self, x: Float[Tensor, "b v n hidden"], per_view: nn.ModuleList, shared: nn.ModuleList) -> None:
         weights = [w.detach().to(x.dtype) for w in _weights([*per_view, *shared])]
         self.blocks = _by_block(weights)
-        self.activations, *self.kept = _Trunk.forward(x, len(per_view), True, False, *weights)
+        self.activations, self.kept_views, self.kept_shared = _Trunk.forward(x, len(per_view), True, False, *weights)
 
     def pull_back(self, grad: Float[Tensor, "b n activations hidden"]) -> Float[Tensor, "b v n hidden"]:
         """From the gradient of the activations to that of the input."""
-        return _pull_back(grad, *self.kept, self.blocks)
+        return _pull_back(grad, self.kept_views, self.kept_shared, self.blocks)
 
     def push_forward(self, dx: Float[Tensor, "b v n hidden"]) -> Float[Tensor, "b n activations hidden"]:
         """From tangents of the input to those of the activations."""
-        return _push_forward(dx, *self.kept, self.blocks)
+        return _push_forward(dx, self.kept_views, self.kept_shared, self.blocks)
 
 
 def weights_by_block(blocks: Iterable[nn.Module]) -> list[Weights]:
