@@ -194,7 +194,7 @@ def _note(run: Run, learner: Learner, held_out: Observations, done: int, losses:
 
 def build_value(config: ValueConfig, phi: MVNeRF, seed: int = 0, replica: int = 0) -> GraspValue:
     """Psi with fresh weights; equal seeds and replicas give equal weights, whatever the model."""
-    address = ("value", "weights", *([replica] if replica else []))
+    address: list[str | int] = ["value", "weights", *([replica] if replica else [])]
     queries = QueryPoints.from_config(config.queries)
     readout = GraspReadout(
         config.readout,
