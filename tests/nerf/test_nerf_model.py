@@ -202,3 +202,5 @@ def test_unknown_settings_are_refused_by_name():
         NerfConfig.model_validate({"field": {"hiden": 3}})
     with pytest.raises(ValueError, match="far must lie beyond near"):
         NerfConfig.model_validate({"rays": {"near": 2.0}})
+    with pytest.raises(ValueError, match="the lower and the higher one"):
+        NerfConfig.model_validate({"rays": {"heights": [1.2, 0.9]}})
