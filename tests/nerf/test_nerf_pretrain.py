@@ -16,12 +16,14 @@ from nerf_helpers import tiny_config
 
 from dgrasp.cameras import project
 from dgrasp.config import Config
+from dgrasp.devices import Worker
 from dgrasp.nerf.batches import draw_batch, halved, local_contrast
 from dgrasp.nerf.config import PretrainConfig
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.object_masks import object_mask
 from dgrasp.nerf.pretrain import build_optimizer, learning_rate_factor, load_nerf, pretrain, train
 from dgrasp.nerf.rendering import uniform
+from dgrasp.nerf.validation import novel_views
 from dgrasp.runs import RunError, open_run
 
 # The module; the package's attribute of this name is the function.
@@ -83,6 +85,16 @@ def test_the_first_steps_see_small_images(tmp_path, monkeypatch):
     with run.writing():
         train(run, build_nerf(config), scenes())
     assert seen == [8, 8, 8, 16, 16]
+
+
+def test_processes_share_the_validation():
+    """Every view is rendered by one of them."""
+    phi, held_out = build_nerf(tiny_config()), scenes(5)
+    shares = [
+        [v.scene for v in novel_views(phi, held_out, 5, 2, 0, Worker(torch.device("cpu"), rank=rank, count=2))]
+        for rank in (0, 1)
+    ]
+    assert shares == [[0, 2, 4], [1, 3]]
 
 
 def test_killed_run_resumes_to_the_same_bytes(tmp_path):
