@@ -70,7 +70,8 @@ def tune_policy(
         else:
             tuned = _tune(source, recipe, journal, source.name, seed, workers)
         settings = tuned.config.model_dump(mode="json")
-        return run.finish(success=tuned.success, trials=tuned.trials, pruned=tuned.pruned, optimizer=settings)
+        counts = {"trials": tuned.trials, "pruned": tuned.pruned}
+        return run.finish(success=tuned.success, untuned=tuned.untuned, optimizer=settings, **counts)
 
 
 def _tune(source: PolicySource, recipe: TuningRecipe, storage: Path | str, name: str, seed: int, workers: int) -> Tuned:
