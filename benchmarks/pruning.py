@@ -77,7 +77,10 @@ def main() -> None:
     keep = tuple(tuple(map(int, pair.split(":"))) for pair in options.keep)
     settings = experiment.profile.optimizer
     full, pruned = (
-        experiment.source(options.policy, type(settings).model_validate(settings.model_dump() | {"pruning": k, "pruning_steps": options.steps})).load()
+        experiment.source(
+            options.policy,
+            type(settings).model_validate(settings.model_dump() | {"pruning": k, "pruning_steps": options.steps}),
+        ).load()
         for k in ((), keep)
     )
     rows = compare(full, pruned, experiment.observer, options.scenes)

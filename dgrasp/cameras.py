@@ -18,6 +18,7 @@ from dgrasp.poses import check_poses, invert, make_pose, transform_points
 
 NEAREST, FARTHEST = 1e-8, 1e6  # metres of depth and pixels, where projections are clamped: our choice, to stay finite
 
+
 @dataclass(frozen=True)
 class Intrinsics:
     """Focal lengths and principal point in pixels, with the image size they belong to.
