@@ -76,12 +76,10 @@ def main() -> None:
     experiment = Experiment.open(options.profile, options.build)
     keep = tuple(tuple(map(int, pair.split(":"))) for pair in options.keep)
     settings = experiment.profile.optimizer
+    changes = [{"pruning": k, "pruning_steps": options.steps} for k in ((), keep)]
     full, pruned = (
-        experiment.source(
-            options.policy,
-            type(settings).model_validate(settings.model_dump() | {"pruning": k, "pruning_steps": options.steps}),
-        ).load()
-        for k in ((), keep)
+        experiment.source(options.policy, type(settings).model_validate(settings.model_dump() | c)).load()
+        for c in changes
     )
     rows = compare(full, pruned, experiment.observer, options.scenes)
     rows.to_csv(options.build / "pruning.csv", index=False)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from dgrasp.checks import check_like
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.fast.layers import FrozenBlock, FrozenLayer
-from dgrasp.nerf.fast.trunk import mean_of_views, weights_by_block
+from dgrasp.nerf.fast.trunk import weights_by_block
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.sampling import bilinear_corners, bilinear_slopes
 from dgrasp.poses import check_poses
@@ -30,7 +30,7 @@ from dgrasp.value.head import Head
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout, activation_with_slope
 
-CHUNK_BYTES = 2 * 1024 * 1024  # of one layer's rows; our choice, by measurement
+CHUNK_BYTES = 4 * 1024 * 1024  # of one layer's rows; our choice, by measurement
 
 
 class Landscape:
@@ -224,12 +224,13 @@ class _Network:
 
     def _forward(self, z: Float[Tensor, "views rows hidden"]) -> tuple[Tensor, tuple[Kept, Kept, list[Tensor]]]:
         """From the first layer's rows to the features of each query, and what the way back needs."""
-        views, x = len(z), z.flatten(0, 1)
-        of_views: Kept = []
-        for block in self.per_view:
+        x, of_views = z.flatten(0, 1), []
+        *before, last = self.per_view
+        for block in before:
             x, kept = block.forward(x)
             of_views.append(kept)
-        x = mean_of_views(x.view(views, -1, x.shape[-1]))
+        x, kept = last.forward_to_mean(x.view_as(z)) if len(z) > 1 else last.forward(x)
+        of_views.append(kept)
         of_shared: Kept = []
         query, slopes = None, []
         for k, (layer, on_query) in enumerate(zip(self.per_activation, self.per_query, strict=True)):
@@ -255,9 +256,9 @@ class _Network:
             else:
                 out = self.from_activation[k].plus(column, self.shared[k].backward(out, of_shared[k]))
         assert out is not None
-        if views > 1:
-            out = out.div_(views).repeat(views, 1)
-        for block, of_block in zip(reversed(self.per_view), reversed(of_views), strict=True):
+        *before, last = zip(self.per_view, of_views, strict=True)
+        out = last[0].backward_from_mean(out, last[1], views) if views > 1 else last[0].backward(out, last[1])
+        for block, of_block in reversed(before):
             out = block.backward(out, of_block)
         return out
 

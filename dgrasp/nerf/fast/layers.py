@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dgrasp.nerf.fast.trunk import mean_of_views
+
 
 class FrozenLayer:
     """`x @ weight.t() + bias` for rows of x. The weights are taken as they are now.
@@ -71,6 +73,19 @@ class FrozenBlock:
         a, c = kept
         of_h = masked(self.outer_back(g), c)
         return g.add_(masked(self.inner_back(of_h), a))
+
+    def forward_to_mean(self, z: Float[Tensor, "views rows hidden"]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The mean over views of the block's outputs; the outer layer is linear, so that it comes after the mean."""
+        a = z.clamp_min(0).flatten(0, 1)
+        c = self.inner.rectified(a)
+        return self.outer.plus(mean_of_views(c.view_as(z)), mean_of_views(z)), (a, c)
+
+    def backward_from_mean(self, g: Float[Tensor, "rows hidden"], kept: tuple[Tensor, Tensor], views: int) -> Tensor:
+        """From the gradient of that mean, which is written over, to that of the inputs, view by view."""
+        a, c = kept
+        g = g.div_(views)
+        of_h = masked(self.outer_back(g).repeat(views, 1), c)
+        return masked(self.inner_back(of_h), a).view(views, *g.shape).add_(g).flatten(0, 1)
 
 
 def masked(g: Tensor, activated: Tensor) -> Tensor:
