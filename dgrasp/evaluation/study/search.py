@@ -254,7 +254,8 @@ def _with(base: OptimizerConfig, parameters: dict[str, float]) -> OptimizerConfi
 
 def _study(at: Place, name: str, config: TuningConfig) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    pruner = optuna.pruners.MedianPruner(config.startup_trials, config.pruning_warmup)
+    median = optuna.pruners.MedianPruner(config.startup_trials, config.pruning_warmup)
+    pruner = median if config.prune else optuna.pruners.NopPruner()
     try:
         return optuna.load_study(study_name=name, storage=at.storage, pruner=pruner)
     except KeyError:  # there is none yet; others may make it at this moment
