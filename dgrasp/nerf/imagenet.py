@@ -1,7 +1,8 @@
 """ImageNet weights of a ViT from a file, as the paper's encoder starts from them. Nothing is fetched.
 
 Any model that names its parameters as timm does will do, in safetensors or as a PyTorch pickle of tensors. The
-paper's is a ViT-B/16 (`vit_base_patch16_224`). Positions learned for another grid of patches are interpolated to this one.
+paper's is a ViT-B/16 (`vit_base_patch16_224`). Positions learned for another grid of patches are
+interpolated to this one.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def check_imagenet(config: VisionEncoderConfig) -> str | None:
     if not path.is_file():
         raise FileNotFoundError(
             f"nerf.encoder.weights: {path.absolute()}: no such file. Put the ImageNet weights of a ViT there "
-            "(timm's names; for the defaults a vit_base_patch16_224), or set `weights: null` to start from random weights, which is "
-            "not the paper's way"
+            "(timm's names; for the defaults a vit_base_patch16_224), or set `weights: null` to start "
+            "from random weights, which is not the paper's way"
         )
     found = sha256(path)
     if config.weights_sha256 not in (None, found):

@@ -59,8 +59,8 @@ FURTHER = (  # stand-ins for the real-world objects; friction not in any source:
     Facts("a_lego_duplo", "073-a_lego_duplo", 0.028, 0.5, (0.85, 0.15, 0.15)),
 )
 # Nine as well, one or two of each kind in the set: food, kitchen, tools, balls and puzzles. Chosen by their names,
-# before any policy met them, and not looked at while anything was chosen. Masses: YCB's sheet; friction: as for similar ones
-# above. In patterns of our own, since the package has no textures: they look the same on every machine.
+# before any policy met them, and not looked at while anything was chosen. Masses: YCB's sheet; friction: as for
+# similar ones above. In patterns of our own, since the package has no textures: they look the same on every machine.
 UNSEEN = (
     Facts("sugar_box", "004_sugar_box", 0.514, 0.3, (0.60, 0.50, 0.18), pattern="label"),
     Facts("mustard_bottle", "006_mustard_bottle", 0.603, 0.5, (0.58, 0.46, 0.06), convex=False, pattern="label"),
