@@ -18,6 +18,7 @@ from dgrasp.config import Config
 from dgrasp.files import parse_yaml
 
 PRESETS = ("as_published",)
+PAPERS_SET = "simple"
 NOTHING = "-"  # in place of a setting that a profile does not have
 
 
@@ -123,6 +124,16 @@ def trained_as_published(profile: Config) -> bool:
     table = compare_choices(profile).set_index("key")
     keys = ("data.task", "data.train_scenes", "data.objects_per_scene", "value.negatives.blocked_share")
     return bool(table.loc[list(keys), "same"].all())
+
+
+def training_set(profile: Config) -> str:
+    """What the networks of a profile learned from, in a word: "simple" is the paper's set, whole, and nothing else."""
+    if trained_as_published(profile):
+        return PAPERS_SET
+    found = profile.model_dump(mode="json")
+    name = str(found["data"]["task"]).rpartition(":")[2].lower()
+    blocked = found["value"]["negatives"]["blocked_share"] > 0
+    return f"{name}, {found['data']['train_scenes']} scenes" + (", with blocked negatives" if blocked else "")
 
 
 def _setting(values: Mapping[str, Any], key: str) -> Any:

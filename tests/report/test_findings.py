@@ -24,7 +24,15 @@ def trials(**outcomes):
         for i, letter in enumerate(letters):
             outcome = {"s": "success", "n": "no grasp"}.get(letter, "missed")
             p = {"c": (0.3, 0.299, 0.9), "n": (math.nan,) * 3}.get(letter, (0.1, 0.1, 1.0))
-            row = {"policy": policy, "task": "simple", "split": "test", "scene": i, "repetition": 0, "attempt": 0}
+            row = {
+                "policy": policy,
+                "task": "simple",
+                "split": "test",
+                "scene": i,
+                "repetition": 0,
+                "attempt": 0,
+                "seed": 0,
+            }
             row |= dict(zip("xyz", p, strict=True))
             rows.append(row | {"outcome": outcome, "success": letter == "s", "objects": ("pear", "drill")[i % 2]})
     return pd.DataFrame(rows)

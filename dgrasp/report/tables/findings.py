@@ -127,7 +127,7 @@ def scene_intervals(trials: pd.DataFrame, config: EvaluationConfig, rates: pd.Da
 
     Wilson's takes attempts as independent, which those of one scene are not. `wider`: how many times as wide.
     """
-    made = trials.groupby(["policy", "task", "scene", "repetition"])["success"].sum()
+    made = trials.groupby(["policy", "task", "seed", "scene", "repetition"])["success"].sum()
     rows = []
     for row in rates.itertuples():
         share = made[row.policy, row.task].to_numpy(float) / config.tasks[row.task].attempts
@@ -148,7 +148,7 @@ def heights(trials: pd.DataFrame, task: str = "novel") -> pd.DataFrame:
     scenes; only first attempts, since scenes differ afterwards. Without scenes, all are empty.
     """
     first = trials[(trials["task"] == task) & (trials["attempt"] == 0)]
-    z = first.pivot_table(index=["repetition", "scene"], columns="policy", values="z")
+    z = first.pivot_table(index=["seed", "repetition", "scene"], columns="policy", values="z")
     rows = []
     for policy, other in slope_pairs():
         if not {policy, other} <= set(z.columns):
