@@ -83,7 +83,8 @@ def test_every_output_is_there_and_comes_from_the_published_runs(entry):
 def test_table_1_says_what_the_published_trials_say(experiment, rows):
     seeds, profile = all_seeds(experiment), experiment.profile
     expected = table_1(rates_by_seed(trials_of(seeds), profile.evaluation), training_set(profile))
-    pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False)
+    written = rows[expected.columns].assign(difference=rows["difference"].astype(float))  # all null: no numbers there
+    pd.testing.assert_frame_equal(written, expected, check_dtype=False)
     ours = rows[rows["n"].notna()]
     assert len(ours) == 8 * len(profile.evaluation.tasks) * len(seeds), "eight policies on each task"
     assert set(ours["n"]) == {250}, "the paper's number of attempts for each seed"
