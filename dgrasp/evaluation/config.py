@@ -83,6 +83,11 @@ class TuningConfig(Config):
     startup_trials: int = Field(
         default=10, ge=1, description="random trials before TPE, and before trials may be pruned"
     )
+    prune: bool = Field(
+        default=True,
+        description="end trials that fall behind the median of the others; false: every trial makes all its attempts "
+        "(Sec. 4.2)",
+    )
     pruning_warmup: int = Field(default=10, ge=0, description="attempts of a trial before it may be pruned")
     scheme: Literal["bayes", "race"] = Field(
         default="bayes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -31,6 +32,7 @@ class EvaluationRecipe(Config):
     """Everything the trials depend on besides the trained models and tuned parameters (which are input runs)."""
 
     ycb_models: str = Field(default="not stated", description="looks of YCB objects: no evaluation mixes two of them")
+    changes: dict[str, Any] = Field(default={}, description="optimizer settings that are not the tuned ones")
     evaluation: EvaluationConfig
     cell: CellConfig
     observer: Observer

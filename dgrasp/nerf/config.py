@@ -36,7 +36,12 @@ class VisionEncoderConfig(Config):
     reassemble: tuple[int, int, int, int] = Field((48, 96, 192, 384), description="channels after each reassembly")
     fusion: int = Field(256, ge=4, description="channels of each reassembled map before they are joined")
     stem: int = Field(64, ge=4, description="channels of the convolution branch's first layer")
-    weights: Path | None = Field(None, description="safetensors file of ImageNet weights; none: from scratch")
+    weights: Path | None = Field(
+        None, description="file of ImageNet weights (see `dgrasp.nerf.imagenet`); null: from random weights"
+    )
+    weights_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="of that file, compared before it is read; null: any file is taken"
+    )
 
     @model_validator(mode="after")
     def _divisible(self) -> VisionEncoderConfig:

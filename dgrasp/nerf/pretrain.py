@@ -16,7 +16,8 @@ from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker, check_device, check_shares, run_on
 from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch, halved
 from dgrasp.nerf.checkpoint import discard, restore, save
-from dgrasp.nerf.config import NerfConfig, PretrainConfig
+from dgrasp.nerf.config import NerfConfig, PretrainConfig, VisionEncoderConfig
+from dgrasp.nerf.imagenet import check_imagenet
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.precision import settled_precision
 from dgrasp.nerf.rendering import Draw, Rendering, render_rays, uniform
@@ -69,11 +70,14 @@ def pretrain(
     Resumes from the last checkpoint and repeats the steps after it exactly (on equal devices and threads).
     Writes `weights.safetensors`; metrics are the loss and the PSNR of the fine network on training rays.
     devices: how many of the kind `device` share each step. Raises DeviceError if they are not there, or if the scenes
-    of a step cannot be shared out evenly.
+    of a step cannot be shared out evenly; FileNotFoundError where the encoder is to start from weights that are not
+    there.
     """
     run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations}, seed=seed, code=(__name__,))
     if run.complete:
         return run
+    if isinstance(config.encoder, VisionEncoderConfig):
+        check_imagenet(config.encoder)
     check_device(device, devices)
     check_shares("nerf.training.scenes_per_step", config.training.scenes_per_step, devices)
     precision = settled_precision(config.precision, device)
@@ -96,7 +100,8 @@ def _work(worker: Worker, run: Run, demonstrations: Run, precision: str) -> None
         return
     run.save("weights", phi.state_dict())
     dtype = str(phi.compute_dtype or torch.float32)
-    run.finish(steps=config.training.steps, precision=dtype, **worker.description, **quality)
+    started = {"imagenet": check_imagenet(config.encoder)} if isinstance(config.encoder, VisionEncoderConfig) else {}
+    run.finish(steps=config.training.steps, precision=dtype, **started, **worker.description, **quality)
     discard(run)
 
 

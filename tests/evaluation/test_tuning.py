@@ -41,6 +41,20 @@ def test_search_beats_where_it_started_and_prunes(tmp_path):
     assert tuned.config.n_starts == BASE.n_starts and tuned.config.translation_rate != BASE.translation_rate
 
 
+def test_the_paper_s_studies_make_every_attempt_of_every_trial(tmp_path):
+    made = []
+
+    def counted(config):
+        made.append(0)
+        for success in attempts(config):
+            made[-1] += 1
+            yield success
+
+    whole = CONFIG.model_copy(update={"prune": False})
+    tuned = tune(counted, BASE, whole, storage=tmp_path / "study.log", name="base_quat_seq")
+    assert tuned.pruned == 0 and len(made) == tuned.trials == 14 and len(set(made)) == 1
+
+
 def test_equal_seeds_equal_studies(tmp_path):
     for run in ("a", "b"):
         tune(attempts, BASE, CONFIG, storage=tmp_path / run, name="p", seed=3)

@@ -314,6 +314,8 @@ def _study(at: Place, name: str, config: TuningConfig) -> optuna.Study:
 
 
 def _pruner(config: TuningConfig) -> optuna.pruners.BasePruner:
+    if not config.prune:
+        return optuna.pruners.NopPruner()
     if config.scheme == "race":
         return PairedPruner(config.race_risk, config.pruning_warmup)
     return optuna.pruners.MedianPruner(config.startup_trials, config.pruning_warmup)
