@@ -206,15 +206,15 @@ def build_value(config: ValueConfig, phi: MVNeRF, seed: int = 0, replica: int = 
     return GraspValue(phi, readout.to(next(phi.parameters()).device), queries, config.fusion)
 
 
-def load_value(run: Run, nerf_run: Run, device: str = "cpu") -> GraspValue:
-    """A trained Psi on the Phi it was trained with.
+def load_value(run: Run, nerf_run: Run, device: str = "cpu", phi: MVNeRF | None = None) -> GraspValue:
+    """A trained Psi on the Phi it was trained with; phi: that of `nerf_run`, if it has been loaded on the device.
 
     Raises RunError for another Phi or an incomplete run, DamagedFileError for weights that are not this model's.
     """
     if run.summary["nerf"] != nerf_run.fingerprint:
         raise RunError(f"{run.path}: was trained on another NeRF than that of {nerf_run.path}")
     assert isinstance(run.recipe, ValueRecipe)
-    value = build_value(run.recipe.value, load_nerf(nerf_run, device))
+    value = build_value(run.recipe.value, phi or load_nerf(nerf_run, device))
     load_weights(value.readout, run.load("readout", device), run.path / "readout.safetensors")
     value.readout.eval().requires_grad_(False)
     return value
