@@ -1,6 +1,6 @@
 """Demonstrations on disk, layout version 1. One compressed npz per scene, no pickle, named in a manifest.
 
-    <run>/manifest.json                 version, and per scene file: sha256, bytes, demonstrations; sealed
+    <run>/manifest.json                 version, and per scene file: sha256, bytes, demonstrations, what they show; sealed
     <run>/scenes/<split>-<index>.npz    one scene with its n stages (an object fewer each time):
         images            uint8   (n, views, height, width, 3)  RGB before the grasp
         K                 float64 (n, views, 3, 3)              pixels
@@ -29,6 +29,8 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from dgrasp.config import Config
 from dgrasp.files import DamagedFileError, atomic_path, read_json, read_sealed, sha256, write_sealed
+from dgrasp.sim import arrangement
+from dgrasp.sim.scene import scene_from
 
 VERSION = 1
 SHAPES: dict[str, tuple[str, tuple[int | None, ...]]] = {  # dtype and sizes of each array; None: any
@@ -52,6 +54,13 @@ class ManifestEntry(Config):
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the file")
     bytes: int = Field(ge=0, description="its length")
     demonstrations: int = Field(ge=0, description="stages in it")
+    # What networks saw in the stages; null in files from before it was noted.
+    draw: int | None = Field(default=None, ge=0, description="which draw of the scene this is")
+    closest: float | None = Field(
+        default=None, description="least distance between the circles round two upright objects, metres"
+    )
+    tilt: float | None = Field(default=None, description="largest angle of an object's z axis to the vertical, radians")
+    textured: int | None = Field(default=None, ge=0, description="objects that are not of one colour")
 
 
 class Manifest(Config):
@@ -76,7 +85,7 @@ class SceneRecord:
     trajectories: tuple[np.ndarray, ...]
     record: dict[
         str, Any
-    ]  # {"scene": ..., "stages": [{"scene", "object"}], "attempts": [{"stage", "object", "outcome", "reason"}]}
+    ]  # {"draw", "stages": [{"scene", "object"}], "attempts": [{"stage", "object", "outcome", "reason"}], "given_up"}
 
     @property
     def demonstrations(self) -> int:
@@ -194,4 +203,14 @@ def write_manifest(folder: Path, files: dict[str, dict[str, Any]], policy_views:
 
 def manifest_entry(path: Path, scene: SceneRecord) -> dict[str, Any]:
     """What the manifest says about a scene file."""
-    return {"sha256": sha256(path), "bytes": path.stat().st_size, "demonstrations": scene.demonstrations}
+    seen = [scene_from(stage["scene"]) for stage in scene.record["stages"]]
+    gaps = [gap for gap in map(arrangement.closest, seen) if gap is not None]
+    return {
+        "sha256": sha256(path),
+        "bytes": path.stat().st_size,
+        "demonstrations": scene.demonstrations,
+        "draw": scene.record.get("draw", 0),
+        "closest": round(min(gaps), 6) if gaps else None,
+        "tilt": round(max(map(arrangement.tilt, seen), default=0.0), 6),
+        "textured": max(map(arrangement.textured, seen), default=0),
+    }

@@ -1,6 +1,7 @@
 """Scales of the experiment: `smoke` (minutes, two cores), `laptop` (hours, two cores), `paper` (a GPU).
 
-A profile is data: one YAML file, validated key by key. The code is the same for all of them.
+A profile is data: one YAML file, validated key by key. The code is the same for all of them. With
+`preset: as_published` it starts from the paper's own choices (`dgrasp.experiment.choices`), else from the defaults.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dgrasp.config import Config, explain
 from dgrasp.data.config import DataConfig
 from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationConfig
+from dgrasp.experiment.choices import with_preset
 from dgrasp.files import UserFileError, parse_yaml
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.sim.tasks.paper import check_findable, check_task
@@ -126,11 +128,14 @@ def load_profile(name: str | Path) -> Profile:
         raise ProfileError(f"{path}: no such profile file")
     source = path or files("dgrasp.experiment.profiles").joinpath(f"{name}.yaml")
     try:
-        profile = Profile.model_validate(parse_yaml(source.read_bytes(), str(source)))
+        values = parse_yaml(source.read_bytes(), str(source))
+        profile = Profile.model_validate(with_preset(values) if isinstance(values, dict) else values)
     except UserFileError as error:
         raise ProfileError(str(error)) from error
     except ValidationError as error:
         raise ProfileError(explain(str(source), Profile, error)) from error
+    except ValueError as error:  # an unknown preset
+        raise ProfileError(f"{source}: {error}") from error
     for task in (profile.data.task, *profile.validation.tasks, *profile.evaluation.tasks):
         try:
             check_findable(task)
