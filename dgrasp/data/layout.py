@@ -1,6 +1,6 @@
 """Demonstrations on disk, layout version 1. One compressed npz per scene, no pickle, named in a manifest.
 
-    <run>/manifest.json                 version, and per scene file: sha256, bytes, demonstrations, what they show; sealed
+    <run>/manifest.json                 version; by scene file: sha256, bytes, demonstrations, what they show; sealed
     <run>/scenes/<split>-<index>.npz    one scene with its n stages (an object fewer each time):
         images            uint8   (n, views, height, width, 3)  RGB before the grasp
         K                 float64 (n, views, 3, 3)              pixels
