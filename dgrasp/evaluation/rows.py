@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_vector
 from dgrasp.evaluation.attempt import Attempt
+from dgrasp.files import atomic_path
 from dgrasp.sim.objects.ycb import PATTERNED
 
 if TYPE_CHECKING:
@@ -84,9 +86,16 @@ def on_table(scene: Scene) -> dict[str, str]:
     }
 
 
+def write_rows(path: Path, table: pd.DataFrame) -> None:
+    """A compressed CSV of attempts; equal tables give equal bytes."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(gzip.compress(table.to_csv(index=False, lineterminator="\n").encode(), mtime=0))
+
+
 def read_rows(path: Path) -> pd.DataFrame:
-    """A CSV of attempts. Raises FileNotFoundError."""
+    """A CSV of attempts, compressed if it ends in .gz. Raises FileNotFoundError."""
     numbers = (*POSE, "value", "valid_value")  # of attempts without a grasp they are empty; elsewhere "" is a word
-    text = Path(path).read_text(encoding="utf-8")
+    data = Path(path).read_bytes()
+    text = (gzip.decompress(data) if Path(path).suffix == ".gz" else data).decode("utf-8")
     table = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values={name: [""] for name in numbers})
     return table.replace({"models": {"prism": PRISMS}})  # the sweep's word in published results

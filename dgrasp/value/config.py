@@ -124,8 +124,8 @@ class SlopeConfig(Config):
     )
     how: Literal["second_order", "finite_differences", "trajectory_ranking", "slope_head"] = Field(
         default="second_order",
-        description='what teaches the way to the grasp: "second_order" is L_aux (Eq. 4); the others are first-order rivals '
-        "in its place (`dgrasp.slopes.first_order`, not in the paper), each on the same poses: slopes by finite "
+        description='what teaches the way to the grasp: "second_order" is L_aux (Eq. 4); the others are first-order '
+        "rivals in its place (`dgrasp.slopes.first_order`, not in the paper), each on the same poses: slopes by finite "
         "differences of values, later poses ranked above earlier ones, a second readout that says slopes outright",
     )
     difference: tuple[float, float] = Field(

@@ -56,7 +56,7 @@ def test_the_loss_by_finite_differences_teaches_what_the_exact_one_teaches(name)
 
 @pytest.mark.parametrize("name", ["quat", "6d"])
 def test_a_twist_says_how_much_is_gained_by_any_small_motion(name):
-    """Along a motion of the pose in its own frame the slope's product with the coordinates' change is twist . motion."""
+    """The slope's product with the change of the coordinates, along a motion in the pose's frame: twist . motion."""
     rep, T, h = representation(name), poses(3, 3), 1e-6
     twists, motion = (torch.randn(3, 6, generator=torch.Generator().manual_seed(k)).double() for k in (0, 1))
     moved = T @ make_pose(roma.rotvec_to_rotmat(h * motion[:, 3:]), h * motion[:, :3])
@@ -74,7 +74,7 @@ def test_the_loss_of_slopes_said_outright_is_least_for_the_right_ones_and_reache
         loss = direct_slope_loss(twists, T, target, "quat")
         loss.backward()
         adam.step()
-    # the displacement of unit quaternions leaves their sphere: its cosine with the best tangent is that of half its angle
+    # the displacement of unit quaternions leaves their sphere: its cosine with the best tangent: half the angle's
     p, q = (representation("quat").from_matrix(x)[:, 3:] for x in (T, target))
     dot = (p * q).sum(-1).abs().clamp(max=1)
     best = -1 - torch.cos(torch.acos(dot) / 2).mean()
