@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 import value_runs
 
+from dgrasp.cli.ablations import _within
 from dgrasp.data.config import DataConfig
 from dgrasp.evaluation import arms
 from dgrasp.evaluation.arms import probe_of, training_of, trials_of_arm
@@ -16,7 +18,7 @@ from dgrasp.experiment.ablations import kept
 from dgrasp.experiment.ablations.kept import keep, published_results
 from dgrasp.experiment.ablations.questions import AblationsConfig, Arm, Comparison, Question, questions
 from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED, ablation_differences, ablation_rows, verdict
-from dgrasp.experiment.ablations.stage import Ablations
+from dgrasp.experiment.ablations.stage import Ablations, _batched
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import compare_choices
 from dgrasp.experiment.profiles import PROFILES, Profile, load_profile
@@ -211,3 +213,16 @@ def test_half_turns_do_not_share_a_pass_and_weights_do():
 
     assert len(seen("weight")) == 1 and len(seen("half_turns")) == 2 and len(seen("second_order")) == 1
     assert not np.isnan(experiment.profile.ablations.steps)
+
+
+def test_time_that_is_over_ends_the_work_and_says_so(capsys):
+    with _within(0.0005):
+        time.sleep(20)
+        pytest.fail("was not interrupted")
+    assert "the same command goes on" in capsys.readouterr().out
+    with pytest.raises(KeyboardInterrupt), _within(10):
+        raise KeyboardInterrupt  # the user's own
+
+
+def test_questions_are_taken_a_few_at_a_time():
+    assert list(_batched(("a", "b", "c"), 2)) == [("a", "b"), ("c",)]

@@ -86,6 +86,11 @@ class AblationsConfig(Config):
     phi_steps: float = Field(
         default=0.5, gt=0, le=1, description="share of `nerf.training.steps`, for arms with a Phi of their own"
     )
+    together: int = Field(
+        default=4,
+        ge=1,
+        description="questions whose arms are trained side by side before any is tried: they share observations",
+    )
     tasks: dict[str, TaskBudget] = Field(
         default={"clutter": TaskBudget(scenes=50, attempts=5), "novel": TaskBudget(scenes=250, attempts=1)},
         description="task -> scenes and attempts of each arm",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import joblib
@@ -20,7 +21,7 @@ from dgrasp.evaluation.workers import PolicySource
 from dgrasp.experiment.ablations.questions import SPLIT, AblationsConfig, Arm, Question, questions
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import merged
-from dgrasp.experiment.store import Record
+from dgrasp.experiment.store import Record, RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.pretrain import pretrain
@@ -58,12 +59,12 @@ class Ablations:
         return self.experiment.profile.ablations
 
     def run(self, names: Sequence[str] = ()) -> Iterator[Result]:
-        """Ask questions (default: the profile's), one after the other; each arm is given out when it has been tried."""
-        for name in self.config.names(tuple(names)):
-            question = questions()[name]
-            self._train(question)
-            for arm in question.arms:
-                yield self._try(name, question, arm)
+        """Ask questions (default: the profile's), a few at a time; each arm is given out when it has been tried."""
+        for some in _batched(self.config.names(tuple(names)), self.config.together):
+            self._train([questions()[name] for name in some])
+            for name in some:
+                for arm in questions()[name].arms:
+                    yield self._try(name, questions()[name], arm)
 
     def done(self, names: Sequence[str] = ()) -> list[Result]:
         """The arms that have been tried, as code and settings stand now; nothing is computed."""
@@ -73,7 +74,7 @@ class Ablations:
                 for arm in questions()[name].arms:
                     try:
                         found.append(Result(name, arm, self._opened(questions()[name], arm)[0]))
-                    except (RunError, DamagedFileError):
+                    except (RunError, RecordError, DamagedFileError):
                         continue
         return found
 
@@ -127,22 +128,19 @@ class Ablations:
         few = {"scenes": self.config.choice_scenes}
         return {name: budget.model_copy(update=few) for name, budget in self.config.tasks.items()}
 
-    def _train(self, question: Question) -> None:
-        """The readouts of a question's arms that are not there yet, in as many passes as there are workers."""
+    def _train(self, some: Sequence[Question]) -> None:
+        """The readouts of the questions' arms that are not there yet, in as few passes as there are workers."""
         p, passes = self.experiment.profile, []
-        phis = {self._nerf_settings(arm).canonical(): arm for arm in question.arms.values() if arm.nerf}
+        arms = [(question, name, arm) for question in some for name, arm in question.arms.items()]
+        phis = {self._nerf_settings(arm).canonical(): arm for _, _, arm in arms if arm.nerf}
         self._side_by_side([joblib.delayed(self._nerf)(arm) for arm in phis.values()])
-        ours = [name for name, arm in question.arms.items() if not _is_own(question, arm)]
-        values = {name: self._value(question, name) for name in ours}
-        for nerf, runs in _compatible([(self._nerf(question.arms[name]), values[name]) for name in ours]):
+        values = [(self._nerf(arm), self._value(question, name)) for question, name, arm in arms]
+        for nerf, runs in _compatible(values):
             parts = min(p.runtime.workers, len(runs))
             passes += [(runs[k::parts], nerf) for k in range(parts)]
         demos = self.demonstrations if passes else None
         device = {"device": p.runtime.device, "threads": 1}
         self._side_by_side([joblib.delayed(train_runs)(runs, nerf, demos, **device) for runs, nerf in passes])
-        for arm in question.arms.values():
-            if _is_own(question, arm):
-                self.experiment.value(policy_spec(arm.policy).model)
 
     def _side_by_side(self, jobs: list[Any]) -> None:
         if jobs:
@@ -209,6 +207,13 @@ class Ablations:
     def _steps_made(self, value: Run) -> int:
         assert isinstance(value.recipe, ValueRecipe)
         return value.recipe.value.steps
+
+
+def _batched(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    """The names in order, `size` at a time."""
+    left = iter(names)
+    while some := tuple(islice(left, size)):
+        yield some
 
 
 def _is_own(question: Question, arm: Arm) -> bool:
