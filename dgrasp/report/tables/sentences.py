@@ -146,9 +146,8 @@ def _heights(records: Records) -> Verdict:
 def _corners(records: Records) -> Verdict:
     if not records.policies("novel", "base"):
         return Verdict(UNKNOWN, "no such trials")
-    share = findings.failures(records.trials, records.bounds)["planned in a corner"].get(
-        ("Base", "novel"), float("nan")
-    )
+    ours = records.trials[records.trials["policy"] != REPORTED]
+    share = findings.failures(ours, records.bounds)["planned in a corner"].get(("Base", "novel"), float("nan"))
     return Verdict(AGREES if share > CORNERS else DISAGREES, f"{share:.1%} of Base's grasps were planned in a corner")
 
 
