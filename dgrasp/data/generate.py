@@ -7,6 +7,7 @@ world built from nothing.
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from dgrasp.data import layout
 from dgrasp.data.backends import backend, check_backend
 from dgrasp.data.card import write_card
 from dgrasp.data.config import STAGE, DataConfig, DemonstrationsRecipe
-from dgrasp.files import known_sha256
+from dgrasp.files import DamagedFileError, known_sha256
 from dgrasp.processes import bound
 from dgrasp.runs import Outputs, Run, RunError, open_run
 from dgrasp.sim.cell import Cell
@@ -92,7 +93,11 @@ def _intact(folder: Path, wanted: list[tuple[str, int]]) -> dict[str, dict[str, 
     """Manifest entries whose files are there with the right checksum."""
     if not (folder / "manifest.json").is_file():
         return {}
-    files = layout.read_manifest(folder)["files"]
+    try:
+        files = layout.read_manifest(folder)["files"]
+    except DamagedFileError as error:
+        print(f"{str(error).partition(';')[0]}; scenes are made anew", file=sys.stderr, flush=True)
+        return {}
     paths = {layout.scene_path(folder, *key).name: layout.scene_path(folder, *key) for key in wanted}
     there = {name: entry for name, entry in files.items() if name in paths and paths[name].is_file()}
     return {name: entry for name, entry in there.items() if known_sha256(paths[name]) == entry["sha256"]}

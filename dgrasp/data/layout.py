@@ -1,6 +1,6 @@
 """Demonstrations on disk, layout version 1. One compressed npz per scene, no pickle, named in a manifest.
 
-    <run>/manifest.json                 version, and per scene file: sha256, bytes, demonstrations, what they show
+    <run>/manifest.json                 version; by scene file: sha256, bytes, demonstrations, what they show; sealed
     <run>/scenes/<split>-<index>.npz    one scene with its n stages (an object fewer each time):
         images            uint8   (n, views, height, width, 3)  RGB before the grasp
         K                 float64 (n, views, 3, 3)              pixels
@@ -28,7 +28,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationError
 
 from dgrasp.config import Config
-from dgrasp.files import DamagedFileError, atomic_path, read_json, sha256, write_json
+from dgrasp.files import DamagedFileError, atomic_path, read_json, read_sealed, sha256, write_sealed
 from dgrasp.sim import arrangement
 from dgrasp.sim.scene import scene_from
 
@@ -71,6 +71,7 @@ class Manifest(Config):
     version: Literal[1]
     policy_views: int = Field(ge=1, description="the first of the views, for the value function")
     files: dict[Annotated[str, Field(pattern=r"^[a-z]+-[0-9]{5,}\.npz$")], ManifestEntry]
+    sha256: str | None = Field(None, description="of the rest, so that it proves itself; those of before had none")
 
 
 @dataclass(frozen=True)
@@ -193,11 +194,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DamagedFileError(
             f"{path}: {where}: {first['msg']}; delete it and call generate_demonstrations again: scenes are made anew"
         ) from error
-    return manifest
+    return read_sealed(path) if "sha256" in manifest else manifest
 
 
 def write_manifest(folder: Path, files: dict[str, dict[str, Any]], policy_views: int) -> None:
-    write_json(Path(folder) / "manifest.json", {"version": VERSION, "policy_views": policy_views, "files": files})
+    write_sealed(Path(folder) / "manifest.json", {"version": VERSION, "policy_views": policy_views, "files": files})
 
 
 def manifest_entry(path: Path, scene: SceneRecord) -> dict[str, Any]:

@@ -60,9 +60,11 @@ def evaluate(
     units = {
         e.name: joblib.delayed(_attempts)(recipe, sources[e.policy], e, seed) for e in _episodes(recipe.evaluation)
     }
+    by_scene = sorted(_episodes(recipe.evaluation), key=lambda e: (e.task, e.repetition, e.scene))
     return finish_series(
-        run, units, workers, folder="episodes", table="trials.csv", columns=COLUMNS, desc="grasping", unit="scene"
-    )
+        run, units, workers, folder="episodes", table="trials.csv", columns=COLUMNS, desc="grasping", unit="scene",
+        order=[e.name for e in by_scene],
+    )  # fmt: skip
 
 
 def read_trials(run: Run) -> pd.DataFrame:

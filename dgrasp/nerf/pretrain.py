@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker, check_device, check_shares, run_on
-from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch
+from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch, halved
 from dgrasp.nerf.checkpoint import discard, restore, save
 from dgrasp.nerf.config import NerfConfig, PretrainConfig, VisionEncoderConfig
 from dgrasp.nerf.imagenet import check_imagenet
@@ -95,10 +95,10 @@ def _work(worker: Worker, run: Run, demonstrations: Run, precision: str) -> None
     phi = build_nerf(config, run.seed).to(worker.device).with_precision(precision)
     keep = config.training.scenes_in_memory
     train(run, phi, DemonstrationSet(demonstrations, split="train", keep=keep), worker)
+    quality = validate(phi, DemonstrationSet(demonstrations, split="validation", keep=keep), run.seed, worker)
     if not worker.leads:
         return
     run.save("weights", phi.state_dict())
-    quality = validate(phi, DemonstrationSet(demonstrations, split="validation", keep=keep), run.seed)
     dtype = str(phi.compute_dtype or torch.float32)
     started = {"imagenet": check_imagenet(config.encoder)} if isinstance(config.encoder, VisionEncoderConfig) else {}
     run.finish(steps=config.training.steps, precision=dtype, **started, **worker.description, **quality)
@@ -113,7 +113,9 @@ def train(run: Run, phi: MVNeRF, scenes: Sequence[HasViews], worker: Worker | No
     first = restore(run, phi, optimizer, worker)
     for step in _progress(first, config.steps, worker):
         set_learning_rates(optimizer, config, step)
-        losses = gradient(model, draw_batch(scenes, config, run.seed, step), run.seed, step)
+        batch = draw_batch(scenes, config, run.seed, step)
+        small = step < config.half_size_share * config.steps
+        losses = gradient(model, halved(batch) if small else batch, run.seed, step)
         nn.utils.clip_grad_value_(phi.parameters(), config.gradient_clip)
         optimizer.step()
         done = step + 1

@@ -186,8 +186,8 @@ def test_two_workers_make_the_same_bytes(demonstrations: Run, tmp_path: Path) ->
     assert contents(other.path) == contents(demonstrations.path)
 
 
-def test_killed_and_resumed_equals_undisturbed(demonstrations: Run, tmp_path: Path) -> None:
-    """kill -9 while the third of four scenes is being written; what is half-written is swept away."""
+def test_killed_and_resumed_equals_undisturbed(demonstrations: Run, tmp_path: Path, capsys) -> None:
+    """kill -9 while the third of four scenes is written: its half is swept away, and a damaged list is not believed."""
     code = f"""
 import os, signal
 from pathlib import Path
@@ -211,8 +211,11 @@ generate_demonstrations(SMALL, CELL, Path({str(tmp_path)!r}), seed=3)
     process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert process.returncode == -signal.SIGKILL
     assert len(list(tmp_path.rglob("scenes/*.npz"))) == 2 and len(list(tmp_path.rglob("scenes/.*.tmp"))) == 1
+    (manifest,) = tmp_path.rglob("manifest.json")
+    manifest.write_text(manifest.read_text().replace('"demonstrations": ', '"demonstrations": 1'))
     resumed = generate_demonstrations(SMALL, CELL, tmp_path, seed=3)
     assert contents(resumed.path) == contents(demonstrations.path)
+    assert f"{manifest}: is not what was written; scenes are made anew" in capsys.readouterr().err
 
 
 def test_every_attempt_has_an_outcome_and_a_reason(demonstrations: Run) -> None:

@@ -128,6 +128,11 @@ def test_missing_file_is_named(tmp_path):
         ({"tuning": {"rotation_rate": [0.01, float("inf")]}}, r"tuning.rotation_rate.1: .*finite number"),
         ({"cell": {"light_direction": [0, 0, "inf"]}}, r"cell.light_direction.2: .*finite number"),
         ({"optimizer": {"translation_rate": "1e999"}}, "optimizer.translation_rate: .*finite number"),
+        ({"value": {"steps": True}}, "value: .*steps: expected a number, got a truth value"),
+        ({"twin": {"sweep": {"degrees": [1.0, False]}}}, "degrees: expected a number, got a truth value"),
+        ({"evaluation": {"policies": ["base_6d_seq", "base_6d_seq"]}}, "policies: 'base_6d_seq' stands twice"),
+        ({"validation": {"tasks": ["simple", "simple"]}}, "tasks: 'simple' stands twice"),
+        ({"runtime": {"workers": 10**8}}, "runtime.workers: .*less than or equal to 1024"),
         ({"data": {"task": "os.path:"}}, "unknown task 'os.path:'.* or your own as 'module:Class'"),
         ({"data": {"task": "a b:Task"}}, "unknown task 'a b:Task'"),
         ({"validation": {"tasks": ["../x:Task"]}}, "unknown task '../x:Task'"),
@@ -178,6 +183,14 @@ def test_a_name_is_a_plain_one(tmp_path, name):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({"name": name}))
     with pytest.raises(ProfileError, match=r"mine\.yaml: .*\n  name: String should (match pattern|have at most 100)"):
+        load_profile(path)
+
+
+@pytest.mark.parametrize("name", ["published", "Published-x", "recorded"])
+def test_a_name_of_the_folders_that_read_published_experiments_is_taken(tmp_path, name):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": name}))
+    with pytest.raises(ProfileError, match=f"name: '{name}' is kept for published experiments; give yours another"):
         load_profile(path)
 
 

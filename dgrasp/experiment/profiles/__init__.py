@@ -28,6 +28,8 @@ from dgrasp.value.config import ValueConfig
 
 PROFILES = ("smoke", "laptop", "paper")
 PUBLISHABLE = ("laptop", "paper")  # the others are for trying things out: watermarked, and never published
+TAKEN = ("published", "recorded")  # how folders of builds begin that read published experiments
+WIDEST = 1024  # not in the paper: more than any machine has processors; more is a slip, and would end the machine
 
 
 class Runtime(Config):
@@ -50,8 +52,8 @@ class Runtime(Config):
     def _known_device(cls, device: str) -> str:
         return check_device_name(device)
 
-    threads: int = Field(default=2, ge=1, description="threads of both trainings on the CPU")
-    workers: int = Field(default=2, ge=1, description="processes for data, tuning and trials")
+    threads: int = Field(default=2, ge=1, le=WIDEST, description="threads of both trainings on the CPU")
+    workers: int = Field(default=2, ge=1, le=WIDEST, description="processes for data, tuning and trials")
     studies: str | None = Field(
         default=None,
         pattern="://",
@@ -61,6 +63,7 @@ class Runtime(Config):
     study_workers: int = Field(
         default=1,
         ge=1,
+        le=WIDEST,
         description="processes that share the trials of one study; above 1 their order is not repeatable",
     )
 
@@ -138,6 +141,7 @@ def load_profile(name: str | Path) -> Profile:
             check_findable(task)
         except ValueError as error:
             raise ProfileError(f"{source}: {error}") from error
-    if path is not None and profile.name in PROFILES:
-        raise ProfileError(f"{path}: name: {profile.name!r} is a shipped profile's; give yours another name")
+    if path is not None and (profile.name in PROFILES or profile.name.lower().startswith(TAKEN)):
+        whose = "a shipped profile's" if profile.name in PROFILES else "kept for published experiments"
+        raise ProfileError(f"{path}: name: {profile.name!r} is {whose}; give yours another name")
     return profile
