@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import started
 from data_runs import CELL, SMALL, contents
 from pydantic import ValidationError
 
@@ -136,11 +134,7 @@ def die_in_the_third(handle, **arrays):
 np.savez_compressed = die_in_the_third
 generate_demonstrations(SMALL, CELL, Path({str(tmp_path)!r}), seed=3)
 """
-    environment = os.environ | {
-        "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{Path(generate.__file__).parents[2]}"
-    }
-    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
-    assert process.returncode == -signal.SIGKILL
+    assert started.run(code)[0] == -signal.SIGKILL
     assert len(list(tmp_path.rglob("scenes/*.npz"))) == 2 and len(list(tmp_path.rglob("scenes/.*.tmp"))) == 1
     resumed = generate_demonstrations(SMALL, CELL, tmp_path, seed=3)
     assert contents(resumed.path) == contents(demonstrations.path)
