@@ -20,7 +20,7 @@ from dgrasp.data.generate import generate_demonstrations
 from dgrasp.data.statistics import attempts_table
 from dgrasp.runs import Run, RunError
 from dgrasp.sim.cell import Cell
-from dgrasp.sim.execution import Trial
+from dgrasp.sim.execution import GraspResult
 from dgrasp.sim.tasks.paper import task
 
 
@@ -57,11 +57,11 @@ def test_stored_grasps_lift_their_object_again(demonstrations: Run) -> None:
 def test_failed_attempts_are_recorded_and_do_not_become_demonstrations(monkeypatch: pytest.MonkeyPatch) -> None:
     execute, calls = Cell.execute, []
 
-    def clumsy(self: Cell, *arguments: object) -> Trial:
+    def clumsy(self: Cell, *arguments: object) -> GraspResult:
         trial = execute(self, *arguments)  # type: ignore[arg-type]
         calls.append(trial)
         if len(calls) == 1:
-            return Trial(Outcome.SLIPPED, "as if it had slipped", trial.T_world_tcp, trial.scene_after, 1.0)
+            return GraspResult(Outcome.SLIPPED, "as if it had slipped", trial.T_world_tcp, trial.scene_after, 1.0)
         return trial
 
     monkeypatch.setattr(Cell, "execute", clumsy)
@@ -74,8 +74,8 @@ def test_failed_attempts_are_recorded_and_do_not_become_demonstrations(monkeypat
 
 
 def test_a_scene_that_never_succeeds_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hopeless(self: Cell, T: np.ndarray, *_: object) -> Trial:
-        return Trial(Outcome.MISSED, "closed on nothing", T, self.scene, 1.0)
+    def hopeless(self: Cell, T: np.ndarray, *_: object) -> GraspResult:
+        return GraspResult(Outcome.MISSED, "closed on nothing", T, self.scene, 1.0)
 
     monkeypatch.setattr(Cell, "execute", hopeless)
     with Cell(CELL) as cell:
