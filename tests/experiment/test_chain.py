@@ -172,15 +172,15 @@ def test_a_record_names_the_demonstrations_of_the_training_and_not_those_made_ag
 def test_plans_that_fail_are_put_down_to_a_stage(published, tmp_path):
     _, folder = published
     read = reading(folder, tmp_path)
-    found = diagnosis.diagnose_all(read, replication.CONTRAST, ("simple",), scenes=3)
-    assert len(found) == 6 and set(found["stage"]) <= set(diagnosis.STAGES)
+    found = diagnosis.diagnose_all(read, replication.CONTRAST, ("simple",), scenes=2)
+    assert len(found) == 4 and set(found["stage"]) <= set(diagnosis.STAGES)
     assert (found["stage"].eq("lifted") == found["outcome"].eq("success")).all()
     not_reached = found[found["stage"] == "summit not reached"]
     assert (not_reached["valid_value"] > not_reached["value"]).all()
     wrong = found[found["stage"] == "wrong summit"]
     assert (wrong["valid_value"] <= wrong["value"]).all()
     table = diagnosis.counts(found)
-    assert table.drop(columns=["policy", "task"]).to_numpy().sum() == 6
+    assert table.drop(columns=["policy", "task"]).to_numpy().sum() == 4
 
 
 @pytest.mark.slow
