@@ -282,6 +282,6 @@ def test_new_scenes_and_other_training_seeds(published, tmp_path, monkeypatch):
     assert replication.kept(read, tmp_path / "replications") == {}, "of another experiment"
     again = replication.train_seeds(read, [0, 1])
     assert list(again["seed"]) == [0, 1]
-    other = replication._value(read, "base", 1)
+    other = replication._values(read, 1)["base_quat_sync"]
     assert other.seed == 1 and other.recipe == made.value("base").recipe
     assert other.load("readout")["logit.weight"].ne(made.value("base").load("readout")["logit.weight"]).any()

@@ -25,6 +25,7 @@ DENSITY = 500.0  # kg/m^3; not in the paper: soft wood, or printed plastic with 
 FRICTION = 0.5  # not in the paper: wood or plastic; with the board's 1.0 the product is 0.5
 GAP = 0.040  # m between encompassing circles; not in the paper ("at a distance"): room for an open finger
 REDRAWS = 200  # arrangements drawn before giving up
+TRIES = 200  # places tried for a prism, before others are drawn
 BEAM = 0.072  # widest prism across the fingers, m
 
 
@@ -71,8 +72,8 @@ class SimpleTask(Task):
 
     def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
         while True:
-            prisms = [random_prism(rng) for _ in range(objects)]
-            positions = separate_positions(rng, [p.radius for p in prisms])
+            prisms = [self.prism(rng) for _ in range(objects)]
+            positions = self.positions(rng, [p.radius for p in prisms])
             if positions is not None:
                 break
         return [
@@ -81,6 +82,14 @@ class SimpleTask(Task):
             )
             for i, (prism, (x, y)) in enumerate(zip(prisms, positions, strict=True))
         ]
+
+    def prism(self, rng: np.random.Generator) -> Prism:
+        """One of the scene's prisms."""
+        return random_prism(rng)
+
+    def positions(self, rng: np.random.Generator, radii: list[float]) -> list[tuple[float, float]] | None:
+        """Where they stand (x, y), metres, by the radii of their circles; None to begin again with other prisms."""
+        return positions_in((BOUNDS_LOW[:2], BOUNDS_HIGH[:2]), rng, radii, GAP)
 
 
 class ClutterTask(Task):
@@ -172,15 +181,21 @@ def coloured_prism(rng: np.random.Generator, i: int, prism: Prism, T_world_objec
     return SceneObject(name, prism, _rgb(hue, saturation, value), mass, FRICTION, T_world_object)
 
 
-def separate_positions(
-    rng: np.random.Generator, radii: list[float], tries: int = 200
+def positions_in(
+    region: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, radii: list[float], gap: float
 ) -> list[tuple[float, float]] | None:
-    """Positions whose circles keep `GAP` from each other and lie inside the workspace (predecessor's rejection)."""
+    """Positions whose circles keep `gap` (metres) from each other and lie inside the region (predecessor's rejection).
+
+    None where some found no place. region: its low and high corner (x, y), metres.
+    """
+    low, high = region
     placed: list[tuple[float, float]] = []
     for r in radii:
-        for _ in range(tries):
-            x, y = rng.uniform(BOUNDS_LOW[:2] + r, BOUNDS_HIGH[:2] - r)
-            if all(np.hypot(x - u, y - v) >= r + radii[j] + GAP for j, (u, v) in enumerate(placed)):
+        if (high - low).min() < 2 * r:
+            return None
+        for _ in range(TRIES):
+            x, y = rng.uniform(low + r, high - r)
+            if all(np.hypot(x - u, y - v) >= r + radii[j] + gap for j, (u, v) in enumerate(placed)):
                 placed.append((float(x), float(y)))
                 break
         else:
