@@ -19,7 +19,7 @@ from dgrasp.experiment.store import Build, Record, RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import RunError
 
-MICRO = Path(__file__).parents[1] / "data" / "micro.yaml"
+MICRO = Path(__file__).with_name("micro.yaml")
 COMPARED = ("trials.csv", "weights.safetensors", "readout.safetensors", "metrics.jsonl", "done.json")
 CHAIN = """
 import sys
