@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -96,4 +97,16 @@ def _run(program: str, arguments: list[str], variables: dict[str, str], log: str
     os.environ.update(variables)
     sys.argv = ["program", *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # shells that run tests in the background ignore it
-    exec(compile(program, "program", "exec"), {"__name__": "__main__"})
+    code: object = 0
+    try:
+        exec(compile(program, "program", "exec"), {"__name__": "__main__"})
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not by multiprocessing's end of a process, which waits for the threads of joblib's pool for ever: in a program of
+    # its own the pool is told that the interpreter ends. Its workers end with this process.
+    os._exit(code if isinstance(code, int) else int(code is not None))

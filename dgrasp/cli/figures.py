@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dgrasp.cli.options import add_command, add_experiment, build_folder
+from dgrasp.cli.options import add_command, add_experiment, build_folder, folder
 
 TEXT = """\
 Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
@@ -17,7 +17,7 @@ experiment or seed have a folder of their own, figures/<experiment>/seed-<n>/; p
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "figures", "make figures/ again from the published results (7 minutes)", TEXT)
     add_experiment(parser)
-    parser.add_argument("--folder", type=Path, help="where they go (figures, or a folder below it)")
+    parser.add_argument("--folder", type=folder, help="where they go (figures, or a folder below it)")
     parser.set_defaults(run=run)
 
 
@@ -49,9 +49,9 @@ def run(options: argparse.Namespace) -> None:
 
     check_publishable(options.profile)
     bring_up_to_date(Chain(options.profile, build.resolve(), options.seed))
-    folder = options.folder or folder_for(options.profile, options.seed)
-    print(f"{len(publish(build, folder))} files in {folder}")
-    if others := other_looks(folder):
+    target = options.folder or folder_for(options.profile, options.seed)
+    print(f"{len(publish(build, target))} files in {target}")
+    if others := other_looks(target):
         looks = ", ".join(sorted(set(others.values())))
         print(
             f"{', '.join(others)} show YCB objects in another appearance ({looks}) than the trials of Table 1 had: "

@@ -14,7 +14,7 @@ from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.sim.objects.prints import PRINTS
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import SceneObject
-from dgrasp.sim.tasks.paper import SimpleTask, positions_in
+from dgrasp.sim.tasks.paper import UprightPrisms, positions_in
 
 # Sizes of prisms, metres; not in the paper: from what lies flat on the board to what fills most of the opening.
 HEIGHTS = (0.022, 0.120)
@@ -24,7 +24,7 @@ SMALLEST_REGION = 0.45  # of the workspace's sides: from crowded to spread over 
 SHARE = 0.5  # of prisms that are printed in `Printed`
 
 
-class Crowded(SimpleTask):
+class Crowded(UprightPrisms):
     """Up to five upright monochrome prisms whose circles do not overlap, as in the authors' code, crowded to spread."""
 
     name = "crowded"
