@@ -20,6 +20,7 @@ import pandas as pd
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
+from dgrasp.evaluation.rows import read_rows
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
 from dgrasp.experiment.chain import Experiment
@@ -159,7 +160,7 @@ def kept_trials(experiment: Experiment, name: str, folder: Path = KEPT) -> pd.Da
     path = _kept_in(experiment, folder) / f"{name}.csv.gz"
     if name not in kept(experiment, folder) or not path.is_file():
         return None
-    return pd.read_csv(path)
+    return read_rows(path)
 
 
 def kept(experiment: Experiment, folder: Path = KEPT) -> dict[str, dict[str, Any]]:

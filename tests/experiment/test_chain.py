@@ -13,7 +13,7 @@ import torch
 
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.evaluation.table import read_trials
-from dgrasp.experiment import diagnosis, record, replication
+from dgrasp.experiment import diagnosis, record, replication, variants
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import Build, Record, RecordError
 from dgrasp.files import DamagedFileError
@@ -285,3 +285,31 @@ def test_new_scenes_and_other_training_seeds(published, tmp_path, monkeypatch):
     other = replication._values(read, 1)["base_quat_sync"]
     assert other.seed == 1 and other.recipe == made.value("base").recipe
     assert other.load("readout")["logit.weight"].ne(made.value("base").load("readout")["logit.weight"]).any()
+
+
+@pytest.mark.slow
+def test_variants_stand_beside_the_table(published, tmp_path, monkeypatch):
+    """The same scenes and starts; whatever is otherwise is part of what the run is made from."""
+    made, folder = published
+    read = reading(folder, tmp_path)
+    climbs = variants.everything_climbs(read, ["base_quat_sync"], repetitions=1)
+    assert climbs.recipe.changes == {"pruning": ()} and climbs.fingerprint != read.evaluation().fingerprint
+    (row,) = variants.beside_table_1(read, climbs).to_dict("records")
+    table = read_trials(read.evaluation())
+    known = table[table["policy"] == "base_quat_sync"]["success"].sum() / row["n"]
+    assert row["rate_table"] == pytest.approx(known) and row["difference"] == pytest.approx(row["rate"] - known)
+    kept = tmp_path / "replications"
+    replication.keep(variants.beside_table_1(read, climbs), "said", read, "everything-climbs", kept)
+    replication.keep_trials(climbs, read, "everything-climbs", kept)
+    again = replication.kept_trials(read, "everything-climbs", kept)
+    assert again["reason"].tolist() == read_trials(climbs)["reason"].tolist()
+    assert replication.kept_trials(read, "base-reported", kept) is None
+
+    monkeypatch.setattr(variants, "ITS_POLICY", "base_6d_seq")  # the micro experiment has no other sequential Base
+    reported = variants.base_reported(made)
+    assert reported.recipe.observer.views == 3 and reported.recipe.changes["n_starts"] == 64
+    values = [run.recipe.value.batch for run in map(made.value, ["base"])]
+    (trained,) = [r for r in made.workspace.glob("runs/value-base-*") if r.name != made.value("base").path.name]
+    assert values == [2] and '"batch": 4' in (trained / "run.json").read_text()
+    with pytest.raises(ValueError, match="the predecessor's is base_6d_seq alone"):
+        variants.base_reported(made, ["dgrasp_quat_sync"])
