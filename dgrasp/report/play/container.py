@@ -17,14 +17,13 @@ from jaxtyping import Float
 from safetensors.numpy import save
 
 FORMAT = 1  # raise when readers of the older format would misread the newer one
-BITS = 20  # of a rounded number; by measurement: half as many as float32's make slopes differ at a third of the kinks
 
 
 def packed(
     facts: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
     rounded: Mapping[str, Float[np.ndarray, "... channels"]],
-    bits: int = BITS,
+    bits: int,
 ) -> bytes:
     """The file's bytes. facts: plain values. arrays: kept as they are. rounded: of which `bits` are kept.
 

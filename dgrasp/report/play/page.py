@@ -29,12 +29,12 @@ window.dgraspFile = (key, text) => waiting[key]?.resolve(text);
 function load(kind, id) {
   const key = `${kind}-${id}`;
   return new Promise((resolve, reject) => {
-    waiting[key] = { resolve: (text) => resolve(decoded(text)) };
+    waiting[key] = { resolve };
     const script = document.createElement("script");
     script.src = `FOLDER/${key}.js`;
     script.onerror = () => reject(new FileProblem(`the file ${script.src.split("/").pop()} did not arrive`));
     document.head.append(script);
-  }).catch((error) => {
+  }).then(decoded).catch((error) => {
     throw error instanceof FileProblem ? error : new FileProblem(`the file of ${kind} ${id} is damaged`);
   });
 }

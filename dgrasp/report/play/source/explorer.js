@@ -77,6 +77,8 @@ class Side {
       for await (const frame of this.landscape.climb(starts, how)) {
         if (frame.done) this.frames[this.frames.length - 1] = frame;
         else this.frames.push(frame);
+        // The scores that come with a step were asked for before it: they belong to the poses shown before.
+        if (!frame.done && frame.step > 0) this.frames[frame.step - 1].scores = frame.scores;
         this.explorer.stepped();
       }
     } catch (error) {
@@ -84,9 +86,15 @@ class Side {
     }
   }
 
-  speak() {
+  speak(single, until) {
     const { score, slope } = this.value ?? {};
     if (score == null) return;
+    if (single) {
+      const there = this.frames[until].scores[0];
+      const now = Number.isFinite(there) ? `Value ${there.toFixed(2)}` : "Climbing";
+      this.says.replaceChildren(h("strong", {}, now), ` at step ${until}; ${score.toFixed(2)} at the start`);
+      return;
+    }
     const size = (v) => Math.hypot(...v);
     this.says.replaceChildren(
       h("strong", {}, `Value ${score.toFixed(2)}`),
@@ -96,12 +104,14 @@ class Side {
 
   draw(shown, cut) {
     if (!this.model) return;
-    this.speak();
     const colour = styled(this.element, this.colour), { gripper, queries, step } = shown, c = cut.coordinates;
     const until = Math.min(step, this.frames.length - 1);
     const all = until < 0 ? [] : candidatesOf(this.frames, until), single = all.length === 1;
-    this.drawn = { candidates: single ? [] : all, path: single ? all[0].path : [], colour, shape: this.shape };
     const moving = single ? all[0].pose : gripper;
+    this.drawn = {
+      candidates: single ? [] : all, path: single ? all[0].path : [], moving: single && moving, colour, shape: this.shape,
+    };
+    this.speak(single, until);
     this.camera.draw({
       ...this.drawn, gripper: moving, slope: single ? null : this.value?.slope.slice(0, 3), queries,
     });
@@ -143,6 +153,7 @@ export class Explorer {
     for (const side of this.sides) side.frames = [];
     this.setCentre(0);
     this.coordinates = [...START];
+    this.keepInside(positionOf(this.gripper));
     this.settle();
   }
 
@@ -170,11 +181,14 @@ export class Explorer {
 
   /** The TCP to a point of the world, inside of the workspace; null: it was let go. */
   moveTo(p, settled) {
-    if (p) {
-      const [low, high] = this.supply.catalogue.bounds, from = positionOf(this.centre);
-      p.forEach((x, i) => (this.coordinates[i] = Math.min(high[i], Math.max(low[i], x)) - from[i]));
-    }
+    if (p) this.keepInside(p);
     this.moved(settled);
+  }
+
+  /** The TCP to the nearest place of the workspace. */
+  keepInside(p) {
+    const [low, high] = this.supply.catalogue.bounds, from = positionOf(this.centre);
+    p.forEach((x, i) => (this.coordinates[i] = Math.min(high[i], Math.max(low[i], x)) - from[i]));
   }
 
   moveInCut(shares, settled) {

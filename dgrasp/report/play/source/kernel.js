@@ -76,7 +76,7 @@ export class Kernel {
   /** Scores (n) and, if asked for, slopes (n * 12) of poses (n * 12: rows of the first three lines of T_world_tcp). */
   evaluate(name, poses, withSlopes) {
     const n = poses.length / 12, m = this.memory, mark = m.top;
-    const T = m.put(Float64Array, poses), scores = m.take(8 * n), slopes = withSlopes ? m.take(96 * n) : 0;
+    const T = m.put(Float64Array, Float32Array.from(poses)), scores = m.take(8 * n), slopes = withSlopes ? m.take(96 * n) : 0;
     this.instance.exports.evaluate(this.scene.landscapes[name], T, n, scores, slopes);
     const result = {
       scores: m.view(Float64Array, scores, n).slice(),

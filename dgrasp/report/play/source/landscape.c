@@ -229,10 +229,16 @@ static void block_backward(const struct block *b, float *g, int rows, float *in,
 
 /* --- geometry ------------------------------------------------------------------------------------------------------- */
 
+/* Places are rounded as PyTorch's are, which computes with single numbers throughout: the landscape has kinks (Phi's
+   rectifiers), and the nearer the places, the fewer poses lie on different sides of one. */
+static double rounded(double x) { return (double)(float)x; }
+
 /* y = T x for T the first three rows of a (4, 4) matrix; `moved`: with the translation. */
 static void transform(const double *T, const double *x, int moved, double *y) {
-    for (int i = 0; i < 3; i++)
-        y[i] = T[4 * i] * x[0] + T[4 * i + 1] * x[1] + T[4 * i + 2] * x[2] + (moved ? T[4 * i + 3] : 0.0);
+    for (int i = 0; i < 3; i++) {
+        double turned = rounded(T[4 * i] * x[0] + T[4 * i + 1] * x[1] + T[4 * i + 2] * x[2]);
+        y[i] = moved ? rounded(turned + T[4 * i + 3]) : turned;
+    }
 }
 
 /* Add R^T g to y. */
@@ -242,16 +248,13 @@ static void rotate_back(const double *T, const double *g, double *y) {
 
 static const double PI = 3.14159265358979323846;
 
-/* sin(pi 2^k x), cos(pi 2^k x): first all sines, octave by octave, then all cosines. Higher octaves by doubling. */
+/* sin(pi 2^k x), cos(pi 2^k x): first all sines, octave by octave, then all cosines. */
 static void code_of(const double *x, int octaves, float *code) {
     for (int d = 0; d < 3; d++) {
-        double s = sin_of(PI * x[d]), c = cos_of(PI * x[d]);
         for (int k = 0; k < octaves; k++) {
-            code[3 * k + d] = (float)s;
-            code[3 * (octaves + k) + d] = (float)c;
-            double twice = 2 * s * c;
-            c = (c - s) * (c + s);
-            s = twice;
+            double angle = rounded(x[d] * rounded(PI * (double)(1 << k)));
+            code[3 * k + d] = (float)sin_of(angle);
+            code[3 * (octaves + k) + d] = (float)cos_of(angle);
         }
     }
     for (int i = 6 * octaves; i < padded(6 * octaves); i++) code[i] = 0;
@@ -272,7 +275,7 @@ static void of_code(const float *code, const float *g, int octaves, double *of_x
 static void pixels_of(const double *K, const double *p, double *uv) {
     double depth = p[2] > 1e-8 ? p[2] : 1e-8;
     for (int i = 0; i < 2; i++) {
-        double x = (K[3 * i] * p[0] + K[3 * i + 1] * p[1] + K[3 * i + 2] * p[2]) / depth;
+        double x = rounded(rounded(K[3 * i] * p[0] + K[3 * i + 1] * p[1] + K[3 * i + 2] * p[2]) / depth);
         uv[i] = x < -1e6 ? -1e6 : x > 1e6 ? 1e6 : x;
     }
 }
@@ -327,14 +330,16 @@ static void places(const struct landscape *l, const struct camera *cam, const do
             transform(T + 12 * i, l->points + 3 * q, 1, world);
             transform(cam->T_cam_world, world, 1, p);
             pixels_of(cam->K, p, s->uv + 2 * row);
-            code_of(l->in_camera ? p : world, l->position_octaves, s->position + row * pw);
+            if (l->in_camera || view == 0) /* the world's codes are those of all views */
+                code_of(l->in_camera ? p : world, l->position_octaves, s->position + row * pw);
         }
         for (int line = 0; line < l->lines; line++) {
             double world[3], cam_d[3];
             transform(T + 12 * i, l->directions + 3 * line, 0, world);
             transform(cam->T_cam_world, world, l->directions_moved, cam_d);
             int row = (view * poses + i) * l->lines + line;
-            code_of(l->in_camera ? cam_d : world, l->direction_octaves, s->direction + row * dw);
+            if (l->in_camera || view == 0)
+                code_of(l->in_camera ? cam_d : world, l->direction_octaves, s->direction + row * dw);
         }
     }
 }
@@ -345,7 +350,8 @@ static void first_layer(const struct landscape *l, const struct camera *cam, int
     int h = l->hidden, queries = l->lines * l->per_line, rows = poses * queries;
     int pw = padded(6 * l->position_octaves), dw = padded(6 * l->direction_octaves);
     float *z = s->z + view * rows * h;
-    multiply(s->direction + view * poses * l->lines * dw, dw, poses * l->lines, dw, l->direction.to, h,
+    int of = l->in_camera ? view : 0;
+    multiply(s->direction + of * poses * l->lines * dw, dw, poses * l->lines, dw, l->direction.to, h,
              s->along_lines, h, 0);
     for (int r = 0; r < rows; r++) {
         const double *uv = s->uv + 2 * (view * rows + r);
@@ -363,7 +369,7 @@ static void first_layer(const struct landscape *l, const struct camera *cam, int
         s->colours[4 * r + 3] = 0;
     }
     multiply(s->colours, 4, rows, 4, l->rgb.to, h, z, h, 1);
-    multiply(s->position + view * rows * pw, pw, rows, pw, l->position.to, h, z, h, 1);
+    multiply(s->position + of * rows * pw, pw, rows, pw, l->position.to, h, z, h, 1);
 }
 
 static float sum(f4 x) { return (x[0] + x[1]) + (x[2] + x[3]); }
@@ -400,6 +406,7 @@ static void first_layer_backward(
     int h = l->hidden, queries = l->lines * l->per_line, rows = poses * queries;
     int pw = padded(6 * l->position_octaves), dw = padded(6 * l->direction_octaves);
     float *g = s->z + view * rows * h;
+    int of = l->in_camera ? view : 0;
     multiply(g, h, rows, h, l->position.back, pw, s->of_position, pw, 0);
     zero(s->along_lines, poses * l->lines * h);
     for (int r = 0; r < rows; r++) plus(s->along_lines + r / l->per_line * h, g + r * h, h);
@@ -409,7 +416,7 @@ static void first_layer_backward(
         double of_uv[2], of_cam[3], of_x[3], of_world[3] = {0, 0, 0};
         of_place(l, cam, s->uv + 2 * row, g + r * h, of_uv);
         of_pixels(cam->K, s->p_cam + 3 * row, s->uv + 2 * row, of_uv, of_cam);
-        of_code(s->position + row * pw, s->of_position + r * pw, l->position_octaves, of_x);
+        of_code(s->position + (of * rows + r) * pw, s->of_position + r * pw, l->position_octaves, of_x);
         for (int i = 0; i < 3; i++) (l->in_camera ? of_cam : of_world)[i] += of_x[i];
         rotate_back(cam->T_cam_world, of_cam, of_world);
         double *slope = slopes + 12 * (r / queries);
@@ -421,7 +428,7 @@ static void first_layer_backward(
     }
     for (int r = 0; r < poses * l->lines; r++) {
         double of_d[3], of_world[3] = {0, 0, 0};
-        of_code(s->direction + (view * poses * l->lines + r) * dw, s->of_direction + r * dw, l->direction_octaves, of_d);
+        of_code(s->direction + (of * poses * l->lines + r) * dw, s->of_direction + r * dw, l->direction_octaves, of_d);
         if (l->in_camera) rotate_back(cam->T_cam_world, of_d, of_world);
         double *slope = slopes + 12 * (r / l->lines);
         const double *d = l->directions + 3 * (r % l->lines);

@@ -10,7 +10,7 @@ const PIECE = 0.02; // metres: the gripper's lines are cut, so that each piece h
 export class SpaceView {
   constructor(canvas, redraw) {
     this.canvas = canvas;
-    Object.assign(this, { azimuth: 0.6, polar: 0.95, distance: 1.3, redraw, faces: [] });
+    Object.assign(this, { azimuth: 0.6, polar: 0.95, distance: 1.15, redraw, faces: [] });
     let last = null;
     draggable(canvas, WIDE, HIGH, (place, _, first) => {
       if (!first) this.turn((last[0] - place[0]) / 120, (last[1] - place[1]) / 160);
@@ -87,6 +87,7 @@ export class SpaceView {
         this.mark(items, context, camera, path.at(-1) ?? [pose[3], pose[7], pose[11]], side);
       }
       this.lines(items, context, camera, [side.path], side.colour, 3);
+      if (side.moving) this.lines(items, context, camera, gripperAt(side.moving), side.colour, 3, PIECE);
     }
     this.lines(items, context, camera, gripperAt(gripper), ink, 4, PIECE);
     for (const q of queries) this.mark(items, context, camera, placed(gripper, q), { colour: ink, shape: "circle" });
