@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Build the page's module: `make play-module`, or `python tools/play_module.py` with ziglang and this package's version.
+"""Build the page's module: `make play-module`, which needs the extra `play`.
 
 C becomes WebAssembly by clang, which the pinned wheel `ziglang` brings. JavaScript stays as it is written: its files
 are joined in order, without their imports and exports, so that the built module can be read, too.

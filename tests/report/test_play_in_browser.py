@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,22 +13,16 @@ pytest.importorskip("selenium", reason="needs selenium: the extra `browser`")
 from lab import chromium, programs
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-from small_play import PlayPage, poses, small_supply
-
+from small_play import PlayPage, assert_agrees, climb_in_page, landscape, poses, share_near, small_supply
 from torch.nn import functional as F
 
 from dgrasp import grasp_ranking_loss, slope_loss
 from dgrasp.examples.plane import GOOD_ACTION, positional_code
-from dgrasp.poses import rotation_angle
-from dgrasp.report.play.supply import Supply
 from dgrasp.report.play.widget import STATIC
 from dgrasp.slopes.climb import optimize_poses
-from dgrasp.value.fast import Landscape
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]  # 20 s alone, a minute beside other work
 
-AGREEMENT = 1e-3  # relative
-AT_KINKS = 0.02  # share of poses whose slopes may differ: Phi's rectifiers make them jump, rounding decides to which side
 NETWORKS = {
     "world": ({"frame": "world"}, {}),
     "camera, moved directions, logits summed": (
@@ -53,26 +46,6 @@ def page(chrome: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory) -> 
     return PlayPage(chrome, small_supply(), tmp_path_factory.mktemp("page")).open()
 
 
-def landscape(supply: Supply, model: str, scene: int) -> Landscape:
-    """Python's landscape over a scene of the supply."""
-    value = supply.values[model]
-    found = value.bind(value.encode(supply.scenes[scene].views))
-    assert isinstance(found, Landscape)
-    return found
-
-
-def assert_agrees(page: PlayPage, model: str, scene: int, T: torch.Tensor) -> None:
-    """Scores of all poses, and slopes of all but those at kinks."""
-    scores, slopes = landscape(page.supply, model, scene).scores_and_slopes(T)
-    theirs, their_slopes = page.evaluate(model, T)
-    ours = scores.numpy()
-    assert (np.abs(theirs - ours) <= AGREEMENT * np.maximum(np.abs(ours), ours.std())).all()
-    assert slopes is not None
-    own = slopes[:, :3].numpy()
-    apart = np.linalg.norm(their_slopes - own, axis=(1, 2)) / np.linalg.norm(own, axis=(1, 2)).clip(1e-9)
-    assert (apart > AGREEMENT).mean() <= AT_KINKS, np.sort(apart)[-5:]
-
-
 @pytest.mark.parametrize("network", NETWORKS)
 def test_scores_and_slopes_of_any_network_are_pythons(chrome, tmp_path, network):
     page = PlayPage(chrome, small_supply(*NETWORKS[network]), tmp_path).open()
@@ -89,19 +62,10 @@ def test_climbs_end_where_pythons_end(page, representation, schedule):
         landscape(page.supply, "base", 0), T, config,
         representation=representation, schedule=schedule, bounds=page.supply.bounds, record=True,
     )  # fmt: skip
-    script = (
-        "const starts = a[0], last = []; const side = app.explorer.sides[0];"
-        "for await (const f of side.landscape.climb(starts, { settings: a[1], representation: a[2], schedule: a[3],"
-        " bounds: app.supply.catalogue.bounds })) last[0] = f; return last[0];"
-    )
-    starts = T[:, :3].double().reshape(-1, 12).tolist()
-    end = page.run(script, starts, config.model_dump(mode="json"), representation, schedule)
+    end = climb_in_page(page, T, config, representation, schedule)
     assert end["climbing"] == sorted(climbed.start.tolist())
     assert climbed.paths is not None
-    theirs, ours = torch.tensor(end["poses"]).view(-1, 3, 4).double(), climbed.paths[-1][:, :3].double()
-    near = (theirs[:, :, 3] - ours[:, :, 3]).norm(dim=-1) < 1e-3
-    near &= rotation_angle(theirs[:, :, :3], ours[:, :, :3]) < np.radians(1)
-    assert near.double().mean() >= 0.95
+    assert share_near(end, climbed.paths[-1]) >= 0.95
 
 
 def test_a_visitor_drags_climbs_and_cuts(page):
@@ -117,7 +81,8 @@ def test_a_visitor_drags_climbs_and_cuts(page):
     page.run("app.panel.upwards.set('5'); app.panel.setAxes(); await new Promise((r) => setTimeout(r, 1500));")
     assert page.run("return app.explorer.sides.map((s) => [s.cut.grid, s.stale])") == [[21, False], [21, False]]
     frames = page.run(
-        "await app.panel.climb(true); return app.explorer.sides.map((s) => [s.frames.length, s.frames.at(-1).poses.length])"
+        "await app.panel.climb(true);"
+        "return app.explorer.sides.map((s) => [s.frames.length, s.frames.at(-1).poses.length])"
     )
     assert frames == [[4, 64], [4, 64]] and "3 steps in" in page.status()
     assert [entry for entry in page.chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
@@ -168,8 +133,9 @@ def test_the_plane_is_trained_when_it_is_seen(page):
     said = "return [...document.querySelectorAll('.dgp-plane .dgp-says')].map((p) => p.textContent)"
     assert page.run(said) == ["not trained yet"] * 2
     page.run("document.querySelector('.dgp-plane').scrollIntoView()")
-    wait = f"for (let i = 0; i < 200; i++) {{ await new Promise((r) => setTimeout(r, 50)); const s = (() => {{ {said} }})();"
-    texts = page.run(wait + " if (s.every((t) => /^Step [1-9]/.test(t))) return s; } return []")
+    wait = "for (let i = 0; i < 200; i++) { await new Promise((r) => setTimeout(r, 50));"
+    enough = "if (s.every((t) => /^Step [1-9]/.test(t))) return s; } return []"
+    texts = page.run(f"{wait} const s = (() => {{ {said} }})(); {enough}")
     assert len(texts) == 2 and all(" of 400: " in text for text in texts)
 
 
@@ -205,7 +171,8 @@ def test_a_missing_file_and_foreign_models_are_said(chrome, tmp_path):
 def test_a_browser_that_cannot_compute_shows_the_still_picture(chrome, tmp_path):
     page = PlayPage(chrome, small_supply(), tmp_path)
     text = page.path.read_text().replace("still: null", 'still: "picture.png"')
-    page.path.write_text(text.replace('<script type="module">', "<script>delete globalThis.WebAssembly</script><script type='module'>"))
+    script = '<script type="module">'
+    page.path.write_text(text.replace(script, f"<script>delete globalThis.WebAssembly</script>{script}"))
     page.open()
     assert "This browser has no WebAssembly" in page.status()
     picture = chrome.find_element(By.CSS_SELECTOR, ".dgp img")

@@ -36,7 +36,7 @@ def packed(
         shapes[name] = list(array.shape)
         tensors |= {f"{name}.{part}": value for part, value in _rounded(name, np.asarray(array), bits).items()}
     header = {"format": FORMAT, "rounded": shapes, **facts}
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}  # safetensors writes memory as it is
+    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}  # it is written as it lies
     return gzip.compress(save(tensors, {"dgrasp": json.dumps(header)}), compresslevel=6, mtime=0)
 
 

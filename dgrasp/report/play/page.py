@@ -66,7 +66,7 @@ def play_page(catalogue: dict, still: str | None = None) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{TITLE}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{style}\n{dark}</style>\n</head>\n<body>\n"
+        f'<title>{TITLE}</title>\n<link rel="icon" href="data:,">\n<style>{style}\n{dark}</style>\n</head>\n<body>\n'
         f"<main>\n<h1>{TITLE}</h1>\n<p>{LEAD}</p>\n{play_body(catalogue, still)}</main>\n</body>\n</html>\n"
     )
 
