@@ -2,15 +2,21 @@
 
 aux_step_ratio: L_main on 512 poses and L_aux on 64, over L_main alone. aux_over_plain: the exact scheme over plain
 second-order autograd (`create_graph=True`, `loss.backward()`), 512 poses for each loss. aux_peak_mib: memory of the
-exact scheme's step at 512 + 512.
+exact scheme's step at 512 + 512. Of the profile `laptop`, on made-up images, over as many steps as use an encoding:
+one_pass_over_separate (all models in one pass over the sum of their separate trainings) and encoder_share_of_value_step
+(of the one pass).
 """
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Sequence
 
+import numpy
 import torch
 from plain import (
+    CENTRE,
     PlainValue,
     added_peak_mib,
     encoded,
@@ -20,10 +26,20 @@ from plain import (
     seconds,
 )
 
+from dgrasp.cameras import Intrinsics, Views, view_from_sphere
+from dgrasp.data.demonstrations import Demonstration
+from dgrasp.experiment.profiles import Profile, load_profile
+from dgrasp.nerf.encoded import EncodedViews
+from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import representation, uniform_poses
+from dgrasp.sim.scene import Scene
 from dgrasp.slopes.exact import exact_slope_loss
 from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
 from dgrasp.value.config import ValueConfig
+from dgrasp.value.models import ValueRecipe
+from dgrasp.value.observations import Observations
+from dgrasp.value.trainer import Trainer
+from dgrasp.value.training import build_value
 
 REP = representation("quat")
 MAIN, AUX = 512, 64
@@ -71,6 +87,74 @@ class Steps:
         self.value.readout.zero_grad(set_to_none=True)
 
 
+class Passes:
+    """Training steps of the profile `laptop`: a block of one batch, so that its encodings are shared out to its steps.
+
+    Readouts are fresh, and have yet to learn which poses to leave out of backward: the shared part counts for less.
+    """
+
+    MODELS = ("base", "dgrasp_quat", "dgrasp_6d")
+
+    def __init__(self) -> None:
+        self.profile = load_profile("laptop")
+        negatives = self.profile.value.negatives.model_copy(update={"blocked_share": 0.0})  # which need a simulator
+        given = {"negatives": negatives, "block": self.profile.value.batch, "cache_gib": 8.0}
+        self.config = self.profile.value.model_copy(update=given)
+        self.demonstrations = [_made_up(i, self.profile) for i in range(self.config.batch)]
+        self.phi = build_nerf(self.profile.nerf).with_precision("fp32")
+        self.encoding = 0.0  # seconds
+
+    def one_pass(self) -> None:
+        """All models side by side."""
+        self._train(self.MODELS)
+
+    def separate(self) -> None:
+        """One after the other, each encoding for itself."""
+        for model in self.MODELS:
+            self._train([model])
+
+    def _train(self, models: Sequence[str]) -> None:
+        values = [build_value(self.config, self.phi) for _ in models]
+        encode = values[0].encode
+
+        def timed(views: Views) -> EncodedViews:
+            start = time.perf_counter()
+            enc = encode(views)
+            self.encoding += time.perf_counter() - start
+            return enc
+
+        values[0].encode = timed  # type: ignore[method-assign]
+        observations = Observations(self.demonstrations, values[0], self.config.cache_gib, self.config.maps)
+        recipes = [ValueRecipe(model=model, value=self.config) for model in models]
+        trainer = Trainer(recipes, values, observations, seed=0)
+        for step in range(self.config.reuse):
+            trainer.step(step)
+
+
+def _made_up(i: int, profile: Profile) -> Demonstration:
+    """Random images from cameras of the profile's size, and a trajectory of random poses."""
+    random = numpy.random.default_rng(i)
+    n, width, height = profile.data.policy_views, profile.data.width, profile.data.height
+    images = random.integers(0, 256, (n, height, width, 3), dtype=numpy.uint8)
+    K = numpy.stack([Intrinsics.d415(width, height).matrix] * n)
+    Ts = numpy.stack([view_from_sphere(CENTRE, 0.8, azimuth, 0.7).numpy() for azimuth in numpy.linspace(-1, 1, n)])
+    trajectory = uniform_poses(12, *profile.value.bounds, torch.Generator().manual_seed(i)).double().numpy()
+    return Demonstration(i, 0, Views(images, K, Ts), trajectory[-1], trajectory, "made up", "success", Scene(()))
+
+
+def _passes() -> dict[str, dict[str, object]]:
+    passes = Passes()
+    separate = seconds(passes.separate, 1)
+    passes.one_pass()
+    passes.encoding, start = 0.0, time.perf_counter()
+    passes.one_pass()
+    together = time.perf_counter() - start
+    return {
+        "one_pass_over_separate": entry(together / separate, "x", 1),
+        "encoder_share_of_value_step": entry(passes.encoding / together, "x", 1),
+    }
+
+
 def benchmarks() -> dict[str, dict[str, object]]:
     steps = Steps()
     main, both = seconds(steps.main, REPEATS), seconds(steps.main_and_aux, REPEATS)
@@ -79,6 +163,7 @@ def benchmarks() -> dict[str, dict[str, object]]:
         "aux_step_ratio": entry(both / main, "x", REPEATS),
         "aux_over_plain": entry(exact / plain, "x", REPEATS),
         "aux_peak_mib": entry(peak_mib_in_fresh_process(__file__, "peak"), "MiB", 1),
+        **_passes(),
     }
 
 

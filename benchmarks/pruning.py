@@ -71,13 +71,15 @@ def main() -> None:
     parser.add_argument("--policy", default="dgrasp_quat_sync")
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--keep", nargs="+", default=["0:256", "4:64"], metavar="STEP:COUNT")
+    parser.add_argument("--steps", choices=("climb", "last_phase"), default="climb", help="what STEP counts")
     options = parser.parse_args()
     experiment = Experiment.open(options.profile, options.build)
     keep = tuple(tuple(map(int, pair.split(":"))) for pair in options.keep)
     settings = experiment.profile.optimizer
+    changes = [{"pruning": k, "pruning_steps": options.steps} for k in ((), keep)]
     full, pruned = (
-        experiment.source(options.policy, type(settings).model_validate(settings.model_dump() | {"pruning": k})).load()
-        for k in ((), keep)
+        experiment.source(options.policy, type(settings).model_validate(settings.model_dump() | c)).load()
+        for c in changes
     )
     rows = compare(full, pruned, experiment.observer, options.scenes)
     rows.to_csv(options.build / "pruning.csv", index=False)

@@ -81,12 +81,12 @@ def _move(draft: Path, final: Path) -> None:
     except OSError:
         if _is_whole(final):
             return
-        if not final.exists():
+        if not os.path.lexists(final):
             raise
         broken = draft.with_name(f"{draft.name}-broken")
         final.rename(broken)
         draft.rename(final)
-        if broken.is_dir():
+        if broken.is_dir() and not broken.is_symlink():
             shutil.rmtree(broken, ignore_errors=True)
         else:
             broken.unlink()
@@ -99,7 +99,7 @@ def _is_whole(folder: Path) -> bool:
     try:
         listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return listed == _digests(folder)
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, IsADirectoryError, ValueError, RecursionError):
         return False
 
 

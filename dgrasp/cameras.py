@@ -16,6 +16,8 @@ from torch import Tensor
 from dgrasp.checks import at_first, check_numbers, described
 from dgrasp.poses import check_poses, invert, make_pose, transform_points
 
+NEAREST, FARTHEST = 1e-8, 1e6  # metres of depth and pixels, where projections are clamped: our choice, to stay finite
+
 
 @dataclass(frozen=True)
 class Intrinsics:
@@ -89,7 +91,7 @@ def project(
 def pixels_of(K: Float[Tensor, "*#batch 3 3"], p_cam: Float[Tensor, "*#batch n 3"]) -> Float[Tensor, "*#batch n 2"]:
     """Pixels (u, v) of points in the camera frame; finite (clamped to +-1e6) also for points behind the camera."""
     homogeneous = p_cam @ K.transpose(-1, -2)
-    return (homogeneous[..., :2] / p_cam[..., 2:].clamp(min=1e-8)).clamp(-1e6, 1e6)
+    return (homogeneous[..., :2] / p_cam[..., 2:].clamp(min=NEAREST)).clamp(-FARTHEST, FARTHEST)
 
 
 def visible(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import reprlib
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -17,10 +18,28 @@ SHOWN = 120  # characters of a value that was refused: it may be a whole file
 class Config(BaseModel):
     """Immutable settings. `Config.model_validate(mapping)` raises pydantic's ValidationError on unknown keys.
 
-    Numbers are finite, also inside tuples and mappings.
+    Numbers are finite, also inside tuples and mappings, and no truth values (YAML's `on` is one); names in a list stand
+    there once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, values: Any) -> Any:
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            field = cls.model_fields.get(name)
+            kinds = set() if field is None else _kinds(field.annotation)
+            if kinds & {int, float} and bool not in kinds and any(isinstance(part, bool) for part in _parts(value)):
+                raise ValueError(f"{name}: expected a number, got a truth value")
+        return values
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for name in type(self).model_fields:
+            if isinstance(names := getattr(self, name), tuple) and (twice := _twice(names)):
+                raise ValueError(f"{name}: {twice[0]!r} stands twice")
+        return self
 
     def canonical(self) -> str:
         """The settings as JSON with sorted keys: what fingerprints are made of."""
@@ -29,6 +48,19 @@ class Config(BaseModel):
     def digest(self) -> str:
         """SHA-256 of `canonical()`."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types in an annotation, however deep."""
+    return {annotation}.union(*map(_kinds, get_args(annotation)))
+
+
+def _parts(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _twice(values: tuple[Any, ...]) -> list[str]:
+    return [value for i, value in enumerate(values) if isinstance(value, str) and value in values[:i]]
 
 
 def explain(source: str, model: type[Config], error: ValidationError) -> str:

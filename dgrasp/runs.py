@@ -43,7 +43,6 @@ from dgrasp.files import (
     rows_of,
     save_tensors,
     visible_files,
-    write_json,
     write_sealed,
     write_text,
 )
@@ -53,6 +52,8 @@ from dgrasp.provenance import provenance
 from dgrasp.renamed import as_called_now
 
 CHECKPOINT = "checkpoint"  # what an interrupted stage goes on from; no output
+MADE_FROM = ("stage", "config", "inputs", "seed", "code")  # what a fingerprint is of
+OF_BEFORE = {*MADE_FROM, "fingerprint", "sealed", "made_by"}
 NOTES = ("run.json", "done.json", "volatile.json", "timing.jsonl", f"{CHECKPOINT}.safetensors")
 
 
@@ -289,49 +290,64 @@ def open_run(
     if not _computing.get():
         if not (path / "done.json").is_file():
             raise RunError(f"{path}: this stage is not complete, as the code, settings and inputs stand now")
+        _made_from(path, fingerprint)
         run.check()
+        return run
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if not (path / "run.json").is_file():
-            about = {"fingerprint": fingerprint, "sealed": True, **made_from, "made_by": provenance()}
-            write_json(path / "run.json", about)
+        _state(path, {"fingerprint": fingerprint, "sealed": True, **made_from})
     except OSError as error:  # no permission, read-only, no space, a file in the way
         raise RunError(f"{path}: cannot write runs there ({error}); choose another build folder") from error
-    try:
-        sound = _made_from(path)["fingerprint"] == fingerprint
-    except DamagedFileError:
-        sound = False
-    if not sound:
-        raise DamagedFileError(f"{path / 'run.json'}: damaged, or of another run; delete the folder and run again")
     return run
 
 
-def read_run(path: Path, recipe: type[Config], sums: Mapping[str, str] | None = None) -> Run:
+def read_run(path: Path, recipe: type[Config], sums: Mapping[str, str] | None = None, stage: str | None = None) -> Run:
     """A finished run as it stands in its folder, whatever has become of the code that made it.
 
-    sums: digests of all its files, where they are known from outside of it. Raises RunError if it is not there or not
-    complete, DamagedFileError if it is not what its fingerprint and the digests say.
+    sums: digests of all its files, where they are known from outside of it. stage: which alone will do. Raises RunError
+    if it is not there, not complete, or of another stage, DamagedFileError if it is not what its fingerprint and the
+    digests say.
     """
     path = Path(path)
-    if not (path / "run.json").is_file() or not (path / "done.json").is_file():
-        raise RunError(f"{path}: no complete run there")
+    if missing := [name for name in ("run.json", "done.json") if not (path / name).is_file()]:
+        raise RunError(f"{path}: no complete run there ({missing[0]} is missing)")
     made_from = _made_from(path)
+    if stage is not None and made_from["stage"] != stage:
+        raise RunError(f"{path}: a run of stage {made_from['stage']!r}, not of {stage!r}")
     settings = recipe.model_validate(as_called_now(made_from["config"]))
     run = Run(path, made_from["stage"], made_from["fingerprint"], settings, made_from["seed"], sums=sums)
     run.check()
     return run
 
 
-def _made_from(path: Path) -> dict[str, Any]:
-    """What `run.json` says the run was made from; raises DamagedFileError if it is not what its fingerprint says."""
-    stated = read_json(path / "run.json")
+def _state(path: Path, about: dict[str, Any]) -> None:
+    """Write `run.json`, unless it is there; one that is damaged is written anew, since all of it is known here.
+
+    All but who made the run: what stands there then is who wrote it anew, and that it was.
+    """
     try:
-        made_from = {key: stated[key] for key in ("stage", "config", "inputs", "seed", "code")}
-        sound = stated["fingerprint"] == _fingerprint(made_from)
-    except (KeyError, TypeError):
+        if (path / "run.json").is_file():
+            _made_from(path, about["fingerprint"])
+            return
+    except DamagedFileError as error:
+        print(f"{str(error).partition(';')[0]}; it is written anew", file=sys.stderr, flush=True)
+        about["restored"] = True
+    write_sealed(path / "run.json", {**about, "made_by": provenance()})
+
+
+def _made_from(path: Path, fingerprint: str | None = None) -> dict[str, Any]:
+    """What `run.json` says the run was made from; raises DamagedFileError if that is not its fingerprint, or ours."""
+    file = path / "run.json"
+    stated: Any = read_json(file) if file.is_file() else None
+    try:
+        made_from = {key: stated[key] for key in MADE_FROM}
+        # runs of before were not sealed, and have no other keys than these
+        sound = stated.keys() <= OF_BEFORE or read_sealed(file).keys() <= OF_BEFORE | {"restored"}
+        sound &= fingerprint in (None, stated["fingerprint"]) and stated["fingerprint"] == _fingerprint(made_from)
+    except (KeyError, TypeError, AttributeError, DamagedFileError):
         sound = False
     if not sound:
-        raise DamagedFileError(f"{path / 'run.json'}: its contents do not match its fingerprint; it has been edited")
+        raise DamagedFileError(f"{file}: is not what was written; restore it, or run the stage again")
     return made_from | {"fingerprint": stated["fingerprint"]}
 
 

@@ -79,7 +79,24 @@ def replace(entry: Path) -> None:
     entry.write_text("a file")
 
 
-@pytest.mark.parametrize("damage", [cut, lose, add, lose_list, cut_list, empty, replace])
+def nest_list(entry):
+    (entry / cache.MANIFEST).write_text("[" * 100_000)
+
+
+def list_a_folder(entry):
+    (entry / cache.MANIFEST).unlink()
+    (entry / cache.MANIFEST).mkdir()
+
+
+def dead_link(entry):
+    shutil.rmtree(entry)
+    entry.symlink_to("gone")
+
+
+DAMAGES = (cut, lose, add, lose_list, cut_list, nest_list, list_a_folder, dead_link, empty, replace)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_an_entry_that_is_not_whole_is_made_again(damage):
     build = Builder()
     entry = build_once("pear", build)

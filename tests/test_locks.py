@@ -115,6 +115,35 @@ def test_one_that_died_on_another_machine_is_followed_after_its_silence(tmp_path
     assert "on elsewhere is at work on it; waiting" in capfd.readouterr().err
 
 
+# As on Windows: the module is not there, nor what files know only elsewhere.
+WITHOUT_FCNTL = """
+import os, sys
+sys.modules["fcntl"] = None
+for name in ("link", "fchmod", "O_NOFOLLOW", "O_DIRECTORY", "geteuid", "getuid"):
+    if hasattr(os, name):
+        delattr(os, name)
+"""
+
+
+def test_locks_need_nothing_that_is_not_on_windows_too(tmp_path):
+    def start(seconds: float) -> subprocess.Popen:
+        program = f"{WITHOUT_FCNTL}{HOLD}\nassert 'filelock' in sys.modules and sys.modules['fcntl'] is None"
+        command = [sys.executable, "-c", program, str(tmp_path), "", str(locks.SILENCE), str(seconds)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    killed = start(600)
+    wait_for(tmp_path / "at work")
+    killed.kill()
+    killed.communicate()
+    begun = time.monotonic()
+    both = [start(2.5) for _ in range(2)]
+    told = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert time.monotonic() - begun < locks.SILENCE, "the lock of the dead is taken at once"
+    assert "is at work on it; waiting until it ends" in "".join(said for _, said in told)
+    assert not (tmp_path / ".lock").exists()
+
+
 def test_a_process_does_not_wait_for_itself(tmp_path):
     already = pytest.raises(LockError, match="this process is at work on it already")
     with sole_writer(tmp_path), already, sole_writer(tmp_path):
@@ -158,10 +187,15 @@ def child(folder):
     end_with_parent()
     job(folder)
 
+def end_with_parent_as_on_windows(parent):
+    sys.platform = "win32"
+    end_with_parent(parent)
+
 if __name__ == "__main__":
     kind, folder = sys.argv[1:]
-    if kind == "joblib":
-        joblib.Parallel(n_jobs=2, **bound())(joblib.delayed(job)(folder) for _ in range(2))
+    if kind != "multiprocessing":
+        how = bound() | ({"initializer": end_with_parent_as_on_windows} if kind == "windows" else {})
+        joblib.Parallel(n_jobs=2, **how)(joblib.delayed(job)(folder) for _ in range(2))
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=child, args=(folder,)) for _ in range(2)]
     [process.start() for process in processes]
@@ -169,8 +203,16 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("kind", ["joblib", "multiprocessing"])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ("joblib", signal.SIGKILL),
+        ("joblib", signal.SIGTERM),
+        ("multiprocessing", signal.SIGKILL),
+        ("multiprocessing", signal.SIGTERM),
+        ("windows", signal.SIGKILL),
+    ],
+)
 def test_workers_end_with_their_parent_however_it_ends(tmp_path, kind, how):
     script, folder = tmp_path / "parent.py", tmp_path / "pids"
     script.write_text(PARENT)
@@ -188,6 +230,8 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path, kind, how):
     while any(alive(pid) for pid in pids):
         assert time.monotonic() < deadline, "workers outlive their parent"
         time.sleep(0.05)
+    shared = Path("/dev/shm")
+    assert not list(shared.glob(f"joblib_memmapping_folder_{parent.pid}_*")), "folders, in memory"
 
 
 def alive(pid: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from dgrasp.config import Config
 from dgrasp.files import DamagedFileError
-from dgrasp.runs import Run, RunError, open_run
+from dgrasp.runs import Run, RunError, only_complete, open_run, read_run
 
 
 class Training(Config):
@@ -118,15 +119,37 @@ def test_incomplete_inputs_are_refused(tmp_path):
         open_run(tmp_path, "training", Training(), inputs={"demonstrations": data})
 
 
-def test_a_damaged_run_file_is_named(tmp_path):
+@pytest.mark.parametrize("damage", ["cut", "empty", "others", "edited", "commit", "key", "no object"])
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_damaged_run_file_is_written_anew_and_says_so(tmp_path, damage, complete, capsys):
     run = open_run(tmp_path, "training", Training())
-    path = run.path / "run.json"
-    path.write_text(path.read_text()[:40])
-    with pytest.raises(DamagedFileError, match=r"run\.json: damaged"):
+    if complete:
+        run.finish(loss=0.5)
+    path, whole = run.path / "run.json", (run.path / "run.json").read_text()
+    other = open_run(tmp_path, "training", Training(), seed=1).path / "run.json"
+    damaged = {
+        "cut": whole[:40],
+        "empty": "",
+        "others": other.read_text(),
+        "edited": whole.replace('"rate": 0.001', '"rate": 0.002'),
+        "commit": whole.replace('"threads"', '"Threads"'),
+        "key": whole.replace('"sha256"', '"sha265"'),
+        "no object": "[1]",
+    }[damage]
+    assert damaged != whole
+    path.write_text(damaged)
+    with pytest.raises(DamagedFileError if complete else RunError, match=re.escape(str(run.path))), only_complete():
         open_run(tmp_path, "training", Training())
-    path.write_text('{"fingerprint": "of another run"}')
-    with pytest.raises(DamagedFileError, match="delete the folder and run again"):
-        open_run(tmp_path, "training", Training())
+    assert path.read_text() == damaged, "reading writes nothing"
+    assert open_run(tmp_path, "training", Training()).complete == complete
+    said = capsys.readouterr().err
+    assert re.search(rf"{path}: (is not what was written|not valid JSON .*); it is written anew", said)
+    anew = json.loads(path.read_text())
+    assert anew.pop("restored") is True, "who made it is not known any more"
+    assert {k: v for k, v in anew.items() if k != "sha256"} == {
+        k: v for k, v in json.loads(whole).items() if k != "sha256"
+    }
+    assert not complete or read_run(run.path, Training).summary == {"loss": 0.5}
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

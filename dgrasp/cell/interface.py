@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, Self, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.outcome import Outcome
@@ -160,6 +160,14 @@ class CameraCalibration(Config):
         if problem := pose_problem(T):
             raise ValueError(problem)
         return T
+
+    @model_validator(mode="after")
+    def _lens(self) -> Self:
+        if not (0 <= self.cx <= self.width and 0 <= self.cy <= self.height):
+            raise ValueError(f"cx, cy: ({self.cx:g}, {self.cy:g}) is outside of {self.width}x{self.height} pixels")
+        if not all(0.1 * self.width <= f <= 100 * self.width for f in (self.fx, self.fy)):
+            raise ValueError(f"fx, fy: ({self.fx:g}, {self.fy:g}) are of no lens, at {self.width} pixels' width")
+        return self
 
     @property
     def intrinsics(self) -> Intrinsics:

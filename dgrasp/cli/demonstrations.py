@@ -26,7 +26,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     build = build_folder(options)
     from dgrasp.data.generate import generate_demonstrations
-    from dgrasp.experiment.profiles import load_profile
+    from dgrasp.experiment.profiles import Runtime, load_profile
 
     profile = load_profile(options.profile)
     made = generate_demonstrations(
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
         profile.cell,
         build,
         seed=options.seed,
-        workers=options.workers or profile.runtime.workers,
+        workers=Runtime(workers=options.workers or profile.runtime.workers).workers,
         scheduler=options.scheduler,
     )
     print(f"{made.path}: {made.summary['demonstrations']} demonstrations in {made.summary['scenes']} scenes")

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dgrasp.cli.options import add_command
+from dgrasp.cli.options import add_command, folder
 
 if TYPE_CHECKING:
     from dgrasp.cli.machine import Finding
@@ -23,7 +23,7 @@ MARKS = {"ok": "ok", "limited": "!", "missing": "-"}
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "doctor", "say what of this machine fits what", TEXT)
-    parser.add_argument("--build", type=Path, default=Path("build"), help="where you would build (build)")
+    parser.add_argument("--build", type=folder, default=Path("build"), help="where you would build (build)")
     parser.add_argument("--json", action="store_true", help="the same for programs")
     parser.set_defaults(run=run)
 

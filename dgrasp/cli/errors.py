@@ -53,8 +53,12 @@ ADVICE = {
     errno.EDQUOT: "free some space, and the same command goes on",
     errno.EROFS: "choose another folder",
     errno.EACCES: "choose another folder, or change its permissions",
+    errno.ENAMETOOLONG: "choose a shorter name",
     errno.EPERM: "choose another folder, or change its permissions",
 }
+
+
+NO_PATH = (errno.ELOOP, errno.ENAMETOOLONG)  # what was given can be no path
 
 
 def exit_code(error: BaseException) -> int:
@@ -96,6 +100,8 @@ def _of_user(error: BaseException) -> bool:
 
 
 def _code(error: BaseException) -> int | None:
+    if isinstance(error, OSError) and error.errno in NO_PATH:
+        return INPUT
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
     return next((CODES[name] for name in names if name in CODES), None)
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dgrasp.cli.options import add_command, add_experiment, build_folder
+from dgrasp.cli.options import add_command, add_experiment, build_folder, folder
 
 TEXT = """\
 Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
@@ -17,7 +17,7 @@ trained. The notebooks run as in `dgrasp reproduce --profile published`; then th
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "figures", "make figures/ again from the published results (7 minutes)", TEXT)
     add_experiment(parser)
-    parser.add_argument("--folder", type=Path, default=Path("figures"), help="where they go (figures)")
+    parser.add_argument("--folder", type=folder, default=Path("figures"), help="where they go (figures)")
     parser.set_defaults(run=run)
 
 

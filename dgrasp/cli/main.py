@@ -21,14 +21,15 @@ from dgrasp.cli import (
     publish,
     reproduce,
     train_seeds,
+    variants,
     ycb,
 )
 from dgrasp.cli.errors import MACHINE, exit_code, explained
 from dgrasp.cli.options import Parser
 
 COMMANDS = (
-    reproduce, figures, plan_from_images, doctor, new_scenes, train_seeds, diagnose, publish, demonstrations, notebook,
-    ycb,
+    reproduce, figures, plan_from_images, doctor, new_scenes, train_seeds, variants, diagnose, publish, demonstrations,
+    notebook, ycb,
 )  # fmt: skip
 TEXT = """\
 A reproduction of dGrasp: grasp policies whose value landscape is taught to rise along demonstrations.

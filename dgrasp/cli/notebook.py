@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dgrasp.cli.options import add_command, profile_name
+from dgrasp.cli.options import add_command, file_to_write, folder, profile_name
 from dgrasp.cli.quiet import load_pybullet
 
 TEXT = """\
@@ -22,9 +22,9 @@ a dead kernel, an early exit or a cell that did not run fails, and what there is
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "notebook", "execute one notebook, strictly", TEXT)
     parser.add_argument("source", type=Path, metavar="SOURCE")
-    parser.add_argument("output", type=Path, metavar="OUTPUT")
+    parser.add_argument("output", type=file_to_write, metavar="OUTPUT")
     parser.add_argument("--profile", type=profile_name, default="smoke", help="how much to compute (default: smoke)")
-    parser.add_argument("--build", type=Path, help="folder for runs and figures (the one above OUTPUT's)")
+    parser.add_argument("--build", type=folder, help="folder for runs and figures (the one above OUTPUT's)")
     parser.add_argument(
         "-p", dest="parameters", type=assignment, action="append", default=[], metavar="NAME=VALUE",
         help="another parameter of the notebook; may be given several times",

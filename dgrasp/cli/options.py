@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = "published"  # in the place of a profile's name: the published results, which are read
 FORMER = "recorded"  # its old name
+NO_PATH = (errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,7 +48,7 @@ def add_experiment(parser: argparse.ArgumentParser, profile: str = PUBLISHED, bu
         help=f"how much to compute: smoke, laptop, paper, or the path of a .yaml file of yours; {PUBLISHED}, or "
         f"{PUBLISHED}:NAME, reads published results (default: {profile}, {meaning})",
     )
-    parser.add_argument("--build", type=Path, default=build, help=f"folder of runs ({build or 'build/<profile>'})")
+    parser.add_argument("--build", type=folder, default=build, help=f"folder of runs ({build or 'build/<profile>'})")
     parser.add_argument("--seed", type=whole, default=0, help="root of all random numbers of the experiment (0)")
 
 
@@ -97,9 +100,33 @@ def _number(text: str, least: int) -> int:
     return int(text)
 
 
+def folder(text: str) -> Path:
+    """The path of a folder, there or not."""
+    if _mode(text) not in (None, stat.S_IFDIR):
+        raise argparse.ArgumentTypeError(f"{text} is a file; expected the path of a folder")
+    return Path(text)
+
+
 def file_to_write(text: str) -> Path:
     """The path of a file; refuses folders before anything is computed."""
-    path = Path(text)
-    if os.path.isdir(path):  # noqa: PTH112 (not an error where nothing may be looked at)
+    if _mode(text) == stat.S_IFDIR:
         raise argparse.ArgumentTypeError(f"{text} is a folder; expected the path of a file")
-    return path
+    return Path(text)
+
+
+def _mode(text: str) -> int | None:
+    """What stands at a path: stat's kind of file, None for nothing, or what may not be looked at.
+
+    Refuses texts that can be no path.
+    """
+    try:
+        if text:
+            return stat.S_IFMT(os.stat(text).st_mode)  # noqa: PTH116
+        why = "it is empty"
+    except ValueError as error:  # a null byte
+        why = str(error)
+    except OSError as error:
+        if error.errno not in NO_PATH:
+            return None
+        why = os.strerror(error.errno)
+    raise argparse.ArgumentTypeError(f"expected a path, got {text[:200]!r}: {why}")

@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dgrasp.cli.options import PUBLISHED, add_command, experiment, file_to_write, positive, profile_name, whole
+from dgrasp.cli.options import (
+    PUBLISHED,
+    add_command,
+    experiment,
+    file_to_write,
+    folder,
+    positive,
+    profile_name,
+    whole,
+)
 
 TEXT = """\
 Ranked grasps for photographs with known cameras: positions of the tool centre point (metres) and unit quaternions
@@ -23,7 +32,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--profile", type=profile_name, default=PUBLISHED, help="whose policies (default: the published ones)"
     )
-    parser.add_argument("--build", type=Path, help="its folder of runs (build/<profile>)")
+    parser.add_argument("--build", type=folder, help="its folder of runs (build/<profile>)")
     parser.add_argument("--training-seed", dest="seed", type=whole, default=0, help="of that experiment (0)")
     parser.set_defaults(run=run)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from dgrasp.cli.options import add_command, add_experiment, experiment
+from dgrasp.cli.options import add_command, add_experiment, experiment, folder
 
 TEXT = """\
 Copy what a finished experiment computed to figures/runs/<profile>/seed-<n>/: weights, studies, trials, twin logs and a
@@ -16,7 +15,7 @@ results are whole."""
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "publish", "put a finished experiment's results in figures/runs/", TEXT)
     add_experiment(parser, profile="laptop")
-    parser.add_argument("--folder", type=Path, help="where they go (figures/runs)")
+    parser.add_argument("--folder", type=folder, help="where they go (figures/runs)")
     parser.set_defaults(run=run)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from pathlib import Path
 
-from dgrasp.cli.options import add_command
+from dgrasp.cli.options import add_command, folder
 
 TEXT = """\
 Download textured models of the YCB objects from the set's own site. A download that breaks off is resumed by the same
@@ -16,7 +15,7 @@ command; what arrives is checked against the installed meshes. The last line pri
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "ycb", "download the YCB objects with their textures", TEXT)
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("folder", type=folder, metavar="FOLDER")
     parser.add_argument("names", nargs="*", metavar="OBJECT", help="some of them (the nine of the novel task)")
     parser.set_defaults(run=run)
 

@@ -37,7 +37,14 @@ class DataConfig(Config):
     width: int = Field(128, ge=8, le=4096, description="Image width in pixels (paper: 640)")
     height: int = Field(96, ge=8, le=4096, description="Image height in pixels (paper: 480)")
     tries: int = Field(
-        6, ge=1, le=100, description="Attempts of the oracle per demonstration before a scene is cut short"
+        6, ge=1, le=100, description="Attempts of the oracle per demonstration before its scene is given up"
+    )
+    draws: int = Field(
+        20,
+        ge=1,
+        le=1000,
+        description="Draws of a scene until all its objects were lifted one by one and none disturbed another, "
+        "so that the number of demonstrations is met (Sec. 4.1: 2,560). 1: a scene may be cut short",
     )
     oracle: OracleConfig = Field(default_factory=OracleConfig, description="The demonstrator's motion")
     backend: str = Field("loky", description="joblib backend: loky, threading, sequential, dask, ray")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,8 +13,8 @@ import numpy as np
 from dgrasp.cameras import Views
 from dgrasp.data import layout
 from dgrasp.data.config import STAGE, DemonstrationsRecipe
-from dgrasp.files import DamagedFileError, read_json
-from dgrasp.runs import Run, RunError
+from dgrasp.files import DamagedFileError
+from dgrasp.runs import Run, RunError, read_run
 from dgrasp.sim.scene import Scene, scene_from
 
 SPLITS = ("train", "validation")
@@ -107,15 +106,8 @@ class DemonstrationSet(Sequence[Demonstration]):
 
 
 def open_demonstrations(folder: Path | str) -> Run:
-    """The complete run in `folder`, whatever version of the code made it; raises RunError if it is not complete."""
+    """The complete run in `folder`, whatever version of the code made it; raises as `read_run` does."""
     folder = Path(folder)
-    if not (folder / "run.json").is_file():
-        raise RunError(f"{folder}: no run there (run.json is missing)")
-    about = read_json(folder / "run.json")
-    if about["stage"] != STAGE:
-        raise RunError(f"{folder}: a run of stage {about['stage']!r}, not of {STAGE!r}")
-    recipe = DemonstrationsRecipe.model_validate(json.loads(json.dumps(about["config"])))
-    run = Run(folder, STAGE, about["fingerprint"], recipe, about["seed"])
-    if not run.complete:
+    if (folder / "run.json").is_file() and not (folder / "done.json").is_file():
         raise RunError(f"{folder}: the run is not complete; call generate_demonstrations again, it resumes")
-    return run
+    return read_run(folder, DemonstrationsRecipe, stage=STAGE)

@@ -1,12 +1,15 @@
 """Generation of demonstrations: scene by scene, in parallel processes, resumable, the same bytes however many work.
 
 A scene's content depends on (configuration, seed, split, index) alone: every random number comes from a
-stream with that address, and every trial is run in a world built from nothing.
+stream with that address (and the number of the draw, where a scene has to be drawn again), and every trial is run in a
+world built from nothing.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +26,9 @@ from dgrasp.data import layout
 from dgrasp.data.backends import backend, check_backend
 from dgrasp.data.card import write_card
 from dgrasp.data.config import STAGE, DataConfig, DemonstrationsRecipe
-from dgrasp.files import known_sha256
+from dgrasp.files import DamagedFileError, known_sha256
 from dgrasp.processes import bound
-from dgrasp.runs import Outputs, Run, open_run
+from dgrasp.runs import Outputs, Run, RunError, open_run
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.oracle import oracle
 from dgrasp.sim.scene import Scene
@@ -33,6 +36,10 @@ from dgrasp.sim.tasks.paper import own_module, task
 
 # The manifest holds the digests of the scenes, of which the sound ones are kept.
 OUTPUTS = Outputs(units=("manifest.json", "scenes/*"), listed=("scenes/*",))
+
+
+class DemonstrationError(RunError):
+    """A scene could not be demonstrated, however often it was drawn."""
 
 
 def generate_demonstrations(
@@ -86,7 +93,11 @@ def _intact(folder: Path, wanted: list[tuple[str, int]]) -> dict[str, dict[str, 
     """Manifest entries whose files are there with the right checksum."""
     if not (folder / "manifest.json").is_file():
         return {}
-    files = layout.read_manifest(folder)["files"]
+    try:
+        files = layout.read_manifest(folder)["files"]
+    except DamagedFileError as error:
+        print(f"{str(error).partition(';')[0]}; scenes are made anew", file=sys.stderr, flush=True)
+        return {}
     paths = {layout.scene_path(folder, *key).name: layout.scene_path(folder, *key) for key in wanted}
     there = {name: entry for name, entry in files.items() if name in paths and paths[name].is_file()}
     return {name: entry for name, entry in there.items() if known_sha256(paths[name]) == entry["sha256"]}
@@ -115,18 +126,49 @@ def make_scene(
 
 
 def demonstrate_scene(cell: Cell, config: DataConfig, split: str, index: int, seed: int) -> layout.SceneRecord:
-    """Clear one scene object by object with the oracle; a stage is kept only if its object was really lifted."""
-    scene = task(config.task).scene(split, index, seed, objects=config.objects_per_scene)
-    intrinsics = Intrinsics.d415(config.width, config.height)
+    """Clear one scene object by object with the oracle; a stage is kept only if its object was really lifted.
+
+    A scene that is not cleared, or in which a grasp disturbed the others so that it is not the task's any more, is
+    drawn again. Raises DemonstrationError if `config.draws` draws did not bring one; a last draw of one is kept as it
+    is, cut short.
+    """
+    given_up: list[dict[str, Any]] = []
+    for draw in range(config.draws):
+        record, why = _clear(cell, config, split, index, seed, draw)
+        if not why or config.draws == 1:
+            return replace(record, record=record.record | ({"given_up": given_up} if given_up else {}))
+        given_up.append({"draw": draw, "reason": why, "attempts": record.record["attempts"]})
+    raise DemonstrationError(
+        f"scene {index} of {split}: not cleared in {config.draws} draws (data.draws), the last time because {why}"
+    )
+
+
+def _clear(
+    cell: Cell, config: DataConfig, split: str, index: int, seed: int, draw: int
+) -> tuple[layout.SceneRecord, str]:
+    """One draw of a scene as far as it was cleared, and why no further; empty where it was."""
+    recipe = task(config.task)
+    scene = recipe.scene(split, index, seed, config.objects_per_scene, **({"draw": draw} if draw else {}))
+    again = [draw] if draw else []  # streams and records of a first draw are those from before there were others
     record: dict[str, Any] = {"split": split, "index": index, "stages": [], "attempts": []}
-    views, grasps, trajectories = [], [], []
+    if draw:
+        record["draw"] = draw
+    intrinsics = Intrinsics.d415(config.width, config.height)
+    views, grasps, trajectories, why = [], [], [], ""
     for stage in range(config.objects_per_scene):
         if not len(scene):
+            why = f"{stage} of {config.objects_per_scene} objects left none on the board"
+            break
+        why = recipe.departure(scene) if config.draws > 1 else ""
+        if why:
             break
         cell.reset(scene)
-        seen = cell.observe(_viewpoints(config, streams.rng(seed, "viewpoints", split, index, stage)), intrinsics)
-        done = _demonstrate(cell, config, scene, (seed, split, index, stage), record["attempts"])
+        cameras = _viewpoints(config, streams.rng(seed, "viewpoints", split, index, stage, *again))
+        seen = cell.observe(cameras, intrinsics)
+        address = (seed, split, index, stage, draw * config.tries)
+        done = _demonstrate(cell, config, scene, address, record["attempts"])
         if done is None:
+            why = f"object {stage + 1} was not lifted"
             break
         grasp, trajectory, name, after = done
         record["stages"].append({"object": name, "scene": scene.describe()})
@@ -135,7 +177,7 @@ def demonstrate_scene(cell: Cell, config: DataConfig, split: str, index: int, se
         trajectories.append(trajectory)
         scene = after
     shape = (0, config.views, config.height, config.width, 3)
-    return layout.SceneRecord(
+    made = layout.SceneRecord(
         np.stack([v.images for v in views]) if views else np.zeros(shape, np.uint8),
         np.stack([v.K for v in views]) if views else np.zeros((0, config.views, 3, 3)),
         np.stack([v.Ts_world_cam for v in views]) if views else np.zeros((0, config.views, 4, 4)),
@@ -143,14 +185,22 @@ def demonstrate_scene(cell: Cell, config: DataConfig, split: str, index: int, se
         tuple(trajectories),
         record,
     )
+    return made, why
 
 
 def _demonstrate(
-    cell: Cell, config: DataConfig, scene: Scene, address: tuple[int, str, int, int], attempts: list[dict[str, Any]]
+    cell: Cell,
+    config: DataConfig,
+    scene: Scene,
+    address: tuple[int, str, int, int, int],
+    attempts: list[dict[str, Any]],
 ) -> tuple[np.ndarray, np.ndarray, str, Scene] | None:
-    """Try oracle samples until one lifts its object: (grasp, trajectory, object, scene after), or None."""
-    seed, split, index, stage = address
-    for attempt in range(config.tries):
+    """Try oracle samples until one lifts its object: (grasp, trajectory, object, scene after), or None.
+
+    address: seed, split, index, stage, and the number of the first attempt, which goes on from draw to draw.
+    """
+    seed, split, index, stage, first = address
+    for attempt in range(first, first + config.tries):
         rng = streams.rng(seed, "demonstrations", split, index, stage, attempt)
         try:
             grasp, trajectory = oracle(scene, rng, config.oracle)

@@ -1,6 +1,6 @@
 """Demonstrations on disk, layout version 1. One compressed npz per scene, no pickle, named in a manifest.
 
-    <run>/manifest.json                 version, splits, and per scene file: sha256, bytes, demonstrations
+    <run>/manifest.json                 version; by scene file: sha256, bytes, demonstrations, what they show; sealed
     <run>/scenes/<split>-<index>.npz    one scene with its n stages (an object fewer each time):
         images            uint8   (n, views, height, width, 3)  RGB before the grasp
         K                 float64 (n, views, 3, 3)              pixels
@@ -28,7 +28,9 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationError
 
 from dgrasp.config import Config
-from dgrasp.files import DamagedFileError, atomic_path, read_json, sha256, write_json
+from dgrasp.files import DamagedFileError, atomic_path, read_json, read_sealed, sha256, write_sealed
+from dgrasp.sim import arrangement
+from dgrasp.sim.scene import scene_from
 
 VERSION = 1
 SHAPES: dict[str, tuple[str, tuple[int | None, ...]]] = {  # dtype and sizes of each array; None: any
@@ -52,6 +54,13 @@ class ManifestEntry(Config):
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the file")
     bytes: int = Field(ge=0, description="its length")
     demonstrations: int = Field(ge=0, description="stages in it")
+    # What networks saw in the stages; null in files from before it was noted.
+    draw: int | None = Field(default=None, ge=0, description="which draw of the scene this is")
+    closest: float | None = Field(
+        default=None, description="least distance between the circles round two upright objects, metres"
+    )
+    tilt: float | None = Field(default=None, description="largest angle of an object's z axis to the vertical, radians")
+    textured: int | None = Field(default=None, ge=0, description="objects that are not of one colour")
 
 
 class Manifest(Config):
@@ -62,6 +71,7 @@ class Manifest(Config):
     version: Literal[1]
     policy_views: int = Field(ge=1, description="the first of the views, for the value function")
     files: dict[Annotated[str, Field(pattern=r"^[a-z]+-[0-9]{5,}\.npz$")], ManifestEntry]
+    sha256: str | None = Field(None, description="of the rest, so that it proves itself; those of before had none")
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ class SceneRecord:
     trajectories: tuple[np.ndarray, ...]
     record: dict[
         str, Any
-    ]  # {"scene": ..., "stages": [{"scene", "object"}], "attempts": [{"stage", "object", "outcome", "reason"}]}
+    ]  # {"draw", "stages": [{"scene", "object"}], "attempts": [{"stage", "object", "outcome", "reason"}], "given_up"}
 
     @property
     def demonstrations(self) -> int:
@@ -184,13 +194,23 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DamagedFileError(
             f"{path}: {where}: {first['msg']}; delete it and call generate_demonstrations again: scenes are made anew"
         ) from error
-    return manifest
+    return read_sealed(path) if "sha256" in manifest else manifest
 
 
 def write_manifest(folder: Path, files: dict[str, dict[str, Any]], policy_views: int) -> None:
-    write_json(Path(folder) / "manifest.json", {"version": VERSION, "policy_views": policy_views, "files": files})
+    write_sealed(Path(folder) / "manifest.json", {"version": VERSION, "policy_views": policy_views, "files": files})
 
 
 def manifest_entry(path: Path, scene: SceneRecord) -> dict[str, Any]:
     """What the manifest says about a scene file."""
-    return {"sha256": sha256(path), "bytes": path.stat().st_size, "demonstrations": scene.demonstrations}
+    seen = [scene_from(stage["scene"]) for stage in scene.record["stages"]]
+    gaps = [gap for gap in map(arrangement.closest, seen) if gap is not None]
+    return {
+        "sha256": sha256(path),
+        "bytes": path.stat().st_size,
+        "demonstrations": scene.demonstrations,
+        "draw": scene.record.get("draw", 0),
+        "closest": round(min(gaps), 6) if gaps else None,
+        "tilt": round(max(map(arrangement.tilt, seen), default=0.0), 6),
+        "textured": max(map(arrangement.textured, seen), default=0),
+    }

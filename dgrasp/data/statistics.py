@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.data import layout
 from dgrasp.runs import Run
+from dgrasp.sim.tasks.paper import GAP, NUDGED, UPRIGHT
 
 
 def attempts_table(source: Run | Path) -> pd.DataFrame:
@@ -54,6 +55,22 @@ def poses_table(source: Run | Path) -> pd.DataFrame:
                 row |= {"tilt": np.arccos(np.clip(-T[2, 2], -1, 1)), "turn_to_grasp": turn[step]}
                 rows.append(row)
     return pd.DataFrame(rows)
+
+
+def sec_4_1_departures(manifest: Mapping[str, Any], objects: int) -> list[str]:
+    """Scene files whose manifest entry does not prove what Sec. 4.1 says of the training set; empty if all do.
+
+    In each, every one of the `objects` was lifted, and in no stage did the networks see objects close to each other,
+    textures, or poses other than upright.
+    """
+
+    def proves(entry: Mapping[str, Any]) -> bool:
+        closest, tilt = entry["closest"], entry["tilt"]
+        apart = closest is None or closest >= GAP - NUDGED
+        upright = tilt is not None and tilt <= UPRIGHT
+        return bool(apart and upright and entry["textured"] == 0 and entry["demonstrations"] == objects)
+
+    return [name for name, entry in manifest["files"].items() if not proves(entry)]
 
 
 def _files(source: Run | Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from dgrasp.config import Config
@@ -81,13 +83,32 @@ class TuningConfig(Config):
     startup_trials: int = Field(
         default=10, ge=1, description="random trials before TPE, and before trials may be pruned"
     )
+    prune: bool = Field(
+        default=True,
+        description="end trials that fall behind the median of the others; false: every trial makes all its attempts "
+        "(Sec. 4.2)",
+    )
     pruning_warmup: int = Field(default=10, ge=0, description="attempts of a trial before it may be pruned")
-
+    scheme: Literal["bayes", "race"] = Field(
+        default="bayes",
+        description='"bayes" prunes trials below the median of the others (Optuna); "race" those that lose against the '
+        "untuned settings on the same attempts",
+    )
+    race_risk: float = Field(
+        default=0.2, gt=0, lt=0.5, description='"race": a trial is pruned when chance explains its losses less often'
+    )
     finalists: int = Field(
         default=0,
         ge=0,
         description="best trials that meet the untuned settings once more on other attempts; 0: the best trial wins "
         "(paper)",
+    )
+    evidence: float | None = Field(
+        default=None,
+        gt=0,
+        lt=0.5,
+        description="run-off: settings replace the untuned ones only if chance explains their lead less often than "
+        "this (paired sign test, shared by the finalists); null: the best of the run-off wins",
     )
 
     @model_validator(mode="after")

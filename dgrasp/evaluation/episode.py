@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from dgrasp.evaluation.attempt import Planner
 from dgrasp.evaluation.rows import Row, on_table
 from dgrasp.evaluation.series import Setup, rows
+from dgrasp.evaluation.workers import worker_scene
 from dgrasp.sim.simulated_cell import SimulatedCell
-from dgrasp.sim.tasks.paper import task
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def attempts_in(cell: SimulatedCell, policy: Planner, episode: Episode, attempts
 
 
 def _clearing(cell: SimulatedCell, policy: Planner, episode: Episode, attempts: int, seed: int) -> Iterator[Setup]:
-    scene = task(episode.task).scene(split=episode.split, index=episode.scene, seed=seed)
+    scene = worker_scene(episode.task, episode.split, episode.scene, seed)
     for attempt in range(attempts):
         if not scene.objects:
             return

@@ -12,12 +12,14 @@ import pandas as pd
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_vector
 from dgrasp.evaluation.attempt import Attempt
+from dgrasp.sim.objects.ycb import PATTERNED
 
 if TYPE_CHECKING:
     from dgrasp.sim.scene import Scene
 
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
 PRISMS = "prisms"  # what `models` says where there is no mesh
+SAME_EVERYWHERE = frozenset({PRISMS, PATTERNED})  # of what `models` says: looks that depend on no textures at hand
 
 
 @dataclass(frozen=True, kw_only=True)

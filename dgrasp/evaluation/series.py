@@ -71,16 +71,23 @@ def rows(cell: RobotCell, setups: Iterable[Setup], *, seed: int, rehearse: bool 
 
 
 def rows_of_units(
-    units: Mapping[str, Call], workers: int, *, desc: str, unit: str, folder: Path | None = None
+    units: Mapping[str, Call],
+    workers: int,
+    *,
+    desc: str,
+    unit: str,
+    folder: Path | None = None,
+    order: Iterable[str] | None = None,
 ) -> list[Line]:
     """The rows of all units, in the units' order, made in parallel processes; as plain values.
 
     units: by name, the call (`joblib.delayed`) that makes a unit's rows. folder: where each unit's rows are kept, as
-    JSON; units that are there, and are what was written, are not made again.
+    JSON; units that are there, and are what was written, are not made again. order: names of all units, in which they
+    are begun: those side by side that share what a worker keeps.
     """
     places = {name: None if folder is None else folder / f"{name}.json" for name in units}
     made = {name: lines for name, path in places.items() if (lines := _kept(name, path)) is not None}
-    todo = [joblib.delayed(_make)(name, units[name], places[name]) for name in units if name not in made]
+    todo = [joblib.delayed(_make)(name, units[name], places[name]) for name in order or units if name not in made]
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", **bound())
     with tqdm(total=len(units), initial=len(made), desc=desc, unit=unit, mininterval=5) as progress:
         for name, lines in parallel(todo):
@@ -99,6 +106,7 @@ def finish_series(
     columns: Sequence[str],
     desc: str,
     unit: str,
+    order: Iterable[str] | None = None,
 ) -> Run:
     """Finish a run whose attempts are recorded unit by unit in its `folder`; returns it complete, with the `table`.
 
@@ -107,7 +115,7 @@ def finish_series(
     with run.writing():
         if run.complete:
             return run
-        lines = rows_of_units(units, workers, desc=desc, unit=unit, folder=run.path / folder)
+        lines = rows_of_units(units, workers, desc=desc, unit=unit, folder=run.path / folder, order=order)
         frame = pd.DataFrame(lines, columns=list(columns))
         write_text(run.path / table, frame.to_csv(index=False, lineterminator="\n"))
         return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))

@@ -11,19 +11,19 @@ from statsmodels.stats.proportion import proportion_confint
 
 from dgrasp.evaluation.config import EvaluationConfig
 
-PAIR = ["task", "split", "scene", "repetition", "attempt"]
+PAIR = ["seed", "task", "split", "scene", "repetition", "attempt"]
 
 
 def success_rates(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
     """One row per policy and task: successes, n, rate and Wilson interval.
 
     `n` counts the attempts allowed, as the paper does. An attempt that could not be made, because the scene was empty
-    before (objects pushed off the table), counts as failed.
+    before (objects pushed off the table), counts as failed. Trials of several training seeds are counted together.
     """
-    groups = trials.groupby(["policy", "task"], sort=False)["success"]
-    table = groups.agg(successes="sum").astype(int).reset_index()
+    groups = trials.groupby(["policy", "task"], sort=False)
+    table = groups["success"].agg(successes="sum").astype(int).reset_index()
     budgets = {name: b.scenes * b.attempts * config.repetitions for name, b in config.tasks.items()}
-    table["n"] = table["task"].map(budgets)
+    table["n"] = table["task"].map(budgets) * groups["seed"].nunique().to_numpy()
     return with_rates(table, config.confidence)
 
 
@@ -46,7 +46,7 @@ def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str
             raise ValueError(f"no trials of policy {name!r} on task {task!r}; policies: {', '.join(wide.columns)}")
     both = wide[[policy, control]].dropna(how="all").fillna(False).astype(bool)  # not made: failed, see `success_rates`
     counts = mcnemar(both[policy], both[control])
-    scenes = both.groupby(level=["scene", "repetition"]).sum()
+    scenes = both.groupby(level=["seed", "scene", "repetition"]).sum()
     return {
         "n": len(both),
         "only_policy": counts.only_first,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -31,6 +32,7 @@ class EvaluationRecipe(Config):
     """Everything the trials depend on besides the trained models and tuned parameters (which are input runs)."""
 
     ycb_models: str = Field(default="not stated", description="looks of YCB objects: no evaluation mixes two of them")
+    changes: dict[str, Any] = Field(default={}, description="optimizer settings that are not the tuned ones")
     evaluation: EvaluationConfig
     cell: CellConfig
     observer: Observer
@@ -58,9 +60,11 @@ def evaluate(
     units = {
         e.name: joblib.delayed(_attempts)(recipe, sources[e.policy], e, seed) for e in _episodes(recipe.evaluation)
     }
+    by_scene = sorted(_episodes(recipe.evaluation), key=lambda e: (e.task, e.repetition, e.scene))
     return finish_series(
-        run, units, workers, folder="episodes", table="trials.csv", columns=COLUMNS, desc="grasping", unit="scene"
-    )
+        run, units, workers, folder="episodes", table="trials.csv", columns=COLUMNS, desc="grasping", unit="scene",
+        order=[e.name for e in by_scene],
+    )  # fmt: skip
 
 
 def read_trials(run: Run) -> pd.DataFrame:

@@ -1,23 +1,65 @@
-"""What a worker process keeps between jobs: one Bullet client per cell, one loaded policy per recipe."""
+"""What a worker process keeps between jobs: Bullet clients, networks, policies, and what was seen of a scene.
+
+Policies that meet the same scene see the same: it is drawn, rendered and encoded once for all that a process meets in
+it. Scenes are functions of their names, views of scenes, codes of views, so that no row depends on what is kept.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 
+from dgrasp.cameras import Views
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
+from dgrasp.nerf.encoded import EncodedViews
+from dgrasp.nerf.model import MVNeRF
+from dgrasp.nerf.pretrain import load_nerf
 from dgrasp.policy.policies import GraspPolicy, policy_spec
 from dgrasp.runs import Run
 from dgrasp.sim.cell import Cell
+from dgrasp.sim.objects.ycb import ycb_models
+from dgrasp.sim.scene import Scene
 from dgrasp.sim.simulated_cell import SimulatedCell
+from dgrasp.sim.tasks.paper import task
 from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.value.function import GraspValue
 from dgrasp.value.training import load_value
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+Kept = TypeVar("Kept")
+
+
+class Recent:
+    """The last few things that were made, by key; keys are compared as dictionaries do and kept alive."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.made: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """What is kept under the key; else it is made now."""
+        if key not in self.made:
+            self.made[key] = make()
+            if len(self.made) > self.size:
+                self.made.popitem(last=False)
+        self.made.move_to_end(key)
+        kept: Kept = self.made[key]
+        return kept
+
+
 _simulators: dict[str, Cell] = {}
-_policies: dict[str, GraspPolicy] = {}
+_policies = Recent(64)
+_values = Recent(16)
+_phis = Recent(4)
+_scenes = Recent(256)
+_views = Recent(128)  # 0.3 MB each at the laptop profile's size
+_codes = Recent(4)  # 12 MB each there
 
 
 @dataclass(frozen=True)
@@ -37,9 +79,21 @@ class PolicySource:
 
     def load(self) -> GraspPolicy:
         """Read the weights and build the policy; raises RunError or DamagedFileError."""
-        value = load_value(self.value, self.nerf, device=self.device)
+        return self.with_value(load_value(self.value, self.nerf, device=self.device))
+
+    def with_value(self, value: GraspValue) -> GraspPolicy:
+        """The policy on a Psi that has been loaded."""
         low, high = (torch.tensor(corner) for corner in self.workspace)
         return GraspPolicy(policy_spec(self.name), value, self.optimizer, (low, high))
+
+
+class WorkerCell(SimulatedCell):
+    """A simulated cell that renders no scene again which it has just rendered."""
+
+    def observe(self) -> Views:
+        """The fixed evaluation views."""
+        key = (self.scene, self._simulator.config.digest(), self.observer.digest())
+        return _views.get(key, super().observe)
 
 
 def worker_cell(config: CellConfig, observer: Observer) -> SimulatedCell:
@@ -47,12 +101,41 @@ def worker_cell(config: CellConfig, observer: Observer) -> SimulatedCell:
     key = config.digest()
     if key not in _simulators:
         _simulators[key] = Cell(config)
-    return SimulatedCell(observer=observer, simulator=_simulators[key])
+    return WorkerCell(observer=observer, simulator=_simulators[key])
+
+
+def worker_scene(name: str, split: str, index: int, seed: int) -> Scene:
+    """A task's scene, drawn once per process."""
+    drawn_by = task(name)
+    key = (type(drawn_by), name, split, index, seed, ycb_models())
+    return _scenes.get(key, lambda: drawn_by.scene(split=split, index=index, seed=seed))
 
 
 def worker_policy(source: PolicySource) -> GraspPolicy:
-    """The policy, loaded once per process; plans use one thread, whatever the number of workers."""
+    """The policy, made once per process; plans use one thread, whatever the number of workers.
+
+    Policies share their networks, and the codes of the views that they see one after the other.
+    """
     torch.set_num_threads(1)
-    if source.key not in _policies:
-        _policies[source.key] = source.load()
-    return _policies[source.key]
+    return _policies.get(source.key, lambda: _policy(source))
+
+
+def _policy(source: PolicySource) -> GraspPolicy:
+    value = _values.get((source.value.path, source.value.fingerprint, source.device), lambda: _value(source))
+    policy = source.with_value(value)
+    policy.encode = partial(_encoded, value)
+    return policy
+
+
+def _value(source: PolicySource) -> GraspValue:
+    key = (source.nerf.path, source.nerf.fingerprint, source.device)
+    phi: MVNeRF = _phis.get(key, lambda: load_nerf(source.nerf, source.device))
+    return load_value(source.value, source.nerf, source.device, phi)
+
+
+def _encoded(value: GraspValue, views: Views) -> EncodedViews:
+    """The views as Phi sees them: worked out once for all policies on that Phi."""
+    dtype = next(value.readout.parameters()).dtype
+    key = (id(views), id(value.phi), dtype)
+    kept: tuple[Views, MVNeRF, EncodedViews] = _codes.get(key, lambda: (views, value.phi, value.encode(views)))
+    return kept[-1]  # views and Phi are kept too, so that their ids are not given to others

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # the simulator is not loaded to read photographs
     from dgrasp.experiment.chain import Experiment
     from dgrasp.robot.trials import PreparedPolicy
 
+HEADER = "rank,value,x,y,z,qx,qy,qz,qw"  # of a table
 APART, TURNED = 0.02, 20.0  # m and degrees: closer poses are the same grasp
 
 
@@ -53,9 +54,8 @@ class RankedGrasps:
     def table(self) -> pd.DataFrame:
         """One row per grasp: rank, value, x y z (m), qx qy qz qw."""
         q = Rotation.from_matrix(self.Ts_world_tcp[:, :3, :3]).as_quat(canonical=True)
-        columns = {"rank": range(1, len(q) + 1), "value": self.values}
-        columns |= {axis: self.Ts_world_tcp[:, i, 3] for i, axis in enumerate("xyz")}
-        return pd.DataFrame(columns | {f"q{axis}": q[:, i] for i, axis in enumerate("xyzw")})
+        columns = (range(1, len(q) + 1), self.values, *self.Ts_world_tcp[:, :3, 3].T, *q.T)
+        return pd.DataFrame(dict(zip(HEADER.split(","), columns, strict=True)))
 
 
 def rank_grasps(
@@ -193,9 +193,17 @@ def plan_capture(
 
 
 def check_output(path: Path) -> None:
-    """Raise ValueError if `path` is a folder or device, OSError if its folder cannot be made or written to."""
+    """Raise ValueError if `path` is there and no table of before, OSError if its folder cannot be written to."""
     if path.exists() and not path.is_file():
         raise ValueError(f"--output: {path} is {'a folder' if path.is_dir() else 'no regular file'}; expected a file")
+    if path.exists() and not _is_ours(path):
+        raise ValueError(f"--output: {path} is there, and is no table of grasps; expected the path of another file")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path.parent):
         pass
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file may be replaced: one that is empty, or a table of before."""
+    with open(path, "rb") as handle:
+        return handle.read(len(HEADER)) in (b"", HEADER.encode())

@@ -8,6 +8,7 @@ Both go on where they were interrupted.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import PUBLISHED, published_folder
-from dgrasp.files import read_json, write_json
+from dgrasp.files import atomic_path, read_json, write_json
 from dgrasp.policy.policies import policy_spec
 from dgrasp.processes import bound
 from dgrasp.provenance import provenance
@@ -139,6 +140,24 @@ def keep(table: pd.DataFrame, said: str, experiment: Experiment, name: str, fold
     of = {"evaluation": experiment.evaluation().fingerprint, "profile": experiment.profile.name}
     write_json(target, {"of": of, "ycb_models": ycb_models(), "said": said, "rows": rows, "made_by": provenance()})
     return target
+
+
+def keep_trials(run: Run, experiment: Experiment, name: str, folder: Path = KEPT) -> Path:
+    """Write the trials behind a replication beside its rows; returns the file."""
+    target = _kept_in(experiment, folder) / f"{name}.csv.gz"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    csv = read_trials(run).to_csv(index=False, lineterminator="\n")
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(gzip.compress(csv.encode(), mtime=0))
+    return target
+
+
+def kept_trials(experiment: Experiment, name: str, folder: Path = KEPT) -> pd.DataFrame | None:
+    """The trials that `keep_trials` wrote, if the replication of that name is one of this experiment."""
+    path = _kept_in(experiment, folder) / f"{name}.csv.gz"
+    if name not in kept(experiment, folder) or not path.is_file():
+        return None
+    return pd.read_csv(path)
 
 
 def kept(experiment: Experiment, folder: Path = KEPT) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from scipy.ndimage import uniform_filter
 from torch import Tensor
+from torch.nn import functional as F
 
 from dgrasp.cameras import Views, pixel_rays
 from dgrasp.nerf.config import PretrainConfig
@@ -91,6 +92,16 @@ def _target_rays(target: Views, config: PretrainConfig, random: np.random.Genera
     origins, directions = pixel_rays(torch.from_numpy(target.K[0]), torch.from_numpy(target.Ts_world_cam[0]), uv)
     rgb = torch.from_numpy(target.images[0, v, u]).float() / 255
     return origins.float(), directions.float(), rgb
+
+
+def halved(batch: RayBatch) -> RayBatch:
+    """The batch with source images of half the size, each pixel the mean of four, and their intrinsics.
+
+    Pixel centres are integers: the first small pixel's lies at (0.5, 0.5) of the large ones.
+    """
+    images = F.avg_pool2d(batch.images.flatten(0, 1), 2).unflatten(0, batch.images.shape[:2])
+    shift = batch.K.new_tensor([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
+    return replace(batch, images=images, K=shift @ batch.K)
 
 
 def local_contrast(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:

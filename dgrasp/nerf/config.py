@@ -36,7 +36,12 @@ class VisionEncoderConfig(Config):
     reassemble: tuple[int, int, int, int] = Field((48, 96, 192, 384), description="channels after each reassembly")
     fusion: int = Field(256, ge=4, description="channels of each reassembled map before they are joined")
     stem: int = Field(64, ge=4, description="channels of the convolution branch's first layer")
-    weights: Path | None = Field(None, description="safetensors file of ImageNet weights; none: from scratch")
+    weights: Path | None = Field(
+        None, description="file of ImageNet weights (see `dgrasp.nerf.imagenet`); null: from random weights"
+    )
+    weights_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="of that file, compared before it is read; null: any file is taken"
+    )
 
     @model_validator(mode="after")
     def _divisible(self) -> VisionEncoderConfig:
@@ -86,11 +91,18 @@ class RayConfig(Config):
     far: float = Field(1.3, gt=0, description="last depth along a ray, metres")
     coarse_samples: int = Field(64, ge=2, description="stratified samples of the coarse network")
     fine_samples: int = Field(64, ge=1, description="importance samples; the fine network sees the union")
+    heights: tuple[float, float] | None = Field(
+        None,
+        description="lowest and highest z in the world, metres: samples lie between them where a ray gets there "
+        "(not in the paper: fewer samples, and closer ones where objects can be); null: from near to far everywhere",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> RayConfig:
         if self.far <= self.near:
             raise ValueError(f"rays: far must lie beyond near, got near={self.near}, far={self.far}")
+        if self.heights is not None and not self.heights[0] < self.heights[1]:
+            raise ValueError(f"rays: heights are the lower and the higher one, got {list(self.heights)}")
         return self
 
 
@@ -106,6 +118,13 @@ class PretrainConfig(Config):
     background: Literal["black", "random"] = Field(
         "black",
         description="behind what rays did not stop at, in training: 'random' colours make surfaces opaque sooner",
+    )
+    half_size_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the steps, the first ones, that see source images at half their size (not in the paper: "
+        "the encoder then costs a quarter); the colours of rays keep theirs",
     )
     source_views: int = Field(1, ge=1, description="most source views a step may use")
     fewest_source_views: int = Field(1, ge=1, description="fewest source views a step may use")

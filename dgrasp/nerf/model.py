@@ -135,7 +135,7 @@ def build_nerf(config: NerfConfig, seed: int = 0) -> MVNeRF:
     phi = MVNeRF(config)
     initialise(phi, torch_generator(seed, "nerf", "weights"))
     if isinstance(phi.encoder, VisionEncoder) and phi.encoder.config.weights is not None:
-        phi.encoder.transformer.load_imagenet(phi.encoder.config.weights)
+        phi.encoder.transformer.load_imagenet()
     return phi
 
 

@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker, check_device, check_shares, run_on
-from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch
+from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch, halved
 from dgrasp.nerf.checkpoint import discard, restore, save
-from dgrasp.nerf.config import NerfConfig, PretrainConfig
+from dgrasp.nerf.config import NerfConfig, PretrainConfig, VisionEncoderConfig
+from dgrasp.nerf.imagenet import check_imagenet
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.precision import settled_precision
 from dgrasp.nerf.rendering import Draw, Rendering, render_rays, uniform
@@ -69,11 +70,14 @@ def pretrain(
     Resumes from the last checkpoint and repeats the steps after it exactly (on equal devices and threads).
     Writes `weights.safetensors`; metrics are the loss and the PSNR of the fine network on training rays.
     devices: how many of the kind `device` share each step. Raises DeviceError if they are not there, or if the scenes
-    of a step cannot be shared out evenly.
+    of a step cannot be shared out evenly; FileNotFoundError where the encoder is to start from weights that are not
+    there.
     """
     run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations}, seed=seed, code=(__name__,))
     if run.complete:
         return run
+    if isinstance(config.encoder, VisionEncoderConfig):
+        check_imagenet(config.encoder)
     check_device(device, devices)
     check_shares("nerf.training.scenes_per_step", config.training.scenes_per_step, devices)
     precision = settled_precision(config.precision, device)
@@ -91,12 +95,13 @@ def _work(worker: Worker, run: Run, demonstrations: Run, precision: str) -> None
     phi = build_nerf(config, run.seed).to(worker.device).with_precision(precision)
     keep = config.training.scenes_in_memory
     train(run, phi, DemonstrationSet(demonstrations, split="train", keep=keep), worker)
+    quality = validate(phi, DemonstrationSet(demonstrations, split="validation", keep=keep), run.seed, worker)
     if not worker.leads:
         return
     run.save("weights", phi.state_dict())
-    quality = validate(phi, DemonstrationSet(demonstrations, split="validation", keep=keep), run.seed)
     dtype = str(phi.compute_dtype or torch.float32)
-    run.finish(steps=config.training.steps, precision=dtype, **worker.description, **quality)
+    started = {"imagenet": check_imagenet(config.encoder)} if isinstance(config.encoder, VisionEncoderConfig) else {}
+    run.finish(steps=config.training.steps, precision=dtype, **started, **worker.description, **quality)
     discard(run)
 
 
@@ -108,7 +113,9 @@ def train(run: Run, phi: MVNeRF, scenes: Sequence[HasViews], worker: Worker | No
     first = restore(run, phi, optimizer, worker)
     for step in _progress(first, config.steps, worker):
         set_learning_rates(optimizer, config, step)
-        losses = gradient(model, draw_batch(scenes, config, run.seed, step), run.seed, step)
+        batch = draw_batch(scenes, config, run.seed, step)
+        small = step < config.half_size_share * config.steps
+        losses = gradient(model, halved(batch) if small else batch, run.seed, step)
         nn.utils.clip_grad_value_(phi.parameters(), config.gradient_clip)
         optimizer.step()
         done = step + 1

@@ -10,13 +10,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dgrasp.cameras import check_intrinsics, pixel_rays
+from dgrasp.nerf.config import RayConfig
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.field import RadianceField
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.poses import check_poses
 
 Draw = Callable[[tuple[int, ...]], Tensor]  # shape -> uniform numbers in [0, 1)
+Bound = float | Float[Tensor, "*#rays 1"]  # of depths: the same for all rays, or each ray's
 
+SHORTEST = 0.001  # our choice, metres: a ray with less of it between the heights is sampled from near to far
 WEIGHT_FLOOR = 1e-5  # VisionNeRF: keeps importance samples defined where a ray met nothing
 
 
@@ -33,16 +36,29 @@ class Rendering(NamedTuple):
     weights: Float[Tensor, "*rays samples"]
 
 
+def depth_bounds(
+    rays: RayConfig, origins: Float[Tensor, "*rays 3"], directions: Float[Tensor, "*rays 3"]
+) -> tuple[Bound, Bound]:
+    """First and last depth of samples along rays (world): where a ray lies between the heights, within near and far."""
+    if rays.heights is None:
+        return rays.near, rays.far
+    low, high = ((z - origins[..., 2:]) / directions[..., 2:] for z in rays.heights)
+    enters, leaves = (x.clamp(rays.near, rays.far) for x in (torch.minimum(low, high), torch.maximum(low, high)))
+    gets_there = leaves - enters > SHORTEST  # not so for NaN, of a level ray at one of the heights
+    return enters.where(gets_there, rays.near), leaves.where(gets_there, rays.far)
+
+
 def stratified_depths(
-    near: float, far: float, samples: int, rays: tuple[int, ...], draw: Draw | None
+    near: Bound, far: Bound, samples: int, rays: tuple[int, ...], draw: Draw | None
 ) -> Float[Tensor, "*rays samples"]:
     """One depth in each of `samples` equal strata of [near, far]: uniform with a `draw`, its centre without."""
     jitter = draw((*rays, samples)) if draw else torch.full((*rays, samples), 0.5)
-    return near + (far - near) * (torch.arange(samples) + jitter) / samples
+    strata = torch.arange(samples) + jitter
+    return near + (far - near) * (strata if isinstance(near, float) else strata.to(near)) / samples
 
 
 def importance_depths(
-    near: float, far: float, weights: Float[Tensor, "*rays strata"], samples: int, draw: Draw | None
+    near: Bound, far: Bound, weights: Float[Tensor, "*rays strata"], samples: int, draw: Draw | None
 ) -> Float[Tensor, "*rays samples"]:
     """Depths distributed as the coarse weights: piecewise constant on equal strata of [near, far], ascending."""
     strata = weights.shape[-1]
@@ -85,9 +101,10 @@ def render_rays(
     rays, shape = phi.config.rays, tuple(origins.shape[:2])
     coarse_map = phi.coarse.project(enc.features)
     fine_map = phi.fine.project(enc.features) if enc.fine is None else enc.fine
-    depths = stratified_depths(rays.near, rays.far, rays.coarse_samples, shape, draw).to(origins)
+    near, far = depth_bounds(rays, origins, directions)
+    depths = stratified_depths(near, far, rays.coarse_samples, shape, draw).to(origins)
     coarse = _render_field(phi, phi.coarse, enc, coarse_map, origins, directions, depths)
-    more = importance_depths(rays.near, rays.far, coarse.weights, rays.fine_samples, draw)
+    more = importance_depths(near, far, coarse.weights, rays.fine_samples, draw)
     union = torch.sort(torch.cat([depths, more], dim=-1), dim=-1).values
     return coarse, _render_field(phi, phi.fine, enc, fine_map, origins, directions, union)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -10,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from dgrasp.cameras import Views
+from dgrasp.devices import Worker
 from dgrasp.nerf.batches import HasViews, source_tensors
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.object_masks import object_mask
@@ -45,11 +47,15 @@ class NovelView(NamedTuple):
 
 @torch.no_grad()
 def novel_views(
-    phi: MVNeRF, scenes: Sequence[Demonstrated], count: int, sources: int, seed: int
+    phi: MVNeRF, scenes: Sequence[Demonstrated], count: int, sources: int, seed: int, worker: Worker | None = None
 ) -> Iterator[NovelView]:
-    """Render one view of each of `count` evenly spaced scenes from `sources` others of the same scene."""
+    """Render one view of each of `count` evenly spaced scenes from `sources` others of the same scene.
+
+    worker: this process among several, which render every n-th of them.
+    """
     device = next(phi.parameters()).device
-    for i in np.unique(np.linspace(0, len(scenes) - 1, count).astype(int)).tolist():
+    rank, processes = (worker.rank, worker.count) if worker else (0, 1)
+    for i in np.unique(np.linspace(0, len(scenes) - 1, count).astype(int))[rank::processes].tolist():
         views = scenes[i].views
         order = rng(seed, "nerf", "validation", i).permutation(len(views))[: sources + 1]
         given, target = views[order[:-1]], views[order[-1:]]
@@ -61,12 +67,20 @@ def novel_views(
         yield NovelView(i, given, target, rgb.float().cpu().numpy(), depth.float().cpu().numpy(), mask)
 
 
-def validate(phi: MVNeRF, scenes: Sequence[Demonstrated], seed: int = 0) -> dict[str, float]:
-    """Means over novel views of held-out scenes: PSNR (dB) of whole images and of object pixels alone, and SSIM."""
-    config = phi.config.training
-    views = list(novel_views(phi, scenes, config.validation_views, config.source_views, seed))
-    return {
-        "psnr": float(np.mean([psnr(v.rgb, v.reference) for v in views])),
-        "psnr_objects": float(np.mean([psnr(v.rgb, v.reference, v.mask) for v in views if v.mask.any()])),
-        "ssim": float(np.mean([ssim(v.rgb, v.reference) for v in views])),
+def validate(
+    phi: MVNeRF, scenes: Sequence[Demonstrated], seed: int = 0, worker: Worker | None = None
+) -> dict[str, float]:
+    """Means over novel views of held-out scenes: PSNR (dB) of whole images and of object pixels alone, and SSIM.
+
+    worker: this process among several that share the views; all of them must call, and all get the means.
+    """
+    config, worker = phi.config.training, worker or Worker(next(phi.parameters()).device)
+    views = list(novel_views(phi, scenes, config.validation_views, config.source_views, seed, worker))
+    scores = {
+        "psnr": [psnr(v.rgb, v.reference) for v in views],
+        "psnr_objects": [psnr(v.rgb, v.reference, v.mask) for v in views if v.mask.any()],
+        "ssim": [ssim(v.rgb, v.reference) for v in views],
     }
+    sums = worker.add_numbers({name: sum(values) for name, values in scores.items()})
+    counts = worker.add_numbers({name: len(values) for name, values in scores.items()})
+    return {name: sums[name] / counts[name] if counts[name] else math.nan for name in scores}

@@ -7,17 +7,13 @@ so that ImageNet weights mean what they meant. See REPRODUCING.md.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dgrasp.files import load_tensors
 from dgrasp.nerf.config import VisionEncoderConfig
-
-UNUSED_WEIGHTS = ("head.", "norm.", "fc_norm.", "pre_logits.")  # classifier of an ImageNet model
+from dgrasp.nerf.imagenet import imagenet_weights
 
 
 class VisionEncoder(nn.Module):
@@ -45,6 +41,7 @@ class VisionTransformer(nn.Module):
 
     def __init__(self, config: VisionEncoderConfig) -> None:
         super().__init__()
+        self.config = config
         self.image_size, self.grid = config.image_size, config.image_size // config.patch
         self.read_after = [config.depth * k // 4 for k in (1, 2, 3, 4)]
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.dim))
@@ -71,14 +68,9 @@ class VisionTransformer(nn.Module):
         for token in (self.cls_token, self.pos_embed):
             token.normal_(std=0.02, generator=generator)
 
-    def load_imagenet(self, path: Path) -> None:
-        """Read weights of a timm-named ViT; raises ValueError naming what is missing or of another shape."""
-        given = {k: v for k, v in load_tensors(path).items() if not k.startswith(UNUSED_WEIGHTS)}
-        wanted = {k: v.shape for k, v in self.state_dict().items()}
-        wrong = sorted(k for k in wanted.keys() | given.keys() if k not in given or given[k].shape != wanted.get(k))
-        if wrong:
-            raise ValueError(f"{path}: not weights of this ViT; missing, unknown or of another shape: {wrong[:5]}")
-        self.load_state_dict(given)
+    def load_imagenet(self) -> None:
+        """Start from the weights of the file that the settings name; raises what `imagenet_weights` raises."""
+        self.load_state_dict(imagenet_weights(self.config, self.state_dict()))
 
 
 class TransformerBlock(nn.Module):

@@ -82,6 +82,7 @@ class GraspPolicy:
 
     def __init__(self, spec: PolicySpec, value: GraspValue, config: OptimizerConfig, bounds: Bounds) -> None:
         self.spec, self.value, self.config, self.bounds = spec, value, config, check_box(bounds)
+        self.encode = value.encode  # may be set to one that policies share
 
     @own_modes()
     def plan(self, views: Views, generator: Generator, *, record: bool = False) -> Plan:
@@ -97,7 +98,7 @@ class GraspPolicy:
                 f"generator: expected a torch.Generator, the plan's only randomness, got {described(generator)}"
             )
         self._check_cameras(views)
-        score = self.value.bind(self.value.encode(views))
+        score = self.value.bind(self.encode(views))
         climbed = optimize_poses(
             score,
             self.starts(generator),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dgrasp.cell.interface import Calibration, Camera
 from dgrasp.cell.workspace import BASE_POSITION, BOARD_TOP
@@ -26,11 +27,16 @@ BOARD_HEIGHT = BOARD_TOP - BASE_POSITION[2]  # m: of the board's top above `base
 BOARD_ERROR = 0.002  # m; our choice: what `SafetyLimits.minimum_height` leaves under closed fingertips
 
 
+ADDRESS = r"^[A-Za-z0-9.:_-]*$"  # host names and addresses; no blanks, no ways of reaching them
+
+
 class HardwareConfig(Config):
     """A lab's cell: addresses, calibration, views, limits."""
 
-    arm: str = Field(min_length=1, description="address of the UR10's controller")
-    gripper: str = Field(default="", description="address of the URCap's socket; empty: the arm's controller")
+    arm: str = Field(min_length=1, pattern=ADDRESS, description="address of the UR10's controller")
+    gripper: str = Field(
+        default="", pattern=ADDRESS, description="address of the URCap's socket; empty: the arm's controller"
+    )
     gripper_port: int = Field(default=GRIPPER_PORT, ge=1, le=65535, description="of the URCap's socket")
     gripper_counts: tuple[int, int] = Field(
         default=(OPEN_COUNTS, CLOSED_COUNTS), description="at 140 mm and at 0 mm, see `RobotiqGripper.calibrate`"
@@ -61,6 +67,16 @@ class HardwareConfig(Config):
                 "objects. Shim the board, or the arm"
             )
         return heights
+
+    @model_validator(mode="after")
+    def _cameras(self) -> Self:
+        for view in self.viewpoints:
+            if view.camera not in self.cameras:
+                raise ValueError(f"viewpoints: unknown camera {view.camera!r}; cameras: {', '.join(self.cameras)}")
+        serials = list(self.cameras.values())
+        if twice := [serial for serial in self.cameras.values() if serials.count(serial) > 1]:
+            raise ValueError(f"cameras: two have the serial number {twice[0]!r}")
+        return self
 
     @classmethod
     def read(cls, path: Path) -> HardwareConfig:

@@ -12,17 +12,50 @@ from dgrasp.sim.objects.prints import print_file, texture_coordinates
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import SceneObject
 
+Numbers = tuple[float, ...]
 SUNK = 0.0005  # neighbours overlap by this much, so that no two drawn surfaces coincide and flicker
+DOT = 1e-5  # m: half the edge of what is drawn inside a body that is not to be seen (without, Bullet draws its shape)
 ROLLING_FRICTION = 0.0005  # m, of round objects; not in the paper: a ball comes to rest on the board
 SPINNING_FRICTION = 0.001  # m, of the same, which touch in points where real ones touch in patches
 
 
 def add_workbench(client: int, config: CellConfig) -> dict[int, str]:
-    """Table, board and robot mount as fixed boxes; body id -> name."""
+    """Table, board and robot mount as fixed boxes in physics; body id -> name. `draw_workbench` makes them seen."""
+    unseen = bullet.createVisualShape(bullet.GEOM_BOX, halfExtents=[DOT] * 3, physicsClientId=client)
+    statics = {}
+    for name, size, centre, _ in _workbench(config):
+        half = [s / 2 for s in size]
+        shape = bullet.createCollisionShape(bullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
+        body = bullet.createMultiBody(
+            0, shape, unseen, basePosition=centre, useMaximalCoordinates=True, physicsClientId=client
+        )
+        bullet.changeDynamics(body, -1, lateralFriction=config.board_friction, physicsClientId=client)
+        statics[body] = name
+    return statics
+
+
+def draw_workbench(client: int, config: CellConfig) -> dict[int, str]:
+    """What is seen of the workbench, as bodies that touch nothing; body id -> name.
+
+    Bullet draws bodies in the order they were made in, and colours a pixel again for every body that is nearer than
+    what was there. So these, which fill the picture behind everything, are made last, and the lowest last of all.
+    """
+    drawn = {}
+    for name, size, centre, colour in reversed(_workbench(config)):
+        half = [s / 2 for s in size]
+        visual = bullet.createVisualShape(
+            bullet.GEOM_BOX, halfExtents=half, rgbaColor=[*colour, 1], physicsClientId=client
+        )
+        drawn[bullet.createMultiBody(0, -1, visual, basePosition=centre, physicsClientId=client)] = name
+    return drawn
+
+
+def _workbench(config: CellConfig) -> tuple[tuple[str, Numbers, Numbers, Numbers], ...]:
+    """Name, size, centre and colour of each box."""
     table_top = workspace.TABLE_SIZE[2]
     board_bottom = table_top - SUNK
     mount_top = workspace.BASE_POSITION[2]
-    boxes = (
+    return (
         ("table", workspace.TABLE_SIZE, (*workspace.TABLE_CENTRE_XY, table_top / 2), config.table_colour),
         (
             "board",
@@ -37,19 +70,6 @@ def add_workbench(client: int, config: CellConfig) -> dict[int, str]:
             (0.30, 0.31, 0.33),
         ),
     )
-    statics = {}
-    for name, size, centre, colour in boxes:
-        half = [s / 2 for s in size]
-        shape = bullet.createCollisionShape(bullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
-        visual = bullet.createVisualShape(
-            bullet.GEOM_BOX, halfExtents=half, rgbaColor=[*colour, 1], physicsClientId=client
-        )
-        body = bullet.createMultiBody(
-            0, shape, visual, basePosition=centre, useMaximalCoordinates=True, physicsClientId=client
-        )
-        bullet.changeDynamics(body, -1, lateralFriction=config.board_friction, physicsClientId=client)
-        statics[body] = name
-    return statics
 
 
 def add_object(client: int, o: SceneObject) -> int:

@@ -19,11 +19,16 @@ CV_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV camera axes (x right, y dow
 
 @dataclass(frozen=True)
 class Picture:
-    """RGB uint8 (h, w, 3), depth in metres (h, w; inf where nothing is), Bullet body ids (h, w; -1 for nothing)."""
+    """RGB uint8 (h, w, 3), Bullet's depth buffer (h, w) in [0, 1], Bullet body ids (h, w; -1 for nothing)."""
 
     rgb: np.ndarray
-    depth: np.ndarray
+    buffer: np.ndarray
     bodies: np.ndarray
+
+    @property
+    def depth(self) -> np.ndarray:
+        """In metres along the optical axis (h, w); inf where nothing is."""
+        return np.where(self.bodies < 0, np.inf, FAR * NEAR / (FAR - (FAR - NEAR) * self.buffer.astype(np.float64)))
 
 
 @dataclass(frozen=True)
@@ -75,5 +80,4 @@ def _picture(
     rgb = np.array(rgba, np.uint8).reshape(*shape, 4)[..., :3].copy()
     nothing = seen < 0
     rgb[nothing] = np.round(np.array(background) * 255).astype(np.uint8)
-    depth = FAR * NEAR / (FAR - (FAR - NEAR) * np.asarray(z, np.float32).reshape(shape).astype(np.float64))
-    return Picture(rgb, np.where(nothing, np.inf, depth), seen)
+    return Picture(rgb, np.asarray(z, np.float32).reshape(shape), seen)

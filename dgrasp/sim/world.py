@@ -12,14 +12,14 @@ import pybullet as bullet
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.transforms import from_bullet, to_bullet
-from dgrasp.sim.bodies import add_object, add_workbench
+from dgrasp.sim.bodies import add_object, add_workbench, draw_workbench
 from dgrasp.sim.robot import Robot, load_robot
 from dgrasp.sim.scene import Scene
 
 
 @dataclass
 class World:
-    """Handles of one built world."""
+    """Handles of one built world. statics: the workbench in physics; drawn: as it is seen; names: of all bodies."""
 
     client: int
     config: CellConfig
@@ -28,6 +28,7 @@ class World:
     statics: dict[int, str]
     objects: dict[str, int]
     steps: int = 0
+    drawn: dict[int, str] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
 
     def step(self, n: int = 1) -> None:
@@ -92,7 +93,8 @@ def build_world(client: int, config: CellConfig, scene: Scene, with_robot: bool 
     world = World(client, config, scene, robot, statics, {})
     for o in scene.objects:
         world.objects[o.name] = add_object(client, o)
-    world.names = statics | {body: name for name, body in world.objects.items()}
+    world.drawn = draw_workbench(client, config)
+    world.names = statics | world.drawn | {body: name for name, body in world.objects.items()}
     return world
 
 

@@ -83,9 +83,16 @@ def optimize_poses(
     climb = _Climb(value, starts, config, _named(representation), _bounds(config, bounds), record)
     if schedule not in SCHEDULES:
         raise ValueError(f"unknown schedule {schedule!r}; schedules: {', '.join(SCHEDULES)}")
+    climb.keep = pruning_by_step(config, schedule)
     for parts in SCHEDULES[schedule]:
         climb.run(parts)
     return climb.result()
+
+
+def pruning_by_step(config: OptimizerConfig, schedule: str) -> dict[int, int]:
+    """Step of the whole climb -> how many candidates climb on after it; see `OptimizerConfig.pruning_steps`."""
+    before = config.steps * (len(SCHEDULES[schedule]) - 1) if config.pruning_steps == "last_phase" else 0
+    return {step + before if step > 0 else 0: count for step, count in config.pruning}
 
 
 class _Climb:
@@ -110,7 +117,7 @@ class _Climb:
         self.bounds = None if bounds is None else (bounds[0].to(vector), bounds[1].to(vector))
         self.parts = {"translation": vector[:, :3].clone(), "rotation": vector[:, 3:].clone()}
         self.start = torch.arange(len(starts), device=starts.device)
-        self.keep = dict(config.pruning)
+        self.keep: dict[int, int] = {}
         self.step = 0
         self.history: list[Tensor] | None = [vector.clone()] if record else None
         self.history_scores: list[Tensor] = []

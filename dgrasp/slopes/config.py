@@ -39,6 +39,12 @@ class OptimizerConfig(Config):
             "they had in that step; step 0 ranks the starts by one forward pass. Empty = the paper's procedure"
         ),
     )
+    pruning_steps: Literal["climb", "last_phase"] = Field(
+        default="climb",
+        description='what the steps of `pruning` count: "climb" all steps from the first one on; "last_phase" those of '
+        'the last phase, in which everything has moved: "seq" then drops nobody before rotations have turned, as '
+        '"sync" does. Step 0 ranks the starts in both',
+    )
     chunk: int = Field(default=512, ge=1, description="poses evaluated at once: bounds memory, changes no result")
     approach: Literal["any", "downwards"] = Field(
         default="any",

@@ -12,7 +12,7 @@ linear in g, so its derivative with respect to g, contracted with v, is J v, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -56,19 +56,31 @@ class FrozenActivations:
         wanted = torch.is_grad_enabled()
         with own_modes():
             g = _readout_slope(readout, self.activations.detach().requires_grad_(), wanted)
-            w = g.detach().requires_grad_()
-            slope = self._slope(w, poses, representation)
+            columns = [c.detach().requires_grad_() for c in self.columns(g.detach())]
+            slope = self._slope(columns, poses, representation)
             check_finite(slope, "slopes of readout(features)")
             loss, v = _loss_and_slope_gradient(slope.detach(), poses, targets, representation, eps)
             if not wanted:
                 return loss
-            (u,) = torch.autograd.grad(slope, w, grad_outputs=v, retain_graph=True)  # J v
+            u = self.tangents(torch.autograd.grad(slope, columns, grad_outputs=v, retain_graph=True))  # J v
             surrogate = (u * g).sum()
             return loss + (surrogate - surrogate.detach())
 
-    def _slope(self, w: Tensor, poses: Tensor, representation: Representation | None) -> Tensor:
-        """J^T w in the coordinates of the representation, differentiable in w."""
-        (slope,) = torch.autograd.grad(self.activations, self.poses, grad_outputs=w, create_graph=True)
+    def columns(self, g: Tensor) -> list[Tensor]:
+        """What the slope is worked out from: gradients of whatever stands between poses and activations; here g."""
+        return [g]
+
+    def slope_of(self, columns: list[Tensor]) -> Tensor:
+        """J^T g in the entries of the poses, differentiable in the columns."""
+        return torch.autograd.grad(self.activations, self.poses, grad_outputs=columns, create_graph=True)[0]
+
+    def tangents(self, of_columns: Sequence[Tensor]) -> Tensor:
+        """J v from tangents of what the columns are gradients of."""
+        return of_columns[0]
+
+    def _slope(self, columns: list[Tensor], poses: Tensor, representation: Representation | None) -> Tensor:
+        """J^T g in the coordinates of the representation, differentiable in the columns."""
+        slope = self.slope_of(columns)
         if representation is None:
             return slope
         p = trackable(poses).requires_grad_()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import joblib
+import numpy as np
+from PIL import Image
 from pydantic import Field, field_validator
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
 from dgrasp.evaluation.workers import PolicySource, worker_policy
+from dgrasp.files import DamagedFileError
 from dgrasp.processes import bound
-from dgrasp.robot.log import TrialLog, read_log
-from dgrasp.robot.trials import PAPER_OBJECTS, CellJudges, TrialProtocol, for_real_robot, run_trials
+from dgrasp.robot.log import LogError, TrialLog, read_log
+from dgrasp.robot.trials import PAPER_OBJECTS, CellJudges, TrialProtocol, for_real_robot, image_hash, run_trials
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.objects.everyday import everyday
 from dgrasp.twin.cell import TwinCell
@@ -77,6 +82,9 @@ def twin_trials(
     with run.writing():
         if run.complete:
             return run
+        for name in sources:
+            begun = {"runs": fingerprints, "protocol": _protocol(recipe, name, seed).model_dump(mode="json")}
+            _forget_damaged(_path(run, name), begun, images[name])
         joblib.Parallel(n_jobs=workers, **bound())(jobs)
         logs = [read_log(_path(run, name)) for name in sources]
         _keep_first_presentations(run, logs)
@@ -94,10 +102,49 @@ def _path(run: Run, policy: str) -> Path:
     return run.path / "logs" / f"{policy}.jsonl"
 
 
+def _protocol(recipe: TwinTrialsRecipe, policy: str, seed: int) -> TrialProtocol:
+    trials = recipe.trials
+    return TrialProtocol(policies=(policy,), objects=trials.objects, presentations=trials.presentations, seed=seed)
+
+
+def _forget_damaged(path: Path, begun: Mapping[str, Any], images: Path | None) -> None:
+    """Of a run under way: a log that is not what was written, or has lost an image, begins anew. A twin can do that.
+
+    begun: what the log's header says.
+    """
+    try:
+        if path.is_file():
+            log = read_log(path)
+            if other := [key for key in begun if log.header.get(key) != begun[key]]:
+                raise LogError(f"{path}: the log of another run, of other {other[0]}")
+            if images is not None:
+                for image in _first_views([log]):
+                    _check_image(images / f"{image}.png", image)
+    except (LogError, DamagedFileError, KeyError, TypeError) as error:
+        what = error if isinstance(error, LogError | DamagedFileError) else f"{path}: a trial lacks {error}"
+        print(f"{what}; its trials are made again", file=sys.stderr, flush=True)
+        path.unlink()
+
+
+def _check_image(path: Path, digest: str) -> None:
+    try:
+        with Image.open(path) as image:
+            sound = image_hash(np.asarray(image)) == digest
+    except (OSError, ValueError, SyntaxError):  # what Pillow says of files that are missing or damaged
+        sound = False
+    if not sound:
+        raise DamagedFileError(f"{path}: is missing, or not the image of its name")
+
+
+def _first_views(logs: Iterable[TrialLog]) -> set[str]:
+    """Names of the images of each object's first presentation."""
+    records = (record for log in logs for record in log.records if record["presentation"] == 0)
+    return {view["image"] for record in records for view in record["views"]}
+
+
 def _keep_first_presentations(run: Run, logs: list[TrialLog]) -> None:
     """Of the images, those of each object's first presentation: all of them would be megabytes beside a small log."""
-    first = (view for log in logs for r in log.records if r["presentation"] == 0 for view in r["views"])
-    kept = {f"{view['image']}.png" for view in first}
+    kept = {f"{name}.png" for name in _first_views(logs)}
     for path in (run.path / IMAGES).glob("*.png"):
         if path.name not in kept:
             path.unlink()
@@ -111,9 +158,7 @@ def _series(
     path: Path,
     images: Path | None,
 ) -> None:
-    protocol = TrialProtocol(
-        policies=(source.name,), objects=recipe.trials.objects, presentations=recipe.trials.presentations, seed=seed
-    )
+    protocol = _protocol(recipe, source.name, seed)
     policy = for_real_robot(worker_policy(source))
     with TwinCell(recipe.twin, recipe.cell, recipe.observer, seed) as cell:
         operator = CellJudges(cell.place)

@@ -247,6 +247,21 @@ class ValueConfig(Config):
         ge=1,
         description="observations evaluated at once; bounds memory, and is faster above 1 for small sizes",
     )
+    reuse: int = Field(
+        default=1,
+        ge=1,
+        description="how many steps use an observation's views, once encoded, before others take their place; poses "
+        "are new each time. 1: the demonstrations in random order, views drawn anew each time",
+    )
+    block: int = Field(
+        default=256,
+        ge=1,
+        description="observations that are in use at a time where `reuse` is above 1; their views must fit `cache_gib`",
+    )
+    maps: Literal["fp32", "fp16"] = Field(
+        default="fp32",
+        description="how encoded views are kept; fp16 takes half the memory and changes losses in the fourth digit",
+    )
     log_every: int = Field(default=100, ge=1, description="steps between logged losses")
     validate_every: int = Field(default=4000, ge=1, description="steps between validations")
     validation_scenes: int = Field(
@@ -276,6 +291,8 @@ class ValueConfig(Config):
             )
         if self.views > self.policy_views:
             raise ValueError(f"views: {self.views} asked of policy_views = {self.policy_views}")
+        if self.reuse > 1 and self.block % self.batch:
+            raise ValueError(f"block: expected a multiple of batch = {self.batch} for reuse above 1, got {self.block}")
         low, high = self.workspace
         if not all(a < b for a, b in zip(low, high, strict=True)):
             raise ValueError("workspace: expected low < high in every coordinate")

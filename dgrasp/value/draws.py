@@ -21,10 +21,11 @@ from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.samples import around_trajectories, grasp_among_negatives, half_turned
 
+Seen = tuple[int, list[int]]  # a demonstration, and the views that are seen of it
 Pair = tuple[Float[Tensor, "b m 4 4"], Float[Tensor, "b m 4 4"]]
 # What learners of one pass must share; whatever else differs is theirs.
-SHARED = ("queries", "fusion", "views", "policy_views", "half_turns", "workspace", "batch", "group", "cache_gib",
-          "scenes_in_memory", "validation_scenes")  # fmt: skip
+SHARED = ("queries", "fusion", "views", "policy_views", "half_turns", "workspace", "batch", "reuse", "block", "maps",
+          "group", "cache_gib", "scenes_in_memory", "validation_scenes")  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -83,16 +84,16 @@ class Draws:
     def __init__(self, config: ValueConfig, observations: Observations, seed: int, worker: Worker) -> None:
         self.config, self.observations, self.seed, self.worker = config, observations, seed, worker
         self._epoch, self._order = -1, torch.empty(0)
+        self._block: _Block | None = None
 
     def __call__(self, step: int) -> Step:
         """Draw everything for the whole batch; encode this process's share."""
-        chosen = [self.demonstration(step, slot) for slot in range(self.config.batch)]
         generator = torch_generator(self.seed, "value", "main", step)
-        views = [torch.randperm(self.config.policy_views, generator=generator) for _ in chosen]
+        seen = self._seen(step, generator)
+        chosen = [i for i, _ in seen]
         turn = (torch.rand(len(chosen), generator=generator) < 0.5).tolist()
         turns = [half_turned if t and self.config.half_turns else _unchanged for t in turn]
         share = self.worker.rows(len(chosen))
-        seen = zip(chosen[share], views[share], strict=True)
         return Step(
             number=step,
             config=self.config,
@@ -100,7 +101,7 @@ class Draws:
             seed=self.seed,
             share=share,
             chosen=chosen,
-            enc=[self.observations.views(i, v[: self.config.views].tolist()) for i, v in seen],
+            enc=[self.observations.views(i, views) for i, views in seen[share]],
             grasps=torch.stack([f(self.observations.grasp(i)) for f, i in zip(turns, chosen, strict=True)]),
             turns=turns,
             after_views=generator.get_state(),
@@ -108,12 +109,56 @@ class Draws:
 
     def demonstration(self, step: int, slot: int) -> int:
         """Epoch by epoch, every demonstration once in an order of its own."""
-        n = len(self.observations)
-        epoch, place = divmod(step * self.config.batch + slot, n)
+        return self._in_order(step * self.config.batch + slot)
+
+    def _seen(self, step: int, generator: torch.Generator) -> list[Seen]:
+        """The demonstrations of a step, each with its views; views that are used once are drawn by `generator`."""
+        c = self.config
+        if c.reuse > 1:
+            steps = c.block // c.batch * c.reuse
+            if self._block is None or self._block.number != step // steps:
+                self._block = self._new_block(step // steps)
+                self.observations.keep({(i, view) for i, views in self._block.members for view in views})
+            return self._block.seen(step % steps, c.batch)
+        chosen = [self.demonstration(step, slot) for slot in range(c.batch)]
+        views = [torch.randperm(c.policy_views, generator=generator)[: c.views].tolist() for _ in chosen]
+        return list(zip(chosen, views, strict=True))
+
+    def _new_block(self, number: int) -> _Block:
+        """The next demonstrations in order, with views of their own."""
+        c = self.config
+        generator = torch_generator(self.seed, "value", "views", number)
+        views = [torch.randperm(c.policy_views, generator=generator)[: c.views].tolist() for _ in range(c.block)]
+        chosen = [self._in_order(number * c.block + k) for k in range(c.block)]
+        return _Block(number, self.seed, list(zip(chosen, views, strict=True)))
+
+    def _in_order(self, k: int) -> int:
+        """The k-th demonstration of all epochs."""
+        epoch, place = divmod(k, len(self.observations))
         if self._epoch != epoch:
             generator = torch_generator(self.seed, "value", "order", epoch)
-            self._epoch, self._order = epoch, torch.randperm(n, generator=generator)
+            self._epoch, self._order = epoch, torch.randperm(len(self.observations), generator=generator)
         return int(self._order[place])
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Observations that are used again and again, in rounds: in each every one once.
+
+    Each place of a batch has members of its own, so that processes that share batches encode none that another does.
+    """
+
+    number: int
+    seed: int
+    members: list[Seen]
+
+    def seen(self, step: int, batch: int) -> list[Seen]:
+        """The batch of a step, counted from the block's first."""
+        each = len(self.members) // batch
+        turn, row = divmod(step, each)
+        generator = torch_generator(self.seed, "value", "block", self.number, turn)
+        order = torch.rand(each, batch, generator=generator).argsort(dim=0)[row].tolist()
+        return [self.members[k * batch + slot] for slot, k in enumerate(order)]
 
 
 def main_key(recipe: ValueRecipe) -> str:

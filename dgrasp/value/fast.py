@@ -1,8 +1,8 @@
 """Psi's landscape over one observation: scores and slopes of many poses at once, as fast as the processor multiplies.
 
 Climbing asks for nothing but scores and slopes, of frozen weights, over and over. So both are worked out together, a
-few poses at a time: small enough that all intermediate results stay in the processor's cache, in buffers that are made
-once. The geometry (pose -> pixels and codes) is autograd's; from there to the score, derivatives are written out.
+few poses at a time, small enough that intermediate results stay in the processor's cache, and with derivatives that are
+written out, from the pose to the score and back.
 
 `GraspValue.logits` is the same function in autograd's operations: the reference of the tests, and what training uses.
 """
@@ -17,19 +17,20 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dgrasp.cameras import pixels_of
 from dgrasp.checks import check_like
 from dgrasp.nerf.encoded import EncodedViews
-from dgrasp.nerf.fast.trunk import block_backward, block_in_place, weights_by_block
-from dgrasp.nerf.field import positional_code
+from dgrasp.nerf.fast.layers import FrozenBlock, FrozenLayer
+from dgrasp.nerf.fast.trunk import weights_by_block
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.sampling import bilinear_corners, bilinear_slopes
-from dgrasp.poses import check_poses, invert, transform_points
+from dgrasp.poses import check_poses
 from dgrasp.slopes.modes import no_autocast
+from dgrasp.value.geometry import Geometry, Places
+from dgrasp.value.head import Head
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout, activation_with_slope
 
-CHUNK_BYTES = 2 * 1024 * 1024  # of one layer's rows; our choice, by measurement
+CHUNK_BYTES = 4 * 1024 * 1024  # of one layer's rows; our choice, by measurement
 
 
 class Landscape:
@@ -42,7 +43,7 @@ class Landscape:
     """
 
     def __init__(self, phi: MVNeRF, readout: GraspReadout, queries: QueryPoints, groups: EncodedViews) -> None:
-        self.geometry = _Geometry(phi, queries, groups)
+        self.geometry = Geometry(phi, queries, groups)
         self.maps = [[_Maps.of(phi, groups, i, view) for view in range(groups.views)] for i in range(len(groups))]
         self.network = _Network(phi, readout, queries)
         self.views = groups.views
@@ -57,32 +58,30 @@ class Landscape:
             return _Scores.apply(T_world_tcp, self)
         return self.scores_and_slopes(T_world_tcp, slopes=False)[0]
 
+    @torch.no_grad()
     def scores_and_slopes(
         self, T_world_tcp: Float[Tensor, "n 4 4"], slopes: bool = True
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n 4 4"] | None]:
         """Scores, and their derivatives in the entries of the poses."""
-        buffers = self.network.buffers(min(len(T_world_tcp), self.poses_at_once), self.views, T_world_tcp)
-        parts = [self._chunk(T, slopes, buffers) for T in T_world_tcp.detach().split(self.poses_at_once)]
+        parts = [self._chunk(T, slopes) for T in T_world_tcp.detach().split(self.poses_at_once)]
         scores = torch.cat([score for score, _ in parts])
         return scores, torch.cat([slope for _, slope in parts if slope is not None]) if slopes else None
 
-    def _chunk(self, T: Tensor, slopes: bool, buffers: _Buffers) -> tuple[Tensor, Tensor | None]:
-        T = T.requires_grad_(slopes)
-        with torch.set_grad_enabled(slopes):
-            places = self.geometry(T)
-        total, gradients = T.new_zeros(len(T)), []
+    def _chunk(self, T: Tensor, slopes: bool) -> tuple[Tensor, Tensor | None]:
+        places = self.geometry(T)
+        begun = self.network.of_codes(places)
+        total, of_uv, of_first = T.new_zeros(len(T)), [], []
         for i, maps in enumerate(self.maps):
-            at = places.of_images(slice(i * self.views, (i + 1) * self.views))
-            score, gradient = self.network(maps, at, slopes, buffers.rows(places.uv.shape[1], self.views))
+            images = slice(i * self.views, (i + 1) * self.views)
+            score, gradients = self.network(maps, places.uv[images], begun[images] if len(begun) > 1 else begun, slopes)
             total += score
-            gradients.append(gradient)
+            if gradients is not None:
+                of_uv.append(gradients[0])
+                of_first.append(gradients[1])
         if not slopes:
             return total, None
-        columns = [torch.cat(c) for c in zip(*gradients, strict=True)]
-        if len(places.position) == 1:  # one code in the world frame for all images
-            columns[1:] = [c.sum(0, keepdim=True) for c in columns[1:]]
-        outputs = [places.uv, places.position, places.direction]
-        return total, torch.autograd.grad(outputs, T, columns)[0]
+        of_codes = self.network.to_codes(torch.cat(of_first), places)
+        return total, self.geometry.pull_back(places, torch.cat(of_uv), *of_codes)
 
 
 class _Scores(torch.autograd.Function):
@@ -100,43 +99,6 @@ class _Scores(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (slopes,) = ctx.saved_tensors
         return grads[0][:, None, None] * slopes, None
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Where Phi is asked, in some images; differentiable in the poses.
-
-    uv: pixels of the queries. position, direction: their codes; one for all images if they are the world's.
-    """
-
-    uv: Float[Tensor, "images rows 2"]
-    position: Float[Tensor, "#images rows code"]
-    direction: Float[Tensor, "#images lines code"]
-
-    def of_images(self, images: slice) -> _Places:
-        """Those of some images, as plain numbers."""
-        codes = ((c if len(c) == 1 else c[images]).detach() for c in (self.position, self.direction))
-        return _Places(self.uv[images].detach(), *codes)
-
-
-class _Geometry:
-    """Pose -> places: query points, projection, positional codes."""
-
-    def __init__(self, phi: MVNeRF, queries: QueryPoints, groups: EncodedViews) -> None:
-        self.queries, self.field, self.directions_in = queries, phi.config.field, phi.fine.directions_in
-        self.K = groups.K.flatten(0, 1)
-        self.Ts_cam_world = invert(groups.Ts_world_cam.flatten(0, 1))
-
-    def __call__(self, T_world_tcp: Float[Tensor, "n 4 4"]) -> _Places:
-        points, directions = (x.reshape(1, -1, 3) for x in self.queries.lines_in_world(T_world_tcp))
-        p_cam = transform_points(self.Ts_cam_world, points)
-        if self.field.frame == "camera":
-            points, directions = p_cam, self.directions_in(self.Ts_cam_world, directions)
-        return _Places(
-            pixels_of(self.K, p_cam),
-            positional_code(points, self.field.position_frequencies),
-            positional_code(directions, self.field.direction_frequencies),
-        )
 
 
 @dataclass(frozen=True)
@@ -192,20 +154,7 @@ class _Corners:
         return torch.stack([self.mix(table, w).mul_(grad).sum(-1) for w in slopes], dim=-1)
 
 
-@dataclass(frozen=True)
-class _Buffers:
-    """Intermediate results of one group and a few poses, written over again and again.
-
-    Each pair: rectified inputs of each block, rectified inner results of each block.
-    """
-
-    of_views: Float[Tensor, "2 blocks views_rows hidden"]
-    of_shared: Float[Tensor, "2 shared rows hidden"]
-    mixed: Float[Tensor, "rows parts"]  # the readout's layers on the activations, side by side
-
-    def rows(self, n: int, views: int) -> _Buffers:
-        """The first n rows of as many views."""
-        return _Buffers(self.of_views[:, :, : n * views], self.of_shared[:, :, :n], self.mixed[:n])
+Kept = list[tuple[Tensor, Tensor]]  # of each block: what its backward pass needs
 
 
 class _Network:
@@ -213,97 +162,109 @@ class _Network:
 
     def __init__(self, phi: MVNeRF, readout: GraspReadout, queries: QueryPoints) -> None:
         field = phi.fine
-        on_position, on_direction, on_rgb, _ = field.first.weight.detach().split(field.columns, dim=1)
-        self.on_position, self.on_direction, self.on_rgb = (w.contiguous() for w in (on_position, on_direction, on_rgb))
+        on_position, on_direction, on_rgb, _ = field.first.weight.split(field.columns, dim=1)
         self.bias = field.first.bias.detach()
-        self.per_view, self.shared = weights_by_block(field.per_view), weights_by_block(field.shared)
-        self.readout, self.queries = readout, len(queries)
-        self.per_activation = [cast(nn.Linear, layer) for layer in readout.per_activation]
+        self.on_position, self.on_direction = FrozenLayer(on_position), FrozenLayer(on_direction, self.bias)
+        self.on_rgb = FrozenLayer(on_rgb)
+        self.per_view, self.shared = (
+            [FrozenBlock(w) for w in weights_by_block(blocks)] for blocks in (field.per_view, field.shared)
+        )
+        self.per_activation = [FrozenLayer.of(cast(nn.Linear, layer)) for layer in readout.per_activation]
+        self.per_query = _side_by_side(readout)
+        self.head, self.queries = Head(readout), len(queries)
         self.activation = readout.config.activation
+        back = self.on_position, self.on_direction, self.on_rgb
+        self.to_position, self.to_direction, self.to_rgb = (layer.transposed() for layer in back)
+        self.from_activation, self.from_query = (
+            [layer.transposed() for layer in layers] for layers in (self.per_activation, self.per_query)
+        )
 
-    def buffers(self, poses: int, views: int, like: Tensor) -> _Buffers:
-        rows, hidden = poses * self.queries, len(self.bias)
-        of_views = like.new_empty(2, len(self.per_view), rows * views, hidden)
-        of_shared = like.new_empty(2, len(self.shared), rows, hidden)
-        return _Buffers(of_views, of_shared, like.new_empty(rows, self.readout.per_query.in_features))
+    def of_codes(self, places: Places) -> Float[Tensor, "#images rows hidden"]:
+        """The first layer's share of the codes: one for all images where they are the world's."""
+        z = self.on_position(places.position.flatten(0, 1)).unflatten(0, places.position.shape[:2])
+        along_lines = self.on_direction(places.direction.flatten(0, 1)).unflatten(0, places.direction.shape[:2])
+        z.view(*along_lines.shape[:2], -1, z.shape[-1]).add_(along_lines[:, :, None])
+        return z
+
+    def to_codes(self, g: Float[Tensor, "images rows hidden"], places: Places) -> tuple[Tensor, Tensor]:
+        """From gradients of the first layer's rows to those of the codes of positions and directions."""
+        if len(places.position) < len(g):
+            g = g.sum(0, keepdim=True)
+        along_lines = g.view(len(g), places.direction.shape[1], -1, g.shape[-1]).sum(2)
+        return tuple(
+            layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+            for layer, x in ((self.to_position, g), (self.to_direction, along_lines))
+        )  # type: ignore[return-value]
 
     def __call__(
-        self, maps: list[_Maps], at: _Places, slopes: bool, b: _Buffers
-    ) -> tuple[Float[Tensor, "poses"], tuple[Tensor, Tensor, Tensor] | None]:
-        """Scores, and their gradients in the places (pixels, position codes, direction codes)."""
-        corners = [m.corners(uv) for m, uv in zip(maps, at.uv, strict=True)]
-        z = _join([self._first(m, c, at, i) for i, (m, c) in enumerate(zip(maps, corners, strict=True))])
-        features, kept = self._forward(z, b, len(maps))
-        scores, g = self._head(features, slopes)
+        self,
+        maps: list[_Maps],
+        uv: Float[Tensor, "views rows 2"],
+        begun: Float[Tensor, "#views rows hidden"],
+        slopes: bool,
+    ) -> tuple[Float[Tensor, "poses"], tuple[Tensor, Tensor] | None]:
+        """Scores, and their gradients in the pixels (views, rows, 2) and in the first layer (views, rows, hidden)."""
+        corners = [m.corners(x) for m, x in zip(maps, uv, strict=True)]
+        z = begun.new_empty(len(maps), *begun.shape[1:])
+        for i, (m, c) in enumerate(zip(maps, corners, strict=True)):
+            seen = self.on_rgb.plus(c[1].mix(m.rgb), c[0].mix(m.features))
+            torch.add(seen, begun[min(i, len(begun) - 1)], out=z[i])
+        features, kept = self._forward(z)
+        scores, g = self.head(features.view(-1, self.queries * features.shape[-1]), slopes)
         if g is None:
             return scores, None
-        of_images = self._backward(g, kept, b, z, len(maps)).view(len(maps), -1, z.shape[-1])
-        of_uv = [self._of_uv(m, c, g) for m, c, g in zip(maps, corners, of_images, strict=True)]
-        summed = of_images if len(at.position) == len(maps) else of_images.sum(0, keepdim=True)
-        along_lines = summed.view(len(summed), at.direction.shape[1], -1, z.shape[-1]).sum(2)
-        return scores, (torch.stack(of_uv), summed @ self.on_position, along_lines @ self.on_direction)
-
-    def _first(self, maps: _Maps, corners: tuple[_Corners, _Corners], at: _Places, image: int) -> Tensor:
-        """The first layer's rows for one image."""
-        on_features, on_rgb = corners
-        position, direction = (c[min(image, len(c) - 1)] for c in (at.position, at.direction))
-        z = on_features.mix(maps.features).addmm_(position, self.on_position.t())
-        z.addmm_(on_rgb.mix(maps.rgb), self.on_rgb.t())
-        along_lines = torch.addmm(self.bias, direction, self.on_direction.t())
-        z.view(len(along_lines), -1, z.shape[-1]).add_(along_lines[:, None])
-        return z
+        of_first = self._backward(g.view_as(features), kept, len(maps)).view_as(z)
+        of_uv = [self._of_uv(m, c, x) for m, c, x in zip(maps, corners, of_first, strict=True)]
+        return scores, (torch.stack(of_uv), of_first)
 
     def _of_uv(self, maps: _Maps, corners: tuple[_Corners, _Corners], g: Tensor) -> Tensor:
         """From the gradient of one image's rows of the first layer to that of its pixels."""
         on_features, on_rgb = corners
-        return on_features.pull_back(maps.features, g) / maps.stride + on_rgb.pull_back(maps.rgb, g @ self.on_rgb)
+        return on_features.pull_back(maps.features, g).div_(maps.stride) + on_rgb.pull_back(maps.rgb, self.to_rgb(g))
 
-    def _forward(self, z: Tensor, b: _Buffers, views: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """From the first layer's rows, which are written over, to the features of each query.
-
-        Beside them, the derivatives of the readout's two activations.
-        """
-        layers, per_query = self.per_activation, self.readout.per_query
-        for k, block in enumerate(self.per_view):
-            block_in_place(z, block, *b.of_views[:, k])
-        if views > 1:
-            z = z.view(views, -1, z.shape[-1]).mean(0)
-        for k, (layer, out) in enumerate(zip(layers, self._columns(b.mixed), strict=True)):
+    def _forward(self, z: Float[Tensor, "views rows hidden"]) -> tuple[Tensor, tuple[Kept, Kept, list[Tensor]]]:
+        """From the first layer's rows to the features of each query, and what the way back needs."""
+        x, of_views = z.flatten(0, 1), []
+        *before, last = self.per_view
+        for block in before:
+            x, kept = block.forward(x)
+            of_views.append(kept)
+        x, kept = last.forward_to_mean(x.view_as(z)) if len(z) > 1 else last.forward(x)
+        of_views.append(kept)
+        of_shared: Kept = []
+        query, slopes = None, []
+        for k, (layer, on_query) in enumerate(zip(self.per_activation, self.per_query, strict=True)):
             if k > 0:
-                block_in_place(z, self.shared[k - 1], *b.of_shared[:, k - 1])
-            torch.addmm(layer.bias, z, layer.weight.t(), out=out)
-        mixed, mixed_slope = activation_with_slope(self.activation, b.mixed)
-        query = torch.addmm(per_query.bias, mixed, per_query.weight.t())
+                x, kept = self.shared[k - 1].forward(x)
+                of_shared.append(kept)
+            y, slope = activation_with_slope(self.activation, layer(x))
+            query = on_query(y) if query is None else on_query.plus(y, query)
+            slopes.append(slope)
+        assert query is not None
         features, slope = activation_with_slope(self.activation, query)
-        return features, (mixed_slope, slope)
+        return features, (of_views, of_shared, [*slopes, slope])
 
-    def _columns(self, mixed: Tensor) -> tuple[Tensor, ...]:
-        """What belongs to each scene activation."""
-        return mixed.split([layer.out_features for layer in self.per_activation], dim=1)
-
-    def _head(self, features: Tensor, slopes: bool) -> tuple[Tensor, Tensor | None]:
-        """From the features of a pose's queries to its score: few rows, autograd's own operations."""
-        x = features.view(-1, self.queries * features.shape[-1]).detach().requires_grad_(slopes)
-        with torch.set_grad_enabled(slopes):
-            scores = self.readout.score(x)
-            g = torch.autograd.grad(scores.sum(), x)[0].view_as(features) if slopes else None
-        return scores.detach(), g
-
-    def _backward(self, g: Tensor, kept: tuple[Tensor, Tensor], b: _Buffers, z: Tensor, views: int) -> Tensor:
-        """From the gradient of the features of each query to that of the first layer's rows, written to `z`."""
-        layers, (mixed_slope, slope) = self.per_activation, kept
-        columns = self._columns((g.mul_(slope) @ self.readout.per_query.weight).mul_(mixed_slope))
-        out = z if views == 1 else z.new_empty(len(g), z.shape[-1])
-        torch.mm(columns[-1], layers[-1].weight, out=out)
-        for k in reversed(range(len(self.shared))):
-            block_backward(out, self.shared[k], *b.of_shared[:, k])
-            out.addmm_(columns[k], layers[k].weight)
-        if views > 1:
-            z.view(views, -1, z.shape[-1]).copy_(out.div_(views))
-        for k in reversed(range(len(self.per_view))):
-            block_backward(z, self.per_view[k], *b.of_views[:, k])
-        return z
+    def _backward(self, g: Tensor, kept: tuple[Kept, Kept, list[Tensor]], views: int) -> Tensor:
+        """From the gradient of the features of each query to that of the first layer's rows, view by view."""
+        of_views, of_shared, (*slopes, slope) = kept
+        g = g * slope
+        out = None
+        for k in reversed(range(len(slopes))):
+            column = self.from_query[k](g).mul_(slopes[k])
+            if out is None:
+                out = self.from_activation[k](column)
+            else:
+                out = self.from_activation[k].plus(column, self.shared[k].backward(out, of_shared[k]))
+        assert out is not None
+        *before, last = zip(self.per_view, of_views, strict=True)
+        out = last[0].backward_from_mean(out, last[1], views) if views > 1 else last[0].backward(out, last[1])
+        for block, of_block in reversed(before):
+            out = block.backward(out, of_block)
+        return out
 
 
-def _join(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+def _side_by_side(readout: GraspReadout) -> list[FrozenLayer]:
+    """The layer on all activations of a query, as one layer on each of them, to be added up."""
+    widths = [cast(nn.Linear, layer).out_features for layer in readout.per_activation]
+    first, *others = readout.per_query.weight.split(widths, dim=1)
+    return [FrozenLayer(first, readout.per_query.bias), *map(FrozenLayer, others)]

@@ -23,6 +23,11 @@ class ValueRecipe(Config):
 
     model: str = Field(description=f"one of {', '.join(MODELS)}")
     value: ValueConfig = Field(default=ValueConfig(), description="the same for all models")
+    replica: int = Field(
+        default=0,
+        ge=0,
+        description="which of several initial weights: replicas of one seed see the same observations and poses",
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> ValueRecipe:

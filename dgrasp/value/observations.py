@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -37,8 +38,14 @@ class Observations:
     Poses are small and stay in memory.
     """
 
-    def __init__(self, demonstrations: Sequence[Demonstration], value: GraspValue, cache_gib: float) -> None:
-        self.demonstrations, self.value = demonstrations, value
+    def __init__(
+        self,
+        demonstrations: Sequence[Demonstration],
+        value: GraspValue,
+        cache_gib: float,
+        maps: Literal["fp32", "fp16"] = "fp32",
+    ) -> None:
+        self.demonstrations, self.value, self.maps = demonstrations, value, maps
         self.budget = cache_gib * GIB
         self.cache: dict[tuple[int, int], EncodedViews] = {}
         self.poses: dict[int, tuple[Tensor, Tensor]] = {}
@@ -73,12 +80,19 @@ class Observations:
         as_views = EncodedViews.concatenate(single)  # one scene per view; to one scene with all of them
         return EncodedViews(**{name: tensor.transpose(0, 1) for name, tensor in vars(as_views).items()})
 
+    def keep(self, views: set[tuple[int, int]]) -> None:
+        """Forget all encoded views but these: pairs of demonstration and view."""
+        for key in self.cache.keys() - views:
+            self.budget += _size(self.cache.pop(key))
+
     def _view(self, i: int, view: int) -> EncodedViews:
         if (i, view) in self.cache:
             return self.cache[i, view]
         enc = self.value.encode(self.demonstrations[i].views[[view]])
         enc = replace(enc, features=enc.features.new_empty(*enc.features.shape[:-1], 0))  # only `fine` is read
-        size = sum(t.numel() * t.element_size() for t in vars(enc).values())
+        if self.maps == "fp16":
+            enc = enc.to(torch.float16)
+        size = _size(enc)
         if size <= self.budget:
             self.budget -= size
             self.cache[i, view] = enc
@@ -93,3 +107,8 @@ class Observations:
             )
             self.poses[i] = grasp, trajectory
         return self.poses[i]
+
+
+def _size(enc: EncodedViews) -> int:
+    """Bytes."""
+    return sum(t.numel() * t.element_size() for t in vars(enc).values())

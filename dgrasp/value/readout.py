@@ -32,7 +32,8 @@ def activation_with_slope(name: Activation, x: Tensor) -> tuple[Tensor, Tensor]:
     """The activation of `x`, and its derivative there. For frozen weights: neither can be differentiated again."""
     if name == "elu":  # exp is four times faster than expm1, and exact to rounding; it is the derivative as well
         slope = x.clamp(-40, 0).exp_()  # exp(-40) is nothing beside 1, and no denormal number, which would be slow
-        return x.clamp(min=0).add_(slope).sub_(1), slope
+        y = slope.sub(1)
+        return torch.maximum(x, y, out=y), slope  # exp(x) - 1 lies above x on both sides, and is 0 where x > 0
     if name == "softplus":
         return F.softplus(x), x.sigmoid()
     if name == "silu":

@@ -22,7 +22,9 @@ from dgrasp.runs import Run
 from dgrasp.slopes.exact import FrozenActivations
 from dgrasp.slopes.losses import grasp_ranking_loss
 from dgrasp.value.draws import SHARED, Draws, Step, aux_key, main_key
+from dgrasp.value.frozen import FrozenPhi
 from dgrasp.value.function import GraspValue
+from dgrasp.value.layers import logits
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
 
@@ -60,8 +62,8 @@ class Learner:
 
     def losses(self, scene: SharedScene) -> dict[str, Tensor]:
         """L_main and, for the dGrasp models, L_aux, each a mean over observations."""
-        logits = self.value.readout(scene.main(self.recipe))
-        losses = {"main": grasp_ranking_loss(logits, kind=self.config.main_loss)}
+        scores = logits(self.value.readout, scene.main(self.recipe))
+        losses = {"main": grasp_ranking_loss(scores, kind=self.config.main_loss)}
         if self.supervises_slopes:
             losses["aux"] = self._slope_loss(scene)
         return losses
@@ -96,7 +98,7 @@ class SharedScene:
 
     @cached_property
     def enc(self) -> EncodedViews:
-        return EncodedViews.concatenate(self.step.enc[self.rows])
+        return EncodedViews.concatenate(self.step.enc[self.rows]).to(self.step.grasps.dtype)
 
     def main(self, recipe: ValueRecipe) -> Tensor:
         """Activations at the poses of L_main."""
@@ -119,13 +121,8 @@ class SharedScene:
         key = aux_key(recipe.value.slope)
         if key not in self._aux:
             T_aux, _ = self.poses_of_aux(recipe)
-            b, m = T_aux.shape[:2]
-
-            def features(T: Tensor) -> Tensor:
-                return self.value.activations(self.enc, T.view(b, m, 4, 4)).flatten(0, 1)
-
             with self.full_precision():
-                self._aux[key] = FrozenActivations(features, T_aux.flatten(0, 1))
+                self._aux[key] = FrozenPhi(self.value, self.enc, T_aux)
         return self._aux[key]
 
     @contextmanager

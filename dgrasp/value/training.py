@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,17 +25,20 @@ from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout
-from dgrasp.value.trainer import Learner, Trainer
+from dgrasp.value.trainer import Learner, Trainer, check_one_pass
 from dgrasp.value.validation import validate
 
 
-def value_run(config: ValueConfig, nerf_run: Run, demos_run: Run, root: Path, *, model: str, seed: int = 0) -> Run:
+def value_run(
+    config: ValueConfig, nerf_run: Run, demos_run: Run, root: Path, *, model: str, seed: int = 0, replica: int = 0
+) -> Run:
     """The run folder of one of `MODELS`, complete or not; nothing is trained.
 
-    Models that are trained in the same way have one run, of the first one's name (see `ValueRecipe.trained_as`).
+    replica: which of several initial weights. Models that are trained in the same way have one run, of the first one's
+    name (see `ValueRecipe.trained_as`).
     """
     asked = ValueRecipe(model=model, value=config)
-    recipe = ValueRecipe(model=asked.trained_as, value=config)
+    recipe = ValueRecipe(model=asked.trained_as, value=config, replica=replica)
     inputs = {"nerf": nerf_run, "demonstrations": demos_run}
     return open_run(root, f"value-{recipe.model}", recipe, inputs=inputs, seed=seed, code=(__name__,))
 
@@ -81,10 +84,32 @@ def train_values(
     cannot share the batch evenly.
     """
     runs = {model: value_run(config, nerf_run, demos_run, root, model=model, seed=seed) for model in models}
-    missing = list({run.path: run for run in runs.values() if not run.complete}.values())
+    train_runs(runs.values(), nerf_run, demos_run, device=device, devices=devices, threads=threads)
+    return runs
+
+
+def train_runs(
+    runs: Iterable[Run],
+    nerf_run: Run,
+    demos_run: Run,
+    *,
+    device: str = "cpu",
+    devices: int = 1,
+    threads: int | None = None,
+) -> None:
+    """Train the runs that `value_run` gave for these inputs and one seed, in one pass; as `train_values` does.
+
+    They may be several replicas of a model, or arms of an ablation. Raises ValueError, beside what `train_values`
+    raises, for runs of several seeds and for settings that see other observations (see `check_one_pass`).
+    """
+    missing = list({run.path: run for run in runs if not run.complete}.values())
     if not missing:
-        return runs
+        return
     check_device(device, devices)
+    check_one_pass([_recipe(run) for run in missing])
+    if len(seeds := sorted({run.seed for run in missing})) > 1:
+        raise ValueError(f"runs: of seeds {seeds}, which see other observations; expected one seed (see replica)")
+    config = _recipe(missing[0]).value
     check_shares("value.batch", config.batch, devices)
     held = DemonstrationSet(demos_run, split="train").policy_views
     if config.policy_views > held:
@@ -99,20 +124,22 @@ def train_values(
             run.share = 1 / len(missing)
         if missing:
             run_on(_work, missing, nerf_run, demos_run, precision, device=device, devices=devices, threads=threads)
-    return runs
 
 
 def _work(worker: Worker, runs: list[Run], nerf_run: Run, demos_run: Run, precision: str) -> None:
     """All of one process's work on the runs of a pass."""
     phi = load_nerf(nerf_run, str(worker.device)).with_precision(precision)
     recipes = [_recipe(run) for run in runs]
-    values = [build_value(recipe.value, phi, run.seed) for recipe, run in zip(recipes, runs, strict=True)]
+    values = [
+        build_value(recipe.value, phi, run.seed, recipe.replica) for recipe, run in zip(recipes, runs, strict=True)
+    ]
     config = recipes[0].value
     train, held_out = (
         Observations(
             DemonstrationSet(demos_run, split, config.scenes_in_memory, config.policy_views),
             values[0],
             config.cache_gib,
+            config.maps,
         )
         for split in ("train", "validation")
     )
@@ -140,7 +167,7 @@ def _train(runs: list[Run], trainer: Trainer, held_out: Observations) -> None:
     """The steps that are left: the pass begins where the learner begins that has the most to do."""
     worker, steps = trainer.worker, max(learner.config.steps for learner in trainer.learners)
     starts = [learner.restore(run, worker) for run, learner in zip(runs, trainer.learners, strict=True)]
-    names = ", ".join(learner.recipe.model for learner in trainer.learners)
+    names = ", ".join(dict.fromkeys(learner.recipe.model for learner in trainer.learners))
     shown = {"initial": min(starts), "total": steps, "mininterval": 5, "disable": not worker.leads}
     for step in tqdm(range(min(starts), steps), names, **shown):
         at_work = [
@@ -165,28 +192,29 @@ def _note(run: Run, learner: Learner, held_out: Observations, done: int, losses:
         learner.checkpoint(run, done)
 
 
-def build_value(config: ValueConfig, phi: MVNeRF, seed: int = 0) -> GraspValue:
-    """Psi with fresh weights; equal seeds give equal weights, whatever the model."""
+def build_value(config: ValueConfig, phi: MVNeRF, seed: int = 0, replica: int = 0) -> GraspValue:
+    """Psi with fresh weights; equal seeds and replicas give equal weights, whatever the model."""
+    address: list[str | int] = ["value", "weights", *([replica] if replica else [])]
     queries = QueryPoints.from_config(config.queries)
     readout = GraspReadout(
         config.readout,
         queries=len(queries),
         activations=phi.activation_count,
         hidden=phi.config.field.hidden,
-        generator=torch_generator(seed, "value", "weights"),
+        generator=torch_generator(seed, *address),
     )
     return GraspValue(phi, readout.to(next(phi.parameters()).device), queries, config.fusion)
 
 
-def load_value(run: Run, nerf_run: Run, device: str = "cpu") -> GraspValue:
-    """A trained Psi on the Phi it was trained with.
+def load_value(run: Run, nerf_run: Run, device: str = "cpu", phi: MVNeRF | None = None) -> GraspValue:
+    """A trained Psi on the Phi it was trained with; phi: that of `nerf_run`, if it has been loaded on the device.
 
     Raises RunError for another Phi or an incomplete run, DamagedFileError for weights that are not this model's.
     """
     if run.summary["nerf"] != nerf_run.fingerprint:
         raise RunError(f"{run.path}: was trained on another NeRF than that of {nerf_run.path}")
     assert isinstance(run.recipe, ValueRecipe)
-    value = build_value(run.recipe.value, load_nerf(nerf_run, device))
+    value = build_value(run.recipe.value, phi or load_nerf(nerf_run, device))
     load_weights(value.readout, run.load("readout", device), run.path / "readout.safetensors")
     value.readout.eval().requires_grad_(False)
     return value

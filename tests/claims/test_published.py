@@ -8,12 +8,16 @@ import pytest
 
 from dgrasp.cli.notebooks.source import parameter_defaults, read_source
 from dgrasp.data.card import markdown_table
+from dgrasp.data.layout import read_manifest
+from dgrasp.data.statistics import sec_4_1_departures
 from dgrasp.evaluation.config import EvaluationConfig
-from dgrasp.evaluation.statistics import success_rates
+from dgrasp.evaluation.over_seeds import rates_by_seed
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.choices import PAPERS_SET, training_set
 from dgrasp.experiment.model_card import model_card
 from dgrasp.experiment.record import LARGEST_MIB
+from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.experiment.store import PUBLISHED, named_profile, published, published_folder
 from dgrasp.files import SUMS, read_sums, visible_files
 from dgrasp.policy.policies import policy_spec
@@ -77,16 +81,38 @@ def test_every_output_is_there_and_comes_from_the_published_runs(entry):
 
 
 def test_table_1_says_what_the_published_trials_say(experiment, rows):
-    expected = table_1(success_rates(read_trials(experiment.evaluation()), experiment.profile.evaluation))
-    pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False)
+    seeds, profile = all_seeds(experiment), experiment.profile
+    expected = table_1(rates_by_seed(trials_of(seeds), profile.evaluation), training_set(profile))
+    written = rows[expected.columns].assign(difference=rows["difference"].astype(float))  # all null: no numbers there
+    pd.testing.assert_frame_equal(written, expected, check_dtype=False)
     ours = rows[rows["n"].notna()]
-    assert len(ours) == 24 and set(ours["n"]) == {250}, "eight policies, three tasks, the paper's number of attempts"
+    assert len(ours) == 8 * len(profile.evaluation.tasks) * len(seeds), "eight policies on each task"
+    assert set(ours["n"]) == {250}, "the paper's number of attempts for each seed"
+    assert set(ours["seed"]) == {e.seed for e in seeds}
+
+
+def test_differences_from_the_paper_stand_only_where_the_training_set_is_the_paper_s(rows):
+    (training,) = set(rows["training"])
+    assert rows["difference"].notna().any() == (training == PAPERS_SET)
 
 
 def test_the_published_evaluation_keeps_the_paper_s_tasks(experiment):
     evaluation, paper = experiment.profile.evaluation, EvaluationConfig()
-    assert evaluation == paper
-    assert set(read_trials(experiment.evaluation())["task"]) == {"simple", "clutter", "novel"}
+    assert evaluation.model_copy(update={"tasks": paper.tasks}) == paper
+    assert evaluation.tasks.items() >= paper.tasks.items() and set(evaluation.tasks) - set(paper.tasks) <= {"unseen"}
+    assert set(read_trials(experiment.evaluation())["task"]) == set(evaluation.tasks)
+
+
+@pytest.mark.parametrize(("name", "seed"), ALL)
+def test_the_manifest_proves_the_paper_s_training_set(name, seed, tmp_path):
+    """Sec. 4.1: 2,560 demonstrations, and never objects close to each other, textures, or poses other than upright."""
+    read = Experiment.open(f"published:{name}", tmp_path, seed)
+    if training_set(read.profile) != PAPERS_SET:
+        pytest.skip(f"trained on another set: {training_set(read.profile)}")
+    manifest = read_manifest(read.demonstrations().path)
+    assert sec_4_1_departures(manifest, read.profile.data.objects_per_scene) == []
+    train = [entry for name, entry in manifest["files"].items() if name.startswith("train-")]
+    assert sum(entry["demonstrations"] for entry in train) == 2560
 
 
 def test_the_readme_prints_table_1(rows):

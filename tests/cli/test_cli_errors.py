@@ -48,6 +48,12 @@ WRONG_INPUT = [
     ("reproduce --profile {here}/shipped_name.yaml", "'laptop' is a shipped profile's"),
     ("reproduce --only 42", "no notebook begins with '42'; notebooks: 00_start_here, "),
     ("reproduce --only 00 --build {here}/file", "file"),
+    ("reproduce --only 00 --build {here}/loop/b", "argument --build: expected a path, got "),
+    ("reproduce --only 00 --build {here}/{long}", "--build: expected a path, got "),
+    ("reproduce --only 00 --build=", "--build: expected a path, got '': it is empty"),
+    ("reproduce --profile {here}/{long}.yaml", "File name too long; choose a shorter name"),
+    ("figures --folder {here}/file", "--folder: {here}/file is a file; expected the path of a folder"),
+    ("demonstrations --workers 100000 --build {here}/build", "workers: Input should be less than or equal to 1024"),
     ("reproduce --seed -1", "--seed: expected a whole number of 0 or more, got '-1'"),
     ("reproduce --prof smoke", "unrecognized arguments: --prof"),
     ("figures --profile smoke", "profile 'smoke' is for trying things out; published are laptop, paper"),
@@ -100,6 +106,7 @@ def here(tmp_path: Path) -> Path:
     """A folder of files that are not what they should be."""
     for name, text in {**PROFILES, "file": "", "07_own.py": NOTEBOOK}.items():
         (tmp_path / name).write_text(text)
+    (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "link.ipynb").symlink_to(tmp_path / "07_own.py")
     texts = {"no_json": "no", "no_frames": "{}", "no_image": {"file_path": "absent.png", "transform_matrix": 1}}
     for name, text in texts.items():
@@ -122,8 +129,8 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, 
 @pytest.mark.parametrize(("arguments", "message"), WRONG_INPUT, ids=[arguments for arguments, _ in WRONG_INPUT])
 def test_wrong_input_gives_one_line_and_code_2(here: Path, capsys, monkeypatch, arguments: str, message: str) -> None:
     monkeypatch.chdir(here)
-    code, said = run([part.format(here=here) for part in arguments.split()], capsys)
-    assert message in said
+    code, said = run([part.format(here=here, long="x" * 300) for part in arguments.split()], capsys)
+    assert message.format(here=here) in said
     assert code == INPUT
     *before, last = said.splitlines()
     assert last.startswith("dgrasp"), "it names the command"

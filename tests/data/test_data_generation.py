@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,13 @@ from dgrasp.data import generate, layout
 from dgrasp.data.config import DataConfig
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.data.generate import generate_demonstrations
-from dgrasp.data.statistics import attempts_table
+from dgrasp.data.statistics import attempts_table, sec_4_1_departures
 from dgrasp.runs import Run, RunError
+from dgrasp.sim import arrangement
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.execution import Trial
-from dgrasp.sim.tasks.paper import task
+from dgrasp.sim.scene import scene_from
+from dgrasp.sim.tasks.paper import GAP, NUDGED, UPRIGHT, task
 
 
 def test_counts_and_shapes(demonstrations: Run) -> None:
@@ -81,9 +84,75 @@ def test_a_scene_that_never_succeeds_is_cut_short(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Cell, "execute", hopeless)
     with Cell(CELL) as cell:
+        record = generate.demonstrate_scene(cell, SMALL.model_copy(update={"draws": 1}), "train", 0, 3)
+        assert record.demonstrations == 0 and len(record.record["attempts"]) == SMALL.tries
+        assert record.images.shape == (0, 6, 24, 32, 3)
+        with pytest.raises(generate.DemonstrationError, match=r"scene 0 of train: not cleared in 2 draws"):
+            generate.demonstrate_scene(cell, SMALL.model_copy(update={"draws": 2}), "train", 0, 3)
+
+
+def test_a_scene_that_was_not_cleared_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of demonstrations is met, and what was given up is noted."""
+    execute, calls = Cell.execute, []
+
+    def clumsy(self: Cell, T: np.ndarray, *others: object) -> Trial:
+        calls.append(T)
+        if 1 < len(calls) <= 1 + SMALL.tries:  # all attempts at the second object
+            return Trial(Outcome.MISSED, "closed on nothing", T, self.scene, 1.0)
+        return execute(self, T, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Cell, "execute", clumsy)
+    with Cell(CELL) as cell:
         record = generate.demonstrate_scene(cell, SMALL, "train", 0, 3)
-    assert record.demonstrations == 0 and len(record.record["attempts"]) == SMALL.tries
-    assert record.images.shape == (0, 6, 24, 32, 3)
+    assert record.demonstrations == SMALL.objects_per_scene == 2 and record.record["draw"] == 1
+    (given_up,) = record.record["given_up"]
+    assert given_up["reason"] == "object 2 was not lifted" and len(given_up["attempts"]) == 1 + SMALL.tries
+    assert [a["attempt"] for a in record.record["attempts"]] == [SMALL.tries, SMALL.tries], "numbers go on"
+    first = scene_from(record.record["stages"][0]["scene"])
+    assert first.digest() == task("simple").scene("train", 0, seed=3, objects=2, draw=1).digest()
+
+
+def test_a_scene_in_which_a_grasp_pushed_the_others_together_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    execute, pushed = Cell.execute, []
+
+    def rough(self: Cell, *arguments: object) -> Trial:
+        trial = execute(self, *arguments)  # type: ignore[arg-type]
+        if pushed:
+            return trial
+        pushed.append(True)
+        one, other = trial.scene_after.objects
+        T = one.T_world_object.copy()
+        T[0, 3] += 0.001 + one.shape.radius + other.shape.radius
+        return replace(trial, scene_after=trial.scene_after.with_objects([one, other.moved(T)]))
+
+    monkeypatch.setattr(Cell, "execute", rough)
+    three = SMALL.model_copy(update={"objects_per_scene": 3})
+    with Cell(CELL) as cell:
+        record = generate.demonstrate_scene(cell, three, "train", 0, 3)
+    assert record.demonstrations == 3 and record.record["given_up"][0]["reason"].startswith("two objects are 1 mm")
+
+
+def test_the_manifest_proves_what_the_networks_have_seen(demonstrations: Run) -> None:
+    """Sec. 4.1: never objects in close proximity, textures, or poses other than upright; and the count is met."""
+    manifest = layout.read_manifest(demonstrations.path)
+    assert not sec_4_1_departures(manifest, SMALL.objects_per_scene)
+    for entry in manifest["files"].values():
+        assert (entry["draw"], entry["textured"]) == (0, 0) and entry["closest"] >= GAP - NUDGED
+    name = next(iter(manifest["files"]))
+    for change in ({"closest": 0.001}, {"tilt": 0.3}, {"textured": 1}, {"demonstrations": 1}, {"tilt": None}):
+        files = manifest["files"] | {name: manifest["files"][name] | change}
+        assert sec_4_1_departures({"files": files}, SMALL.objects_per_scene) == [name], change
+
+
+def test_the_manifest_says_what_the_scenes_hold(demonstrations: Run) -> None:
+    for name, entry in layout.read_manifest(demonstrations.path)["files"].items():
+        stages = layout.load_record(demonstrations.path / "scenes" / name)["stages"]
+        seen = [scene_from(stage["scene"]) for stage in stages]
+        assert entry["tilt"] == pytest.approx(max(map(arrangement.tilt, seen)), abs=1e-6)
+        assert entry["closest"] == pytest.approx(arrangement.closest(seen[0]), abs=1e-6)  # of two, one stage has both
+    printed = task("dgrasp.sim.tasks.crowded:Printed").scene("train", 0)
+    assert arrangement.textured(printed) == sum(o.printed is not None for o in printed.objects) > 0
+    assert arrangement.tilt(task("clutter").scene("test", 0)) > UPRIGHT
 
 
 def test_a_complete_run_is_not_made_again(demonstrations: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +186,8 @@ def test_two_workers_make_the_same_bytes(demonstrations: Run, tmp_path: Path) ->
     assert contents(other.path) == contents(demonstrations.path)
 
 
-def test_killed_and_resumed_equals_undisturbed(demonstrations: Run, tmp_path: Path) -> None:
-    """kill -9 while the third of four scenes is being written; what is half-written is swept away."""
+def test_killed_and_resumed_equals_undisturbed(demonstrations: Run, tmp_path: Path, capsys) -> None:
+    """kill -9 while the third of four scenes is written: its half is swept away, and a damaged list is not believed."""
     code = f"""
 import os, signal
 from pathlib import Path
@@ -142,8 +211,11 @@ generate_demonstrations(SMALL, CELL, Path({str(tmp_path)!r}), seed=3)
     process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert process.returncode == -signal.SIGKILL
     assert len(list(tmp_path.rglob("scenes/*.npz"))) == 2 and len(list(tmp_path.rglob("scenes/.*.tmp"))) == 1
+    (manifest,) = tmp_path.rglob("manifest.json")
+    manifest.write_text(manifest.read_text().replace('"demonstrations": ', '"demonstrations": 1'))
     resumed = generate_demonstrations(SMALL, CELL, tmp_path, seed=3)
     assert contents(resumed.path) == contents(demonstrations.path)
+    assert f"{manifest}: is not what was written; scenes are made anew" in capsys.readouterr().err
 
 
 def test_every_attempt_has_an_outcome_and_a_reason(demonstrations: Run) -> None:

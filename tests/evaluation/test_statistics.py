@@ -9,7 +9,16 @@ from dgrasp.evaluation.statistics import paired_comparison, success_rates
 def trials(**outcomes):
     """One scene per letter: s succeeded, f failed."""
     rows = [
-        {"policy": p, "task": "simple", "split": "test", "scene": i, "repetition": 0, "attempt": 0, "success": c == "s"}
+        {
+            "policy": p,
+            "task": "simple",
+            "split": "test",
+            "scene": i,
+            "repetition": 0,
+            "attempt": 0,
+            "seed": 0,
+            "success": c == "s",
+        }
         for p, letters in outcomes.items()
         for i, c in enumerate(letters)
     ]

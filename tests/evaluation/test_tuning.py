@@ -41,6 +41,20 @@ def test_search_beats_where_it_started_and_prunes(tmp_path):
     assert tuned.config.n_starts == BASE.n_starts and tuned.config.translation_rate != BASE.translation_rate
 
 
+def test_the_paper_s_studies_make_every_attempt_of_every_trial(tmp_path):
+    made = []
+
+    def counted(config):
+        made.append(0)
+        for success in attempts(config):
+            made[-1] += 1
+            yield success
+
+    whole = CONFIG.model_copy(update={"prune": False})
+    tuned = tune(counted, BASE, whole, storage=tmp_path / "study.log", name="base_quat_seq")
+    assert tuned.pruned == 0 and len(made) == tuned.trials == 14 and len(set(made)) == 1
+
+
 def test_equal_seeds_equal_studies(tmp_path):
     for run in ("a", "b"):
         tune(attempts, BASE, CONFIG, storage=tmp_path / run, name="p", seed=3)
@@ -132,3 +146,53 @@ def test_a_run_off_on_other_attempts_turns_down_who_was_only_lucky(tmp_path):
     assert run_off(lambda _: pytest.fail("all is known"), BASE, config, **place) == won
     with pytest.raises(ValueError, match="yielded no grasp attempt"):
         run_off(lambda _: [], BASE, config.model_copy(update={"finalists": 5}), **place)
+
+
+def test_a_race_stops_who_loses_against_the_untuned_settings_on_the_same_attempts(tmp_path):
+    """Those who fail where the untuned settings succeed go after three losses; those who do not are never stopped."""
+    config = TuningConfig(trials=8, startup_trials=8, scheme="race", pruning_warmup=3)
+
+    def fails_when_fast(optimizer):
+        wrong = optimizer.translation_rate > BASE.translation_rate
+        yield from (k % 2 == 0 and not wrong for k in range(12))
+
+    tuned = tune(fails_when_fast, BASE, config, storage=tmp_path / "s", name="p")
+    trials = history(tmp_path / "s", "p")
+    fast = [state for params, _, state in trials if params["translation_rate"] > BASE.translation_rate]
+    assert tuned.trials == 8 and fast and set(fast) == {"PRUNED"} and tuned.pruned == len(fast) < 7
+    assert tuned.untuned and tuned.config == BASE
+
+
+@pytest.mark.parametrize(("lead", "replaced"), [(3, False), (6, True)])
+def test_untuned_settings_stay_without_evidence_against_them(tmp_path, lead, replaced):
+    """3 : 0 is chance in one case of eight, 6 : 0 in one of 64."""
+    config = TuningConfig(trials=2, startup_trials=2, finalists=1, evidence=0.1)
+    place = {"storage": tmp_path / "s", "name": "p"}
+    tune(attempts, BASE, config, **place)
+    made = 0
+
+    def others(optimizer):
+        nonlocal made
+        for k in range(20):
+            made += 1
+            yield k < 10 or (optimizer != BASE and k < 10 + lead)
+
+    chosen = run_off(others, BASE, config, **place)
+    assert (chosen.config != BASE) == replaced and chosen.untuned != replaced
+    assert chosen.success == (0.5 + lead / 20 if replaced else 0.5)
+    assert run_off(lambda _: pytest.fail("all is known"), BASE, config, **place) == chosen
+
+
+def test_a_finalist_that_cannot_win_any_more_is_stopped(tmp_path):
+    config = TuningConfig(trials=2, startup_trials=2, finalists=1, evidence=0.1)
+    place = {"storage": tmp_path / "s", "name": "p"}
+    tune(attempts, BASE, config, **place)
+    made = {True: 0, False: 0}
+
+    def others(optimizer):
+        for _ in range(20):
+            made[optimizer == BASE] += 1
+            yield optimizer == BASE
+
+    assert run_off(others, BASE, config, **place).untuned
+    assert made == {True: 20, False: 1}

@@ -224,6 +224,19 @@ def test_an_output_that_cannot_be_written_is_said_before_anything_is_loaded(
     assert not experiment
 
 
+def test_no_file_but_a_table_of_before_is_replaced(photos: Path, experiment: list, capsys, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()}
+    for path in before:
+        assert main([str(photos), "--output", str(path)]) == 2
+        said = f"dgrasp plan-from-images: --output: {path} is there, and is no table of grasps; expected the path of"
+        assert (err := capsys.readouterr().err).startswith(said) and err.count("\n") == 1
+    assert {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()} == before and not experiment
+    output = tmp_path / "grasps.csv"
+    for n in ("1", "2"):
+        assert main([str(photos), "-n", n, "--output", str(output)]) == 0
+    assert len(pd.read_csv(output)) == 2
+
+
 def test_an_output_below_a_file_is_said(photos: Path, experiment: list, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(photos), "--output", str(photos / "transforms.json" / "grasps.csv")]) == 2
     err = capsys.readouterr().err

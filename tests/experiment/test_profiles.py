@@ -3,6 +3,7 @@ import sys
 import pytest
 import yaml
 
+from dgrasp.experiment.choices import compare_choices, paper_choices, trained_as_published
 from dgrasp.experiment.profiles import PROFILES, ProfileError, load_profile
 from dgrasp.sim.tasks.paper import task
 
@@ -23,6 +24,67 @@ def test_scales_grow():
     assert smoke.nerf.training.steps < laptop.nerf.training.steps < paper.nerf.training.steps
     assert paper.optimizer.n_starts == 4096  # Sec. 5
     assert paper.value.queries.n_queries == 42
+
+
+@pytest.mark.parametrize("name", ["laptop", "paper"])
+def test_the_networks_see_the_paper_s_training_set_alone(name):
+    """Sec. 4.1: 512 scenes of the simple task, five objects each, and no negative that the simulator's state chose."""
+    p = load_profile(name)
+    assert (p.data.task, p.data.train_scenes, p.data.objects_per_scene) == ("simple", 512, 5)
+    assert p.data.draws > 1, "what is not lifted is drawn again, so that all 2,560 are met"
+    assert p.value.negatives.blocked_share == 0 and p.validation.tasks == ("simple",)
+    assert trained_as_published(p)
+    assert not trained_as_published(p.model_copy(update={"data": p.data.model_copy(update={"task": "clutter"})}))
+
+
+def test_profile_paper_is_the_paper_s_experiment():
+    """Its first lines are true, setting by setting."""
+    p, table = load_profile("paper"), compare_choices(load_profile("paper"))
+    assert len(table) > 60 and table["same"].all()
+    assert (p.nerf.encoder.kind, p.nerf.encoder.weights.name) == ("vision", "vit_base_patch16_224.safetensors")
+    assert (p.value.main_loss, p.value.fusion, p.value.half_turns, p.value.batch) == ("kl", "sum", False, 4)
+    assert (p.value.n_poses, p.value.slope.n_poses, p.value.slope.share_poses) == (512, 64, True)
+    n = p.value.negatives
+    assert n.near_share == n.turned_share == n.blocked_share == n.margin == n.positive_rotation == 0
+    assert (p.optimizer.steps, p.optimizer.n_starts, p.optimizer.pruning) == (16, 4096, ())
+    assert (p.tuning.trials, p.tuning.prune, p.tuning.finalists) == (100, False, 0)
+    assert (p.validation.tasks, p.validation.scenes, p.validation.attempts) == (("simple",), 10, 5)
+    assert list(p.evaluation.tasks) == ["simple", "clutter", "novel", "unseen"]
+
+
+def test_every_departure_of_the_laptop_has_a_reason_and_none_is_left_over():
+    table = compare_choices(load_profile("laptop"))
+    others = table[~table["same"]]
+    assert (others["why"].str.len() > 3).all(), others["key"].tolist()
+    reasons = {c.key for c in paper_choices().choices if c.laptop}
+    assert reasons == set(others["key"]), "reasons for what the laptop does as the paper did"
+    assert {"encoder", "fusion", "queries", "poses", "negatives", "starts", "pruning"} == set(others["row"].dropna())
+
+
+def test_every_choice_is_a_setting():
+    settings = load_profile("paper").model_dump(mode="json")
+    for choice in paper_choices().choices:
+        found = settings
+        for part in choice.key.split("."):
+            found = found[part]
+    assert len({c.key for c in paper_choices().choices}) == len(paper_choices().choices)
+
+
+def test_a_preset_is_taken_and_single_keys_are_overridden(tmp_path):
+    path = tmp_path / "mine.yaml"
+    mine = {"name": "mine", "preset": "as_published", "value": {"negatives": {"near_share": 0.5}, "batch": 8}}
+    path.write_text(yaml.safe_dump(mine | {"nerf": {"encoder": {"kind": "convolution", "width": 8}}}))
+    p, paper = load_profile(path), load_profile("paper")
+    assert (p.value.negatives.near_share, p.value.batch, p.value.main_loss) == (0.5, 8, "kl")
+    assert p.value.negatives.rotations == paper.value.negatives.rotations == "euler"
+    assert p.nerf.encoder.kind == "convolution" and p.nerf.rays == paper.nerf.rays
+    table = compare_choices(p).set_index("key")
+    assert list(table.index[~table["same"]]) == [
+        "nerf.encoder.kind", "nerf.encoder.weights", "value.batch", "value.negatives.near_share"
+    ]  # fmt: skip
+    path.write_text(yaml.safe_dump({"name": "mine", "preset": "as_publishd"}))
+    with pytest.raises(ProfileError, match=r"mine.yaml: preset: unknown preset 'as_publishd'; presets: as_published"):
+        load_profile(path)
 
 
 def test_unknown_profile_names_what_exists():
@@ -66,6 +128,11 @@ def test_missing_file_is_named(tmp_path):
         ({"tuning": {"rotation_rate": [0.01, float("inf")]}}, r"tuning.rotation_rate.1: .*finite number"),
         ({"cell": {"light_direction": [0, 0, "inf"]}}, r"cell.light_direction.2: .*finite number"),
         ({"optimizer": {"translation_rate": "1e999"}}, "optimizer.translation_rate: .*finite number"),
+        ({"value": {"steps": True}}, "value: .*steps: expected a number, got a truth value"),
+        ({"twin": {"sweep": {"degrees": [1.0, False]}}}, "degrees: expected a number, got a truth value"),
+        ({"evaluation": {"policies": ["base_6d_seq", "base_6d_seq"]}}, "policies: 'base_6d_seq' stands twice"),
+        ({"validation": {"tasks": ["simple", "simple"]}}, "tasks: 'simple' stands twice"),
+        ({"runtime": {"workers": 10**8}}, "runtime.workers: .*less than or equal to 1024"),
         ({"data": {"task": "os.path:"}}, "unknown task 'os.path:'.* or your own as 'module:Class'"),
         ({"data": {"task": "a b:Task"}}, "unknown task 'a b:Task'"),
         ({"validation": {"tasks": ["../x:Task"]}}, "unknown task '../x:Task'"),
@@ -116,6 +183,14 @@ def test_a_name_is_a_plain_one(tmp_path, name):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({"name": name}))
     with pytest.raises(ProfileError, match=r"mine\.yaml: .*\n  name: String should (match pattern|have at most 100)"):
+        load_profile(path)
+
+
+@pytest.mark.parametrize("name", ["published", "Published-x", "recorded"])
+def test_a_name_of_the_folders_that_read_published_experiments_is_taken(tmp_path, name):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": name}))
+    with pytest.raises(ProfileError, match=f"name: '{name}' is kept for published experiments; give yours another"):
         load_profile(path)
 
 

@@ -202,3 +202,15 @@ def test_unknown_settings_are_refused_by_name():
         NerfConfig.model_validate({"field": {"hiden": 3}})
     with pytest.raises(ValueError, match="far must lie beyond near"):
         NerfConfig.model_validate({"rays": {"near": 2.0}})
+    with pytest.raises(ValueError, match="the lower and the higher one"):
+        NerfConfig.model_validate({"rays": {"heights": [1.2, 0.9]}})
+
+
+def test_the_encoder_says_the_same_in_training():
+    """Its images are laid out otherwise there: the same maps, to rounding."""
+    encoder, images = build_nerf(tiny_config()).encoder, torch.rand(2, 3, 18, 24)
+    trained = encoder(images)
+    with torch.no_grad():
+        frozen = encoder(images)
+    assert trained.is_contiguous() and not frozen.is_contiguous()
+    torch.testing.assert_close(trained.detach(), frozen, rtol=0, atol=1e-6)

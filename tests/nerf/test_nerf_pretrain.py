@@ -14,13 +14,16 @@ import synthetic
 import torch
 from nerf_helpers import tiny_config
 
+from dgrasp.cameras import project
 from dgrasp.config import Config
-from dgrasp.nerf.batches import draw_batch, local_contrast
+from dgrasp.devices import Worker
+from dgrasp.nerf.batches import draw_batch, halved, local_contrast
 from dgrasp.nerf.config import PretrainConfig
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.object_masks import object_mask
 from dgrasp.nerf.pretrain import build_optimizer, learning_rate_factor, load_nerf, pretrain, train
 from dgrasp.nerf.rendering import uniform
+from dgrasp.nerf.validation import novel_views
 from dgrasp.runs import RunError, open_run
 
 # The module; the package's attribute of this name is the function.
@@ -58,6 +61,40 @@ def test_pretraining_learns_and_is_found_again(demonstrations, tmp_path):
     stamp = (run.path / "weights.safetensors").stat().st_mtime_ns
     again = pretrain(tiny_config(steps=120, **TRAINING), demonstrations, tmp_path, seed=1)
     assert (again.path / "weights.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_half_a_batchs_images():
+    """A point in the world is seen at the same place of the small image, and pixels are means of four."""
+    batch = draw_batch(scenes(3), PretrainConfig(**TRAINING), seed=0, step=0)
+    small = halved(batch)
+    assert small.images.shape[-2:] == (6, 8) and torch.equal(small.rgb, batch.rgb)
+    p = torch.tensor([[0.2, 0.05, 0.98], [0.15, -0.1, 0.96]])
+    (large_uv, _), (small_uv, _) = (project(b.K[0, 0], b.Ts_world_cam[0, 0], p) for b in (batch, small))
+    torch.testing.assert_close(small_uv, (large_uv + 0.5) / 2 - 0.5)
+    torch.testing.assert_close(small.images[..., 1, 2], batch.images[..., 2:4, 4:6].mean((-2, -1)))
+
+
+def test_the_first_steps_see_small_images(tmp_path, monkeypatch):
+    seen = []
+    gradient = pretraining.gradient
+    monkeypatch.setattr(
+        pretraining, "gradient", lambda m, b, *rest: seen.append(b.images.shape[-1]) or gradient(m, b, *rest)
+    )
+    config = tiny_config(steps=5, half_size_share=0.6, **TRAINING)
+    run = open_run(tmp_path, "nerf", config)
+    with run.writing():
+        train(run, build_nerf(config), scenes())
+    assert seen == [8, 8, 8, 16, 16]
+
+
+def test_processes_share_the_validation():
+    """Every view is rendered by one of them."""
+    phi, held_out = build_nerf(tiny_config()), scenes(5)
+    shares = [
+        [v.scene for v in novel_views(phi, held_out, 5, 2, 0, Worker(torch.device("cpu"), rank=rank, count=2))]
+        for rank in (0, 1)
+    ]
+    assert shares == [[0, 2, 4], [1, 3]]
 
 
 def test_killed_run_resumes_to_the_same_bytes(tmp_path):

@@ -7,7 +7,16 @@ import torch
 from nerf_helpers import calibrated
 
 from dgrasp.cameras import pixel_rays
-from dgrasp.nerf.rendering import composite, importance_depths, render_rays, render_view, stratified_depths, uniform
+from dgrasp.nerf.config import NerfConfig, RayConfig
+from dgrasp.nerf.rendering import (
+    composite,
+    depth_bounds,
+    importance_depths,
+    render_rays,
+    render_view,
+    stratified_depths,
+    uniform,
+)
 
 NEAR, FAR = 0.3, 1.3
 
@@ -82,6 +91,39 @@ def test_importance_depths_follow_the_weights():
     inside = depths[stratum == 3]
     middle = NEAR + 0.35 * (FAR - NEAR)
     assert inside.mean().item() == pytest.approx(middle, abs=2e-3)  # uniform within the stratum
+
+
+def test_depths_lie_between_the_heights():
+    """Where a ray gets there: at both ends of its depths it is at one of the heights, or at near or far."""
+    rays = RayConfig(near=0.3, far=1.3, heights=(0.93, 1.2))
+    directions = torch.nn.functional.normalize(
+        torch.tensor([[1.0, 0, -1], [0.2, 0, -1], [1, 0, -0.1], [1, 0, 0]]), dim=-1
+    )
+    origins = torch.tensor([[0.0, 0, 1.5], [0.0, 0, 1.35], [0, 0, 1.25], [0, 0, 1.3]])
+    near, far = depth_bounds(rays, origins, directions)
+    z = torch.cat([origins[:, 2:] + t * directions[:, 2:] for t in (near, far)], dim=1)
+    torch.testing.assert_close(z[0], torch.tensor([1.2, 0.93]))
+    assert near[1].item() == pytest.approx(0.3) and z[1, 1].item() == pytest.approx(0.93)  # the camera is too near
+    assert z[2, 0].item() == pytest.approx(1.2) and far[2].item() == pytest.approx(1.3)  # leaves them beyond far
+    assert (near[3].item(), far[3].item()) == pytest.approx((0.3, 1.3))  # never gets there
+    assert depth_bounds(RayConfig(near=0.3, far=1.3), origins, directions) == (0.3, 1.3)
+    depths = stratified_depths(near, far, 10, (4,), None)
+    assert ((depths > near) & (depths < far)).all()
+
+
+def test_samples_keep_to_the_heights(phi, enc):
+    """Coarse and fine samples of a rendering: nothing above or below the heights is asked of the field."""
+    phi.config = NerfConfig.model_validate(phi.config.model_dump() | {"rays": {"heights": (0.95, 1.1)}})
+    asked = []
+    query = phi.query
+    phi.query = lambda field, enc, projected, points, *rest, **more: (
+        asked.append(points) or query(field, enc, projected, points, *rest, **more)
+    )
+    K, Ts = calibrated(2, 1)
+    origins, directions = pixel_rays(K[:, 0], Ts[:, 0], torch.tensor([[[3.0, 9.0], [12.0, 9.0]]] * 2).double())
+    render_rays(phi, enc, origins, directions)
+    heights = torch.cat([points[..., 2].flatten() for points in asked])
+    assert len(asked) == 2 and heights.min() > 0.95 and heights.max() < 1.1
 
 
 def test_importance_samples_carry_no_gradient(phi, enc):

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from dgrasp.nerf.blocks import ResidualBlock, initialise
+from dgrasp.nerf.fast import layers
 from dgrasp.nerf.fast import trunk as module
 from dgrasp.nerf.fast.trunk import plain_trunk, trunk
 
@@ -147,3 +148,17 @@ class _Blocks(nn.Module):
 
     def forward(self, x):
         return trunk(x, self.per_view, self.shared)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_frozen_layers_are_torchs_layers(fused, monkeypatch):
+    """Where oneDNN has them as one operation, and where it has not."""
+    monkeypatch.setattr(layers, "_fused", layers._fused if fused else lambda: False)
+    torch.manual_seed(0)
+    w, b, x, other = torch.randn(5, 7), torch.randn(5), torch.randn(9, 7), torch.randn(9, 5)
+    layer, expected, kept = layers.FrozenLayer(w, b), x @ w.t() + b, other.clone()
+    torch.testing.assert_close(layer(x), expected)
+    torch.testing.assert_close(layer.rectified(x), expected.clamp(min=0))
+    torch.testing.assert_close(layer.plus(x, other), expected + other)
+    torch.testing.assert_close(layer.transposed()(other), other @ w)
+    assert torch.equal(other, kept)

@@ -1,6 +1,7 @@
 """A campaign of damages: every kind of file of a small build, damaged in every way, is read as it was, or refused.
 
     python tests/reliability/campaign.py --minutes 5 [--seed 1]
+    python tests/reliability/campaign.py --kills 100 --minutes 40 [--seed 1]    instead, kills (see `kills.py`)
 
 It prints counts: tried; repaired (read as before the damage); refused by a clear error that names the file; other
 (what people write by hand, changed into something else that is allowed); silent (something else was read without a
@@ -19,6 +20,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import kills
 import numpy as np
 from damages import damages_of
 from small_build import Subject, subjects
@@ -107,11 +109,15 @@ def table(done: list[Try]) -> str:
 
 
 def main() -> int:
-    """Entry point; 1 if anything was silent or a traceback."""
+    """Entry point; 1 if anything was silent or a traceback, or a kill left its mark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.0, help="default: 1")
     parser.add_argument("--seed", type=int, default=0, help="of the first round of damages; default: 0")
+    parser.add_argument("--kills", type=int, default=0, help="instead of damages, so many kills")
+    parser.add_argument("--folder", type=Path, help="of the kills' builds, for the next time; default: a temporary one")
     options = parser.parse_args()
+    if options.kills:
+        return kill(options)
     with tempfile.TemporaryDirectory() as folder:
         done = run(Campaign(Path(folder)), 60 * options.minutes, options.seed)
     print(table(done))
@@ -119,6 +125,16 @@ def main() -> int:
     for one in failed[:50]:
         print(f"{one.end}: {one.subject}, {one.damage}, seed {one.seed}: {' '.join(one.says.split())[:300]}")
     return 1 if failed else 0
+
+
+def kill(options: argparse.Namespace) -> int:
+    """The campaign of kills."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        done = kills.run(kills.Killer(folder), 60 * options.minutes, options.kills, options.seed)
+    print(kills.table(done))
+    return 1 if any(one.end != "same" for one in done) else 0
 
 
 if __name__ == "__main__":

@@ -103,6 +103,29 @@ def test_a_cells_file_with_one_thing_changed(tmp_path: Path, place: int, new: An
         one_clear_error(error, path)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"arm": "192.0.2.7 "}, "arm: String should match"),
+        ({"arm": "http://192.0.2.7"}, "arm: String should match"),
+        ({"gripper": "a\0b"}, "gripper: String should match"),
+        ({"cameras": {"left": "1", "right": "1"}}, "cameras: two have the serial number '1'"),
+        ({"viewpoints": [{"camera": "other"}]}, "viewpoints: unknown camera 'other'; cameras: left"),
+        ({"calibration": {"cameras": [{"cx": 1e300}]}}, r"cx, cy: \(1e\+300, 24\) is outside of 64x48 pixels"),
+        ({"calibration": {"cameras": [{"fx": 1e300}]}}, r"fx, fy: \(1e\+300, 61.7\) are of no lens"),
+        ({"board_heights": [True, -0.0125, -0.0125]}, "board_heights: expected a number, got a truth value"),
+    ],
+)
+def test_a_cell_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    values = CELL.model_dump(mode="json")
+    for camera in change.get("calibration", {}).get("cameras", []):
+        values["calibration"]["cameras"][0].update(camera)
+    values |= {key: value for key, value in change.items() if key != "calibration"}
+    (tmp_path / "cell.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(UserFileError, match=said):
+        HardwareConfig.read(tmp_path / "cell.yaml")
+
+
 @fuzz
 @given(st.integers(0, 10_000), nested(PROFILE_KEYS, SCALARS))
 @example(40, float("inf"))

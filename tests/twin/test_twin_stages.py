@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
@@ -111,6 +113,52 @@ def test_trials_are_logged_as_of_the_twin_and_go_on(plans, tmp_path: Path) -> No
     replay.select(next(number for number, presentation in first.items() if presentation == 1))
     with pytest.raises(FileNotFoundError, match=r"its views are not in .*; kept are those of \d, \d"):
         replay.observe()
+
+
+def cut_in_two(log: Path) -> None:
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(lines[0] + lines[1][:40] + b"\n" + b"".join(lines[2:]))
+
+
+def of_the_other_policy(log: Path) -> None:
+    log.write_bytes((log.parent / "base_quat_sync.jsonl").read_bytes())
+
+
+def one_image_black(log: Path) -> None:
+    image = min((log.parents[1] / trials_module.IMAGES).iterdir())
+    Image.new("RGB", (64, 48)).save(image)
+
+
+def one_image_cut(log: Path) -> None:
+    image = min((log.parents[1] / trials_module.IMAGES).iterdir())
+    image.write_bytes(image.read_bytes()[:100])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (cut_in_two, r"dgrasp_quat_sync\.jsonl, line 2: not JSON"),
+        (lambda log: log.write_bytes(b"\x00" * 900), r"dgrasp_quat_sync\.jsonl: no header"),
+        (lambda log: log.write_bytes(b"\x00" * 900 + b"\n"), r"dgrasp_quat_sync\.jsonl, line 1: not JSON"),
+        (of_the_other_policy, r"dgrasp_quat_sync\.jsonl: the log of another run, of other protocol"),
+        (one_image_black, r"\.png: is missing, or not the image of its name"),
+        (one_image_cut, r"\.png: is missing, or not the image of its name"),
+        (lambda log: log.write_bytes(log.read_bytes()[:-9]), ""),  # by a crash: the log goes on from the line before
+    ],
+)
+def test_a_damaged_log_of_a_run_under_way_is_made_again(plans, tmp_path: Path, capsys, damage, said) -> None:
+    plans(Fixed(stop_after=4 + 3))
+    with pytest.raises(KeyboardInterrupt):
+        twin_trials(trials_recipe(), SOURCES, {}, tmp_path, seed=0, workers=1)
+    damage(next(tmp_path.glob("runs/*/logs/dgrasp_quat_sync.jsonl")))
+    rest = plans(Fixed())
+    run = twin_trials(trials_recipe(), SOURCES, {}, tmp_path, seed=0, workers=1)
+    assert rest.plans == (4 if said else 1), "all four, or the one that was interrupted"
+    told = [line for line in capsys.readouterr().err.splitlines() if line.endswith("its trials are made again")]
+    assert len(told) == bool(said) and re.search(said, "".join(told))
+    assert run.summary["trials"] == 8 and {len(log.judged) for log in read_twin_trials(run).values()} == {4}
+    for image in (run.path / trials_module.IMAGES).iterdir():
+        assert trials_module.image_hash(np.asarray(Image.open(image))) == image.stem
 
 
 def test_an_incomplete_run_is_not_read(tmp_path: Path) -> None:

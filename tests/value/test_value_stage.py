@@ -16,7 +16,7 @@ from dgrasp.experiment.store import Build
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import Run, RunError
 from dgrasp.value.config import ValueConfig
-from dgrasp.value.training import load_value, train_value
+from dgrasp.value.training import load_value, train_runs, train_value, value_run
 
 
 def contents(run: Run) -> dict[str, bytes]:
@@ -122,3 +122,15 @@ def test_more_views_than_the_demonstrations_hold(tmp_path):
     config = value_runs.CONFIG.model_copy(update={"policy_views": 4})
     with pytest.raises(ValueError, match="policy_views: 4 asked, the demonstrations hold 2"):
         value_runs.train(tmp_path, config=config)
+
+
+def test_replicas_share_a_pass_and_have_runs_of_their_own(undisturbed, tmp_path):
+    inputs = value_runs.nerf_run(tmp_path), value_runs.demonstrations_run(tmp_path)
+    config = value_runs.CONFIG
+    runs = [value_run(config, *inputs, tmp_path, model="dgrasp_quat", replica=k) for k in (0, 1)]
+    train_runs(runs, *inputs, threads=1)
+    assert contents(runs[0]) == contents(undisturbed)
+    assert runs[1].complete and contents(runs[1]) != contents(runs[0])
+    others = [value_run(config, *inputs, tmp_path, model="base", seed=seed) for seed in (0, 1)]
+    with pytest.raises(ValueError, match=r"runs: of seeds \[0, 1\], which see other observations"):
+        train_runs(others, *inputs)

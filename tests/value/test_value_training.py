@@ -4,10 +4,12 @@ import pytest
 import torch
 from value_scene import camera_views, workspace_poses
 
+import dgrasp.value.trainer as trainer_module
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
 from dgrasp.nerf.model import build_nerf
 from dgrasp.value.config import ValueConfig
+from dgrasp.value.frozen import FrozenPhi
 from dgrasp.value.models import MODELS, ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.queries import QueryConfig
@@ -47,8 +49,9 @@ def demonstrations(n: int = 5) -> list[Demonstration]:
 def together(*recipes: ValueRecipe, seed: int = 0) -> Trainer:
     """Readouts that learn in one pass."""
     phi = build_nerf(NerfConfig(encoder=ConvolutionEncoderConfig(channels=8, width=8), field=FIELD))
-    values = [build_value(recipe.value, phi, seed) for recipe in recipes]
-    observations = Observations(demonstrations(), values[0], recipes[0].value.cache_gib)
+    values = [build_value(recipe.value, phi, seed, recipe.replica) for recipe in recipes]
+    config = recipes[0].value
+    observations = Observations(demonstrations(), values[0], config.cache_gib, config.maps)
     return Trainer(recipes, values, observations, seed)
 
 
@@ -235,6 +238,7 @@ def test_one_pass_encodes_each_view_once_and_asks_phi_once_for_poses_that_are_sh
     t = together(*(ValueRecipe(model=m, value=CONFIG) for m in ("base", "dgrasp_quat", "dgrasp_6d")))
     activations = t.value.activations
     monkeypatch.setattr(t.value, "activations", lambda enc, T: asked.append(T.shape[1]) or activations(enc, T))
+    monkeypatch.setattr(trainer_module, "FrozenPhi", lambda v, enc, T: asked.append(T.shape[1]) or FrozenPhi(v, enc, T))
     t.step(0)
     assert sorted(asked) == [8] * 4 + [24] * 4  # groups of one observation: L_aux and L_main once each
 
@@ -242,3 +246,77 @@ def test_one_pass_encodes_each_view_once_and_asks_phi_once_for_poses_that_are_sh
 def test_a_pass_refuses_models_that_see_other_observations():
     with pytest.raises(ValueError, match=r"value.batch: 4 for 'base' and 2 for 'dgrasp_quat'; models that .* share"):
         together(ValueRecipe(model="base", value=CONFIG), ValueRecipe(model="dgrasp_quat", value=changed(batch=2)))
+
+
+REUSED = {"reuse": 3, "block": 8, "policy_views": 3}
+
+
+def test_a_block_s_observations_are_encoded_once_and_used_again(monkeypatch):
+    """Every one once in each round, with the same views and other poses; then the next block takes their place."""
+    t = trainer(config=changed(**REUSED))
+    encoded = []
+    view = type(t.value).encode
+    monkeypatch.setattr(t.value, "encode", lambda views: encoded.append(views) or view(t.value, views))
+    steps = [t.draw(step) for step in range(6)]
+    rounds = [[i for step in steps[k : k + 2] for i in step.chosen] for k in (0, 2, 4)]
+    assert len(encoded) <= 8 == len(rounds[0]) and sorted(rounds[0]) == sorted(rounds[1]) == sorted(rounds[2])
+    assert rounds[0] != rounds[1] or rounds[1] != rounds[2]
+    recipe = t.learners[0].recipe
+    assert not torch.equal(steps[0].main(recipe)[:, 1], steps[2].main(recipe)[:, 1])
+    before = len(encoded)
+    t.draw(6)
+    assert len(encoded) > before and len(t.observations.cache) <= 8
+
+
+def test_each_place_of_a_batch_has_members_of_its_own():
+    t = trainer(config=changed(**REUSED))
+    t.draw(0)
+    members = t.draw._block.members
+    for step in range(6):
+        seen = t.draw._block.seen(step, 4)
+        assert all(s in members[slot::4] for slot, s in enumerate(seen))
+
+
+def test_a_step_of_a_block_depends_on_its_number_alone():
+    config = changed(**REUSED)
+    gone_on, begun = trainer(config=config), trainer(config=config)
+    for step in range(8):
+        drawn = gone_on.draw(step)
+    other = begun.draw(7)
+    assert drawn.chosen == other.chosen and torch.equal(drawn.after_views, other.after_views)
+    assert all(torch.equal(x.fine, y.fine) for x, y in zip(drawn.enc, other.enc, strict=True))
+
+
+def test_observations_of_all_blocks_are_those_of_the_epochs():
+    t = trainer(config=changed(**REUSED))
+    seen = [t.draw(step).chosen for step in range(6 * 5)]  # five blocks of eight: eight epochs of five
+    counts = torch.bincount(torch.tensor(seen).flatten())
+    assert counts.tolist() == [3 * 8] * 5
+
+
+def test_a_block_must_be_made_of_whole_batches():
+    with pytest.raises(ValueError, match=r"block: expected a multiple of batch = 4 .* got 10"):
+        changed(reuse=2, block=10)
+
+
+def test_maps_in_half_precision_change_losses_by_less_than_a_thousandth():
+    full, half = trainer(), trainer(config=changed(maps="fp16"))
+    assert half.draw(0).enc[0].fine.dtype == torch.float16
+    for name, loss in losses(full).items():
+        torch.testing.assert_close(losses(half)[name], loss, rtol=1e-3, atol=0)
+    size = {t: sum(e.fine.nbytes + e.rgb.nbytes for e in t.observations.cache.values()) for t in (full, half)}
+    assert 0 < 2 * size[half] == size[full]
+
+
+def test_replicas_of_a_pass_have_the_weights_that_each_would_have_got_alone():
+    """Other initial weights, the same observations and poses."""
+    recipes = [ValueRecipe(model="dgrasp_quat", value=CONFIG, replica=k) for k in (0, 1, 2)]
+    t = together(*recipes)
+    started = [weights(t, i) for i in range(3)]
+    assert not torch.equal(started[0], started[1]) and not torch.equal(started[1], started[2])
+    alone = [together(recipe) for recipe in recipes]
+    for step in range(3):
+        t.step(step)
+        for one in alone:
+            one.step(step)
+    assert all(torch.equal(weights(t, i), weights(one)) for i, one in enumerate(alone))

@@ -1,7 +1,8 @@
 """Bayesian tuning of the pose optimizer (Sec. 3.3): one study per policy, success measured by whoever calls.
 
 A trial proposes an `OptimizerConfig`; the caller's function yields the success of one grasp attempt after the other;
-trials that fall behind the median of the others are pruned. Nothing here knows how an attempt is made.
+trials that fall behind (the median of the others, or the untuned settings on the same attempts) are pruned. Nothing
+here knows how an attempt is made.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from dgrasp.evaluation.config import TuningConfig
+from dgrasp.evaluation.study.paired import UNTUNED, PairedPruner, chance, duel, until_hopeless
 from dgrasp.evaluation.study.storage import POLL, Place, StudyError, place
 from dgrasp.processes import end_with_parent
 from dgrasp.slopes.config import OptimizerConfig
@@ -30,17 +32,20 @@ from dgrasp.streams import seed_sequence
 
 Attempts = Callable[[OptimizerConfig], Iterable[bool]]
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-UNTUNED = "untuned"  # attribute of the trial of the settings that nobody tuned
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best optimizer of a study with its success rate, and how many trials led to it."""
+    """The best optimizer of a study with its success rate, and how many trials led to it.
+
+    untuned: whether it is the untuned one, which nothing has beaten.
+    """
 
     config: OptimizerConfig
     success: float
     trials: int
     pruned: int
+    untuned: bool = False
 
 
 def tune(
@@ -97,6 +102,7 @@ def best(base: OptimizerConfig, config: TuningConfig, *, storage: Path | str, na
         success=float(study.best_value),
         trials=_count(study, *FINISHED),
         pruned=_count(study, TrialState.PRUNED),
+        untuned=study.best_trial.params == _parameters(base, config),
     )
 
 
@@ -107,26 +113,70 @@ def run_off(
 
     Among many trials that few attempts judge, the best is partly the luckiest (not in the paper). Results are kept in
     the study, so that a run-off that was interrupted goes on. Between equals the earlier trial wins: the untuned one.
+    With `config.evidence` the untuned settings stay unless a trial is better by that much evidence, and a trial that
+    cannot get there any more is stopped.
     """
     study = _study(place(storage), name, config)
     _check_begun(study)
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     first, *others = sorted(complete, key=lambda trial: trial.number)
     others.sort(key=lambda trial: (-float(trial.value or 0.0), trial.number))
-    results: dict[int, float] = {}
-    for trial in (first, *others[: config.finalists]):
-        kept = f"final {trial.number}"
-        if kept not in study.user_attrs:
-            successes = [bool(s) for s in attempts(_with(base, trial.params))]
-            if not successes:
-                raise ValueError("attempts: yielded no grasp attempt, so there is no success to compare")
-            study.set_user_attr(kept, [sum(successes), len(successes)])
-        won, made = study.user_attrs[kept]
-        results[trial.number] = won / made
-    winner = max(results, key=lambda number: (results[number], -number))
+    finals = _Finals(study, attempts, base, config, first)
+    results = {trial.number: finals.success(trial) for trial in (first, *others[: config.finalists])}
+    entitled = {number: rate for number, rate in results.items() if finals.is_entitled(number)}
+    winner = max(entitled, key=lambda number: (entitled[number], -number))
     parameters = next(trial.params for trial in complete if trial.number == winner)
     found = best(base, config, storage=storage, name=name)
-    return replace(found, config=_with(base, parameters), success=results[winner])
+    return replace(found, config=_with(base, parameters), success=results[winner], untuned=winner == first.number)
+
+
+@dataclass(frozen=True)
+class _Finals:
+    """Attempts of the run-off, each trial's kept in the study."""
+
+    study: optuna.Study
+    attempts: Attempts
+    base: OptimizerConfig
+    config: TuningConfig
+    first: FrozenTrial  # of the untuned settings
+
+    def success(self, trial: FrozenTrial) -> float:
+        """Success rate of a trial's settings, from the attempts that were made before or are made now."""
+        kept = f"final {trial.number}"
+        if kept not in self.study.user_attrs:
+            successes = self._made(trial)
+            if not successes:
+                raise ValueError("attempts: yielded no grasp attempt, so there is no success to compare")
+            self.study.set_user_attr(_each(trial.number), "".join(str(int(s)) for s in successes))
+            self.study.set_user_attr(kept, [sum(successes), len(successes)])
+        won, made = self.study.user_attrs[kept]
+        return won / made
+
+    def is_entitled(self, number: int) -> bool:
+        """Whether a trial may replace the untuned settings."""
+        if self.config.evidence is None or number == self.first.number:
+            return True
+        return chance(*duel(self._outcomes(number), self._outcomes(self.first.number))) <= self._allowed
+
+    def _made(self, trial: FrozenTrial) -> list[bool]:
+        successes = (bool(s) for s in self.attempts(_with(self.base, trial.params)))
+        if self.config.evidence is None or trial.number == self.first.number:
+            return list(successes)
+        return list(until_hopeless(successes, self._outcomes(self.first.number), self._allowed))
+
+    @property
+    def _allowed(self) -> float:
+        """Chance that one of the finalists may owe its success to: they share the evidence that is asked."""
+        assert self.config.evidence is not None
+        return self.config.evidence / max(1, self.config.finalists)
+
+    def _outcomes(self, number: int) -> list[bool]:
+        return [c == "1" for c in self.study.user_attrs.get(_each(number), "")]
+
+
+def _each(number: int) -> str:
+    """Attribute of a study with the outcome of each attempt of a trial in the run-off."""
+    return f"final {number} outcomes"
 
 
 def _work_beside(*arguments: Any) -> None:
@@ -254,13 +304,21 @@ def _with(base: OptimizerConfig, parameters: dict[str, float]) -> OptimizerConfi
 
 def _study(at: Place, name: str, config: TuningConfig) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    pruner = optuna.pruners.MedianPruner(config.startup_trials, config.pruning_warmup)
+    pruner = _pruner(config)
     try:
         return optuna.load_study(study_name=name, storage=at.storage, pruner=pruner)
     except KeyError:  # there is none yet; others may make it at this moment
         return optuna.create_study(
             storage=at.storage, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
         )
+
+
+def _pruner(config: TuningConfig) -> optuna.pruners.BasePruner:
+    if not config.prune:
+        return optuna.pruners.NopPruner()
+    if config.scheme == "race":
+        return PairedPruner(config.race_risk, config.pruning_warmup)
+    return optuna.pruners.MedianPruner(config.startup_trials, config.pruning_warmup)
 
 
 def _check_begun(study: optuna.Study) -> None:

@@ -16,7 +16,7 @@ from dgrasp.evaluation.config import TuningConfig, ValidationConfig
 from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.study.search import Tuned, run_off, tune
 from dgrasp.evaluation.study.storage import open_journal, place
-from dgrasp.evaluation.workers import PolicySource, worker_cell
+from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.files import atomic_path
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.tasks.paper import own_module
@@ -70,7 +70,8 @@ def tune_policy(
         else:
             tuned = _tune(source, recipe, journal, source.name, seed, workers)
         settings = tuned.config.model_dump(mode="json")
-        return run.finish(success=tuned.success, trials=tuned.trials, pruned=tuned.pruned, optimizer=settings)
+        counts = {"trials": tuned.trials, "pruned": tuned.pruned}
+        return run.finish(success=tuned.success, untuned=tuned.untuned, optimizer=settings, **counts)
 
 
 def _tune(source: PolicySource, recipe: TuningRecipe, storage: Path | str, name: str, seed: int, workers: int) -> Tuned:
@@ -97,7 +98,7 @@ class ValidationAttempts:
     scenes: range
 
     def __call__(self, optimizer: OptimizerConfig) -> Iterator[bool]:
-        policy = replace(self.source, optimizer=optimizer).load()
+        policy = worker_policy(replace(self.source, optimizer=optimizer))
         cell, budget = worker_cell(self.recipe.cell, self.recipe.observer), self.recipe.validation
         for scene, task in product(self.scenes, budget.tasks):
             episode = Episode(self.source.name, task, "validation", scene, repetition=0)

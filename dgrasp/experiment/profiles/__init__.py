@@ -1,6 +1,7 @@
 """Scales of the experiment: `smoke` (minutes, two cores), `laptop` (hours, two cores), `paper` (a GPU).
 
-A profile is data: one YAML file, validated key by key. The code is the same for all of them.
+A profile is data: one YAML file, validated key by key. The code is the same for all of them. With
+`preset: as_published` it starts from the paper's own choices (`dgrasp.experiment.choices`), else from the defaults.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dgrasp.config import Config, explain
 from dgrasp.data.config import DataConfig
 from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationConfig
+from dgrasp.experiment.choices import with_preset
 from dgrasp.files import UserFileError, parse_yaml
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.sim.tasks.paper import check_findable, check_task
@@ -26,6 +28,8 @@ from dgrasp.value.config import ValueConfig
 
 PROFILES = ("smoke", "laptop", "paper")
 PUBLISHABLE = ("laptop", "paper")  # the others are for trying things out: watermarked, and never published
+TAKEN = ("published", "recorded")  # how folders of builds begin that read published experiments
+WIDEST = 1024  # not in the paper: more than any machine has processors; more is a slip, and would end the machine
 
 
 class Runtime(Config):
@@ -48,8 +52,8 @@ class Runtime(Config):
     def _known_device(cls, device: str) -> str:
         return check_device_name(device)
 
-    threads: int = Field(default=2, ge=1, description="threads of both trainings on the CPU")
-    workers: int = Field(default=2, ge=1, description="processes for data, tuning and trials")
+    threads: int = Field(default=2, ge=1, le=WIDEST, description="threads of both trainings on the CPU")
+    workers: int = Field(default=2, ge=1, le=WIDEST, description="processes for data, tuning and trials")
     studies: str | None = Field(
         default=None,
         pattern="://",
@@ -59,6 +63,7 @@ class Runtime(Config):
     study_workers: int = Field(
         default=1,
         ge=1,
+        le=WIDEST,
         description="processes that share the trials of one study; above 1 their order is not repeatable",
     )
 
@@ -123,16 +128,20 @@ def load_profile(name: str | Path) -> Profile:
         raise ProfileError(f"{path}: no such profile file")
     source = path or files("dgrasp.experiment.profiles").joinpath(f"{name}.yaml")
     try:
-        profile = Profile.model_validate(parse_yaml(source.read_bytes(), str(source)))
+        values = parse_yaml(source.read_bytes(), str(source))
+        profile = Profile.model_validate(with_preset(values) if isinstance(values, dict) else values)
     except UserFileError as error:
         raise ProfileError(str(error)) from error
     except ValidationError as error:
         raise ProfileError(explain(str(source), Profile, error)) from error
+    except ValueError as error:  # an unknown preset
+        raise ProfileError(f"{source}: {error}") from error
     for task in (profile.data.task, *profile.validation.tasks, *profile.evaluation.tasks):
         try:
             check_findable(task)
         except ValueError as error:
             raise ProfileError(f"{source}: {error}") from error
-    if path is not None and profile.name in PROFILES:
-        raise ProfileError(f"{path}: name: {profile.name!r} is a shipped profile's; give yours another name")
+    if path is not None and (profile.name in PROFILES or profile.name.lower().startswith(TAKEN)):
+        whose = "a shipped profile's" if profile.name in PROFILES else "kept for published experiments"
+        raise ProfileError(f"{path}: name: {profile.name!r} is {whose}; give yours another name")
     return profile

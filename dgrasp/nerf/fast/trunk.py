@@ -62,6 +62,23 @@ def _plain_block(x: Tensor, weights: Weights) -> Tensor:
     return x + F.linear(F.relu(F.linear(F.relu(x), w1, b1)), w2, b2)
 
 
+class FrozenTrunk:
+    """`trunk` with frozen weights at one input: the activations, and products with their Jacobian in the input."""
+
+    def __init__(self, x: Float[Tensor, "b v n hidden"], per_view: nn.ModuleList, shared: nn.ModuleList) -> None:
+        weights = [w.detach().to(x.dtype) for w in _weights([*per_view, *shared])]
+        self.blocks = _by_block(weights)
+        self.activations, self.kept_views, self.kept_shared = _Trunk.forward(x, len(per_view), True, False, *weights)
+
+    def pull_back(self, grad: Float[Tensor, "b n activations hidden"]) -> Float[Tensor, "b v n hidden"]:
+        """From the gradient of the activations to that of the input."""
+        return _pull_back(grad, self.kept_views, self.kept_shared, self.blocks)
+
+    def push_forward(self, dx: Float[Tensor, "b v n hidden"]) -> Float[Tensor, "b n activations hidden"]:
+        """From tangents of the input to those of the activations."""
+        return _push_forward(dx, self.kept_views, self.kept_shared, self.blocks)
+
+
 def weights_by_block(blocks: Iterable[nn.Module]) -> list[Weights]:
     """Weights of each block, without gradients."""
     return _by_block([w.detach() for w in _weights(blocks)])
@@ -194,7 +211,7 @@ def _forward_rows(
     for k, block in enumerate(views):
         a, c = kept[0][:, k, : n * v]
         block_in_place(z, block, a, c)
-    z = _mean_of_views(z.view(v, n, hidden))
+    z = mean_of_views(z.view(v, n, hidden))
     yield z
     for k, block in enumerate(shared):
         a, c = kept[1][:, k, :n]
@@ -241,7 +258,7 @@ def _push_forward(
         d = dx[i, :, rows].flatten(0, 1)
         for k, block in enumerate(blocks[:per_view]):
             d = _block_forward_mode(d, block, *kept_views[:, k, i, rows].flatten(1, 2))
-        d = _mean_of_views(d.view(v, -1, hidden))
+        d = mean_of_views(d.view(v, -1, hidden))
         out[i, rows, 0] = d
         for k, block in enumerate(blocks[per_view:]):
             d = _block_forward_mode(d, block, *kept_shared[:, k, i, rows])
@@ -272,7 +289,7 @@ def _scratch(x: Float[Tensor, "b v n hidden"], views: int, shared: int, one_for_
     return room(views, rows * v), room(shared, rows)
 
 
-def _mean_of_views(z: Float[Tensor, "v n hidden"]) -> Float[Tensor, "n hidden"]:
+def mean_of_views(z: Float[Tensor, "v n hidden"]) -> Float[Tensor, "n hidden"]:
     """The only view itself, or the mean as sums of whole matrices: several times as fast as `mean` over so few."""
     first, *others = z.unbind()
     return sum(others[1:], first + others[0]) / len(z) if others else first

@@ -18,6 +18,7 @@ from dgrasp.nerf.batches import source_tensors
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.field import positional_code
 from dgrasp.nerf.model import MVNeRF
+from dgrasp.nerf.rendering import depth_bounds
 from dgrasp.policy.diagnostics import ranking_auc
 from dgrasp.report.outputs import DGRASP_COLOUR, PAPER_COLOUR
 from dgrasp.sim.scene import Scene
@@ -154,7 +155,8 @@ def ray_knowledge(
     eye = demo.views.Ts_world_cam[sources][:3, 3]
     direction = (p_world - eye) / np.linalg.norm(p_world - eye)
     middle = float(np.linalg.norm(p_world - eye))
-    depths = np.linspace(max(phi.config.rays.near, middle - 0.25), min(phi.config.rays.far, middle + 0.1), samples)
+    near, far = map(float, depth_bounds(phi.config.rays, torch.as_tensor(eye), torch.as_tensor(direction)))
+    depths = np.linspace(max(near, middle - 0.25), min(far, middle + 0.1), samples)
     points, enc = eye + depths[:, None] * direction, encode(phi, demo.views[:sources])
     seen = activations_at(phi, enc, points, direction)
     last = torch.as_tensor(seen[:, -phi.config.field.hidden :])

@@ -8,25 +8,54 @@ from typing import Any
 
 import pandas as pd
 
+from dgrasp.evaluation.over_seeds import pool_seeds
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.report.tables.paper import paper_rate, paper_values
 from dgrasp.robot.log import TrialLog, read_log
 
 COLUMNS = ["policy", "task", "successes", "n", "rate", "low", "high", "paper", "difference"]
+COLUMNS_1 = [*COLUMNS, "seed", "training"]
+PAPERS_TRAINING = "simple"  # Sec. 4.1; `dgrasp.experiment.choices.training_set` calls the whole set so, and no other
+AVERAGED = ("simple", "clutter", "novel")  # the tasks of the paper's column "average"
 
 
-def table_1(rates: pd.DataFrame) -> pd.DataFrame:
-    """Rows (policy, task, successes, n, rate, low, high, paper, difference) from `evaluation.success_rates`.
+def table_1(rates: pd.DataFrame, training: str) -> pd.DataFrame:
+    """Table 1, one row per policy, task and training seed: columns `COLUMNS_1`, from `rates_by_seed`.
 
-    The predecessor's policy, which only the paper reports, leads with empty columns of ours.
+    The predecessor's policy, which only the paper reports, leads with empty columns of ours. training: what networks
+    learned from (`dgrasp.experiment.choices.training_set`); only where that is the paper's set is there a `difference`,
+    ours minus the paper's. Where the paper has no such task, its columns are empty.
     """
     reported = paper_values()["tab01"]["base_reported"]
     first = pd.DataFrame({"policy": "base_reported", "task": [t for t in reported if t in set(rates["task"])]})
     rows = pd.concat([first, rates], ignore_index=True)
     rows["paper"] = [paper_rate("tab01", p, t) for p, t in zip(rows["policy"], rows["task"], strict=True)]
     rows["paper"] = rows["paper"].astype(float)
-    rows["difference"] = rows["rate"] - rows["paper"]
-    return rows[COLUMNS]
+    rows["difference"] = (rows["rate"] - rows["paper"]) if training == PAPERS_TRAINING else float("nan")
+    rows["seed"] = rows["seed"].astype("Int64")
+    return rows.assign(training=training)[COLUMNS_1]
+
+
+def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of Table 1 with all seeds of a policy and task together (`pool_seeds`), and the paper's rate beside.
+
+    Columns: policy, task, successes, n, rate, low, high, seeds, mean, spread, least, most, paper, difference.
+    """
+    ours = rows[rows["n"].notna()]
+    paper = rows.drop_duplicates(["policy", "task"])[["policy", "task", "paper"]]
+    table = paper.merge(pool_seeds(ours), how="left", on=["policy", "task"])
+    compared = bool(rows["difference"].notna().any())
+    return table.assign(difference=table["rate"] - table["paper"] if compared else float("nan"))
+
+
+def averages(table: pd.DataFrame) -> pd.DataFrame:
+    """Per policy the mean of the three tasks of the paper's column "average": ours and the paper's; empty without all.
+
+    table: of `over_seeds`.
+    """
+    three = table[table["task"].isin(AVERAGED)].groupby("policy", sort=False)
+    means = three[["rate", "paper"]].mean()
+    return means.where(three[["rate", "paper"]].count() == len(AVERAGED)).reset_index()
 
 
 TABLE_2_BACKENDS = ("twin", "hardware")  # those that have rows of their own; a replay or loopback is no result
@@ -121,38 +150,71 @@ def printable_2(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def printable(rows: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
-    """One line per policy; per task our rate with interval and n, and the paper's rate (by how much ours is higher)."""
+    """Table 1 as it is printed: one line per policy; per task and on average our rate, and the paper's.
+
+    Ours has its interval and n, and with several training seeds the spread between them; beside the paper's stands by
+    how much ours is higher. The best of each column is marked "*"; base_reported competes in the paper's columns.
+    """
+    table, names = over_seeds(rows), [task for task in tasks if task in set(rows["task"])]
+    average = averages(table).set_index("policy")
+    best = table.groupby("task")[["rate", "paper"]].max()
     lines = []
-    for policy in dict.fromkeys(rows["policy"]):
-        line = {"policy": policy}
-        for task in tasks:
-            match = rows[(rows["policy"] == policy) & (rows["task"] == task)]
-            line[task] = _ours(match.iloc[0]) if len(match) else "-"
-            line[f"{task} (paper)"] = _paper(match.iloc[0]) if len(match) else "-"
+    for policy, group in table.groupby("policy", sort=False):
+        line, of_task = {"policy": str(policy)}, group.set_index("task")
+        for task in names:
+            row = of_task.loc[task] if task in of_task.index else None
+            line[task] = "-" if row is None else _marked(_ours(row), row["rate"], best.loc[task, "rate"])
+            paper = "-" if row is None else _marked(_paper(row), row["paper"], best.loc[task, "paper"])
+            line[f"{task} (paper)"] = paper
+        if policy in average.index:
+            for title, kind in (("average", "rate"), ("average (paper)", "paper")):
+                value = average.loc[policy, kind]
+                line[title] = _marked(_number(value), value, average[kind].max())
         lines.append(line)
-    return pd.DataFrame(lines)
+    shown = pd.DataFrame(lines).fillna("-")
+    empty = [f"{task} (paper)" for task in names if pd.isna(best.loc[task, "paper"])]
+    return shown.drop(columns=empty)
 
 
 def headline(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 1 in short: one line per policy that was run, our rate and interval, and the paper's in brackets."""
-    lines = []
-    for policy in dict.fromkeys(rows.loc[rows["n"].notna(), "policy"]):
+    table, lines = over_seeds(rows), []
+    for policy, group in table[table["n"].notna()].groupby("policy", sort=False):
         line = {"policy": str(policy)}
-        for row in rows[rows["policy"] == policy].to_dict("records"):
-            line[row["task"]] = f"{row['rate']:.3f} [{row['low']:.2f}, {row['high']:.2f}] ({_number(row['paper'])})"
+        for row in group.to_dict("records"):
+            beside = "" if pd.isna(row["paper"]) else f" ({_number(row['paper'])})"
+            line[row["task"]] = f"{row['rate']:.3f}{_spread(row)} [{row['low']:.2f}, {row['high']:.2f}]{beside}"
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def table_1_title(rows: pd.DataFrame) -> str:
+    """What Table 1 is of: training set and training seeds."""
+    seeds = sorted(set(rows["seed"].dropna().astype(int)))
+    one = f"one training seed ({seeds[0]})" if len(seeds) == 1 else ""
+    several = f"{len(seeds)} training seeds ({', '.join(map(str, seeds))}; rate ± standard deviation between seeds)"
+    (training,) = set(rows["training"])
+    return f"Table 1: grasp success in simulation; trained on {training}, {one or several}"
 
 
 def _ours(row: pd.Series) -> str:
     if pd.isna(row["n"]):
         return "not run"
-    return f"{row['rate']:.3f} [{row['low']:.2f}, {row['high']:.2f}] of {int(row['n'])}"
+    return f"{row['rate']:.3f}{_spread(row)} [{row['low']:.2f}, {row['high']:.2f}] of {int(row['n'])}"
+
+
+def _spread(row: Any) -> str:
+    spread = row["spread"] if "spread" in row else float("nan")
+    return "" if pd.isna(spread) else f" ± {spread:.3f}"
 
 
 def _paper(row: pd.Series) -> str:
     difference = "" if pd.isna(row["difference"]) else f" ({row['difference']:+.3f})"
     return _number(row["paper"]) + difference
+
+
+def _marked(text: str, value: float, best: float) -> str:
+    return f"{text} *" if pd.notna(value) and value == best else text
 
 
 def _ours_of_planned(row: pd.Series) -> str:

@@ -68,16 +68,30 @@ def load_model(name: str) -> MeshModel:
     about = read_json(geometry / "about.json")
     collision = geometry / "parts.obj"
     corners = np.array([v for part in _read_parts(collision) for v in part])
-    textured = ycb.textured_obj(name)
-    visual, texture = geometry / "visual.obj", None
-    if textured is not None:
-        key = hashlib.sha256(textured.read_bytes() + ycb.texture_of(textured).read_bytes()).hexdigest()[:12]
-        look = build_once(f"{name}-{_key(facts.faces, key)}", lambda folder: _dress(geometry, textured, folder))
-        visual, texture = look / "visual.obj", look / "texture.png"
-    source = ycb.TEXTURED if texture else ycb.FLAT
+    visual, texture, source = _look(facts, geometry)
     return MeshModel(
         name, collision, corners, visual, texture, facts.mass, facts.friction, tuple(about["extents"]), source
     )
+
+
+def _look(facts: ycb.Facts, geometry: Path) -> tuple[Path, Path | None, str]:
+    """What is drawn of a model: mesh, texture, and where that comes from."""
+    if facts.pattern is not None:
+        look = build_once(f"{facts.name}-{_key(facts)}", lambda folder: _pattern(facts, geometry, folder))
+        return look / "visual.obj", look / "texture.png", ycb.PATTERNED
+    textured = ycb.textured_obj(facts.name)
+    if textured is None:
+        return geometry / "visual.obj", None, ycb.FLAT
+    key = hashlib.sha256(textured.read_bytes() + ycb.texture_of(textured).read_bytes()).hexdigest()[:12]
+    look = build_once(f"{facts.name}-{_key(facts.faces, key)}", lambda folder: _dress(geometry, textured, folder))
+    return look / "visual.obj", look / "texture.png", ycb.TEXTURED
+
+
+def _pattern(facts: ycb.Facts, geometry: Path, folder: Path) -> None:
+    """The decimated mesh in the object's pattern."""
+    assert facts.pattern is not None
+    light = trimesh.load_mesh(geometry / "visual.obj")
+    dress_in_pattern(trimesh.graph.smooth_shade(light, angle=0.7), facts.colour, facts.pattern, folder)
 
 
 def _stand_in(s: StandIn) -> MeshModel:

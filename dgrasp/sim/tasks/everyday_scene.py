@@ -45,7 +45,7 @@ def _object(name: str) -> tuple[SceneObject, np.ndarray]:
 def dress_workbench(world: World, table: int, board: int) -> None:
     """Give table and board the textures of these numbers, 0 to SURFACES - 1 (until the world is rebuilt)."""
     numbers = {"table": table, "board": board}
-    for body, name in world.statics.items():
+    for body, name in world.drawn.items():
         if name in numbers:
             texture = bullet.loadTexture(str(_surface(numbers[name])), physicsClientId=world.client)
             bullet.changeVisualShape(

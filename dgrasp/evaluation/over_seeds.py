@@ -1,0 +1,119 @@
+"""Several training seeds of one experiment: mean and spread of its rates, and tests that count seeds and scenes.
+
+The test is a hierarchical bootstrap: seeds are drawn with replacement, and of each the scenes; on single-object tasks
+the objects are drawn as well. It is not a mixed model, since the variance between three seeds would be fitted to three
+numbers, and differences per scene are mostly zero and far from normal. With one seed it is a bootstrap of scenes, and
+says nothing of seeds. Attempts within a scene stay together: they depend on each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.evaluation.statistics import PAIR, success_rates, with_rates
+
+RESAMPLES = 4_999
+CHUNK = 2_000_000  # numbers drawn at once
+
+
+def rates_by_seed(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
+    """`success_rates` of each training seed, in the column `seed`."""
+    parts = [success_rates(part, config).assign(seed=seed) for seed, part in trials.groupby("seed", sort=True)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def pool_seeds(rates: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """The rows of `rates_by_seed` with all seeds of a policy and task together.
+
+    successes, n, rate, low, high count all attempts; `seeds`, `mean`, `spread`, `least`, `most` are of seeds' rates.
+    spread: standard deviation between seeds (n - 1); NaN for one seed. The Wilson interval takes attempts as
+    independent, also of the seed; the spread shows whether they are.
+    """
+    groups = rates.groupby(["policy", "task"], sort=False)
+    counts = groups[["successes", "n"]].sum().astype(int).reset_index()
+    spread = groups["rate"].agg(seeds="size", mean="mean", spread="std", least="min", most="max").reset_index()
+    return with_rates(counts, confidence).merge(spread, on=["policy", "task"])
+
+
+def compare_over_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], objects: bool = False) -> pd.DataFrame:
+    """Pairs of policies that met the same scenes and starts, task by task, over all seeds.
+
+    Columns: `first`, `second`, `task`, `seeds`, `scenes`, `difference` of the rates, its 95 % interval `low`, `high`,
+    those of single seeds (`least`, `most`), and the two-sided `p` with Holm's correction for the rows, `p_holm`.
+    objects: draw the objects of single-object scenes too, which makes the finding one about such objects; tasks of
+    several objects are then left out.
+    """
+    rows = []
+    for first, second in pairs:
+        for task, of_task in trials[trials["policy"].isin([first, second])].groupby("task", sort=False):
+            single = not of_task["objects"].str.contains(",").any()
+            if of_task["policy"].nunique() == 2 and (single or not objects):
+                rows.append({"first": first, "second": second, "task": task, **_test(of_task, first, second, objects)})
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=multipletests(table["p"], method="holm")[1]) if len(table) else table
+
+
+def _test(trials: pd.DataFrame, first: str, second: str, objects: bool) -> dict[str, float]:
+    scenes = scene_differences(trials, first, second)
+    by_seed = scenes.groupby("seed")
+    each = by_seed["difference"].sum() / by_seed["attempts"].sum()
+    drawn = hierarchical_bootstrap(scenes, objects)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    tails = [(np.sum(drawn <= 0) + 1) / (len(drawn) + 1), (np.sum(drawn >= 0) + 1) / (len(drawn) + 1)]
+    return {
+        "seeds": len(each),
+        "scenes": len(scenes),
+        "difference": float(scenes["difference"].sum() / scenes["attempts"].sum()),
+        "low": float(low),
+        "high": float(high),
+        "least": float(each.min()),
+        "most": float(each.max()),
+        "p": float(min(1.0, 2 * min(tails))),
+    }
+
+
+def scene_differences(trials: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """One row per seed and scene: `difference` of the successes, `attempts` of either policy, `object` if it is one."""
+    wide = trials.pivot_table(index=PAIR, columns="policy", values="success", aggfunc="first")
+    both = wide[[first, second]].dropna(how="all").fillna(False).astype(float)  # not made: failed
+    scene = ["seed", "repetition", "scene"]
+    counts = (both[first] - both[second]).groupby(level=scene).agg(difference="sum", attempts="size")
+    shown = trials[trials["attempt"] == 0].groupby(scene)["objects"].first()
+    return counts.join(shown.rename("object")).reset_index()
+
+
+def hierarchical_bootstrap(scenes: pd.DataFrame, objects: bool = False, resamples: int = RESAMPLES) -> np.ndarray:
+    """Differences of the rates in (resamples,) samples of seeds, of objects if asked, and of scenes in each.
+
+    Objects are the same for all seeds, so that one draw of them counts for all seeds of a sample. The same numbers for
+    the same scenes.
+    """
+    rng = np.random.default_rng(0)
+    kinds = scenes["object"] if objects else pd.Series("", index=scenes.index)
+    seeds, names = sorted(scenes["seed"].unique()), sorted(kinds.unique())
+    cells = {
+        (i, j): scenes.loc[(scenes["seed"] == seed) & (kinds == name), ["difference", "attempts"]].to_numpy(float)
+        for i, seed in enumerate(seeds)
+        for j, name in enumerate(names)
+    }
+    of_seed = rng.integers(len(seeds), size=(resamples, len(seeds), 1))
+    of_object = rng.integers(len(names), size=(resamples, 1, len(names)))
+    sums = np.zeros((resamples, len(seeds), len(names), 2))
+    for (i, j), cell in cells.items():
+        here = np.nonzero((of_seed == i) & (of_object == j))
+        if len(cell) and len(here[0]):
+            sums[here] = _resampled_sums(cell, len(here[0]), rng)
+    total = sums.sum(axis=(1, 2))
+    return total[:, 0] / np.maximum(total[:, 1], 1)
+
+
+def _resampled_sums(cell: np.ndarray, times: int, rng: np.random.Generator) -> np.ndarray:
+    """Sums over `times` samples, as large as the cell, of its rows; (times, columns)."""
+    step = max(1, CHUNK // len(cell))
+    sizes = [min(step, times - k) for k in range(0, times, step)]
+    return np.concatenate([cell[rng.integers(len(cell), size=(n, len(cell)))].sum(axis=1) for n in sizes])

@@ -1,0 +1,27 @@
+"""All training seeds of an experiment: each has its own scenes, networks, studies and trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.store import Record, published
+
+
+def all_seeds(experiment: Experiment) -> tuple[Experiment, ...]:
+    """The experiment with every seed it is published with, in order; a build stands for its own seed alone."""
+    store = experiment.store
+    if not isinstance(store, Record):
+        return (experiment,)
+    name = store.folder.parent.name
+    records = [Record.published(name, store.workspace, seed) for seed in published()[name]]
+    return tuple(replace(experiment, profile=r.profile, store=r, seed=r.seed) for r in records)
+
+
+def trials_of(experiments: Sequence[Experiment]) -> pd.DataFrame:
+    """The trial records of all of them, told apart by the column `seed`."""
+    return pd.concat([read_trials(e.evaluation()) for e in experiments], ignore_index=True)

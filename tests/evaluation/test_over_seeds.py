@@ -1,0 +1,85 @@
+"""Several training seeds: known answers of the pooled rates and of the hierarchical bootstrap."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import bootstrap
+
+from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.evaluation.over_seeds import (
+    compare_over_seeds,
+    hierarchical_bootstrap,
+    pool_seeds,
+    rates_by_seed,
+    scene_differences,
+)
+
+PAIR = [("new", "old")]
+
+
+def trials(gains, scenes=40, objects=1):
+    """One attempt a scene; `old` lifts every second one, `new` that share of the rest too.
+
+    gains: the shares, one per seed, or per seed and object.
+    """
+    rng, rows = np.random.default_rng(1), []
+    for seed, gain in enumerate(gains):
+        for scene in range(scenes):
+            thing = scene % objects
+            more = rng.uniform() < np.broadcast_to(gain, objects)[thing]
+            for policy, success in (("new", scene % 2 == 0 or more), ("old", scene % 2 == 0)):
+                rows.append(
+                    {
+                        "policy": policy, "task": "novel", "split": "test", "scene": scene, "repetition": 0,
+                        "attempt": 0, "seed": seed, "success": bool(success), "objects": f"object {thing}",
+                    }
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_rates_are_of_each_seed_and_of_all():
+    config = EvaluationConfig(tasks={"novel": {"scenes": 40, "attempts": 1}}, repetitions=1)
+    each = rates_by_seed(trials([0.0, 1.0, 1.0]), config)
+    assert each[each["policy"] == "new"]["rate"].tolist() == [0.5, 1.0, 1.0] and set(each["n"]) == {40}
+    pooled = pool_seeds(each).set_index("policy").loc["new"]
+    assert (pooled["successes"], pooled["n"], pooled["seeds"]) == (100, 120, 3)
+    assert (pooled["least"], pooled["most"]) == (0.5, 1.0) and pooled["spread"] == pytest.approx(
+        np.std([0.5, 1, 1], ddof=1)
+    )
+    one = pool_seeds(rates_by_seed(trials([0.5]), config))
+    assert one["spread"].isna().all() and set(one["seeds"]) == {1}
+
+
+def test_one_seed_is_a_bootstrap_of_its_scenes():
+    """Known answer: scipy's, on the same differences."""
+    scenes = scene_differences(trials([0.6], scenes=120), "new", "old")
+    ours = np.quantile(hierarchical_bootstrap(scenes), [0.025, 0.975])
+    known = bootstrap((scenes["difference"].to_numpy(float),), np.mean, method="percentile", rng=0).confidence_interval
+    np.testing.assert_allclose(ours, known, atol=0.012)
+
+
+def test_seeds_that_disagree_widen_the_interval_and_seeds_that_agree_do_not():
+    alike, unlike = (compare_over_seeds(trials(g, 200), PAIR).iloc[0] for g in ([0.5] * 3, [0.0, 0.5, 1.0]))
+    assert alike["difference"] == pytest.approx(unlike["difference"], abs=0.05)
+    assert unlike["high"] - unlike["low"] > 2 * (alike["high"] - alike["low"])
+    assert (unlike["least"], unlike["most"], unlike["seeds"], unlike["scenes"]) == (0.0, 0.5, 3, 600)
+    assert alike["p"] < 0.001 < unlike["p"]
+
+
+def test_no_difference_is_not_found():
+    row = compare_over_seeds(trials([0.0] * 3), PAIR).iloc[0]
+    assert (row["difference"], row["p"], row["p_holm"]) == (0.0, 1.0, 1.0)
+
+
+def test_by_object_the_finding_rests_on_the_objects():
+    """All gain comes from one object of four: sure for these scenes, not for such objects."""
+    records = trials([[1.0, 0.0, 0.0, 0.0]] * 3, scenes=200, objects=4)
+    records.loc[(records["policy"] == "old") & (records["objects"] == "object 0"), "success"] = False
+    by_scene, by_object = (compare_over_seeds(records, PAIR, objects=o).iloc[0] for o in (False, True))
+    assert by_scene["p"] < 0.001 and by_object["p"] > 0.05
+    assert by_object["low"] == 0 < by_scene["low"]
+
+
+def test_tasks_of_several_objects_are_not_compared_by_object():
+    records = trials([0.5] * 2).assign(objects="box 1, box 2")
+    assert len(compare_over_seeds(records, PAIR)) == 1 and len(compare_over_seeds(records, PAIR, objects=True)) == 0

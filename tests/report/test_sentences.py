@@ -1,0 +1,93 @@
+"""The paper's sentences against records whose answers are known."""
+
+import pandas as pd
+import pytest
+
+from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.evaluation.statistics import success_rates
+from dgrasp.report.tables import sentences as module
+from dgrasp.report.tables.sentences import CHECKS, Records, paper_sentences, sentences
+
+N = 60
+TASKS = ("simple", "clutter", "novel")
+CONFIG = EvaluationConfig(tasks={t: {"scenes": N, "attempts": 1} for t in TASKS}, repetitions=1)
+BOUNDS = ((-0.3, -0.3, 0.9), (0.3, 0.3, 1.3))
+
+
+def trials(lifted, tasks=TASKS, place=(0.1, 0.1, 1.0)):
+    """One attempt a scene; `lifted`: policy -> how many of the first scenes it lifts, of N."""
+    rows = [
+        {
+            "policy": policy, "task": task, "split": "test", "scene": i, "repetition": 0, "attempt": 0, "seed": 0,
+            "x": place[0], "y": place[1], "z": place[2], "objects": ("banana", "hammer")[i % 2],
+            "outcome": "success" if i < n else "missed", "success": i < n,
+        }
+        for policy, n in lifted.items()
+        for task in tasks
+        for i in range(N)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def verdict(check, records):
+    return CHECKS[check](Records(records, success_rates(records, CONFIG), BOUNDS)).verdict
+
+
+def test_every_sentence_is_checked_or_says_why_not():
+    ways = [{"check", "row", "why"} & entry.keys() for entry in paper_sentences()]
+    assert all(len(way) == 1 for way in ways) and len(ways) > 25
+    assert {entry["check"] for entry in paper_sentences() if "check" in entry} == set(CHECKS)
+    assert [e["section"] for e in paper_sentences()] == sorted(e["section"] for e in paper_sentences())
+    assert sum("Base_reported" in e["text"] for e in paper_sentences()) >= 5
+
+
+@pytest.mark.parametrize(
+    ("base", "dgrasp", "found"), [(10, 50, "agrees"), (50, 10, "disagrees"), (30, 31, "cannot be told")]
+)
+def test_slopes_against_base(base, dgrasp, found):
+    records = trials({"base_quat_seq": base, "dgrasp_quat_seq": dgrasp})
+    assert verdict("dgrasp_above_base_simple", records) == verdict("dgrasp_above_base_both", records) == found
+    opposite = {"agrees": "disagrees", "disagrees": "agrees"}.get(found, found)
+    assert verdict("dgrasp_below_base_novel", records) == opposite
+
+
+def test_some_pairs_are_a_part():
+    records = trials({"base_quat_seq": 10, "dgrasp_quat_seq": 50, "base_6d_seq": 30, "dgrasp_6d_seq": 30})
+    assert verdict("dgrasp_above_base_clutter", records) == "agrees in part"
+
+
+def test_a_null_result_is_not_contradicted_and_never_agreed_with():
+    alike = trials({"dgrasp_quat_seq": 30, "dgrasp_quat_sync": 31})
+    assert verdict("no_advantage_of_sync", alike) == "not contradicted"
+    better = trials({"dgrasp_quat_seq": 10, "dgrasp_quat_sync": 50})
+    assert verdict("no_advantage_of_sync", better) == "disagrees"
+
+
+@pytest.mark.parametrize(("reported", "found"), [(55, "agrees"), (5, "disagrees")])
+def test_the_predecessor_s_policy_is_compared_where_it_was_run(reported, found):
+    ours = {"base_quat_seq": 30, "dgrasp_quat_seq": 31}
+    assert verdict("reported_above_all_novel", trials(ours)) == "cannot be told"
+    records = trials(ours | {"base_reported": reported})
+    assert verdict("reported_above_all_novel", records) == verdict("reported_above_base_simple", records) == found
+    opposite = {"agrees": "disagrees", "disagrees": "agrees"}[found]
+    assert verdict("reported_below_first_clutter", records) == opposite
+
+
+def test_corners_shapes_and_hardness():
+    records = trials({"base_quat_seq": 30, "dgrasp_quat_seq": 30})
+    assert verdict("base_in_corners_novel", records) == "disagrees"
+    assert verdict("base_in_corners_novel", trials({"base_quat_seq": 0}, place=(0.3, 0.299, 0.9))) == "agrees"
+    records["success"] = records["objects"] == "banana"
+    assert verdict("simple_shapes_novel", records) == "agrees"
+    assert verdict("novel_below_simple", records) == "cannot be told"
+    records.loc[records["task"] == "simple", "success"] = True
+    assert verdict("novel_below_simple", records) == "agrees"
+
+
+def test_the_list_reads_as_a_table():
+    records = trials({"base_quat_seq": 10, "dgrasp_quat_seq": 50})
+    table = sentences(records, success_rates(records, CONFIG), BOUNDS)
+    assert list(table.columns) == ["section", "sentence", "verdict", "ours"] and len(table) == len(paper_sentences())
+    real = table[table["section"] == "5.2"]
+    assert (real["verdict"] == module.NOT_TESTED).sum() >= 10 and real["ours"].str.contains("no real robot").sum() >= 10
+    assert table["ours"].str.len().min() > 0
