@@ -52,12 +52,16 @@ def test_scores_and_slopes_of_any_network_are_pythons(chrome, tmp_path, network)
     assert_agrees(page, "dgrasp_quat", 0, poses(100))
 
 
-@pytest.mark.parametrize(("representation", "schedule"), [("quat", "sync"), ("6d", "seq")])
-def test_climbs_end_where_pythons_end(page, representation, schedule):
+@pytest.mark.parametrize(
+    ("representation", "schedule", "counted"),
+    [("quat", "sync", "climb"), ("6d", "seq", "climb"), ("quat", "seq", "last_phase")],
+)
+def test_climbs_end_where_pythons_end(page, representation, schedule, counted):
     """Final poses within 1 mm and 1 degree for 95 % of the candidates, and the same candidates dropped."""
     page.open()
     T, (config, _, _) = poses(40, seed=1), page.supply.settings["dgrasp_quat_sync"]
-    config = config.model_copy(update={"steps": 5, "n_starts": 40, "pruning": ((0, 36), (3, 30))})
+    changes = {"steps": 5, "n_starts": 40, "pruning": ((0, 36), (3, 30)), "pruning_steps": counted}
+    config = config.model_copy(update=changes)
     climbed = optimize_poses(
         landscape(page.supply, "base", 0), T, config,
         representation=representation, schedule=schedule, bounds=page.supply.bounds, record=True,

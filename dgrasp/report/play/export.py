@@ -21,8 +21,8 @@ from dgrasp.value.function import GraspValue
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout
 
-# Not in the paper. By measurement, of 192 climbs 186 end where Python's do with these; 183 with 20 bits of a map or 16 of
-# the readout's largest matrices, and 187 with 24.
+# Not in the paper. By measurement, of 192 climbs 186 end where Python's do with these; 183 with 20 bits of a map or 16
+# of the readout's largest matrices, and 187 with 24.
 MAP_BITS, WEIGHT_BITS = 22, 18
 WIDEST = 1024  # of Phi's field: the page's program keeps four rows of it on its stack
 

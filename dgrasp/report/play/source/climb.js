@@ -13,7 +13,7 @@ const PARTS = { seq: [["translation"], ["rotation"]], sync: [["translation", "ro
  */
 export async function* climb(evaluate, starts, settings, representation, schedule, bounds) {
   const candidates = new Candidates(starts, settings, REPRESENTATIONS[representation], bounds);
-  const pruning = new Map(settings.pruning ?? []);
+  const pruning = pruningByStep(settings, PARTS[schedule].length);
   let step = 0;
   yield { step, ...candidates.shown() };
   for (const parts of PARTS[schedule]) {
@@ -30,6 +30,12 @@ export async function* climb(evaluate, starts, settings, representation, schedul
   }
   candidates.note((await evaluate(candidates.poses(), false)).scores);
   yield { step, ...candidates.shown(), done: true };
+}
+
+/** Step of the whole climb -> how many climb on after it; steps may count in the last phase alone. */
+function pruningByStep({ pruning = [], pruning_steps: counted, steps }, phases) {
+  const before = counted === "last_phase" ? steps * (phases - 1) : 0;
+  return new Map(pruning.map(([step, count]) => [step > 0 ? step + before : 0, count]));
 }
 
 class Candidates {
