@@ -64,7 +64,7 @@ def test_catalogue_and_files_name_the_same_things(tmp_path):
     page = build_play(supply, tmp_path).read_text(encoding="utf-8")
     assert json.loads(page.partition('id="play-catalogue">')[2].partition("</script>")[0]) == catalogue
     named = {f"{kind}-{entry['id']}.js" for kind in ("model", "scene") for entry in catalogue[f"{kind}s"]}
-    assert {path.name for path in (tmp_path / "play-files").iterdir()} == named
+    assert {path.name for path in (tmp_path / "play-files").iterdir()} == named | {"still.png"}
     assert catalogue["first"] == {"scene": "noise-0", "models": ["base", "dgrasp_quat"], "policy": "dgrasp_quat_sync"}
     assert "http" not in page.replace("http-equiv", ""), "the page names an address elsewhere"
 

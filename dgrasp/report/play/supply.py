@@ -112,7 +112,7 @@ class Supply:
     def _scene(self, id: str) -> bytes:
         (chosen,) = (s for s in self.scenes if s.id == id)
         drawn = surfaces(chosen.scene) | _pictures(chosen.pictures) | {"grasps": known_grasps(chosen.scene)}
-        facts = {"id": id, "title": chosen.title, "pictures": len(chosen.pictures), **_board(self.bounds)}
+        facts = {"id": id, "title": chosen.title, "pictures": len(chosen.pictures), **board_facts(self.bounds)}
         return scene_file(next(iter(self.values.values())), chosen.views, facts, drawn)
 
     def _policy(self, model: str) -> str:
@@ -194,8 +194,8 @@ def _jpeg(image: np.ndarray) -> bytes:
     return target.getvalue()
 
 
-def _board(bounds: tuple[Tensor, Tensor]) -> dict[str, Any]:
-    """The board's corners, and where the views in three dimensions look."""
+def board_facts(bounds: tuple[Tensor, Tensor]) -> dict[str, Any]:
+    """The board's corners, the middle of the view in three dimensions, and a pose for scenes without known grasps."""
     x, y = workspace.BOARD_CENTRE_XY
     half_x, half_y = workspace.BOARD_SIZE[0] / 2, workspace.BOARD_SIZE[1] / 2
     z = workspace.BOARD_TOP

@@ -18,7 +18,7 @@ class Side {
     this.explorer = explorer;
     this.colour = ["--dgp-first", "--dgp-second"][index];
     this.shape = ["square", "circle"][index];
-    this.title = h("h3", {});
+    this.title = h("h2", {});
     const picture = h("canvas", {
       tabindex: 0, role: "img", class: "dgp-camera",
       "aria-label": "Camera view with the gripper. Arrow keys move it, page up and down raise and lower it.",

@@ -59,7 +59,7 @@ class App {
   async start() {
     const { panel, explorer } = this, { first } = this.supply.catalogue;
     const sides = h("div", { class: "dgp-sides" }, ...explorer.sides.map((side) => side.element));
-    const space = h("section", { class: "dgp-side" }, h("h3", {}, "The same scene, turned by hand"), explorer.spaceElement,
+    const space = h("section", { class: "dgp-side" }, h("h2", {}, "The same scene, turned by hand"), explorer.spaceElement,
       h("p", { class: "dgp-note" }, "Left model: squares. Right model: circles. Thick: the gripper that you move."));
     const plane = planeSection();
     this.plane = plane;
@@ -152,7 +152,7 @@ function render({ model, el }) {
   });
   const app = mount(el, { catalogue: model.get("catalogue"), load, still: model.get("still") || null });
   el.dgrasp = app;
-  return () => app.then(({ close, ...rest }) => rest.pool ? (rest.explorer.stop(), rest.pool.close(), rest.plane.close()) : close());
+  return () => app.then((one) => one.close());
 }
 
 export default { render };

@@ -21,7 +21,7 @@ export function planeSection() {
   });
   const controls = h("div", { class: "dgp-bar" }, control.element, button("Train again, from other weights", () => (seed++, begin())));
   const element = h("section", { class: "dgp-plane" },
-    h("h3", {}, "The idea in a plane"),
+    h("h2", {}, "The idea in a plane"),
     h("p", {}, "Two small networks learn the same good action (the star) from one demonstrated action and random wrong ones. " +
       "The right one also learns that its slope points along demonstrated paths. Lines are 40 walkers that climb from random places."),
     controls, h("div", { class: "dgp-sides" }, left.element, right.element));
