@@ -68,7 +68,7 @@ export class CameraView {
     if (!this.camera) return;
     if (this.picture) context.drawImage(this.picture, 0, 0, this.width, this.height);
     const onto = (line) => line.map((p) => this.camera.project(p));
-    for (const { pose, share, path } of shown.candidates) {
+    for (const { share, path } of shown.candidates) {
       if (path.length > 1) stroke(context, onto(path), css(colourOf(share), 0.75), 1.3);
     }
     for (const { pose, share, best } of shown.candidates) {

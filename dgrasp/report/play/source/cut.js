@@ -1,6 +1,6 @@
 // A cut through the landscape along two axes of the pose: values as shades, slopes as arrows, the gripper as a dot.
 
-import { arrow, colourOf, css, dot2, draggable, prepared, stroke } from "./draw.js";
+import { arrow, dot2, draggable, prepared, shaded, stroke } from "./draw.js";
 import { AXES } from "./poses.js";
 
 const SIZE = 400, LEFT = 62, BOTTOM = 50, TOP = 10, RIGHT = 14;
@@ -37,15 +37,8 @@ export class CutView {
 
   /** The values of a grid (rows: vertical axis, upwards) as a picture; made once per cut. */
   setScores(scores, grid) {
-    const low = Math.min(...scores), high = Math.max(...scores), image = new ImageData(grid, grid);
-    scores.forEach((score, i) => {
-      const row = grid - 1 - Math.floor(i / grid), rgb = colourOf((score - low) / (high - low || 1));
-      image.data.set([...rgb, 255], 4 * (row * grid + (i % grid)));
-    });
-    this.picture = document.createElement("canvas");
-    this.picture.width = this.picture.height = grid;
-    this.picture.getContext("2d").putImageData(image, 0, 0);
-    this.range = [low, high];
+    const { canvas, range } = shaded(scores, grid);
+    Object.assign(this, { picture: canvas, range });
     this.grid = grid;
     this.arrows = [];
   }

@@ -85,6 +85,19 @@ export function dot2(context, [x, y], radius, colour) {
   context.stroke();
 }
 
+/** Values on a grid (rows upwards) as a small canvas with a pixel for each, to be drawn larger: {canvas, range}. */
+export function shaded(values, grid) {
+  const low = Math.min(...values), high = Math.max(...values), image = new ImageData(grid, grid);
+  values.forEach((value, i) => {
+    const row = grid - 1 - Math.floor(i / grid), rgb = colourOf((value - low) / (high - low || 1));
+    image.data.set([...rgb, 255], 4 * (row * grid + (i % grid)));
+  });
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = grid;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return { canvas, range: [low, high] };
+}
+
 /** A canvas that is as sharp as the screen, with coordinates of `width` x `height`; returns its context, cleared. */
 export function prepared(canvas, width, height) {
   const ratio = Math.min(2, window.devicePixelRatio || 1);

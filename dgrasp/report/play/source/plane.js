@@ -2,7 +2,7 @@
 // L_aux as the slider says.
 
 import { button, h, slider } from "./controls.js";
-import { colourOf, css, dot2, prepared, stroke } from "./draw.js";
+import { dot2, prepared, shaded, stroke } from "./draw.js";
 
 const PLANE = 320;
 const STAR = [0.45, 0.3]; // the good action of plane_network.js
@@ -50,12 +50,9 @@ class PlaneView {
   }
 
   draw({ step, of, values, grid, paths, arrived }) {
-    const context = prepared(this.canvas, PLANE, PLANE), low = Math.min(...values), high = Math.max(...values), cell = PLANE / (grid - 1);
+    const context = prepared(this.canvas, PLANE, PLANE), half = PLANE / (grid - 1) / 2;
     const at = ([x, y]) => [((x + 1) / 2) * PLANE, ((1 - y) / 2) * PLANE];
-    values.forEach((value, i) => {
-      context.fillStyle = css(colourOf((value - low) / (high - low || 1)));
-      context.fillRect((i % grid - 0.5) * cell, PLANE - (Math.floor(i / grid) + 0.5) * cell, cell + 1, cell + 1);
-    });
+    context.drawImage(shaded(values, grid).canvas, -half, -half, PLANE + 2 * half, PLANE + 2 * half);
     for (const path of paths) stroke(context, path.map(at), "#d95f02", 1.2, 0.8);
     dot2(context, at(STAR), 9, "#d7191c");
     context.fillStyle = "white";
