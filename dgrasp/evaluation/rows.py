@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,9 @@ def on_table(scene: Scene) -> dict[str, str]:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """A CSV of attempts. Raises FileNotFoundError."""
+    """A CSV of attempts, gzipped if its name ends so. Raises FileNotFoundError."""
     numbers = (*POSE, "value", "valid_value")  # of attempts without a grasp they are empty; elsewhere "" is a word
-    text = Path(path).read_text(encoding="utf-8")
+    data = Path(path).read_bytes()
+    text = (gzip.decompress(data) if Path(path).suffix == ".gz" else data).decode()
     table = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values={name: [""] for name in numbers})
     return table.replace({"models": {"prism": PRISMS}})  # the sweep's word in published results
