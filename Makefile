@@ -54,7 +54,7 @@ export DGRASP_LOCK := $(LOCK)
 DGRASP := $(RUN) -m dgrasp$(if $(CI), --debug)
 EXPERIMENT := --profile '$(PROFILE)'
 
-.PHONY: help env doctor reproduce figures eval-new-scenes train-seeds publish lab test quick lint bench lock clean distclean
+.PHONY: help env doctor reproduce figures play-module eval-new-scenes train-seeds publish lab test quick lint bench lock clean distclean
 .PHONY: record fresh seeds FORCE
 
 help:  ## show this list
