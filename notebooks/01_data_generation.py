@@ -102,7 +102,7 @@ for ax, (label, image) in zip(axes.flat, frames, strict=False):
 # lifted.
 
 # %%
-show_source(sim.TrialProtocol.run, sim.TrialProtocol.enveloped, sim.TrialProtocol.lifted)
+show_source(sim.GraspProtocol.run, sim.GraspProtocol.enveloped, sim.GraspProtocol.lifted)
 
 # %% [markdown]
 # ## The views

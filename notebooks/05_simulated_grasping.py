@@ -217,7 +217,10 @@ _ = axes[0, 0].legend()
 # ## What we saw: what is reproduced, and what is not
 
 # %%
-every = sentences(trials, rates, experiment.profile.value.workspace)
+reported = replication.kept_trials(experiment, "base-reported")
+if reported is not None:  # the predecessor's configuration, on the same scenes
+    reported = reported.assign(policy="base_reported")
+every = sentences(trials, rates, experiment.profile.value.workspace, reported)
 every.style.hide(axis="index")
 
 # %% [markdown]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+import started
 import torch
 
 from dgrasp import runs
@@ -284,18 +284,13 @@ with run.writing():
 
 
 def test_of_two_starts_one_works_and_the_other_waits(tmp_path):
-    command = [sys.executable, "-c", SLOW, str(tmp_path)]
-    said = tmp_path / "said"
-    with said.open("w") as handle:
-        both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=handle, text=True) for _ in range(2)]
-    deadline = time.monotonic() + 120
-    while "is at work on it; waiting until it ends\n" not in said.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    both = [started.start(SLOW, tmp_path) for _ in range(2)]
+    waits = "is at work on it; waiting until it ends\n"
+    started.wait_until(lambda: any(waits in program.said for program in both))
     (tmp_path / "go").touch()
-    made = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert sorted(made) == ["", "made\n"] and said.read_text().count("\n") == 1
+    assert [program.ended() for program in both] == [0, 0]
+    made, waited = sorted((program.said for program in both), key=len)
+    assert made == "made\n" and waited.endswith(waits) and waited.count("\n") == 1
     (folder,) = (tmp_path / "runs").iterdir()
     assert [row["step"] for row in map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())] == list(
         range(12)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import started
 import torch
 from pydantic import Field, ValidationError
 
@@ -217,7 +217,7 @@ def test_killed_and_resumed_equals_undisturbed(tmp_path):
     """The pattern that every stage follows, killed twice between checkpoints."""
 
     def walk(root: Path, kill_at: int) -> int:
-        return subprocess.run([sys.executable, "-c", STAGE, str(root), str(kill_at)]).returncode
+        return started.run(STAGE, root, kill_at)[0]
 
     assert walk(tmp_path / "quiet", -1) == 0
     assert [walk(tmp_path / "killed", at) for at in (4, 9, -1)] == [-9, -9, 0]

@@ -10,15 +10,25 @@ from dgrasp.cli.options import add_command, add_experiment, build_folder, folder
 
 TEXT = """\
 Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
-trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied. With another
---profile the outputs are that experiment's; those of profiles for trying out are refused."""
+trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied. Those of another
+experiment or seed have a folder of their own, figures/<experiment>/seed-<n>/; profiles for trying out are refused."""
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "figures", "make figures/ again from the published results (7 minutes)", TEXT)
     add_experiment(parser)
-    parser.add_argument("--folder", type=folder, default=Path("figures"), help="where they go (figures)")
+    parser.add_argument("--folder", type=folder, help="where they go (figures, or a folder below it)")
     parser.set_defaults(run=run)
+
+
+def folder_for(profile: str, seed: int) -> Path:
+    """Where an experiment's figures and tables go: no other one writes over those of the main experiment."""
+    from dgrasp.experiment.store import DEFAULT, named_profile, published, published_folder, published_name
+
+    experiment = published_name(profile) or named_profile(profile).name
+    main = (DEFAULT, min(published().get(DEFAULT, [0])))
+    figures = Path("figures")
+    return figures if (experiment, seed) == main else published_folder(experiment, seed, figures)
 
 
 def check_publishable(profile: str) -> None:
@@ -39,8 +49,9 @@ def run(options: argparse.Namespace) -> None:
 
     check_publishable(options.profile)
     bring_up_to_date(Chain(options.profile, build.resolve(), options.seed))
-    print(f"{len(publish(build, options.folder))} files in {options.folder}")
-    if others := other_looks(options.folder):
+    target = options.folder or folder_for(options.profile, options.seed)
+    print(f"{len(publish(build, target))} files in {target}")
+    if others := other_looks(target):
         looks = ", ".join(sorted(set(others.values())))
         print(
             f"{', '.join(others)} show YCB objects in another appearance ({looks}) than the trials of Table 1 had: "

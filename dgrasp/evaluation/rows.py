@@ -93,9 +93,9 @@ def write_rows(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """A CSV of attempts, compressed if it ends in .gz. Raises FileNotFoundError."""
+    """A CSV of attempts, gzipped if its name ends so. Raises FileNotFoundError."""
     numbers = (*POSE, "value", "valid_value")  # of attempts without a grasp they are empty; elsewhere "" is a word
     data = Path(path).read_bytes()
-    text = (gzip.decompress(data) if Path(path).suffix == ".gz" else data).decode("utf-8")
+    text = (gzip.decompress(data) if Path(path).suffix == ".gz" else data).decode()
     table = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values={name: [""] for name in numbers})
     return table.replace({"models": {"prism": PRISMS}})  # the sweep's word in published results

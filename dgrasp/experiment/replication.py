@@ -20,6 +20,7 @@ import pandas as pd
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
+from dgrasp.evaluation.rows import read_rows
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
 from dgrasp.experiment.chain import Experiment
@@ -30,7 +31,7 @@ from dgrasp.processes import bound
 from dgrasp.provenance import provenance
 from dgrasp.runs import Run
 from dgrasp.sim.objects.ycb import ycb_models
-from dgrasp.value.training import train_value
+from dgrasp.value.training import train_values
 
 KEPT = PUBLISHED.parent / "replications"
 CONTRAST = ("dgrasp_quat_sync", "base_quat_sync")  # the main contrast: one model of each kind, all else equal
@@ -92,9 +93,8 @@ def train_seeds(experiment: Experiment, seeds: Sequence[int], repetitions: int =
     """
     if set(seeds) - {experiment.seed}:
         experiment.training_scenes()  # once, before processes that need them stand side by side
-    models = [(seed, policy_spec(name).model) for seed in seeds for name in CONTRAST]
     workers = experiment.profile.runtime.workers
-    jobs = (joblib.delayed(_value)(experiment, model, seed) for seed, model in models)
+    jobs = (joblib.delayed(_values)(experiment, seed) for seed in seeds)
     joblib.Parallel(n_jobs=workers, **bound())(jobs)
     rows = []
     for seed in seeds:
@@ -110,27 +110,30 @@ def train_seeds(experiment: Experiment, seeds: Sequence[int], repetitions: int =
 
 def _contrast(experiment: Experiment, seed: int, repetitions: int) -> Run:
     recipe = experiment.evaluation_recipe(policies=CONTRAST, repetitions=repetitions)
-    values = {name: _value(experiment, policy_spec(name).model, seed) for name in CONTRAST}
+    values = _values(experiment, seed)
     sources = {name: replace(source, value=values[name]) for name, source in experiment.sources(CONTRAST).items()}
     inputs = {name: experiment.tuned(name) for name in CONTRAST} | {f"value {n}": v for n, v in values.items()}
     workers = experiment.profile.runtime.workers
     return evaluate(recipe, sources, inputs, experiment.workspace, seed=experiment.seed, workers=workers)
 
 
-def _value(experiment: Experiment, model: str, seed: int) -> Run:
+def _values(experiment: Experiment, seed: int) -> dict[str, Run]:
+    """Psi of both policies, trained from a seed in one pass."""
+    models = {name: policy_spec(name).model for name in CONTRAST}
     if seed == experiment.seed:
-        return experiment.value(model)
+        return {name: experiment.value(model) for name, model in models.items()}
     p = experiment.profile
-    return train_value(
+    runs = train_values(
         p.value,
         experiment.nerf(),
         experiment.training_scenes(),
         experiment.workspace,
-        model=model,
+        models=list(models.values()),
         seed=seed,
         device=p.runtime.device,
-        threads=1,  # the models train side by side, as in the experiment
+        threads=1,  # seeds are trained side by side
     )
+    return {name: runs[model] for name, model in models.items()}
 
 
 def keep(table: pd.DataFrame, said: str, experiment: Experiment, name: str, folder: Path = KEPT) -> Path:
@@ -157,7 +160,7 @@ def kept_trials(experiment: Experiment, name: str, folder: Path = KEPT) -> pd.Da
     path = _kept_in(experiment, folder) / f"{name}.csv.gz"
     if name not in kept(experiment, folder) or not path.is_file():
         return None
-    return pd.read_csv(path)
+    return read_rows(path)
 
 
 def kept(experiment: Experiment, folder: Path = KEPT) -> dict[str, dict[str, Any]]:

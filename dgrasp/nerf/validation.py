@@ -45,7 +45,6 @@ class NovelView(NamedTuple):
         return self.target.images[0].astype(np.float32) / 255
 
 
-@torch.no_grad()
 def novel_views(
     phi: MVNeRF, scenes: Sequence[Demonstrated], count: int, sources: int, seed: int, worker: Worker | None = None
 ) -> Iterator[NovelView]:
@@ -56,15 +55,20 @@ def novel_views(
     device = next(phi.parameters()).device
     rank, processes = (worker.rank, worker.count) if worker else (0, 1)
     for i in np.unique(np.linspace(0, len(scenes) - 1, count).astype(int))[rank::processes].tolist():
-        views = scenes[i].views
-        order = rng(seed, "nerf", "validation", i).permutation(len(views))[: sources + 1]
-        given, target = views[order[:-1]], views[order[-1:]]
-        enc = phi.encode(*(x.to(device) for x in source_tensors([given])))
-        _, K, T_world_cam = (x.to(device) for x in source_tensors([target]))
-        height, width = target.images.shape[1:3]
-        rgb, depth = render_view(phi, enc, K[0, 0], T_world_cam[0, 0], width, height)
-        mask = object_mask(scenes[i].state.objects, target.K[0], target.Ts_world_cam[0], height, width)
-        yield NovelView(i, given, target, rgb.float().cpu().numpy(), depth.float().cpu().numpy(), mask)
+        yield _novel_view(phi, scenes[i], i, sources, seed, device)
+
+
+@torch.no_grad()
+def _novel_view(phi: MVNeRF, scene: Demonstrated, i: int, sources: int, seed: int, device: torch.device) -> NovelView:
+    views = scene.views
+    order = rng(seed, "nerf", "validation", i).permutation(len(views))[: sources + 1]
+    given, target = views[order[:-1]], views[order[-1:]]
+    enc = phi.encode(*(x.to(device) for x in source_tensors([given])))
+    _, K, T_world_cam = (x.to(device) for x in source_tensors([target]))
+    height, width = target.images.shape[1:3]
+    rgb, depth = render_view(phi, enc, K[0, 0], T_world_cam[0, 0], width, height)
+    mask = object_mask(scene.state.objects, target.K[0], target.Ts_world_cam[0], height, width)
+    return NovelView(i, given, target, rgb.float().cpu().numpy(), depth.float().cpu().numpy(), mask)
 
 
 def validate(

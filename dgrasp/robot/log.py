@@ -10,7 +10,6 @@ anything.)
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ import pandas as pd
 
 from dgrasp.cell.interface import BACKENDS, Backend, banner
 from dgrasp.cell.outcome import Outcome
+from dgrasp.file_locks import lock_file
 from dgrasp.files import json_of_a_user
 from dgrasp.robot.drivers.sockets import is_local_literal
 
@@ -166,7 +166,7 @@ class LogWriter:
         # unbuffered, so that a line that failed is not written later
         self._handle = open(self.path, "ab", buffering=0)  # noqa: SIM115 (closed by `close`)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(self._handle)
         except BlockingIOError as error:
             self._handle.close()
             raise LogError(f"{self.path}: another process is writing this log") from error

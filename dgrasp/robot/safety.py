@@ -29,7 +29,7 @@ from dgrasp.robot.limits import (
     check_width,
 )
 from dgrasp.sim.cell import Cell
-from dgrasp.sim.planning import Infeasible, Plan, collision_at, plan_motion
+from dgrasp.sim.planning import Infeasible, JointPaths, collision_at, plan_motion
 from dgrasp.sim.scene import Scene
 
 PATH_STEP = 0.03  # rad of the fastest joint between postures checked for collisions
@@ -104,7 +104,7 @@ class SafetyCheck:
         lever = float((along / np.maximum(turned, 1e-9)).max(initial=0.0))  # metres per radian
         return min(self.motion.joint_speed, self.limits.linear_speed / max(lever, 1e-9))
 
-    def _check_way(self, plan: Plan) -> None:
+    def _check_way(self, plan: JointPaths) -> None:
         for phase, path in (
             ("on the way to the pre-grasp", np.concatenate([HOME[None], plan.travel])),
             ("approaching", plan.approach),

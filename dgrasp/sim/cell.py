@@ -13,7 +13,7 @@ from jaxtyping import Float
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.ur10 import HOME
-from dgrasp.sim.execution import Trial, run_trial
+from dgrasp.sim.execution import GraspResult, run_grasp
 from dgrasp.sim.render import Light, Picture, render
 from dgrasp.sim.robot import Robot
 from dgrasp.sim.scene import Scene
@@ -113,7 +113,7 @@ class Cell:
         approach: Float[np.ndarray, "n 4 4"] | None = None,
         rate: float = 10.0,
         watch: Callable[[str], None] | None = None,
-    ) -> Trial:
+    ) -> GraspResult:
         """Attempt a grasp with the arm in physics: home, approach, close, lift, hold, judge.
 
         T_world_tcp: grasp pose (array or CPU tensor). approach: TCP poses at `rate` Hz that end in the grasp
@@ -123,7 +123,7 @@ class Cell:
         if self._touched:
             self.reset(self.scene)
         self._touched = True
-        return run_trial(self.world, np.asarray(T_world_tcp, dtype=np.float64), approach, rate, watch)
+        return run_grasp(self.world, np.asarray(T_world_tcp, dtype=np.float64), approach, rate, watch)
 
     def _pictures(self, Ts_world_cam: np.ndarray, intrinsics: Intrinsics | None) -> tuple[list[Picture], np.ndarray]:
         intrinsics = intrinsics or Intrinsics.d415(self.config.width, self.config.height)

@@ -12,7 +12,7 @@ from dgrasp.cell import gripper, ur10
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import orthonormal, pose_problem
 from dgrasp.cell.ur10 import HOME
-from dgrasp.sim.planning import Infeasible, Plan, plan_motion
+from dgrasp.sim.planning import Infeasible, JointPaths, plan_motion
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.world import World
 
@@ -26,7 +26,7 @@ TOUCH = 0.05  # N, below this a contact does not count
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class GraspResult:
     """What happened: outcome, its reason in words, the lifted object, and the scene that remains."""
 
     outcome: Outcome
@@ -48,13 +48,13 @@ class _Stopped(Exception):
     """The arm stopped on contact; carries the reason."""
 
 
-def run_trial(
+def run_grasp(
     world: World,
     T_world_tcp: np.ndarray,
     approach: np.ndarray | None = None,
     rate: float = 10.0,
     watch: Callable[[str], None] | None = None,
-) -> Trial:
+) -> GraspResult:
     """Execute a grasp in a freshly built world. `watch(phase)` is called at every ~30th of a second (filmstrips)."""
     problem = pose_problem(T_world_tcp)
     if problem:
@@ -63,17 +63,19 @@ def run_trial(
     plan = plan_motion(world, T, approach, rate)
     if isinstance(plan, Infeasible):
         return _refused(world, T, Outcome(plan.kind), plan.reason)
-    return TrialProtocol(world, T, plan, watch).run()
+    return GraspProtocol(world, T, plan, watch).run()
 
 
-def _refused(world: World, T: np.ndarray, outcome: Outcome, reason: str) -> Trial:
-    return Trial(outcome, reason, T, world.scene, 0.0)
+def _refused(world: World, T: np.ndarray, outcome: Outcome, reason: str) -> GraspResult:
+    return GraspResult(outcome, reason, T, world.scene, 0.0)
 
 
-class TrialProtocol:
+class GraspProtocol:
     """One trial from home to verdict; `run` is the protocol, step by step."""
 
-    def __init__(self, world: World, T_world_tcp: np.ndarray, plan: Plan, watch: Callable[[str], None] | None) -> None:
+    def __init__(
+        self, world: World, T_world_tcp: np.ndarray, plan: JointPaths, watch: Callable[[str], None] | None
+    ) -> None:
         assert world.robot is not None
         self.world, self.config, self.robot = world, world.config, world.robot
         self.T_world_tcp, self.plan, self.watch = T_world_tcp, plan, watch
@@ -82,7 +84,7 @@ class TrialProtocol:
         self.recent: list[dict[str, float]] = []
         self.efforts = ur10.EFFORT_LIMITS.tolist()
 
-    def run(self) -> Trial:
+    def run(self) -> GraspResult:
         self.robot.place(HOME)
         self.heights = {name: self.world.object_height(name) for name in self.world.objects}
         self.drive_gripper(0.0)
@@ -234,7 +236,7 @@ class TrialProtocol:
             return f"the fingers met something else than an object and stood still {1000 * gripper.gap(q):.0f} mm apart"
         return "the fingers closed on nothing"
 
-    def verdict(self, held: list[str]) -> Trial:
+    def verdict(self, held: list[str]) -> GraspResult:
         lifted = [name for name in held if self.lifted(name)]
         if not lifted:
             return self.judge(Outcome.DROPPED, f"{_listed(held)} was lifted but fell during the hold")
@@ -243,12 +245,14 @@ class TrialProtocol:
             Outcome.SUCCESS, f"{_listed(lifted)} is held by both pads after the hold", firmest, tuple(lifted)
         )
 
-    def judge(self, outcome: Outcome, reason: str, name: str | None = None, lifted: tuple[str, ...] = ()) -> Trial:
+    def judge(
+        self, outcome: Outcome, reason: str, name: str | None = None, lifted: tuple[str, ...] = ()
+    ) -> GraspResult:
         if self.phase not in self.phases:
             self.end()
         seconds = self.world.seconds
         scene, lost = self.aftermath(lifted)
-        return Trial(outcome, reason, self.T_world_tcp, scene, seconds, name, lifted, lost, self.phases)
+        return GraspResult(outcome, reason, self.T_world_tcp, scene, seconds, name, lifted, lost, self.phases)
 
     def aftermath(self, lifted: tuple[str, ...]) -> tuple[Scene, tuple[str, ...]]:
         """What remains once lifted objects are put away and the arm has let go and left; objects come to rest."""

@@ -15,7 +15,7 @@ PLAN_SAMPLES = 14  # postures checked for collisions per phase of a path
 
 
 @dataclass(frozen=True)
-class Plan:
+class JointPaths:
     """Joint angles at every simulation step of travel, approach and lift, (steps, 6) each."""
 
     travel: np.ndarray
@@ -33,7 +33,7 @@ class Infeasible:
 
 def plan_motion(
     world: World, T_world_tcp: np.ndarray, approach: np.ndarray | None = None, rate: float = 10.0
-) -> Plan | Infeasible:
+) -> JointPaths | Infeasible:
     """Joint paths to the grasp and up again, free of collisions with the arm itself and the workbench.
 
     approach: recorded TCP poses (n, 4, 4) at `rate` Hz that end in the grasp; by default a straight line along the
@@ -60,7 +60,7 @@ def plan_motion(
         q_lift = None if q_approach is None else follow(Ts_lift @ turn, branch, q_approach[-1], config.time_step)
         if q_approach is None or q_lift is None:
             continue
-        plan = Plan(joint_motion(HOME, q_approach[0], config), q_approach, q_lift)
+        plan = JointPaths(joint_motion(HOME, q_approach[0], config), q_approach, q_lift)
         hit = _first_collision(world, plan)
         if hit is None:
             return plan
@@ -69,7 +69,7 @@ def plan_motion(
     return problem
 
 
-def _first_collision(world: World, plan: Plan) -> str | None:
+def _first_collision(world: World, plan: JointPaths) -> str | None:
     """The first contact of the robot with itself or the workbench along the plan, in words."""
     for phase, path in (
         ("on the way to the pre-grasp", plan.travel),

@@ -16,8 +16,8 @@ from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import orthonormal, pose_problem
 from dgrasp.sim.cell import Cell
-from dgrasp.sim.execution import Trial
-from dgrasp.sim.planning import Infeasible, Plan, plan_motion
+from dgrasp.sim.execution import GraspResult
+from dgrasp.sim.planning import Infeasible, JointPaths, plan_motion
 from dgrasp.sim.scene import Scene
 
 _REFUSED_BY_PLANNER = (Outcome.UNREACHABLE, Outcome.COLLISION)
@@ -71,7 +71,7 @@ class PhysicsCell:
         """The world as `scene` says."""
         self._simulator.reset(self.scene)
 
-    def _planned(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Plan:
+    def _planned(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> JointPaths:
         """The simulated arm's way to the grasp. Raises UnsafePose."""
         plan = plan_motion(self.simulated.world, T_world_tcp)  # which moves the simulated arm about
         if isinstance(plan, Infeasible):
@@ -135,7 +135,7 @@ class SimulatedCell(PhysicsCell):
         return as_execution(T_world_tcp, trial)
 
 
-def as_execution(T_world_tcp: np.ndarray, trial: Trial, **seconds: float) -> Execution:
+def as_execution(T_world_tcp: np.ndarray, trial: GraspResult, **seconds: float) -> Execution:
     """What physics says of a grasp, as a cell reports it; `seconds` are added to those of its phases."""
     return Execution(
         T_world_tcp,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import started
 from data_runs import CELL, SMALL, contents
 from pydantic import ValidationError
 
@@ -24,7 +22,7 @@ from dgrasp.data.statistics import attempts_table, sec_4_1_departures
 from dgrasp.runs import Run, RunError
 from dgrasp.sim import arrangement
 from dgrasp.sim.cell import Cell
-from dgrasp.sim.execution import Trial
+from dgrasp.sim.execution import GraspResult
 from dgrasp.sim.scene import scene_from
 from dgrasp.sim.tasks.paper import GAP, NUDGED, UPRIGHT, task
 
@@ -62,11 +60,11 @@ def test_stored_grasps_lift_their_object_again(demonstrations: Run) -> None:
 def test_failed_attempts_are_recorded_and_do_not_become_demonstrations(monkeypatch: pytest.MonkeyPatch) -> None:
     execute, calls = Cell.execute, []
 
-    def clumsy(self: Cell, *arguments: object) -> Trial:
+    def clumsy(self: Cell, *arguments: object) -> GraspResult:
         trial = execute(self, *arguments)  # type: ignore[arg-type]
         calls.append(trial)
         if len(calls) == 1:
-            return Trial(Outcome.SLIPPED, "as if it had slipped", trial.T_world_tcp, trial.scene_after, 1.0)
+            return GraspResult(Outcome.SLIPPED, "as if it had slipped", trial.T_world_tcp, trial.scene_after, 1.0)
         return trial
 
     monkeypatch.setattr(Cell, "execute", clumsy)
@@ -79,8 +77,8 @@ def test_failed_attempts_are_recorded_and_do_not_become_demonstrations(monkeypat
 
 
 def test_a_scene_that_never_succeeds_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hopeless(self: Cell, T: np.ndarray, *_: object) -> Trial:
-        return Trial(Outcome.MISSED, "closed on nothing", T, self.scene, 1.0)
+    def hopeless(self: Cell, T: np.ndarray, *_: object) -> GraspResult:
+        return GraspResult(Outcome.MISSED, "closed on nothing", T, self.scene, 1.0)
 
     monkeypatch.setattr(Cell, "execute", hopeless)
     with Cell(CELL) as cell:
@@ -95,10 +93,10 @@ def test_a_scene_that_was_not_cleared_is_drawn_again(monkeypatch: pytest.MonkeyP
     """The number of demonstrations is met, and what was given up is noted."""
     execute, calls = Cell.execute, []
 
-    def clumsy(self: Cell, T: np.ndarray, *others: object) -> Trial:
+    def clumsy(self: Cell, T: np.ndarray, *others: object) -> GraspResult:
         calls.append(T)
         if 1 < len(calls) <= 1 + SMALL.tries:  # all attempts at the second object
-            return Trial(Outcome.MISSED, "closed on nothing", T, self.scene, 1.0)
+            return GraspResult(Outcome.MISSED, "closed on nothing", T, self.scene, 1.0)
         return execute(self, T, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Cell, "execute", clumsy)
@@ -115,7 +113,7 @@ def test_a_scene_that_was_not_cleared_is_drawn_again(monkeypatch: pytest.MonkeyP
 def test_a_scene_in_which_a_grasp_pushed_the_others_together_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     execute, pushed = Cell.execute, []
 
-    def rough(self: Cell, *arguments: object) -> Trial:
+    def rough(self: Cell, *arguments: object) -> GraspResult:
         trial = execute(self, *arguments)  # type: ignore[arg-type]
         if pushed:
             return trial
@@ -205,11 +203,7 @@ def die_in_the_third(handle, **arrays):
 np.savez_compressed = die_in_the_third
 generate_demonstrations(SMALL, CELL, Path({str(tmp_path)!r}), seed=3)
 """
-    environment = os.environ | {
-        "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{Path(generate.__file__).parents[2]}"
-    }
-    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
-    assert process.returncode == -signal.SIGKILL
+    assert started.run(code)[0] == -signal.SIGKILL
     assert len(list(tmp_path.rglob("scenes/*.npz"))) == 2 and len(list(tmp_path.rglob("scenes/.*.tmp"))) == 1
     (manifest,) = tmp_path.rglob("manifest.json")
     manifest.write_text(manifest.read_text().replace('"demonstrations": ', '"demonstrations": 1'))

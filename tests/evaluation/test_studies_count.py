@@ -17,6 +17,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import started
 from optuna.trial import TrialState
 
 from dgrasp.evaluation.config import TuningConfig
@@ -57,8 +58,8 @@ KILLED = textwrap.dedent("""
 
 def kill(where: Path | str, at_attempt: int) -> None:
     """A study's maker is killed in the middle of a trial."""
-    done = subprocess.run([sys.executable, "-c", KILLED, str(where), str(at_attempt)], check=False, capture_output=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    code, said = started.run(KILLED, where, at_attempt)
+    assert code == -signal.SIGKILL, said
 
 
 def trials(where: Path | str, *states: TrialState) -> list[optuna.trial.FrozenTrial]:
@@ -164,19 +165,17 @@ def test_starters_on_an_empty_database_agree(tmp_path):
     """In processes of their own, at the same moment: one study, its trials as asked, the untuned settings once."""
     url = f"sqlite:///{tmp_path}/studies.db"
     program = (
-        KILLED.replace("tune(", "while not os.path.exists(sys.argv[3]): pass\ntune(", 1)
+        KILLED.replace("tune(", "print('ready', flush=True)\nwhile not os.path.exists(sys.argv[3]): pass\ntune(", 1)
         .replace("tune(attempts", "print(tune(attempts")
         .replace('name="p")', 'name="p").trials)')
     )
     go = tmp_path / "go"
-    command = [sys.executable, "-c", program, url, "-1", str(go)]
-    starters = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    time.sleep(5)
+    starters = [started.start(program, url, -1, go) for _ in range(2)]
+    started.wait_until(lambda: all("ready" in starter.said for starter in starters))
     go.touch()
     for starter in starters:
-        out, err = starter.communicate(timeout=300)
-        assert starter.returncode == 0, err
-        assert out.split()[-1] == "8"
+        assert starter.ended() == 0, starter.said
+        assert "\n8\n" in starter.said
     assert len(trials(url)) == 8
     assert len([trial for trial in trials(url) if UNTUNED in trial.user_attrs]) == 1
 
@@ -248,8 +247,8 @@ FULL = textwrap.dedent("""
 @pytest.mark.parametrize("room", [1, 2000, 5555])
 def test_on_a_full_disk_a_study_says_one_line_and_goes_on_later(tmp_path, undisturbed, room):
     where = tmp_path / "study.journal"
-    program = FULL + KILLED
-    done = subprocess.run([sys.executable, "-c", program, str(where), str(room)], capture_output=True, text=True)
+    command = [sys.executable, "-c", FULL + KILLED, str(where), str(room)]
+    done = subprocess.run(command, capture_output=True, text=True)  # through pipes, which have no size
     assert done.returncode == 1
     assert f"OSError: [Errno 27] File too large: '{where}'" in done.stderr.splitlines(), "with the file's name"
     assert where.read_bytes()[-1:] in (b"", b"\n"), "no half line is left"

@@ -1,11 +1,10 @@
 """Tuning: seeded, resumable, pruning, several processes; success is whatever the caller measures."""
 
-import subprocess
-import sys
 import textwrap
 
 import optuna
 import pytest
+import started
 
 from dgrasp.evaluation.config import TuningConfig
 from dgrasp.evaluation.study.search import run_off, tune
@@ -98,8 +97,7 @@ def test_a_killed_process_loses_only_its_trial(tmp_path):
         config = TuningConfig(trials=14, startup_trials=4, pruning_warmup=3)
         tune(attempts, OptimizerConfig(), config, storage=sys.argv[1], name="p")
     """)
-    process = subprocess.run([sys.executable, "-c", program, str(tmp_path / "killed")], check=False)
-    assert process.returncode == -9
+    assert started.run(program, tmp_path / "killed")[0] == -9
     tune(attempts, BASE, CONFIG, storage=tmp_path / "killed", name="p")
     tune(attempts, BASE, CONFIG, storage=tmp_path / "whole", name="p")
     assert history(tmp_path / "killed", "p") == history(tmp_path / "whole", "p")

@@ -11,7 +11,9 @@ from dgrasp.poses import check_poses
 @pytest.fixture(scope="module")
 def paths():
     demos = peg_in_hole.demonstrations(12, seed=0)
-    return {w: peg_in_hole.insert(peg_in_hole.train_insertion_value(demos, w, seed=0), seed=0) for w in (0.0, 1.0)}
+    return {
+        w: peg_in_hole.insert(peg_in_hole.train_insertion_value(demos, w, seed=0), seed=0, n=150) for w in (0.0, 1.0)
+    }
 
 
 def test_plugs_taught_with_slopes_find_the_socket_from_anywhere(paths):

@@ -2,24 +2,24 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import started
 import torch
 
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.evaluation.table import read_trials
-from dgrasp.experiment import diagnosis, record, replication
+from dgrasp.experiment import diagnosis, record, replication, variants
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import Build, Record, RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import RunError
 
-MICRO = Path(__file__).parents[1] / "data" / "micro.yaml"
+MICRO = Path(__file__).with_name("micro.yaml")
 COMPARED = ("trials.csv", "weights.safetensors", "readout.safetensors", "metrics.jsonl", "done.json")
 CHAIN = """
 import sys
@@ -34,28 +34,12 @@ install_import_hook("dgrasp", "shapes.checked")
 """
 
 
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory):
-    script = tmp_path_factory.mktemp("chain") / "chain.py"
-    script.write_text(CHAIN)
-
-    def start(build, seed=0):
-        command = [sys.executable, str(script), str(MICRO), str(build), str(seed)]
-        return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-    return start
+def start(build, seed=0, profile=MICRO):
+    return started.start(CHAIN, profile, build, seed)
 
 
-def finish(process):
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors.decode()[-3000:]
-
-
-def kill(process, everybody):
-    """kill -9 for the whole process group, the stage and its workers, or for the parent alone."""
-    (os.killpg if everybody else os.kill)(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
+def finish(chain):
+    assert chain.ended() == 0, chain.said[-3000:]
 
 
 def results(build):
@@ -68,75 +52,76 @@ def results(build):
 def undisturbed(tmp_path_factory):
     """Made by one process, with shapes checked: neither changes a byte."""
     build = tmp_path_factory.mktemp("undisturbed")
-    script, profile = build / "chain.py", build / "micro.yaml"
+    script = build / "chain.py"
     script.write_text(SHAPED + CHAIN)
-    profile.write_text(MICRO.read_text().replace("workers: 2", "workers: 1"))
     path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
-    command = [sys.executable, str(script), str(profile), str(build), "0"]
+    command = [sys.executable, str(script), str(MICRO), str(build), "0"]
     made = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr[-3000:]
     return build
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_the_chain_ends_with_the_same_bytes(chain, undisturbed, tmp_path):
-    """A kill in every stage: as soon as the stage's folder appears, and a little later."""
-    for place, stage in enumerate(("demonstrations", "nerf", "value-", "tuning-", "evaluation")):
-        process = chain(tmp_path)
+def test_killed_again_and_again_the_chain_ends_with_the_same_bytes(undisturbed, tmp_path):
+    """A kill in every stage with workers, as soon as its folder appears and a little later: of all, or of the parent.
+
+    What a kill between the steps of a stage does, each stage's own tests say.
+    """
+    build, profile = tmp_path / "build", tmp_path / "micro.yaml"
+    profile.write_text(MICRO.read_text().replace("workers: 1", "workers: 2"))
+    for stage, everybody in (("demonstrations", False), ("tuning-", True), ("evaluation", False)):
+        chain = start(build, profile=profile)
         deadline = time.monotonic() + 300
-        while process.poll() is None and not list((tmp_path / "runs").glob(f"{stage}*")):
+        while chain.runs and not list((build / "runs").glob(f"{stage}*")):
             assert time.monotonic() < deadline, f"stage {stage} was not reached"
             time.sleep(0.02)
         time.sleep(0.7)
-        if process.poll() is None:
-            kill(process, everybody=place % 2)
-    finish(chain(tmp_path))
-    assert not list((tmp_path / "runs").rglob(".*")), "locks and half-written files"
-    expected, got = results(undisturbed), results(tmp_path)
+        if chain.runs:
+            chain.kill(everybody)
+    finish(start(build, profile=profile))
+    assert not list((build / "runs").rglob(".*")), "locks and half-written files"
+    expected, got = results(undisturbed), results(build)
     assert len(expected) == 19, "ten runs: summaries, weights of four, metrics of four, trials of one"
     assert got.keys() == expected.keys()
     assert [name for name in expected if got[name] != expected[name]] == []
 
 
 @pytest.mark.slow
-def test_two_starts_in_one_build_share_the_work(chain, undisturbed, tmp_path):
+def test_two_starts_in_one_build_share_the_work(undisturbed, tmp_path):
     """One makes a stage, the other waits for it: neither fails, and nothing is written twice."""
-    both = [chain(tmp_path), chain(tmp_path)]
-    told = [process.communicate(timeout=600)[1].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
-    assert "is at work on it; waiting until it ends" in "".join(told)
+    both = [start(tmp_path), start(tmp_path)]
+    assert [chain.ended() for chain in both] == [0, 0], [chain.said for chain in both]
+    assert "is at work on it; waiting until it ends" in "".join(chain.said for chain in both)
     assert results(tmp_path) == results(undisturbed)
 
 
 @pytest.mark.slow
-def test_another_seed_is_another_result(chain, undisturbed, tmp_path):
-    finish(chain(tmp_path, seed=1))
+def test_another_seed_is_another_result(undisturbed, tmp_path):
+    finish(start(tmp_path, seed=1))
     trials = [next((b / "runs").glob("evaluation-*/trials.csv")).read_bytes() for b in (undisturbed, tmp_path)]
     assert trials[0] != trials[1]
 
 
 @pytest.mark.slow
-def test_a_finished_chain_computes_nothing_again(chain, undisturbed):
+def test_a_finished_chain_computes_nothing_again(undisturbed):
     def stamps():
         return {p: p.stat().st_mtime_ns for p in (undisturbed / "runs").rglob("*") if p.is_file()}
 
     before = stamps()
-    finish(chain(undisturbed))
+    finish(start(undisturbed))
     assert stamps() == before
 
 
 @pytest.mark.slow
-def test_a_truncated_weights_file_is_named_and_its_run_made_again(chain, undisturbed, tmp_path):
+def test_a_truncated_weights_file_is_named_and_its_run_made_again(undisturbed, tmp_path):
     build = tmp_path / "build"
     shutil.copytree(undisturbed, build)
     shutil.rmtree(next((build / "runs").glob("evaluation-*")))
     weights = next((build / "runs").glob("value-base-*")) / "readout.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     before = {path: path.stat().st_mtime_ns for path in (build / "runs").glob("[!ve]*/done.json")}
-    process = chain(build)
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors.decode()
-    assert f"{weights}: is not what the run wrote; the run is made again" in errors.decode()
+    finish(chain := start(build))
+    assert f"{weights}: is not what the run wrote; the run is made again" in chain.said
     assert {path: path.stat().st_mtime_ns for path in before} == before, "and costs nothing else"
     assert results(build) == results(undisturbed)
 
@@ -187,15 +172,15 @@ def test_a_record_names_the_demonstrations_of_the_training_and_not_those_made_ag
 def test_plans_that_fail_are_put_down_to_a_stage(published, tmp_path):
     _, folder = published
     read = reading(folder, tmp_path)
-    found = diagnosis.diagnose_all(read, replication.CONTRAST, ("simple",), scenes=3)
-    assert len(found) == 6 and set(found["stage"]) <= set(diagnosis.STAGES)
+    found = diagnosis.diagnose_all(read, replication.CONTRAST, ("simple",), scenes=2)
+    assert len(found) == 4 and set(found["stage"]) <= set(diagnosis.STAGES)
     assert (found["stage"].eq("lifted") == found["outcome"].eq("success")).all()
     not_reached = found[found["stage"] == "summit not reached"]
     assert (not_reached["valid_value"] > not_reached["value"]).all()
     wrong = found[found["stage"] == "wrong summit"]
     assert (wrong["valid_value"] <= wrong["value"]).all()
     table = diagnosis.counts(found)
-    assert table.drop(columns=["policy", "task"]).to_numpy().sum() == 6
+    assert table.drop(columns=["policy", "task"]).to_numpy().sum() == 4
 
 
 @pytest.mark.slow
@@ -297,6 +282,34 @@ def test_new_scenes_and_other_training_seeds(published, tmp_path, monkeypatch):
     assert replication.kept(read, tmp_path / "replications") == {}, "of another experiment"
     again = replication.train_seeds(read, [0, 1])
     assert list(again["seed"]) == [0, 1]
-    other = replication._value(read, "base", 1)
+    other = replication._values(read, 1)["base_quat_sync"]
     assert other.seed == 1 and other.recipe == made.value("base").recipe
     assert other.load("readout")["logit.weight"].ne(made.value("base").load("readout")["logit.weight"]).any()
+
+
+@pytest.mark.slow
+def test_variants_stand_beside_the_table(published, tmp_path, monkeypatch):
+    """The same scenes and starts; whatever is otherwise is part of what the run is made from."""
+    made, folder = published
+    read = reading(folder, tmp_path)
+    climbs = variants.everything_climbs(read, ["base_quat_sync"], repetitions=1)
+    assert climbs.recipe.changes == {"pruning": ()} and climbs.fingerprint != read.evaluation().fingerprint
+    (row,) = variants.beside_table_1(read, climbs).to_dict("records")
+    table = read_trials(read.evaluation())
+    known = table[table["policy"] == "base_quat_sync"]["success"].sum() / row["n"]
+    assert row["rate_table"] == pytest.approx(known) and row["difference"] == pytest.approx(row["rate"] - known)
+    kept = tmp_path / "replications"
+    replication.keep(variants.beside_table_1(read, climbs), "said", read, "everything-climbs", kept)
+    replication.keep_trials(climbs, read, "everything-climbs", kept)
+    again = replication.kept_trials(read, "everything-climbs", kept)
+    assert again["reason"].tolist() == read_trials(climbs)["reason"].tolist()
+    assert replication.kept_trials(read, "base-reported", kept) is None
+
+    monkeypatch.setattr(variants, "ITS_POLICY", "base_6d_seq")  # the micro experiment has no other sequential Base
+    reported = variants.base_reported(made)
+    assert reported.recipe.observer.views == 3 and reported.recipe.changes["n_starts"] == 64
+    values = [run.recipe.value.batch for run in map(made.value, ["base"])]
+    (trained,) = [r for r in made.workspace.glob("runs/value-base-*") if r.name != made.value("base").path.name]
+    assert values == [2] and '"batch": 4' in (trained / "run.json").read_text()
+    with pytest.raises(ValueError, match="the predecessor's is base_6d_seq alone"):
+        variants.base_reported(made, ["dgrasp_quat_sync"])

@@ -4,12 +4,11 @@ import importlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import started
 import synthetic
 import torch
 from nerf_helpers import tiny_config
@@ -97,31 +96,32 @@ def test_processes_share_the_validation():
     assert shares == [[0, 2, 4], [1, 3]]
 
 
+PROGRAM = """
+import sys
+from pathlib import Path
+from test_nerf_pretrain import train_until_killed
+train_until_killed(Path(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
 def test_killed_run_resumes_to_the_same_bytes(tmp_path):
-    for killed_at in (None, 7):
+    for killed_at in (0, 7):
         root = tmp_path / str(killed_at)
-        if killed_at is not None:
-            assert _train_in_a_process(root, killed_at) == -signal.SIGKILL
-        assert _train_in_a_process(root, None) == 0
-    undisturbed, resumed = (next((tmp_path / str(k)).rglob("checkpoint.safetensors")) for k in (None, 7))
+        if killed_at:
+            assert started.run(PROGRAM, root, killed_at)[0] == -signal.SIGKILL
+        assert started.run(PROGRAM, root, 0)[0] == 0
+    undisturbed, resumed = (next((tmp_path / str(k)).rglob("checkpoint.safetensors")) for k in (0, 7))
     assert undisturbed.read_bytes() == resumed.read_bytes()
     logs = [path.with_name("metrics.jsonl").read_bytes() for path in (undisturbed, resumed)]
     assert logs[0] == logs[1] and logs[0].count(b"\n") == 2
 
 
-def _train_in_a_process(root: Path, killed_at: int | None) -> int:
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, str(root), str(killed_at or "")]
-    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
-
-
-def _train_until_killed(root: Path, killed_at: int | None) -> None:
-    """What the process does: train for ten steps, and die without warning at one of them."""
+def train_until_killed(root: Path, killed_at: int) -> None:
+    """What the process does: train for ten steps, and die without warning at one of them (0: at none)."""
     draw = pretraining.draw_batch
 
     def draw_or_die(*arguments):
-        if arguments[-1] == killed_at:
+        if killed_at and arguments[-1] == killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return draw(*arguments)
 
@@ -243,7 +243,3 @@ def test_loading_another_stage_is_refused(tmp_path):
     run = open_run(tmp_path, "demonstrations", Config()).finish()
     with pytest.raises(RunError, match="expected a run of stage 'nerf', got one of stage 'demonstrations'"):
         load_nerf(run)
-
-
-if __name__ == "__main__":
-    _train_until_killed(Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2] else None)

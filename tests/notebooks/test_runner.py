@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
+import started
 from jupyter_client.kernelspec import KernelSpec
 
 from dgrasp.cli.main import main
@@ -281,40 +280,19 @@ def test_a_cell_s_error_is_said_in_a_line(write, output, capsys, raised, code):
     assert "The cell:" in capsys.readouterr().err
 
 
-@pytest.fixture(scope="module")
-def processes():
-    """Starts processes that have the runner loaded already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dgrasp.cli.notebooks.runner"])
-    return context
-
-
-def command(arguments: list[str]) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells that run tests in the background ignore it
-    sys.exit(main(arguments))
-
-
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_stopped_run_leaves_no_output_and_no_kernel(write, output, tmp_path, processes, sent):
+def test_stopped_run_leaves_no_output_and_no_kernel(write, output, tmp_path, sent):
     source = write(f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
-    process = processes.Process(target=command, args=(["notebook", str(source), str(output)],))
-    process.start()
+    command = "import sys\nfrom dgrasp.cli.main import main\nsys.exit(main(sys.argv[1:]))"
+    program = started.start(command, "notebook", source, output)
     try:
-        pid = _wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
-        os.kill(process.pid, sent)
-        process.join(60)
-        assert process.exitcode == {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[sent]
+        kernel = tmp_path / "pid"
+        started.wait_until(lambda: kernel.is_file() and kernel.read_text())
+        os.kill(program.pid, sent)
+        assert program.ended() == {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[sent]
         assert not output.exists()
         assert output.with_name("07_example.failed.ipynb").exists() == (sent != signal.SIGKILL)
-        _wait_for(lambda: not Path(f"/proc/{pid}").exists())
+        started.wait_until(lambda: not Path(f"/proc/{kernel.read_text()}").exists())
     finally:
-        process.kill()
-
-
-def _wait_for(condition, seconds: float = 60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise AssertionError("waited in vain")
+        if program.runs:
+            program.kill()

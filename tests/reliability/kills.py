@@ -25,11 +25,13 @@ import numpy as np
 import psutil
 
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.profiles import load_profile
+from dgrasp.experiment.store import Build
 from dgrasp.files import rows_of, visible_files
 from dgrasp.locks import ORPHANS
 from dgrasp.runs import only_complete
 
-MICRO = Path(__file__).parents[1] / "data" / "micro.yaml"
+MICRO = Path(__file__).parents[1] / "experiment" / "micro.yaml"
 HOW = ("group", "parent", "worker")
 ENDS = ("same", "different", "process left", "file left", "failed", "hung")
 TIMED = ("time", "started", "seconds", "chain", "made_by")  # of a log's lines: what equal runs do not share
@@ -39,8 +41,10 @@ START = 1.0  # s from a start to a stage's first work
 
 
 def micro(build: Path) -> None:
-    """The smallest experiment, with the trials of the twin and the sweep."""
-    experiment = Experiment.open(str(MICRO), build)
+    """The smallest experiment, with the trials of the twin and the sweep, and with workers."""
+    profile = load_profile(str(MICRO))
+    runtime = profile.runtime.model_copy(update={"workers": 2})
+    experiment = Experiment(profile.model_copy(update={"runtime": runtime}), Build(build))
     experiment.evaluation()
     experiment.twin_trials()
     experiment.calibration_sweep()

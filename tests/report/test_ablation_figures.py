@@ -7,7 +7,6 @@ from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED
 from dgrasp.report.figures.ablations import NOT_RUN, plot_ablations, table_figure
 from dgrasp.report.tables.ablations import answers
 
-
 UNKNOWN = "not contradicted"
 
 

@@ -1,4 +1,4 @@
-"""The slope explorer as a reader meets it: in JupyterLab, in a browser, moved by hand."""
+"""The slope explorer and the playable landscape as readers meet them: in JupyterLab, in a browser, moved by hand."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # 20 s alone, a minut
 CELLS = (
     "import torch\nfrom small_explorer import small_explorer\nfrom dgrasp.report.explorer.widget import ExplorerWidget",
     "torch.set_num_threads(1)\nwidget = ExplorerWidget(small_explorer())\nwidget.panel",
+    "from small_play import small_supply\nfrom dgrasp.report.play.widget import PlayWidget\nPlayWidget(small_supply())",
 )
 
 
@@ -52,3 +53,13 @@ def test_the_picture_is_whole_and_nothing_is_cut_off(page: Page) -> None:
     """The image has arrived in its size, and all labels of controls are read to their ends."""
     assert page.size_of_image() == (1160, 490)
     assert page.labels_cut_off() == []
+
+
+def test_the_playable_landscape_computes_in_the_notebook(page: Page) -> None:
+    """Its module asks the kernel for files alone; values come from the browser."""
+    says = "return [...document.querySelectorAll('.dgp-says')].map((p) => p.textContent)"
+    page.wait.until(lambda c: [t for t in c.execute_script(says) if t.startswith("Value ")][1:])
+    climb = "[...document.querySelectorAll('.dgp button')].find((b) => b.textContent === 'Let 64 climb').click()"
+    page.chrome.execute_script(climb)
+    status = "return document.querySelector('.dgp-status').textContent"
+    page.wait.until(lambda c: "3 steps in" in c.execute_script(status))

@@ -2,6 +2,10 @@ import json
 
 import pytest
 
+from dgrasp.cli.main import main
+from dgrasp.cli.notebooks import chain
+from dgrasp.experiment import store
+from dgrasp.experiment.profiles import load_profile
 from dgrasp.report.outputs import OutputRefused
 from dgrasp.report.publish import other_looks, publish
 from dgrasp.report.registry import OUTPUTS
@@ -42,3 +46,30 @@ def test_pictures_of_objects_in_other_looks_than_in_the_trials_are_named(build):
     assert other_looks(build / "figures") == {}
     (build / "figures/fig06.meta.json").write_text(json.dumps({"profile": "laptop", "ycb_models": "textured"}))
     assert other_looks(build / "figures") == {"fig06": "textured"}
+
+
+@pytest.mark.parametrize(
+    ("options", "folder"),
+    [
+        ([], "figures"),
+        (["--profile", "laptop"], "figures"),
+        (["--profile", "published:laptop"], "figures"),
+        (["--seed", "1"], "figures/laptop/seed-1"),
+        (["--profile", "published:wide"], "figures/wide/seed-0"),
+        (["--profile", "paper"], "figures/paper/seed-0"),
+        (["--profile", "published:wide", "--folder", "there"], "there"),
+    ],
+)
+def test_experiments_do_not_write_over_each_other_s_figures(build, tmp_path, monkeypatch, capsys, options, folder):
+    for name, seed in (("laptop", 0), ("laptop", 1), ("wide", 0)):
+        stated = tmp_path / "runs" / name / f"seed-{seed}" / "profile.json"
+        stated.parent.mkdir(parents=True)
+        profile = load_profile("laptop").model_dump(mode="json")
+        stated.write_text(json.dumps({"profile": profile, "seed": seed}))
+    monkeypatch.setattr(store, "PUBLISHED", tmp_path / "runs")
+    monkeypatch.setattr(chain, "bring_up_to_date", lambda *_: 0)
+    monkeypatch.chdir(tmp_path)
+    assert main(["figures", "--build", str(build), *options]) == 0
+    assert (tmp_path / folder / "tab01.json").read_text() == "tab01"
+    assert len(list(tmp_path.rglob("tab01.json"))) == 2, "those of the build, and their copies"
+    assert f"files in {folder}\n" in capsys.readouterr().out

@@ -155,7 +155,7 @@ def test_an_obstacle_between_the_planners_samples_is_found(safety, monkeypatch):
 
     for module in (planning, safety_module):
         monkeypatch.setattr(module, "collision_at", hit)
-    assert isinstance(planning.plan_motion(safety._model.world, WAY), planning.Plan)
+    assert isinstance(planning.plan_motion(safety._model.world, WAY), planning.JointPaths)
     with pytest.raises(UnsafePose, match=r"^refused: the hand hits the lamp on the way to the pre-grasp"):
         safety.grasp(WAY)
 

@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+import started
 import torch
 from robot_fakes import SHORT, FakeCell, FakeOperator, FakePolicy
 from robot_poses import tilted, top_down
@@ -373,17 +372,15 @@ def test_a_line_cut_by_a_crash_is_reported_and_the_trial_repeated(tmp_path):
 
 def test_kill_9_leaves_every_finished_trial(tmp_path):
     """A process is killed inside its fourth trial: three are on disk, and the series goes on."""
-    path, script = tmp_path / "log.jsonl", tmp_path / "killed.py"
-    script.write_text(
-        f"import os, signal, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    path = tmp_path / "log.jsonl"
+    program = (
+        "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from test_robot_trials import run, FakeCell\n"
         "act = lambda n: 'success' if n < 4 else os.kill(os.getpid(), signal.SIGKILL)\n"
         "run(Path(sys.argv[1]), FakeCell(act=act))\n"
     )
-    root = str(Path(__file__).parents[2])
-    result = subprocess.run([sys.executable, str(script), str(path)], env={**os.environ, "PYTHONPATH": root})
-    assert result.returncode == -signal.SIGKILL
+    assert started.run(program, path)[0] == -signal.SIGKILL
     assert read_log(path).done == {1, 2, 3}
     assert run(path).done == set(range(1, 9))
 

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.sim.cell import Cell
-from dgrasp.sim.execution import Trial
+from dgrasp.sim.execution import GraspResult
 from dgrasp.sim.oracle import oracle
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.tasks.paper import task
@@ -26,7 +26,7 @@ def perturbed_grasps(n: int, seed: int = 7) -> list[tuple[Scene, np.ndarray]]:
     return jobs
 
 
-def run(cell: Cell, jobs: list[tuple[Scene, np.ndarray]], look: bool = False) -> list[Trial]:
+def run(cell: Cell, jobs: list[tuple[Scene, np.ndarray]], look: bool = False) -> list[GraspResult]:
     trials = []
     for scene, T in jobs:
         cell.reset(scene)
@@ -36,7 +36,7 @@ def run(cell: Cell, jobs: list[tuple[Scene, np.ndarray]], look: bool = False) ->
     return trials
 
 
-def assert_same(first: list[Trial], second: list[Trial]) -> None:
+def assert_same(first: list[GraspResult], second: list[GraspResult]) -> None:
     for a, b in zip(first, second, strict=True):
         assert (a.outcome, a.reason, a.simulated_seconds) == (b.outcome, b.reason, b.simulated_seconds)
         for o, p in zip(a.scene_after.objects, b.scene_after.objects, strict=True):

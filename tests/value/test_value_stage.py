@@ -1,10 +1,7 @@
 """The training stage as a run: complete, reusable, unharmed by kill -9, and clear about what it cannot use."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+import started
 import torch
 import value_runs
 
@@ -37,12 +34,21 @@ def test_a_complete_run_explains_itself_and_is_used_again(undisturbed):
     assert again.path == undisturbed.path and contents(again) == before
 
 
+KILLED = """
+import sys
+from pathlib import Path
+import numpy as np
+import value_runs
+np.seterr(all="raise")
+value_runs.die_at(int(sys.argv[2]))
+value_runs.train(Path(sys.argv[1]))
+"""
+
+
 @pytest.mark.parametrize("step", [1, 8])
 def test_kill_and_resume_equals_an_undisturbed_run(undisturbed, tmp_path, step):
     """Killed before the first checkpoint, and between checkpoint and end."""
-    command = [sys.executable, value_runs.__file__, str(tmp_path), str(step)]
-    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
-    assert killed.returncode == -9
+    assert started.run(KILLED, tmp_path, step)[0] == -9
     resumed = value_runs.train(tmp_path)
     assert contents(resumed) == contents(undisturbed)
 

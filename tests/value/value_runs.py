@@ -1,14 +1,9 @@
-"""Complete input runs for the training stage, made up: random images and poses, an untrained Phi, no simulator.
-
-Run as a script (`python value_runs.py FOLDER [DEADLY_STEP]`) it trains, and kills itself without notice at that step.
-"""
+"""Complete input runs for the training stage, made up: random images and poses, an untrained Phi, no simulator."""
 
 import os
 import signal
-import sys
 from pathlib import Path
 
-import numpy as np
 from value_scene import camera_views, workspace_poses
 
 from dgrasp.cell.config import CellConfig
@@ -76,6 +71,7 @@ def train(root: Path, model: str = "dgrasp_quat", config: ValueConfig = CONFIG, 
 
 
 def die_at(step: int) -> None:
+    """kill -9 for this process at a step of a training."""
     from dgrasp.value.trainer import Trainer
 
     original = Trainer.step
@@ -86,10 +82,3 @@ def die_at(step: int) -> None:
         return original(self, number, *given)
 
     Trainer.step = deadly
-
-
-if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        die_at(int(sys.argv[2]))
-    np.seterr(all="raise")
-    train(Path(sys.argv[1]))

@@ -7,18 +7,18 @@ left out when reading, and taken off before the next one is written, which it wo
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from optuna.storages.journal import BaseJournalBackend
 
+from dgrasp.file_locks import lock_file
 from dgrasp.files import DamagedFileError
 
 BLOCK = 1 << 16  # bytes read at once in search of the last line's end
@@ -79,7 +79,8 @@ class Journal(BaseJournalBackend):
         end = os.fstat(descriptor).st_size
         while end > 0:
             begin = max(0, end - BLOCK)
-            found = os.pread(descriptor, end - begin, begin).rfind(b"\n")
+            os.lseek(descriptor, begin, os.SEEK_SET)
+            found = os.read(descriptor, end - begin).rfind(b"\n")
             if found >= 0:
                 return begin + found + 1
             end = begin
@@ -104,14 +105,15 @@ def only_writer(path: Path) -> Iterator[None]:
                 yield
                 return
             finally:
-                lock.unlink(missing_ok=True)
+                with suppress(PermissionError):  # Windows removes no open file: there the next writer has it
+                    lock.unlink(missing_ok=True)
 
 
 def _wait_for(handle: IO[bytes], lock: Path) -> None:
     begun, said = time.monotonic(), False
     while True:
         try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock_file(handle)
         except BlockingIOError:
             if time.monotonic() - begun > PATIENCE and not said:
                 said = True
@@ -127,7 +129,7 @@ def _is_still(handle: IO[bytes], lock: Path) -> bool:
 
 
 def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)  # Windows has none
 
 
 def _remove_link(lock: Path) -> None:

@@ -11,7 +11,6 @@ making must be told from one whose maker is dead, whichever host that was:
 
 from __future__ import annotations
 
-import fcntl
 import sys
 import threading
 import time
@@ -29,6 +28,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from dgrasp.evaluation.study.journal import Journal
+from dgrasp.file_locks import lock_file
 from dgrasp.files import DamagedFileError
 
 BEAT = 5.0  # s between signs of life
@@ -72,17 +72,17 @@ class JournalFile(Place):
 
     @contextmanager
     def making(self, study: optuna.Study) -> Iterator[optuna.Trial]:
-        with self._locked(fcntl.LOCK_SH):
+        with self._locked(shared=True, wait=True):
             yield study.ask()
 
     def bury(self, study: optuna.Study) -> None:
-        with suppress(BlockingIOError), self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):  # blocked: somebody is at work
+        with suppress(BlockingIOError), self._locked(shared=False, wait=False):  # blocked: somebody is at work
             fail(study, under_way(study))
 
     @contextmanager
-    def _locked(self, operation: int) -> Iterator[None]:
+    def _locked(self, *, shared: bool, wait: bool) -> Iterator[None]:
         with open(self.path, "ab") as handle:
-            fcntl.flock(handle, operation)
+            lock_file(handle, shared=shared, wait=wait)
             yield
 
 

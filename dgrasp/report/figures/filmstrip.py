@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from dgrasp.cameras import Intrinsics, view_from_sphere
 from dgrasp.cell.workspace import BOARD_CENTRE
 from dgrasp.sim.cell import Cell
-from dgrasp.sim.execution import Trial
+from dgrasp.sim.execution import GraspResult
 
 MIDDLE = BOARD_CENTRE + np.array([-0.1, 0.0, 0.2])  # of what a trial moves through, metres in the world
 Frame = tuple[str, UInt8[np.ndarray, "h w 3"]]
@@ -22,7 +22,7 @@ def film(
     T_world_tcp: Float[np.ndarray, "4 4"],
     phases: Sequence[str] = ("travel", "approach", "close", "lift", "hold"),
     T_world_cam: Float[np.ndarray, "4 4"] | None = None,
-) -> tuple[list[Frame], Trial]:
+) -> tuple[list[Frame], GraspResult]:
     """Execute a grasp in the cell's scene and keep the last picture of each phase, seen from the side (or a camera)."""
     if T_world_cam is None:
         T_world_cam = view_from_sphere(torch.from_numpy(MIDDLE), 1.4, np.radians(60), np.radians(72)).numpy()

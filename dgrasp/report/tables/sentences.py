@@ -17,11 +17,13 @@ from typing import NamedTuple
 import pandas as pd
 import yaml
 
+from dgrasp.evaluation.statistics import with_rates
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.findings import ABOVE, LEVEL, Pairs, compare
 
 AGREES, IN_PART, DISAGREES = "agrees", "agrees in part", "disagrees"
 NOT_CONTRADICTED, UNKNOWN, NOT_TESTED = "not contradicted", "cannot be told", "not tested"
+CONFIDENCE = 0.95
 REPORTED = "base_reported"  # trials of the predecessor's configuration carry this name
 FIRST = "base_quat_seq"  # the paper's baseline
 CORNERS = 0.05  # share of grasps that counts as "often"; not in the paper
@@ -55,11 +57,20 @@ class Records:
         return compare(self.trials[here], pairs, self.rates[self.rates["task"] == task])
 
 
-def sentences(trials: pd.DataFrame, rates: pd.DataFrame, bounds: Sequence[Sequence[float]]) -> pd.DataFrame:
+def sentences(
+    trials: pd.DataFrame,
+    rates: pd.DataFrame,
+    bounds: Sequence[Sequence[float]],
+    reported: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """One row per sentence: `section`, `sentence`, `verdict`, `ours` (numbers, or why it is not tested).
 
-    trials: of all training seeds; those of the predecessor's configuration under the policy "base_reported".
+    trials, rates: of all training seeds. reported: trials of the predecessor's configuration on the same scenes, under
+    the policy "base_reported" (`dgrasp.experiment.variants`); of the seeds that it has, ours are compared with it.
     """
+    if reported is not None:
+        trials = pd.concat([trials, reported], ignore_index=True)
+        rates = pd.concat([rates, _counted_rates(reported)], ignore_index=True)
     records, rows = Records(trials, rates, bounds), []
     for entry in paper_sentences():
         if "check" in entry:
@@ -70,6 +81,11 @@ def sentences(trials: pd.DataFrame, rates: pd.DataFrame, bounds: Sequence[Sequen
             found = Verdict(NOT_TESTED, entry["why"])
         rows.append({"section": entry["section"], "sentence": entry["text"], **found._asdict()})
     return pd.DataFrame(rows)
+
+
+def _counted_rates(trials: pd.DataFrame) -> pd.DataFrame:
+    counts = trials.groupby(["policy", "task"], sort=False)["success"].agg(successes="sum", n="size").astype(int)
+    return with_rates(counts.reset_index(), CONFIDENCE)
 
 
 @cache
@@ -98,10 +114,12 @@ def _reported(task: str, method: str, sign: int) -> Callable[[Records], Verdict]
     """base_reported above or below policies; the paper's rate of it is not ours to compare with."""
 
     def check(records: Records) -> Verdict:
-        table = records.pairs([(REPORTED, name) for name in records.policies(task, method)], task)
-        if not len(table):
+        theirs = records.trials["policy"] == REPORTED
+        if not theirs.any():
             return Verdict(UNKNOWN, "the predecessor's configuration was not run here")
-        return _directed(table, sign)
+        same = records.trials["seed"].isin(set(records.trials.loc[theirs, "seed"]))
+        shared = Records(records.trials[same], records.rates, records.bounds)
+        return _directed(shared.pairs([(REPORTED, name) for name in records.policies(task, method)], task), sign)
 
     return check
 
@@ -128,9 +146,8 @@ def _heights(records: Records) -> Verdict:
 def _corners(records: Records) -> Verdict:
     if not records.policies("novel", "base"):
         return Verdict(UNKNOWN, "no such trials")
-    share = findings.failures(records.trials, records.bounds)["planned in a corner"].get(
-        ("Base", "novel"), float("nan")
-    )
+    ours = records.trials[records.trials["policy"] != REPORTED]
+    share = findings.failures(ours, records.bounds)["planned in a corner"].get(("Base", "novel"), float("nan"))
     return Verdict(AGREES if share > CORNERS else DISAGREES, f"{share:.1%} of Base's grasps were planned in a corner")
 
 

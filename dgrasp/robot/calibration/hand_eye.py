@@ -136,11 +136,8 @@ def calibrate(
     check_sightings(board, sightings, size)
     used = _usable(board, sightings, limits)
     _check_postures(np.stack([s.T_world_tool0 for s in used]), limits)
-    if intrinsics is not None and (intrinsics.width, intrinsics.height) != tuple(size):
-        given = f"{intrinsics.width}x{intrinsics.height}"
-        raise BadCalibration(f"intrinsics: are for {given} pixels, the images have {size[0]}x{size[1]}")
-    if intrinsics is not None and distorted:
-        raise BadCalibration("distorted: known intrinsics are a pinhole's; give one or the other")
+    if intrinsics is not None:
+        _check_intrinsics(intrinsics, size, distorted)
     try:
         lens = solve_camera(board, used, size, intrinsics, distorted)
         if intrinsics is None:
@@ -162,6 +159,14 @@ def calibrate(
         views=len(used),
         residuals=residuals,
     )  # fmt: skip
+
+
+def _check_intrinsics(intrinsics: Intrinsics, size: tuple[int, int], distorted: bool) -> None:
+    if (intrinsics.width, intrinsics.height) != tuple(size):
+        given = f"{intrinsics.width}x{intrinsics.height}"
+        raise BadCalibration(f"intrinsics: are for {given} pixels, the images have {size[0]}x{size[1]}")
+    if distorted:
+        raise BadCalibration("distorted: known intrinsics are a pinhole's; give one or the other")
 
 
 def _usable(board: Board, sightings: Sequence[Sighting], limits: Limits) -> list[Sighting]:

@@ -10,23 +10,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from dgrasp.cell.transforms import transform, yaw
-from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.sim.objects.prints import PRINTS
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import SceneObject
-from dgrasp.sim.tasks.paper import Task, coloured_prism
+from dgrasp.sim.tasks.paper import UprightPrisms, positions_in
 
 # Sizes of prisms, metres; not in the paper: from what lies flat on the board to what fills most of the opening.
 HEIGHTS = (0.022, 0.120)
 WIDTHS = (0.022, 0.098)  # across the fingers
 LONGEST = 0.122
 SMALLEST_REGION = 0.45  # of the workspace's sides: from crowded to spread over the whole workspace
-TRIES = 200
 SHARE = 0.5  # of prisms that are printed in `Printed`
 
 
-class Crowded(Task):
+class Crowded(UprightPrisms):
     """Up to five upright monochrome prisms whose circles do not overlap, as in the authors' code, crowded to spread."""
 
     name = "crowded"
@@ -35,18 +33,11 @@ class Crowded(Task):
     attempts = 5
     description = "up to five upright monochrome prisms, flat to wide, crowded to spread"
 
-    def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
-        while True:
-            prisms = [varied_prism(rng) for _ in range(objects)]
-            positions = positions_in(random_region(rng), rng, [p.radius for p in prisms])
-            if positions is not None:
-                break
-        return [
-            coloured_prism(
-                rng, i, prism, transform(yaw(rng.uniform(-np.pi, np.pi)), (x, y, BOARD_TOP + prism.height / 2))
-            )
-            for i, (prism, (x, y)) in enumerate(zip(prisms, positions, strict=True))
-        ]
+    def prism(self, rng: np.random.Generator) -> Prism:
+        return varied_prism(rng)
+
+    def positions(self, rng: np.random.Generator, radii: list[float]) -> list[tuple[float, float]] | None:
+        return positions_in(random_region(rng), rng, radii, gap=0.0)
 
 
 class Printed(Crowded):
@@ -77,22 +68,3 @@ def random_region(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     sides = rng.uniform(SMALLEST_REGION, 1.0) * whole
     low = BOUNDS_LOW[:2] + rng.uniform(0, 1, 2) * (whole - sides)
     return low, low + sides
-
-
-def positions_in(
-    region: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, radii: list[float]
-) -> list[tuple[float, float]] | None:
-    """Positions whose circles do not overlap and lie inside the region; None where some found no place."""
-    low, high = region
-    placed: list[tuple[float, float]] = []
-    for r in radii:
-        if (high - low).min() < 2 * r:
-            return None
-        for _ in range(TRIES):
-            x, y = rng.uniform(low + r, high - r)
-            if all(np.hypot(x - u, y - v) >= r + radii[j] for j, (u, v) in enumerate(placed)):
-                placed.append((float(x), float(y)))
-                break
-        else:
-            return None
-    return placed

@@ -31,6 +31,7 @@ GAP = 0.040  # m between encompassing circles; not in the paper ("at a distance"
 NUDGED = 0.010  # m of `GAP` that a grasp of a neighbour may take; not in the paper: more brings two objects together
 UPRIGHT = np.radians(2)  # not in the paper: what leans more was knocked
 REDRAWS = 200  # arrangements drawn before giving up
+TRIES = 200  # places tried for a prism, before others are drawn
 BEAM = 0.072  # widest prism across the fingers, m
 
 
@@ -75,19 +76,21 @@ class Task(ABC):
         return ""
 
 
-class SimpleTask(Task):
-    """Up to five upright monochrome prisms at a distance from each other (Sec. 4)."""
+class UprightPrisms(Task):
+    """Prisms that stand upright, turned at random: what they are, and where, say `prism` and `positions`."""
 
-    name = "simple"
-    scenes = 10
-    objects = 5
-    attempts = 5
-    description = "up to five upright monochrome prisms at a distance"
+    @abstractmethod
+    def prism(self, rng: np.random.Generator) -> Prism:
+        """One of the scene's prisms."""
+
+    @abstractmethod
+    def positions(self, rng: np.random.Generator, radii: list[float]) -> list[tuple[float, float]] | None:
+        """Where they stand (x, y), metres, by the radii of their circles; None to begin again with other prisms."""
 
     def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
         while True:
-            prisms = [random_prism(rng) for _ in range(objects)]
-            positions = separate_positions(rng, [p.radius for p in prisms])
+            prisms = [self.prism(rng) for _ in range(objects)]
+            positions = self.positions(rng, [p.radius for p in prisms])
             if positions is not None:
                 break
         return [
@@ -96,6 +99,22 @@ class SimpleTask(Task):
             )
             for i, (prism, (x, y)) in enumerate(zip(prisms, positions, strict=True))
         ]
+
+
+class SimpleTask(UprightPrisms):
+    """Up to five upright monochrome prisms at a distance from each other (Sec. 4)."""
+
+    name = "simple"
+    scenes = 10
+    objects = 5
+    attempts = 5
+    description = "up to five upright monochrome prisms at a distance"
+
+    def prism(self, rng: np.random.Generator) -> Prism:
+        return random_prism(rng)
+
+    def positions(self, rng: np.random.Generator, radii: list[float]) -> list[tuple[float, float]] | None:
+        return positions_in((BOUNDS_LOW[:2], BOUNDS_HIGH[:2]), rng, radii, GAP)
 
     def departure(self, scene: Scene) -> str:
         """Objects that a grasp has tipped over, or pushed together."""
@@ -204,15 +223,21 @@ def coloured_prism(rng: np.random.Generator, i: int, prism: Prism, T_world_objec
     return SceneObject(name, prism, _rgb(hue, saturation, value), mass, FRICTION, T_world_object)
 
 
-def separate_positions(
-    rng: np.random.Generator, radii: list[float], tries: int = 200
+def positions_in(
+    region: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, radii: list[float], gap: float
 ) -> list[tuple[float, float]] | None:
-    """Positions whose circles keep `GAP` from each other and lie inside the workspace (predecessor's rejection)."""
+    """Positions whose circles keep `gap` (metres) from each other and lie inside the region (predecessor's rejection).
+
+    None where some found no place. region: its low and high corner (x, y), metres.
+    """
+    low, high = region
     placed: list[tuple[float, float]] = []
     for r in radii:
-        for _ in range(tries):
-            x, y = rng.uniform(BOUNDS_LOW[:2] + r, BOUNDS_HIGH[:2] - r)
-            if all(np.hypot(x - u, y - v) >= r + radii[j] + GAP for j, (u, v) in enumerate(placed)):
+        if (high - low).min() < 2 * r:
+            return None
+        for _ in range(TRIES):
+            x, y = rng.uniform(low + r, high - r)
+            if all(np.hypot(x - u, y - v) >= r + radii[j] + gap for j, (u, v) in enumerate(placed)):
                 placed.append((float(x), float(y)))
                 break
         else:

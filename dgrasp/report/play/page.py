@@ -1,0 +1,90 @@
+"""`play.html`: the explorer as a static page, which also works when it is opened from disk.
+
+Browsers load no modules and fetch no files from disk. So the module stands in the page itself, and each model and
+scene is a script that hands over its bytes as base64 text.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+from dgrasp.files import atomic_path, write_text
+from dgrasp.report.play.still import still_picture
+from dgrasp.report.play.supply import Supply
+from dgrasp.report.play.widget import STATIC
+
+FOLDER = "play-files"
+STILL = f"{FOLDER}/still.png"
+TITLE = "Play: the landscape, live in the page"
+LEAD = (
+    "dGrasp scores gripper poses from camera images and finds a grasp by climbing that score. Base is trained with "
+    "grasps alone; dGrasp also with the directions of demonstrated approaches. Both policies run in this page, on your "
+    "computer: move the gripper, see its value, and let it climb."
+)
+LOADER = """
+const root = document.getElementById("play");
+const waiting = {};
+window.dgraspFile = (key, text) => waiting[key]?.resolve(text);
+function load(kind, id) {
+  const key = `${kind}-${id}`;
+  return new Promise((resolve, reject) => {
+    waiting[key] = { resolve };
+    const script = document.createElement("script");
+    script.src = `FOLDER/${key}.js`;
+    script.onerror = () => reject(new FileProblem(`the file ${script.src.split("/").pop()} did not arrive`));
+    document.head.append(script);
+  }).then(decoded).catch((error) => {
+    throw error instanceof FileProblem ? error : new FileProblem(`the file of ${kind} ${id} is damaged`);
+  });
+}
+const supply = { catalogue: JSON.parse(document.getElementById("play-catalogue").textContent), load, still: STILL };
+root.dgrasp = mount(root, supply);
+"""
+
+
+def build_play(supply: Supply, folder: Path) -> Path:
+    """Write `play.html` and its files below `folder`; returns the page. It also works when it is opened from disk."""
+    write_files(supply, folder)
+    page = folder / "play.html"
+    write_text(page, play_page(supply.catalogue))
+    return page
+
+
+def write_files(supply: Supply, folder: Path) -> None:
+    """What the page loads, below `folder`: models, scenes, and the still picture."""
+    catalogue = supply.catalogue
+    for kind, entries in (("model", catalogue["models"]), ("scene", catalogue["scenes"])):
+        for entry in entries:
+            key, data = f"{kind}-{entry['id']}", supply.file(kind, entry["id"])
+            text = f"dgraspFile({json.dumps(key)}, {json.dumps(base64.b64encode(data).decode())});\n"
+            write_text(folder / FOLDER / f"{key}.js", text)
+    with atomic_path(folder / STILL) as path:
+        path.write_bytes(still_picture(supply))
+
+
+def play_page(catalogue: dict) -> str:
+    """The page as one HTML text; other pages may take `play_body` alone."""
+    style = "body { margin: 0 auto; max-width: 80rem; padding: 0 0.8rem; font: 16px/1.5 system-ui, sans-serif; }"
+    dark = "@media (prefers-color-scheme: dark) { body { background: #14171a; color: #e8eaed; } }"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<title>{TITLE}</title>\n<link rel="icon" href="data:,">\n<style>{style}\n{dark}</style>\n</head>\n<body>\n'
+        f"<main>\n<h1>{TITLE}</h1>\n<p>{LEAD}</p>\n{play_body(catalogue)}</main>\n</body>\n</html>\n"
+    )
+
+
+def play_body(catalogue: dict) -> str:
+    """What a page of the site needs to contain: style, place, catalogue, and the module with its loader."""
+    module = (STATIC / "play.js").read_text(encoding="utf-8")
+    loader = LOADER.replace("FOLDER", FOLDER).replace("STILL", json.dumps(STILL))
+    picture = f'<img src="{STILL}" alt="A scene and cuts through two landscapes, as a still picture">'
+    facts = json.dumps(catalogue).replace("<", "\\u003c")
+    return (
+        f"<style>{(STATIC / 'play.css').read_text(encoding='utf-8')}</style>\n"
+        f'<div id="play" class="dgp">{picture}<noscript>This needs JavaScript.</noscript></div>\n'
+        f'<script type="application/json" id="play-catalogue">{facts}</script>\n'
+        f'<script type="module">\n{module}\n{loader}</script>\n'
+    )

@@ -1,0 +1,85 @@
+// Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
+// as byte planes of differences.
+
+const FORMAT = 1;
+const READERS = {
+  F64: Float64Array, F32: Float32Array, U8: Uint8Array, I32: Int32Array, U32: Uint32Array, U16: Uint16Array,
+};
+
+/** What is wrong with a file, in words for the reader. */
+export class FileProblem extends Error {}
+
+/** The decompressed bytes of a file; gzip's own checksum finds damage. */
+export async function inflate(bytes) {
+  try {
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return await new Response(stream).arrayBuffer();
+  } catch (error) {
+    throw new FileProblem(`the file is damaged or incomplete (${bytes.byteLength} bytes arrived); load the page again`);
+  }
+}
+
+/** What a decompressed file says, and its arrays by name: {facts, arrays: {name: {data, shape}}}. */
+export function readFile(buffer, kind) {
+  const header = headerOf(buffer);
+  const facts = JSON.parse(header.__metadata__?.dgrasp ?? "{}");
+  if (facts.format !== FORMAT) {
+    throw new FileProblem(`the file has format ${facts.format}, this page reads format ${FORMAT}; export it again`);
+  }
+  if (facts.kind !== kind) throw new FileProblem(`expected a ${kind}, the file holds a ${facts.kind}`);
+  const arrays = {};
+  const start = 8 + Number(new DataView(buffer).getBigUint64(0, true));
+  for (const [name, entry] of Object.entries(header)) {
+    if (name !== "__metadata__") arrays[name] = arrayOf(buffer, start, name, entry);
+  }
+  return { facts, arrays };
+}
+
+function headerOf(buffer) {
+  try {
+    const length = Number(new DataView(buffer).getBigUint64(0, true));
+    return JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
+  } catch (error) {
+    throw new FileProblem("the file is no safetensors file; load the page again");
+  }
+}
+
+function arrayOf(buffer, start, name, { dtype, shape, data_offsets: [first, last] }) {
+  const Reader = READERS[dtype];
+  if (!Reader || start + last > buffer.byteLength) {
+    throw new FileProblem(`array ${name}: ${Reader ? "reaches beyond the file" : `unknown type ${dtype}`}`);
+  }
+  return { data: new Reader(buffer.slice(start + first, start + last)), shape };
+}
+
+/** The numbers of a rounded array, written to `target` channels last, rows of `width` (or as many as there are). */
+export function unroundInto(file, name, target, width) {
+  const planes = file.arrays[`${name}.planes`];
+  const [count, channels, rows] = planes.shape;
+  const low = file.arrays[`${name}.low`].data, step = file.arrays[`${name}.step`].data;
+  const mask = 2 ** (8 * count) - 1, size = channels * rows, stride = width ?? channels;
+  for (let c = 0; c < channels; c++) {
+    let whole = 0;
+    for (let row = 0, at = c * rows; row < rows; row++, at++) {
+      let difference = 0;
+      for (let k = 0; k < count; k++) difference |= planes.data[k * size + at] << (8 * k);
+      whole = (whole + difference) & mask;
+      target[row * stride + c] = low[c] + step[c] * whole;
+    }
+  }
+}
+
+/** An array by name, rounded or not: {data, shape}. */
+export function arrayNamed(file, name) {
+  if (file.arrays[name]) return file.arrays[name];
+  const shape = file.facts.rounded?.[name];
+  if (!shape) throw new FileProblem(`array ${name} is missing in the file`);
+  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  unroundInto(file, name, data);
+  return { data, shape };
+}
+
+/** Whether the file has an array of that name. */
+export function hasArray(file, name) {
+  return name in file.arrays || name in (file.facts.rounded ?? {});
+}

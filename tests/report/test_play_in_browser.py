@@ -1,0 +1,183 @@
+"""The page in Chromium, opened from disk: it computes what Python computes, plays, and says what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("selenium", reason="needs selenium: the extra `browser`")
+from lab import chromium, programs
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from small_play import PlayPage, assert_agrees, climb_in_page, landscape, poses, share_near, small_supply
+from torch.nn import functional as F
+
+from dgrasp import grasp_ranking_loss, slope_loss
+from dgrasp.examples.plane import GOOD_ACTION, positional_code
+from dgrasp.report.play.widget import STATIC
+from dgrasp.slopes.climb import optimize_poses
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]  # 20 s alone, a minute beside other work
+
+NETWORKS = {
+    "world": ({"frame": "world"}, {}),
+    "camera, moved directions, logits summed": (
+        {"frame": "camera", "directions": "moved", "blocks_per_view": 1, "hidden": 12, "position_frequencies": 4},
+        {"fusion": "sum", "readout": {"activation": "softplus", "last_activation": "relu"}},
+    ),
+    "camera, SiLU": ({"frame": "camera", "blocks_shared": 1}, {"readout": {"activation": "silu", "query_features": 8}}),
+    "ReLU": ({"frame": "world", "hidden": 16}, {"readout": {"activation": "relu"}, "fusion": "sum"}),
+}
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    programs()
+    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def page(chrome: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory) -> PlayPage:
+    return PlayPage(chrome, small_supply(), tmp_path_factory.mktemp("page")).open()
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_scores_and_slopes_of_any_network_are_pythons(chrome, tmp_path, network):
+    page = PlayPage(chrome, small_supply(*NETWORKS[network]), tmp_path).open()
+    assert_agrees(page, "dgrasp_quat", 0, poses(100))
+
+
+@pytest.mark.parametrize(
+    ("representation", "schedule", "counted"),
+    [("quat", "sync", "climb"), ("6d", "seq", "climb"), ("quat", "seq", "last_phase")],
+)
+def test_climbs_end_where_pythons_end(page, representation, schedule, counted):
+    """Final poses within 1 mm and 1 degree for 95 % of the candidates, and the same candidates dropped."""
+    page.open()
+    T, (config, _, _) = poses(40, seed=1), page.supply.settings["dgrasp_quat_sync"]
+    changes = {"steps": 5, "n_starts": 40, "pruning": ((0, 36), (3, 30)), "pruning_steps": counted}
+    config = config.model_copy(update=changes)
+    climbed = optimize_poses(
+        landscape(page.supply, "base", 0), T, config,
+        representation=representation, schedule=schedule, bounds=page.supply.bounds, record=True,
+    )  # fmt: skip
+    end = climb_in_page(page, T, config, representation, schedule)
+    assert end["climbing"] == sorted(climbed.start.tolist())
+    assert climbed.paths is not None
+    assert share_near(end, climbed.paths[-1]) >= 0.95
+
+
+def test_a_visitor_drags_climbs_and_cuts(page):
+    """The gripper follows the pointer, values and cuts change with it, and 64 candidates climb step by step."""
+    page.open()
+    before = page.run("return app.explorer.coordinates")
+    canvas = page.chrome.find_element(By.CSS_SELECTOR, ".dgp-camera")
+    webdriver.ActionChains(page.chrome).drag_and_drop_by_offset(canvas, 40, 25).perform()
+    after = page.run("await new Promise((r) => setTimeout(r, 400)); return app.explorer.coordinates")
+    assert np.abs(np.subtract(after, before))[:2].max() > 1e-3 and np.allclose(after[2:], before[2:])
+    assert page.chrome.find_element(By.CSS_SELECTOR, ".dgp-says").text.startswith("Value ")
+
+    page.run("app.panel.upwards.set('5'); app.panel.setAxes(); await new Promise((r) => setTimeout(r, 1500));")
+    assert page.run("return app.explorer.sides.map((s) => [s.cut.grid, s.stale])") == [[21, False], [21, False]]
+    frames = page.run(
+        "await app.panel.climb(true);"
+        "return app.explorer.sides.map((s) => [s.frames.length, s.frames.at(-1).poses.length])"
+    )
+    assert frames == [[4, 64], [4, 64]] and "3 steps in" in page.status()
+    assert [entry for entry in page.chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_keys_move_the_gripper_and_turn_the_scene(page):
+    page.open()
+    before, turned = page.run("return app.explorer.coordinates"), page.run("return app.explorer.space.azimuth")
+    page.chrome.find_element(By.CSS_SELECTOR, ".dgp-camera").send_keys(webdriver.Keys.PAGE_DOWN)
+    page.chrome.find_element(By.CSS_SELECTOR, ".dgp-space").send_keys(webdriver.Keys.ARROW_LEFT)
+    assert page.run("return app.explorer.coordinates")[2] == pytest.approx(before[2] - 0.005)
+    assert page.run("return app.explorer.space.azimuth") > turned
+
+
+PLANE = """
+const [points, targets, weight] = arguments, network = new PlaneNetwork(3), total = {};
+for (const [name, w] of Object.entries(network.weights)) total[name] = new Float64Array(w.length);
+const main = network.mainLoss([GOOD, ...points], total), slope = network.slopeLoss(points, targets, weight, total);
+const plain = (of) => Object.fromEntries(Object.entries(of).map(([name, w]) => [name, [...w]]));
+return { main, slope, gradient: plain(total), weights: plain(network.weights) };
+"""
+
+
+def test_losses_and_gradients_in_the_plane_are_those_of_torch(chrome):
+    """The hand-written second derivative is autograd's."""
+    (line,) = [x for x in (STATIC / "play.js").read_text().splitlines() if x.startswith("const PLANE_WORKER_SOURCE = ")]
+    source = json.loads(line.partition(" = ")[2].rstrip(";"))
+    points = torch.tensor([[0.1, 0.2], [-0.4, 0.5], [0.7, -0.3]], dtype=torch.float64)
+    targets, weight = points + torch.tensor([[0.1, 0.05], [0.1, -0.1], [-0.1, 0.2]], dtype=torch.float64), 1.3
+    theirs = chrome.execute_script(f"{source}\n{PLANE}", points.tolist(), targets.tolist(), weight)
+    w = {name: torch.tensor(x, dtype=torch.float64, requires_grad=True) for name, x in theirs["weights"].items()}
+
+    def value(p: torch.Tensor) -> torch.Tensor:
+        x = F.elu(F.linear(positional_code(p), w["W1"].view(64, 20), w["b1"]))
+        return F.linear(F.elu(F.linear(x, w["W2"].view(64, 64), w["b2"])), w["w3"][None], w["b3"]).squeeze(-1)
+
+    main = grasp_ranking_loss(value(torch.cat([GOOD_ACTION[None].double(), points])))
+    aux = weight * slope_loss(value, points, targets)
+    (main + aux).backward()
+    assert [theirs["main"], theirs["slope"]] == pytest.approx([main.item(), aux.item()], rel=1e-6)
+    for name, x in w.items():
+        assert x.grad is not None
+        np.testing.assert_allclose(theirs["gradient"][name], x.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_the_plane_is_trained_when_it_is_seen(page):
+    page.open()
+    said = "return [...document.querySelectorAll('.dgp-plane .dgp-says')].map((p) => p.textContent)"
+    assert page.run(said) == ["not trained yet"] * 2
+    page.run("document.querySelector('.dgp-plane').scrollIntoView()")
+    wait = "for (let i = 0; i < 200; i++) { await new Promise((r) => setTimeout(r, 50));"
+    enough = "if (s.every((t) => /^Step [1-9]/.test(t))) return s; } return []"
+    texts = page.run(f"{wait} const s = (() => {{ {said} }})(); {enough}")
+    assert len(texts) == 2 and all(" of 400: " in text for text in texts)
+
+
+def damaged(page: PlayPage, name: str, change: Callable[[str], str]) -> None:
+    path = page.path.parent / "play-files" / name
+    path.write_text(change(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[:2000] + '");', "is damaged or incomplete"),
+        (lambda text: text[:4000] + ("A" if text[4000] != "A" else "B") + text[4001:], "is damaged or incomplete"),
+        (lambda text: 'dgraspFile("scene-noise-0", "***");', "the file of scene noise-0 is damaged"),
+    ],
+)
+def test_a_damaged_scene_is_said(chrome, tmp_path, change, said):
+    page = PlayPage(chrome, small_supply(), tmp_path)
+    damaged(page, "scene-noise-0.js", change)
+    assert said in page.open().status()
+
+
+def test_a_missing_file_and_foreign_models_are_said(chrome, tmp_path):
+    page = PlayPage(chrome, small_supply(), tmp_path)
+    (page.path.parent / "play-files" / "scene-noise-0.js").unlink()
+    assert "the file scene-noise-0.js did not arrive" in page.open().status()
+    other = PlayPage(chrome, small_supply({"density_scale": 2.0, "blocks_shared": 2}), tmp_path / "other")
+    scene = "play-files/scene-noise-0.js"
+    (page.path.parent / scene).write_text((other.path.parent / scene).read_text())
+    assert "the models read Phi" in page.open().status()
+
+
+def test_a_browser_that_cannot_compute_shows_the_still_picture(chrome, tmp_path):
+    page = PlayPage(chrome, small_supply(), tmp_path)
+    text = page.path.read_text()
+    script = '<script type="module">'
+    page.path.write_text(text.replace(script, f"<script>delete globalThis.WebAssembly</script>{script}"))
+    page.open()
+    assert "This browser has no WebAssembly" in page.status()
+    picture = chrome.find_element(By.CSS_SELECTOR, ".dgp img")
+    assert picture.get_attribute("alt") and int(picture.get_property("naturalWidth")) > 500
