@@ -33,6 +33,8 @@ seed = 0
 import pandas as pd
 from IPython.display import Markdown, display
 
+from dgrasp.evaluation.arms import trials_of_arm
+from dgrasp.evaluation.rows import SAME_EVERYWHERE
 from dgrasp.experiment.ablations.kept import results
 from dgrasp.experiment.ablations.questions import questions
 from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
@@ -40,7 +42,7 @@ from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.experiment.seeds import all_seeds
 from dgrasp.report.figures.ablations import NOT_RUN, plot_ablations, table_figure
 from dgrasp.report.notebook import open_experiment, show_source, versions
-from dgrasp.report.outputs import save_output
+from dgrasp.report.outputs import NO_OBJECTS, save_output
 from dgrasp.report.tables.ablations import answers
 from dgrasp.slopes.first_order import finite_difference_slopes, trajectory_ranking_loss
 
@@ -51,6 +53,8 @@ if settings_name not in PUBLISHABLE:
 tried = [result for one in all_seeds(experiment) for result in results(one)]
 rows, differences = ablation_rows(tried), ablation_differences(tried)
 runs = {f"{r.question}, {r.arm}, seed {r.run.seed}": r.run for r in tried}
+models = {model for r in tried for model in trials_of_arm(r.run)["models"]}
+looks = "; ".join(sorted(models - SAME_EVERYWHERE)) or NO_OBJECTS
 about = {"settings": settings.model_dump(mode="json")}
 if not tried:
     display(Markdown(f"**{NOT_RUN}** What follows are the questions, and empty figures."))
@@ -75,7 +79,7 @@ pd.DataFrame(listed, index=list(asked)).style.set_properties(**{"text-align": "l
 # %%
 save_output(
     "ablation_rates", plot_ablations(rows), rows, experiment.figures,
-    profile=settings_name, runs=runs, seed=seed, about=about,
+    profile=settings_name, runs=runs, seed=seed, about=about, ycb_appearance=looks,
 )  # fmt: skip
 
 # %% [markdown]
@@ -86,7 +90,7 @@ save_output(
 # %%
 save_output(
     "ablations", table_figure(rows.round(3), f"Ablations, profile {settings_name}"), rows, experiment.figures,
-    profile=settings_name, runs=runs, seed=seed, about=about,
+    profile=settings_name, runs=runs, seed=seed, about=about, ycb_appearance=looks,
 )  # fmt: skip
 rows.round(3)
 
@@ -101,7 +105,7 @@ rows.round(3)
 title = "Differences between arms on the same scenes and starts"
 save_output(
     "ablation_differences", table_figure(differences.round(3), title), differences, experiment.figures,
-    profile=settings_name, runs=runs, seed=seed, about=about,
+    profile=settings_name, runs=runs, seed=seed, about=about, ycb_appearance=looks,
 )  # fmt: skip
 differences.round(3)
 
