@@ -83,9 +83,10 @@ save_output(
 )  # fmt: skip
 
 # %% [markdown]
-# The same as a table. `minutes` are of the readout's training (its share of the pass it was trained in), `cosine` is
-# that of slope and displacement on held-out trajectories (one is perfect, zero is chance), and `arrival` the share of
-# random starts that end near a valid grasp when all of them climb to the end.
+# The same as a table. `minutes` are of the readout's training (its share of the pass it was trained in; where times are
+# equal, those of one processor alone), `cosine` is that of slope and displacement on held-out trajectories (one is
+# perfect, zero is chance), and `arrival` the share of random starts that end near a valid grasp when all of them climb
+# to the end.
 
 # %%
 save_output(

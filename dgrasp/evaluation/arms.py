@@ -67,7 +67,10 @@ class ArmRecipe(Config):
 
 @dataclass(frozen=True)
 class Trained:
-    """How long an arm's readout was trained: steps, and minutes of its share of the pass it was trained in."""
+    """How long an arm's readout was trained: steps, and minutes.
+
+    minutes: of its share of the pass that it was trained in; where arms get equal times, of one processor alone.
+    """
 
     steps: int
     minutes: float

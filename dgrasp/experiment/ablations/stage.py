@@ -86,7 +86,7 @@ class Ablations:
 
     def _try(self, name: str, question: Question, arm: str) -> Result:
         run, source = self._opened(question, arm)
-        trained = Trained(self._steps_made(source.value), source.value.seconds / 60)
+        trained = self._trained(question, arm, source.value)
         workers = self.experiment.profile.runtime.workers
         shown, seed = self.experiment.example_scenes(), self.experiment.seed
         try_arm(run, source, shown, trained, seed=seed, workers=workers, name=f"{name}: {arm}")
@@ -179,16 +179,19 @@ class Ablations:
         return max(1, round(self.config.steps * self.experiment.profile.value.steps))
 
     def _equal_steps(self, question: Question) -> dict[str, int]:
-        """Steps of each arm, by the pace that was measured in this experiment on the same observations."""
+        """Steps of each arm in the time that one of them takes."""
         assert question.as_long_as is not None
+        return equal_time(self._steps, self._pace(question), question.as_long_as)
+
+    def _pace(self, question: Question) -> dict[str, float]:
+        """Processor seconds of a step of each arm, measured in this experiment on the same observations."""
         recipes = {
             name: ValueRecipe(model=policy_spec(arm.policy).model, value=self._value_settings(arm, self._steps))
             for name, arm in question.arms.items()
         }
         experiment = self.experiment
         inputs = experiment.nerf(), self.demonstrations, experiment.workspace
-        pace = measured_pace(recipes, *inputs, seed=experiment.seed, steps=self.config.pace_steps)
-        return equal_time(self._steps, pace, question.as_long_as)
+        return measured_pace(recipes, *inputs, seed=experiment.seed, steps=self.config.pace_steps)
 
     def _value_settings(self, arm: Arm, steps: int) -> ValueConfig:
         settings = merged(_plain(self.experiment.profile.value), arm.value)
@@ -204,9 +207,13 @@ class Ablations:
             more["pruning"] = [[step, factor * count] for step, count in settings["pruning"]]
         return OptimizerConfig.model_validate(settings | more)
 
-    def _steps_made(self, value: Run) -> int:
+    def _trained(self, question: Question, arm: str, value: Run) -> Trained:
+        """Steps and minutes: by the measured pace where times are to be equal, else the arm's share of its pass."""
         assert isinstance(value.recipe, ValueRecipe)
-        return value.recipe.value.steps
+        steps, seconds = value.recipe.value.steps, value.seconds
+        if question.as_long_as is not None:
+            seconds = steps * self._pace(question)[arm]
+        return Trained(steps, seconds / 60)
 
 
 def _batched(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
