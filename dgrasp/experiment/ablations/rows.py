@@ -38,8 +38,8 @@ def arm_rates(result: Result) -> pd.DataFrame:
 def ablation_rows(results: Sequence[Result]) -> pd.DataFrame:
     """One row per arm, task and training seed, in `COLUMNS`; empty where nothing has been tried.
 
-    minutes, steps: of the readout's training (see `dgrasp.evaluation.arms.Trained`). cosine_translation, cosine_rotation,
-    arrival: see `dgrasp.evaluation.arms.probe`.
+    minutes, steps: of the readout's training (see `dgrasp.evaluation.arms.Trained`). cosine_translation,
+    cosine_rotation, arrival: see `dgrasp.evaluation.arms.probe`.
     """
     parts = []
     for result in results:
