@@ -17,8 +17,8 @@
 # the next pose as target). Which of these matter, and is second order needed at all?
 #
 # > **Box.** Makes a figure and two tables of our own. Needs notebooks 1 to 3. Smoke asks two questions in a few
-# > minutes; at other profiles, and with `published`, whatever has been tried is read: `dgrasp ablations --profile
-# > laptop` tries it, arm by arm, in about four hours of two cores.
+# > minutes; at other profiles, and with `published`, whatever has been tried is read. To try it, arm by arm, in about
+# > four hours of two cores: `dgrasp ablations --profile laptop`.
 #
 # Each question has *arms* that differ in one thing. Arms share Φ, demonstrations, initial weights and observations, and
 # are tried on the same scenes from the same starting poses, with untuned settings of the climb. Those scenes are of a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import argparse
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,11 +77,15 @@ def _within(minutes: int | None) -> Iterator[None]:
     if minutes is None:
         yield
         return
-    over = threading.Event()
+    over, main = threading.Event(), threading.main_thread().ident
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 
     def end() -> None:
         over.set()
-        _thread.interrupt_main()
+        if hasattr(signal, "pthread_kill") and main is not None:  # which also ends a sleep
+            signal.pthread_kill(main, signal.SIGINT)
+        else:
+            _thread.interrupt_main()
 
     timer = threading.Timer(60 * minutes, end)
     timer.daemon = True
@@ -93,3 +98,4 @@ def _within(minutes: int | None) -> Iterator[None]:
         print(f"stopped after {minutes} minutes; the same command goes on")
     finally:
         timer.cancel()
+        signal.signal(signal.SIGINT, before)
