@@ -19,7 +19,7 @@ from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.rows import POSE
 from dgrasp.evaluation.workers import worker_scene
 from dgrasp.policy.policies import Plan
-from dgrasp.report.failures import page
+from dgrasp.report.failures import page, sheets
 from dgrasp.report.failures.attempts import evenly, kinds, pictured
 from dgrasp.report.failures.replay import Job, repeated
 from dgrasp.report.failures.sheets import kept_sheet, sheet_file
@@ -86,11 +86,12 @@ def test_attempts_are_repeated_from_their_rows(played):
     assert facts_of(sheet_file([refused, missed]))["attempts"]["2"]["frames"][1][0] == "close"
 
 
-def test_an_attempt_that_goes_another_way_has_no_film_and_ends_the_episode(played, tmp_path):
+def test_an_attempt_that_goes_another_way_has_no_film_and_ends_the_episode(played, tmp_path, monkeypatch):
     rows = [played[0], played[1] | {"outcome": "missed"}, played[2]]
     (only,) = repeated(Job(tuple(rows), CellConfig(), SEEN))
     assert (only.number, only.same, only.frames) == (1, False, ())
     job = Job((played[1] | {"attempt": 0, "objects": "no such thing"},), CellConfig(), SEEN)
+    monkeypatch.setattr(sheets, "code_of", lambda names: {"read": "elsewhere"})  # all of the package's takes seconds
     first = kept_sheet(job, tmp_path)
     assert facts_of(first)["attempts"] == {}
     (kept,) = (tmp_path / "failures").iterdir()

@@ -27,6 +27,7 @@ from dgrasp.report.failures.sheets import WIDEST, kept_sheet
 from dgrasp.report.play.container import facts_of, packed
 from dgrasp.report.play.page import script, style, whole_page, write_file
 from dgrasp.report.play.supply import SCENES, TITLES, policy_title
+from dgrasp.sim.objects.ycb import ATTRIBUTION, DESCRIPTIONS
 
 FOLDER = "failures-files"
 TITLE = "Failures: every attempt of the tables"
@@ -167,19 +168,25 @@ def _poses(rows: pd.DataFrame) -> np.ndarray:
 
 def _rule(attempts: pd.DataFrame, sheets: dict[str, bytes]) -> str:
     """Which attempts have pictures, in words."""
-    entries = [one for data in sheets.values() for one in facts_of(data)["attempts"].values()]
     failed = int((~attempts["success"].astype(bool)).sum())
     which = f"all {failed} failures" if failed <= MOST else f"{MOST} of {failed} failures, evenly chosen,"
     text = (
         f"Pictures are of {which} and of up to {SUCCESSES} successes of each task and policy. Their scenes were made "
-        "once more from their seeds, and every attempt before in the same scene was repeated."
+        "once more from their seeds, and every attempt before in the same scene was repeated. "
+        f"{_repeated(attempts, sheets)}The grasp is drawn with the calibration that the policy was told."
     )
-    other = sum(not one["same"] for one in entries)
+    of_ycb = attempts["models"].isin(list(DESCRIPTIONS)).any()
+    return f"{text} {ATTRIBUTION}." if of_ycb else text
+
+
+def _repeated(attempts: pd.DataFrame, sheets: dict[str, bytes]) -> str:
+    """How many attempts went as their rows say; empty if all did."""
+    entries = [one for data in sheets.values() for one in facts_of(data)["attempts"].values()]
     lost = int(attempts["pictured"].sum()) - len(entries)
-    exact = sum(one["exact"] for one in entries)
-    if exact < len(entries) or lost:
-        text += (
-            f" Repeated, {exact} of {len(entries)} took as many time steps as the table says, {other} ended another "
-        )
-        text += f"way (no pictures of the trial), and {lost} that came after such a one have no pictures."
-    return text + " The grasp is drawn with the calibration that the policy was told."
+    exact, other = sum(one["exact"] for one in entries), sum(not one["same"] for one in entries)
+    if exact == len(entries) and not lost:
+        return ""
+    return (
+        f"Repeated, {exact} of {len(entries)} took as many time steps as the table says, {other} ended another way "
+        f"(no pictures of the trial), and {lost} that came after such a one have no pictures. "
+    )
