@@ -32,7 +32,7 @@ from dgrasp.twin.reality import TwinConfig
 
 Frame = tuple[str, np.ndarray]  # what it shows, and the picture (h, w, 3)
 ENDS = ("approach", "close", "hold")  # of the attempt's phases: their last moments are shown, and where it ended
-FRAME = (192, 144)  # pixels
+FRAME = (160, 120)  # pixels
 ABOVE, DISTANCE, AROUND, DOWN = 0.06, 0.7, np.radians(60), np.radians(72)  # m, rad: as the films of Figure 7
 SAME_SECONDS = 1e-9  # s: of an attempt that took as many time steps
 

@@ -20,7 +20,7 @@ from dgrasp.sim.objects.ycb import ycb_models
 
 WIDEST = 256  # pixels of a view on the page: the laptop profile's size; larger views are made smaller
 COLUMNS = 5  # pictures in a row of the sheet
-QUALITY = 45  # of WebP; by eye: edges of objects and gripper stay sharp, and a picture takes 2 kB
+QUALITY = 35  # of WebP; by eye: edges of objects and gripper stay sharp, and a picture takes 1 or 2 kB
 
 
 def kept_sheet(job: Job, workspace: Path) -> bytes:
