@@ -79,7 +79,7 @@ quick: lint  ## lint, and unit tests of seconds: no simulator, no notebooks
 bench: $(STAMP)  ## measure; writes build/bench.json (ONLY=<name> for one)
 	$(RUN) benchmarks/run.py $(if $(ONLY),--only $(ONLY))
 
-play-module: $(STAMP)  ## build the page's module from dgrasp/report/play/source (needs ziglang, see the tool)
+play-module: $(STAMP)  ## build the pages' modules from dgrasp/report/play/source (needs ziglang, see the tool)
 	$(RUN) tools/play_module.py
 
 figures: $(STAMP)  ## make figures/ again from the published results in figures/runs/

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Build the page's module: `make play-module`, which needs the extra `play`.
+"""Build the pages' modules: `make play-module`, which needs the extra `play`.
 
 C becomes WebAssembly by clang, which the pinned wheel `ziglang` brings. JavaScript stays as it is written: its files
 are joined in order, without their imports and exports, so that the built module can be read, too.
@@ -30,19 +30,20 @@ PAGE = (
     "container", "poses", "climb", "pool", "draw", "controls", "camera", "cut", "space", "scene", "landscape",
     "explorer", "panel", "plane", "main",
 )  # fmt: skip
+FAILURES = ("container", "poses", "draw", "controls", "failures_table", "failures_pictures", "failures")
 IMPORT = re.compile(r'^import [^;]*? from "\./[a-z_]+\.js";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(async )?(function|class|const))", re.MULTILINE)
 DEFINED = re.compile(r"^(?:async )?(?:function\*? |class )(\w+)|^(?:const|let) (.*)$", re.MULTILINE)
 
 
 def sources() -> list[Path]:
-    """Everything that the module is made of."""
+    """Everything that the modules are made of."""
     return sorted(path for path in SOURCE.iterdir() if path.suffix in (".c", ".js", ".css"))
 
 
 def digest() -> str:
     """SHA-256 of the sources, their names, and of how they are built."""
-    total = hashlib.sha256(json.dumps([COMPILER, FLAGS, KERNEL, PLANE, PAGE]).encode())
+    total = hashlib.sha256(json.dumps([COMPILER, FLAGS, KERNEL, PLANE, PAGE, FAILURES]).encode())
     for path in sources():
         total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
@@ -82,22 +83,23 @@ def names_in(text: str) -> list[str]:
     return found
 
 
-def module() -> str:
-    """The text of static/play.js."""
+def modules() -> dict[str, str]:
+    """The texts of static/play.js and static/failures.js."""
     constants = {
         "WASM": base64.b64encode(compiled()).decode(),
         "WORKER_SOURCE": joined(KERNEL),
         "PLANE_WORKER_SOURCE": joined(PLANE),
     }
     head = f"// Built by tools/play_module.py from ../source; do not edit. Sources: {digest()}\n"
-    return head + "".join(f"const {k} = {json.dumps(v)};\n" for k, v in constants.items()) + "\n" + joined(PAGE)
+    stated = "".join(f"const {k} = {json.dumps(v)};\n" for k, v in constants.items())
+    return {"play.js": f"{head}{stated}\n{joined(PAGE)}", "failures.js": f"{head}\n{joined(FAILURES)}"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with what is there instead of writing it")
     check = parser.parse_args().check
-    made = {"play.js": module(), "play.css": (SOURCE / "play.css").read_text(encoding="utf-8")}
+    made = {**modules(), "play.css": (SOURCE / "play.css").read_text(encoding="utf-8")}
     for name, text in made.items():
         path = STATIC / name
         if not check:

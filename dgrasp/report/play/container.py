@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,3 +53,14 @@ def _rounded(name: str, array: np.ndarray, bits: int) -> dict[str, np.ndarray]:
     differences = np.diff(whole.T, axis=1, prepend=0) % 256**count  # channel by channel
     planes = [(differences >> 8 * k & 0xFF).astype(np.uint8) for k in range(count)]
     return {"planes": np.stack(planes), "low": low, "step": step}
+
+
+def facts_of(data: bytes) -> dict[str, Any]:
+    """What a file says of itself. Raises ValueError for one that is damaged."""
+    try:
+        raw = gzip.decompress(data)
+        length = int.from_bytes(raw[:8], "little")
+        facts: dict[str, Any] = json.loads(json.loads(raw[8 : 8 + length])["__metadata__"]["dgrasp"])
+    except (OSError, EOFError, zlib.error, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"no file of the page, or a damaged one: {error}") from error
+    return facts

@@ -23,8 +23,7 @@ LEAD = (
     "grasps alone; dGrasp also with the directions of demonstrated approaches. Both policies run in this page, on your "
     "computer: move the gripper, see its value, and let it climb."
 )
-LOADER = """
-const root = document.getElementById("play");
+LOAD = """
 const waiting = {};
 window.dgraspFile = (key, text) => waiting[key]?.resolve(text);
 function load(kind, id) {
@@ -33,14 +32,20 @@ function load(kind, id) {
     waiting[key] = { resolve };
     const script = document.createElement("script");
     script.src = `FOLDER/${key}.js`;
+    script.onload = () => reject(new FileProblem(`the file ${key}.js is damaged`)); // it handed over nothing
     script.onerror = () => reject(new FileProblem(`the file ${script.src.split("/").pop()} did not arrive`));
     document.head.append(script);
   }).then(decoded).catch((error) => {
     throw error instanceof FileProblem ? error : new FileProblem(`the file of ${kind} ${id} is damaged`);
   });
 }
-const supply = { catalogue: JSON.parse(document.getElementById("play-catalogue").textContent), load, still: STILL };
-root.dgrasp = mount(root, supply);
+"""
+LOADER = """
+const root = document.getElementById("play");
+const catalogue = JSON.parse(document.getElementById("play-catalogue").textContent);
+const asked = new URLSearchParams(location.hash.slice(1)).get("scene"); // play.html#scene=simple-0
+if (catalogue.scenes.some(({ id }) => id === asked)) catalogue.first.scene = asked;
+root.dgrasp = mount(root, { catalogue, load, still: STILL });
 """
 
 
@@ -57,34 +62,54 @@ def write_files(supply: Supply, folder: Path) -> None:
     catalogue = supply.catalogue
     for kind, entries in (("model", catalogue["models"]), ("scene", catalogue["scenes"])):
         for entry in entries:
-            key, data = f"{kind}-{entry['id']}", supply.file(kind, entry["id"])
-            text = f"dgraspFile({json.dumps(key)}, {json.dumps(base64.b64encode(data).decode())});\n"
-            write_text(folder / FOLDER / f"{key}.js", text)
+            write_file(folder / FOLDER, f"{kind}-{entry['id']}", supply.file(kind, entry["id"]))
     with atomic_path(folder / STILL) as path:
         path.write_bytes(still_picture(supply))
 
 
+def write_file(folder: Path, key: str, data: bytes) -> int:
+    """A script that hands over a file's bytes; returns its size in bytes."""
+    text = f"dgraspFile({json.dumps(key)}, {json.dumps(base64.b64encode(data).decode())});\n"
+    write_text(folder / f"{key}.js", text)
+    return len(text)
+
+
 def play_page(catalogue: dict) -> str:
     """The page as one HTML text; other pages may take `play_body` alone."""
+    return whole_page(TITLE, LEAD, play_body(catalogue))
+
+
+def whole_page(title: str, lead: str, body: str) -> str:
+    """A page that stands alone: one <main>, which begins with its title."""
     style = "body { margin: 0 auto; max-width: 80rem; padding: 0 0.8rem; font: 16px/1.5 system-ui, sans-serif; }"
     dark = "@media (prefers-color-scheme: dark) { body { background: #14171a; color: #e8eaed; } }"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{TITLE}</title>\n<link rel="icon" href="data:,">\n<style>{style}\n{dark}</style>\n</head>\n<body>\n'
-        f"<main>\n<h1>{TITLE}</h1>\n<p>{LEAD}</p>\n{play_body(catalogue)}</main>\n</body>\n</html>\n"
+        f'<title>{title}</title>\n<link rel="icon" href="data:,">\n<style>{style}\n{dark}</style>\n</head>\n<body>\n'
+        f"<main>\n<h1>{title}</h1>\n<p>{lead}</p>\n{body}</main>\n</body>\n</html>\n"
     )
 
 
 def play_body(catalogue: dict) -> str:
     """What a page of the site needs to contain: style, place, catalogue, and the module with its loader."""
-    module = (STATIC / "play.js").read_text(encoding="utf-8")
-    loader = LOADER.replace("FOLDER", FOLDER).replace("STILL", json.dumps(STILL))
+    start = LOADER.replace("STILL", json.dumps(STILL))
     picture = f'<img src="{STILL}" alt="A scene and cuts through two landscapes, as a still picture">'
     facts = json.dumps(catalogue).replace("<", "\\u003c")
     return (
-        f"<style>{(STATIC / 'play.css').read_text(encoding='utf-8')}</style>\n"
+        f"{style()}"
         f'<div id="play" class="dgp">{picture}<noscript>This needs JavaScript.</noscript></div>\n'
         f'<script type="application/json" id="play-catalogue">{facts}</script>\n'
-        f'<script type="module">\n{module}\n{loader}</script>\n'
+        f"{script('play.js', FOLDER, start)}"
     )
+
+
+def style() -> str:
+    """The style sheet that the pages share, for a page's body."""
+    return f"<style>{(STATIC / 'play.css').read_text(encoding='utf-8')}</style>\n"
+
+
+def script(name: str, folder: str, start: str) -> str:
+    """A built module with the loader of files in `folder`, and what starts it."""
+    module = (STATIC / name).read_text(encoding="utf-8")
+    return f'<script type="module">\n{module}\n{LOAD.replace("FOLDER", folder)}{start}</script>\n'

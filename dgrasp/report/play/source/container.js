@@ -9,6 +9,12 @@ const READERS = {
 /** What is wrong with a file, in words for the reader. */
 export class FileProblem extends Error {}
 
+/** What this browser lacks, in words; wanted: {name: words}. */
+export const lacking = (wanted) => Object.entries(wanted).filter(([name]) => !(name in globalThis)).map(([, text]) => text);
+
+/** Bytes of base64. */
+export const decoded = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
 /** The decompressed bytes of a file; gzip's own checksum finds damage. */
 export async function inflate(bytes) {
   try {

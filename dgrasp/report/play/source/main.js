@@ -6,7 +6,7 @@
 //   load       (kind, id) -> bytes of a model's or a scene's file, as dgrasp/report/play/export.py writes it
 //   still      address of a picture for browsers that cannot compute, or null
 
-import { FileProblem, inflate, readFile } from "./container.js";
+import { decoded, FileProblem, inflate, lacking, readFile } from "./container.js";
 import { h } from "./controls.js";
 import { Explorer } from "./explorer.js";
 import { isAbort } from "./landscape.js";
@@ -15,19 +15,15 @@ import { planeSection } from "./plane.js";
 import { Pool } from "./pool.js";
 import { drawnScene } from "./scene.js";
 
-/** What this browser lacks, in words; empty if nothing. */
-function missing() {
-  const wanted = {
-    WebAssembly: "WebAssembly", Worker: "Web Workers", DecompressionStream: "DecompressionStream (browsers of 2023 and later)",
-    createImageBitmap: "createImageBitmap",
-  };
-  return Object.entries(wanted).filter(([name]) => !(name in globalThis)).map(([, text]) => text);
-}
+const WANTED = {
+  WebAssembly: "WebAssembly", Worker: "Web Workers", DecompressionStream: "DecompressionStream (browsers of 2023 and later)",
+  createImageBitmap: "createImageBitmap",
+};
 
 /** The explorer in `element`; resolves when the first scene can be played. Returns {close, explorer}. */
 export async function mount(element, supply) {
   element.classList.add("dgp");
-  const lacks = missing();
+  const lacks = lacking(WANTED);
   if (lacks.length) return instead(element, supply, `This browser has no ${lacks.join(", no ")}, which computing here needs.`);
   const app = new App(element, supply);
   await app.start();
@@ -132,9 +128,6 @@ class App {
     this.plane.close();
   }
 }
-
-/** Bytes of base64. */
-export const decoded = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
 /** For anywidget: files come from Python, when they are asked for. */
 function render({ model, el }) {

@@ -1,0 +1,139 @@
+"""The failure browser without a browser: which attempts, their scenes made once more, and the page's files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from small_failures import COLUMNS, experiment, table
+
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
+from dgrasp.cell.transforms import pose_vector
+from dgrasp.evaluation.episode import Episode, attempts_in
+from dgrasp.evaluation.rows import POSE
+from dgrasp.evaluation.workers import worker_scene
+from dgrasp.policy.policies import Plan
+from dgrasp.report.failures import page, sheets
+from dgrasp.report.failures.attempts import evenly, kinds, pictured
+from dgrasp.report.failures.replay import Job, repeated
+from dgrasp.report.failures.sheets import kept_sheet, sheet_file
+from dgrasp.report.play.container import facts_of
+from dgrasp.robot.trials import image_hash
+from dgrasp.sim.oracle import oracle_grasps
+from dgrasp.sim.simulated_cell import SimulatedCell
+from dgrasp.twin.cell import TwinCell
+from dgrasp.twin.reality import TwinConfig
+
+SEEN = Observer(views=2, width=32, height=24)
+LATENCY = 2 * 0.1 + 5 * 0.05  # s: of two pictures and five commands, which the twin adds to what physics took
+
+
+def test_kinds_and_even_choice():
+    assert kinds("octagonal prism 1, octagonal prism 2, box 3") == ["octagonal prism", "box"]
+    assert kinds("tennis_ball") == ["tennis_ball"] and kinds("") == []
+    assert evenly(10, 5).sum() == 5 and evenly(3, 5).all() and evenly(0, 5).size == 0
+    assert np.diff(np.flatnonzero(evenly(1000, 7))).max() <= 143
+
+
+def test_all_failures_and_some_successes_are_pictured():
+    attempts = table(scenes=12)
+    chosen = pictured(attempts, successes=2)
+    failed = ~attempts["success"].astype(bool)
+    assert chosen[failed].all() and failed.any()
+    assert (chosen[~failed].groupby([attempts["task"], attempts["policy"]]).sum() <= 2).all()
+    few = pictured(attempts, most=4, successes=0)
+    assert few.sum() == 4 and few[~failed].sum() == 0
+    assert pictured(attempts[~failed], successes=1).sum() == len(attempts[~failed].groupby(["task", "policy"]))
+
+
+class Fixed:
+    """A planner that knows its grasps beforehand."""
+
+    def __init__(self, *grasps: np.ndarray) -> None:
+        self.grasps = list(grasps)
+
+    def plan(self, views: Any, generator: Any) -> Plan:
+        return Plan(torch.as_tensor(self.grasps.pop(0)), 1.5, 0, None)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def played() -> list[dict[str, Any]]:
+    """Three attempts in a scene of prisms: one lifts, one is refused by the planner, one closes above the next."""
+    grasps = oracle_grasps(worker_scene("simple", "test", 0, 0))
+    away, above = np.diag([1.0, -1.0, -1.0, 1.0]), grasps[-1].copy()
+    away[:3, 3], above[2, 3] = (5.0, 0.0, 1.0), above[2, 3] + 0.08
+    with SimulatedCell(CellConfig(), SEEN) as cell:
+        rows = list(attempts_in(cell, Fixed(grasps[0], away, above), Episode("p", "simple", "test", 0, 0), 3, seed=0))
+    made = [asdict(row) | {"duration": row.simulated_seconds, "presented": ""} for row in rows]
+    return [row | {"number": i, "pictured": i > 0} for i, row in enumerate(made)]
+
+
+def test_attempts_are_repeated_from_their_rows(played):
+    """The first, which lifts an object, is repeated without pictures; what it left is what the others saw."""
+    job = Job(tuple(played), CellConfig(), SEEN)
+    refused, missed = list(repeated(job))
+    assert [played[i]["outcome"] for i in (0, 1, 2)] == ["success", "unreachable", "missed"]
+    assert (refused.number, refused.same, refused.seen, refused.frames) == (1, True, True, ())
+    assert (missed.number, missed.same, missed.exact) == (2, True, True)
+    assert [phase for phase, _ in missed.frames] == ["approach", "close"]
+    assert all((a == b).all() for a, b in zip(refused.views, missed.views, strict=True))
+    assert facts_of(sheet_file([refused, missed]))["attempts"]["2"]["frames"][1][0] == "close"
+
+
+def test_an_attempt_that_goes_another_way_has_no_film_and_ends_the_episode(played, tmp_path, monkeypatch):
+    rows = [played[0], played[1] | {"outcome": "missed"}, played[2]]
+    (only,) = repeated(Job(tuple(rows), CellConfig(), SEEN))
+    assert (only.number, only.same, only.frames) == (1, False, ())
+    job = Job((played[1] | {"attempt": 0, "objects": "no such thing"},), CellConfig(), SEEN)
+    monkeypatch.setattr(sheets, "code_of", lambda names: {"read": "elsewhere"})  # all of the package's takes seconds
+    first = kept_sheet(job, tmp_path)
+    assert facts_of(first)["attempts"] == {}
+    (kept,) = (tmp_path / "failures").iterdir()
+    kept.write_bytes(b"damaged")
+    assert kept_sheet(job, tmp_path) == first == kept.read_bytes()
+
+
+def test_trials_of_the_twin_are_repeated():
+    reality, pose = TwinConfig(), np.diag([1.0, -1.0, -1.0, 1.0])
+    with TwinCell(reality, CellConfig(), SEEN) as cell:
+        place = cell.present("tennis ball", 1).objects[0].T_world_object[:3, 3]
+        pose[:3, 3] = place + np.array([0.0, 0.0, 0.02])
+        views = [image_hash(view) for view in cell.observe().images]
+        done = cell.execute(pose)
+    row = {"policy": "p", "attempt": 0, "seed": 0, "presented": "tennis ball", "scene": 1, "outcome": done.outcome}
+    seconds = sum(done.seconds.values()) - LATENCY
+    row |= {"number": 7, "pictured": True, "images": json.dumps(views), "duration": seconds}
+    row |= dict(zip(POSE, pose_vector(pose), strict=True))
+    job = Job((row,), CellConfig(), SEEN, reality)
+    (shown,) = repeated(job)
+    assert shown.same and shown.seen and shown.exact and shown.number == 7 and len(shown.frames) >= 2
+    refused = row | {"x": 3.0, "outcome": "refused", "images": "[]"}
+    (shown,) = repeated(replace(job, rows=(refused,)))
+    assert shown.same and not shown.seen and shown.frames == ()
+
+
+def test_the_page_and_its_files_name_the_same_things(tmp_path, monkeypatch):
+    attempts = table()
+    monkeypatch.setattr(page, "attempts_of", lambda one: attempts.assign(seed=one.seed))
+    monkeypatch.setattr(page, "kept_sheet", lambda job, workspace: sheet_file([]))
+    (tmp_path / "failures-files").mkdir()
+    (tmp_path / "failures-files" / "sheet-9999.js").write_text("of a former build")
+    text = page.build_failures([experiment(tmp_path, 0), experiment(tmp_path, 3)], tmp_path).read_text(encoding="utf-8")
+    assert "http" not in text and "unseen objects" in text
+    files = {path.stem for path in (tmp_path / "failures-files").iterdir()}
+    assert "attempts-all" in files and "sheet-9999" not in files and len(files) > 2
+    with pytest.raises(ValueError, match=r"different seeds, got seeds \[1, 1\]"):
+        page.build_failures([experiment(tmp_path, 1)] * 2, tmp_path)
+
+
+def test_an_experiment_without_failures_or_attempts_has_a_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "kept_sheet", lambda job, workspace: sheet_file([]))
+    for attempts in (table(failing=False), pd.DataFrame(columns=list(COLUMNS))):
+        monkeypatch.setattr(page, "attempts_of", lambda one, attempts=attempts: attempts)
+        assert page.build_failures(experiment(tmp_path), tmp_path).is_file()
