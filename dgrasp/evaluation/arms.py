@@ -93,7 +93,7 @@ def try_arm(
         write_rows(run.path / TRIALS, pd.DataFrame(lines, columns=list(COLUMNS)))
         probed = pd.DataFrame(_probe_all(recipe, source, demonstrations, seed, workers), columns=list(PROBED))
         write_text(run.path / "probe.csv", probed.to_csv(index=False, lineterminator="\n"))
-        write_json(run.path / TRAINING, {"steps": trained.steps, "minutes": round(trained.minutes, 2)})
+        write_json(run.path / TRAINING, {"steps": trained.steps, "minutes": round(trained.minutes, 4)})
         return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))
 
 
