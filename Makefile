@@ -54,7 +54,7 @@ export DGRASP_LOCK := $(LOCK)
 DGRASP := $(RUN) -m dgrasp$(if $(CI), --debug)
 EXPERIMENT := --profile '$(PROFILE)'
 
-.PHONY: help env doctor reproduce figures play-module eval-new-scenes train-seeds publish lab test quick lint bench lock clean distclean
+.PHONY: help env doctor reproduce figures play-module eval-new-scenes train-seeds ablations publish lab test quick lint bench lock clean distclean
 .PHONY: record fresh seeds FORCE
 
 help:  ## show this list
@@ -93,6 +93,9 @@ eval-new-scenes: $(STAMP)  ## test the published policies on scenes of another s
 
 train-seeds: $(STAMP)  ## train the main contrast from three seeds (SEEDS="0 1 2")
 	@$(DGRASP) train-seeds --seeds $(SEEDS) $(REPLICATION_ARGS)
+
+ablations: $(STAMP)  ## test the paper's explanations and choices, arm by arm (ARGS="--question poses --minutes 60")
+	@$(DGRASP) ablations $(EXPERIMENT) $(ARGS)
 
 # Their old names.
 record: NEW := publish

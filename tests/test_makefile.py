@@ -127,6 +127,7 @@ def test_an_environment_that_failed_is_made_again(repository):
         (["eval-new-scenes"], "eval-new-scenes --scene-seed 11"),
         (["eval-new-scenes", "SCENE_SEED=5", "REPLICATION_ARGS=--keep"], "eval-new-scenes --scene-seed 5 --keep"),
         (["train-seeds", "SEEDS=3 4", "ARGS=--repetitions 5"], "train-seeds --seeds 3 4 --repetitions 5"),
+        (["ablations", "PROFILE=laptop", "ARGS=--minutes 5"], "ablations --profile laptop --minutes 5"),
         (["doctor", "ARGS=--json"], "doctor --json"),
     ],
 )

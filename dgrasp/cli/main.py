@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from dgrasp.cli import (
+    ablations,
     demonstrations,
     diagnose,
     doctor,
@@ -28,8 +29,8 @@ from dgrasp.cli.errors import MACHINE, exit_code, explained
 from dgrasp.cli.options import Parser
 
 COMMANDS = (
-    reproduce, figures, plan_from_images, doctor, new_scenes, train_seeds, variants, diagnose, publish, demonstrations,
-    notebook, ycb,
+    reproduce, figures, plan_from_images, doctor, new_scenes, train_seeds, variants, ablations, diagnose, publish,
+    demonstrations, notebook, ycb,
 )  # fmt: skip
 TEXT = """\
 A reproduction of dGrasp: grasp policies whose value landscape is taught to rise along demonstrations.

@@ -13,6 +13,7 @@ import pandas as pd
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_vector
 from dgrasp.evaluation.attempt import Attempt
+from dgrasp.files import atomic_path
 from dgrasp.sim.objects.ycb import PATTERNED
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ def on_table(scene: Scene) -> dict[str, str]:
         "objects": ", ".join(o.name for o in scene.objects),
         "models": ", ".join(scene.model_sources) or PRISMS,
     }
+
+
+def write_rows(path: Path, table: pd.DataFrame) -> None:
+    """A compressed CSV of attempts; equal tables give equal bytes."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(gzip.compress(table.to_csv(index=False, lineterminator="\n").encode(), mtime=0))
 
 
 def read_rows(path: Path) -> pd.DataFrame:

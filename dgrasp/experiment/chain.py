@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import joblib
 
@@ -35,6 +36,9 @@ from dgrasp.value.config import ValueConfig
 from dgrasp.value.function import GraspValue
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.training import load_value, train_values, value_run
+
+if TYPE_CHECKING:
+    from dgrasp.experiment.ablations.stage import Result
 
 
 @dataclass(frozen=True)
@@ -258,6 +262,16 @@ class Experiment:
         recipe = SweepRecipe(sweep=p.twin.sweep, twin=p.twin.reality, cell=p.cell, observer=self.observer)
         tuned = {name: self.tuned(name) for name in p.twin.sweep.policies}
         return sweep(recipe, self.sources(tuned), tuned, root, seed=self.seed, workers=p.runtime.workers)
+
+    def ablations(self, questions: Iterable[str] = ()) -> list[Result]:
+        """The arms of the paper's explanations, trained and tried; default: all questions that the profile asks.
+
+        Hours at `laptop`: `dgrasp ablations` does the same in the background, arm by arm. See
+        `dgrasp.experiment.ablations.kept.results` for those that are there.
+        """
+        from dgrasp.experiment.ablations.stage import Ablations
+
+        return list(Ablations(self).run(tuple(questions)))
 
     @property
     def observer(self) -> Observer:

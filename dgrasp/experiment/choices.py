@@ -81,16 +81,16 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
         return own
     if name not in PRESETS:
         raise ValueError(f"preset: unknown preset {name!r}; presets: {', '.join(PRESETS)}")
-    return _over(as_published(), own)
+    return merged(as_published(), own)
 
 
-def _over(below: Any, above: Any) -> Any:
+def merged(below: Any, above: Any) -> Any:
     """Mappings key by key; what is of another `kind`, and everything else, as a whole."""
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above
     if above.get("kind", below.get("kind")) != below.get("kind"):
         return above
-    return below | {key: _over(below[key], value) if key in below else value for key, value in above.items()}
+    return below | {key: merged(below[key], value) if key in below else value for key, value in above.items()}
 
 
 def compare_choices(profile: Config) -> pd.DataFrame:

@@ -11,6 +11,7 @@
         evaluation-<fingerprint>/    trials.csv: one row per attempt
         twin-trials-<fingerprint>/   logs of the trials in the digital twin
         calibration-sweep-<fingerprint>/
+        ablations.json, ablations-<fingerprint>/   arms of ablations, as many as have been tried
 
 `dgrasp.experiment.store.Record` reads them. Scenes of the demonstrations are not kept: those that figures need are made
 again. `dgrasp publish` calls this.
@@ -25,6 +26,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dgrasp.data.layout import read_manifest
+from dgrasp.experiment.ablations.kept import write_results
+from dgrasp.experiment.ablations.stage import Ablations
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.model_card import model_card
 from dgrasp.experiment.profiles import PUBLISHABLE
@@ -62,7 +65,7 @@ def publish(experiment: Experiment, folder: Path = PUBLISHED) -> Path:
         runs |= _stages("value", experiment.values())
         runs |= {**_stages("tuning", experiment.tuning()), "evaluation": experiment.evaluation()}
         runs |= {"twin-trials": experiment.twin_trials(), "calibration-sweep": experiment.calibration_sweep()}
-        card = model_card(experiment)
+        card, ablations = model_card(experiment), Ablations(experiment).done()
     files = {path: path.relative_to(run.path.parent) for run in runs.values() for path in _kept(run)}
     size = sum(path.stat().st_size for path in files) / 2**20
     if size > LARGEST_MIB:
@@ -73,6 +76,8 @@ def publish(experiment: Experiment, folder: Path = PUBLISHED) -> Path:
             with atomic_path(new / place) as temporary:
                 shutil.copyfile(path, temporary)
         write_text(new / "model_card.md", card)
+        if ablations:
+            write_results(ablations, new)
         stated = {"profile": experiment.profile.model_dump(mode="json"), "seed": experiment.seed}
         write_text(new / "profile.json", json.dumps(stated, indent=2) + "\n")  # tasks and policies keep their order
         write_sums(new)

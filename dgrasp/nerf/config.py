@@ -1,4 +1,4 @@
-"""Settings of Phi: its two image encoders, its radiance fields, rays and pre-training. Defaults are the paper's."""
+"""Settings of Phi: its three image encoders, its radiance fields, rays and pre-training. Defaults are the paper's."""
 
 from __future__ import annotations
 
@@ -54,7 +54,24 @@ class VisionEncoderConfig(Config):
         return 2
 
 
-EncoderConfig = Annotated[ConvolutionEncoderConfig | VisionEncoderConfig, Field(discriminator="kind")]
+class ImagenetEncoderConfig(Config):
+    """The first blocks of an EfficientNet-Lite0 with ImageNet weights, frozen, and what joins their scales.
+
+    Not in the paper: what two cores can train in the place of a ViT that starts from ImageNet weights, too.
+    """
+
+    kind: Literal["imagenet"] = "imagenet"
+    channels: int = Field(64, ge=4, description="channels of the feature map at half resolution")
+    width: int = Field(64, ge=4, description="channels of each scale before they are joined")
+
+    @property
+    def stride(self) -> int:
+        return 2
+
+
+EncoderConfig = Annotated[
+    ConvolutionEncoderConfig | VisionEncoderConfig | ImagenetEncoderConfig, Field(discriminator="kind")
+]
 
 
 class FieldConfig(Config):

@@ -48,8 +48,8 @@ class ConvolutionEncoder(nn.Module):
         half = self.at_half(self.stem(images.mul(2).sub(1).contiguous(memory_format=_layout(images))))
         quarter = self.at_quarter(self.to_quarter(F.relu(half)))
         eighth = self.at_eighth(self.to_eighth(F.relu(quarter)))
-        quarter = quarter + _resize(self.from_eighth(F.relu(eighth)), quarter)
-        half = half + _resize(self.from_quarter(F.relu(quarter)), half)
+        quarter = quarter + resized(self.from_eighth(F.relu(eighth)), quarter)
+        half = half + resized(self.from_quarter(F.relu(quarter)), half)
         return self.join(F.relu(half))
 
 
@@ -60,5 +60,5 @@ def _layout(images: Tensor) -> torch.memory_format:
     return torch.contiguous_format if float32 and torch.is_grad_enabled() else torch.channels_last
 
 
-def _resize(x: Tensor, like: Tensor) -> Tensor:
+def resized(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

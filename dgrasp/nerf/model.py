@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from dgrasp.cameras import check_intrinsics, pixels_of
 from dgrasp.checks import check_like, check_numbers, check_unit, described
 from dgrasp.nerf.blocks import initialise
-from dgrasp.nerf.config import NerfConfig, VisionEncoderConfig
+from dgrasp.nerf.config import ImagenetEncoderConfig, NerfConfig, VisionEncoderConfig
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.encoder import ConvolutionEncoder
 from dgrasp.nerf.field import RadianceField
+from dgrasp.nerf.imagenet_encoder import ImagenetEncoder
 from dgrasp.nerf.precision import check_precision, resolve_precision
 from dgrasp.nerf.sampling import sample_bilinear
 from dgrasp.nerf.vit import VisionEncoder
@@ -131,17 +132,22 @@ class MVNeRF(nn.Module):
 
 
 def build_nerf(config: NerfConfig, seed: int = 0) -> MVNeRF:
-    """A freshly initialised Phi; equal seeds give equal weights. A ViT takes ImageNet weights if a file is named."""
+    """A freshly initialised Phi; equal seeds give equal weights. A ViT takes ImageNet weights if a file is named,
+    the encoder `imagenet` those of its package: raises MissingWeightsError where that is not installed."""
     phi = MVNeRF(config)
     initialise(phi, torch_generator(seed, "nerf", "weights"))
     if isinstance(phi.encoder, VisionEncoder) and phi.encoder.config.weights is not None:
         phi.encoder.transformer.load_imagenet()
+    if isinstance(phi.encoder, ImagenetEncoder):
+        phi.encoder.load_imagenet()
     return phi
 
 
-def _encoder(config: NerfConfig) -> ConvolutionEncoder | VisionEncoder:
+def _encoder(config: NerfConfig) -> ConvolutionEncoder | VisionEncoder | ImagenetEncoder:
     if isinstance(config.encoder, VisionEncoderConfig):
         return VisionEncoder(config.encoder)
+    if isinstance(config.encoder, ImagenetEncoderConfig):
+        return ImagenetEncoder(config.encoder)
     return ConvolutionEncoder(config.encoder)
 
 

@@ -16,8 +16,9 @@ from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.devices import Worker, check_device, check_shares, run_on
 from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch, halved
 from dgrasp.nerf.checkpoint import discard, restore, save
-from dgrasp.nerf.config import NerfConfig, PretrainConfig, VisionEncoderConfig
+from dgrasp.nerf.config import ImagenetEncoderConfig, NerfConfig, PretrainConfig, VisionEncoderConfig
 from dgrasp.nerf.imagenet import check_imagenet
+from dgrasp.nerf.imagenet_encoder import check_installed
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.precision import settled_precision
 from dgrasp.nerf.rendering import Draw, Rendering, render_rays, uniform
@@ -70,14 +71,16 @@ def pretrain(
     Resumes from the last checkpoint and repeats the steps after it exactly (on equal devices and threads).
     Writes `weights.safetensors`; metrics are the loss and the PSNR of the fine network on training rays.
     devices: how many of the kind `device` share each step. Raises DeviceError if they are not there, or if the scenes
-    of a step cannot be shared out evenly; FileNotFoundError where the encoder is to start from weights that are not
-    there.
+    of a step cannot be shared out evenly; FileNotFoundError or MissingWeightsError where the encoder is to start from
+    weights that are not there.
     """
     run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations}, seed=seed, code=(__name__,))
     if run.complete:
         return run
     if isinstance(config.encoder, VisionEncoderConfig):
         check_imagenet(config.encoder)
+    if isinstance(config.encoder, ImagenetEncoderConfig):
+        check_installed()
     check_device(device, devices)
     check_shares("nerf.training.scenes_per_step", config.training.scenes_per_step, devices)
     precision = settled_precision(config.precision, device)

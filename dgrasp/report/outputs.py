@@ -20,6 +20,7 @@ from dgrasp.report.registry import output
 from dgrasp.runs import Run
 from dgrasp.sim.objects.ycb import ycb_models
 
+NO_OBJECTS = "none"  # in place of the appearance of YCB objects, for data without any
 PUBLISHED = "figures"  # the committed folder; only full-size runs may write there
 
 # One colour per method everywhere (colour-blind safe).

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.files import atomic_path, read_json
-from dgrasp.report.outputs import OutputRefused
+from dgrasp.report.outputs import NO_OBJECTS, OutputRefused
 from dgrasp.report.registry import OUTPUTS
 
 
@@ -36,4 +36,4 @@ def publish(build: Path, folder: Path) -> list[Path]:
 def other_looks(folder: Path) -> dict[str, str]:
     """Outputs whose YCB objects look otherwise than in the trials of Table 1 -> how they look, from the sidecars."""
     looks = {o.id: str(read_json(folder / f"{o.id}.meta.json")["ycb_models"]) for o in OUTPUTS}
-    return {id: look for id, look in looks.items() if look != looks["tab01"]}
+    return {id: look for id, look in looks.items() if look not in (looks["tab01"], NO_OBJECTS)}

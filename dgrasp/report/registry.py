@@ -133,6 +133,33 @@ OUTPUTS: tuple[Output, ...] = (
         alt_text="Sixty paths from the side: taught by the main loss alone they end all over; by both, in the hole.",
         status="ours",
     ),
+    Output(
+        id="ablation_rates",
+        kind="figure",
+        paper_place=None,
+        title="The paper's explanations and choices: success of each arm",
+        notebook="07_ablations",
+        alt_text="A panel for each question: dots are success rates of its arms with intervals, coloured by task.",
+        status="ours",
+    ),
+    Output(
+        id="ablations",
+        kind="table",
+        paper_place=None,
+        title="The paper's explanations and choices: rates, cosines, arrivals, minutes",
+        notebook="07_ablations",
+        alt_text="One row for each question, arm and task: successes, attempts, rate, interval, training minutes.",
+        status="ours",
+    ),
+    Output(
+        id="ablation_differences",
+        kind="table",
+        paper_place=None,
+        title="The paper's explanations and choices: paired differences and verdicts",
+        notebook="07_ablations",
+        alt_text="One row for each pair of arms and task: difference, interval, p, and what it says to the paper.",
+        status="ours",
+    ),
 )
 
 

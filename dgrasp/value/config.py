@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from dgrasp.config import Config
+from dgrasp.slopes.first_order import ROTATION_STEP, STEP
 from dgrasp.value.queries import QueryConfig
 from dgrasp.value.readout import ReadoutConfig
 
@@ -120,6 +121,16 @@ class SlopeConfig(Config):
 
     weight: float = Field(
         default=1.0, ge=0, description="of L_aux in L_total; 1 in the paper (Eq. 6), 0 is Base exactly"
+    )
+    how: Literal["second_order", "finite_differences", "trajectory_ranking", "slope_head"] = Field(
+        default="second_order",
+        description='what teaches the way to the grasp: "second_order" is L_aux (Eq. 4); the others are first-order '
+        "rivals in its place (`dgrasp.slopes.first_order`, not in the paper), each on the same poses: slopes by finite "
+        "differences of values, later poses ranked above earlier ones, a second readout that says slopes outright",
+    )
+    difference: tuple[float, float] = Field(
+        default=(STEP, ROTATION_STEP),
+        description='"finite_differences": steps of translations, metres, and of rotation coordinates',
     )
     n_poses: int = Field(default=64, ge=1, description="augmented poses of L_aux per observation (Sec. 5.2: 64)")
     share_poses: bool = Field(

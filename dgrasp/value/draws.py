@@ -168,7 +168,8 @@ def main_key(recipe: ValueRecipe) -> str:
 
 def aux_key(slope: SlopeConfig) -> str:
     """Learners with one key have the same poses of L_aux."""
-    return slope.model_copy(update={"weight": 1.0, "eps": 1.0, "share_poses": False}).canonical()
+    same = {"weight": 1.0, "eps": 1.0, "share_poses": False, "how": "second_order", "difference": (1.0, 1.0)}
+    return slope.model_copy(update=same).canonical()
 
 
 def _unchanged(T: Tensor) -> Tensor:

@@ -58,35 +58,44 @@ class GraspValue:
         Frozen weights in full precision get the fast `Landscape`; others the same function in autograd's operations.
         The landscape raises ValueError for poses that are no finite rigid transforms in the weights' dtype.
         """
-        if not isinstance(enc, EncodedViews):
-            raise ValueError(f"enc: expected EncodedViews, as `encode` returns them, got {described(enc)}")
-        if len(enc) != 1:
-            raise ValueError(f"enc: expected the views of one scene, got {len(enc)} scenes")
-        groups = enc.single_views() if self.fusion == "sum" else enc
+        groups = self._groups(enc)
         frozen = not any(p.requires_grad for p in self.readout.parameters())
         if frozen and self.phi.compute_dtype is None:
             return Landscape(self.phi, self.readout, self.queries, groups)
 
         @no_autocast()
         def score(T_world_tcp: Tensor) -> Tensor:
-            self._check(T_world_tcp, "(n, 4, 4)", 3)
-            T_each = T_world_tcp.expand(len(groups), *T_world_tcp.shape)
-            return self.readout(self._activations(groups, T_each)).sum(dim=0)
+            return self.readout(self._activations_of(groups, T_world_tcp)).sum(dim=0)
 
         return score
+
+    def _groups(self, enc: EncodedViews) -> EncodedViews:
+        """One scene's images as the readout sees them: each for itself, or all together."""
+        if not isinstance(enc, EncodedViews):
+            raise ValueError(f"enc: expected EncodedViews, as `encode` returns them, got {described(enc)}")
+        if len(enc) != 1:
+            raise ValueError(f"enc: expected the views of one scene, got {len(enc)} scenes")
+        return enc.single_views() if self.fusion == "sum" else enc
+
+    def _activations_of(self, groups: EncodedViews, T_world_tcp: Tensor) -> Tensor:
+        """Activations (groups, n, queries, activations, hidden) at poses (n, 4, 4)."""
+        self._check(T_world_tcp, "(n, 4, 4)", 3)
+        return self._activations(groups, T_world_tcp.expand(len(groups), *T_world_tcp.shape))
 
     def logits(self, enc: EncodedViews, T_world_tcp: Float[Tensor, "b n 4 4"]) -> Float[Tensor, "b n"]:
         """Raw logits of n poses in each of b encoded scenes."""
         return self.readout(self.activations(enc, T_world_tcp))
 
     def activations(
-        self, enc: EncodedViews, T_world_tcp: Float[Tensor, "b n 4 4"]
+        self, enc: EncodedViews, T_world_tcp: Float[Tensor, "b n 4 4"], rigid: bool = True
     ) -> Float[Tensor, "b n queries activations hidden"]:
         """Phi at the query points of the poses: all that the readout is told of the scene.
 
-        Raises ValueError for poses that are no finite rigid transforms, n of each scene, in the weights' dtype.
+        rigid: whether to look that they are poses; differences in 6D coordinates lead a little off them. Raises
+        ValueError for poses that are no finite rigid transforms, n of each scene, in the weights' dtype.
         """
-        self._check(T_world_tcp, "(scenes, n, 4, 4)", 4)
+        if rigid:
+            self._check(T_world_tcp, "(scenes, n, 4, 4)", 4)
         if len(T_world_tcp) != len(enc):
             raise ValueError(f"T_world_tcp: expected poses of {len(enc)} scenes as in enc, got {len(T_world_tcp)}")
         return self._activations(enc, T_world_tcp)

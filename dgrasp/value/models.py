@@ -47,6 +47,11 @@ class ValueRecipe(Config):
         return None if name is None else representation(name)
 
     @property
+    def steered(self) -> bool:
+        """Whether Psi has a second readout that says slopes outright."""
+        return self.representation is not None and self.value.slope.how == "slope_head"
+
+    @property
     def n_poses(self) -> int:
         """Poses of L_main per observation."""
         return _n_poses(self.model, self.value)

@@ -21,6 +21,7 @@ from dgrasp.nerf.precision import in_precision
 from dgrasp.runs import Run
 from dgrasp.slopes.exact import FrozenActivations
 from dgrasp.slopes.losses import grasp_ranking_loss
+from dgrasp.value.auxiliary import AUXILIARY
 from dgrasp.value.draws import SHARED, Draws, Step, aux_key, main_key
 from dgrasp.value.frozen import FrozenPhi
 from dgrasp.value.function import GraspValue
@@ -65,16 +66,8 @@ class Learner:
         scores = logits(self.value.readout, scene.main(self.recipe))
         losses = {"main": grasp_ranking_loss(scores, kind=self.config.main_loss)}
         if self.supervises_slopes:
-            losses["aux"] = self._slope_loss(scene)
+            losses["aux"] = AUXILIARY[self.config.slope.how](self.value.readout, self.recipe, scene)
         return losses
-
-    def _slope_loss(self, scene: SharedScene) -> Tensor:
-        rep = self.recipe.representation
-        assert rep is not None
-        p, target = (rep.from_matrix(T.flatten(0, 1)) for T in scene.poses_of_aux(self.recipe))
-        frozen = scene.aux(self.recipe)
-        with scene.full_precision():
-            return frozen.slope_loss(self.value.readout, p, target, rep, self.config.slope.eps)
 
     def checkpoint(self, run: Run, step: int) -> None:
         """Weights and Adam's state after `step` steps."""
@@ -124,6 +117,18 @@ class SharedScene:
             with self.full_precision():
                 self._aux[key] = FrozenPhi(self.value, self.enc, T_aux)
         return self._aux[key]
+
+    def aux_values(self, recipe: ValueRecipe) -> Tensor:
+        """Activations (poses, ...) at the poses of L_aux, for losses that need no slopes."""
+        if (known := self._aux.get(aux_key(recipe.value.slope))) is not None:
+            return known.activations.detach()
+        T_aux, _ = self.poses_of_aux(recipe)
+        return self.at(T_aux).flatten(0, 1)
+
+    def at(self, T_world_tcp: Tensor) -> Tensor:
+        """Activations at any poses (observations, m, 4, 4) in float32, without derivatives in the poses."""
+        with torch.no_grad(), self.full_precision():
+            return self.value.activations(self.enc, T_world_tcp, rigid=False)
 
     @contextmanager
     def full_precision(self) -> Iterator[None]:

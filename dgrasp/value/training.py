@@ -25,6 +25,7 @@ from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout
+from dgrasp.value.steered import SteeredReadout, SteeredValue
 from dgrasp.value.trainer import Learner, Trainer, check_one_pass
 from dgrasp.value.validation import validate
 
@@ -131,7 +132,8 @@ def _work(worker: Worker, runs: list[Run], nerf_run: Run, demos_run: Run, precis
     phi = load_nerf(nerf_run, str(worker.device)).with_precision(precision)
     recipes = [_recipe(run) for run in runs]
     values = [
-        build_value(recipe.value, phi, run.seed, recipe.replica) for recipe, run in zip(recipes, runs, strict=True)
+        build_value(recipe.value, phi, run.seed, recipe.replica, recipe.steered)
+        for recipe, run in zip(recipes, runs, strict=True)
     ]
     config = recipes[0].value
     train, held_out = (
@@ -192,18 +194,22 @@ def _note(run: Run, learner: Learner, held_out: Observations, done: int, losses:
         learner.checkpoint(run, done)
 
 
-def build_value(config: ValueConfig, phi: MVNeRF, seed: int = 0, replica: int = 0) -> GraspValue:
-    """Psi with fresh weights; equal seeds and replicas give equal weights, whatever the model."""
+def build_value(config: ValueConfig, phi: MVNeRF, seed: int = 0, replica: int = 0, steered: bool = False) -> GraspValue:
+    """Psi with fresh weights; equal seeds and replicas give equal weights, whatever the model.
+
+    steered: with a second readout, which says slopes outright.
+    """
     address: list[str | int] = ["value", "weights", *([replica] if replica else [])]
     queries = QueryPoints.from_config(config.queries)
-    readout = GraspReadout(
+    readout = (SteeredReadout if steered else GraspReadout)(
         config.readout,
         queries=len(queries),
         activations=phi.activation_count,
         hidden=phi.config.field.hidden,
         generator=torch_generator(seed, *address),
     )
-    return GraspValue(phi, readout.to(next(phi.parameters()).device), queries, config.fusion)
+    kind = SteeredValue if steered else GraspValue
+    return kind(phi, readout.to(next(phi.parameters()).device), queries, config.fusion)
 
 
 def load_value(run: Run, nerf_run: Run, device: str = "cpu", phi: MVNeRF | None = None) -> GraspValue:
@@ -214,7 +220,7 @@ def load_value(run: Run, nerf_run: Run, device: str = "cpu", phi: MVNeRF | None 
     if run.summary["nerf"] != nerf_run.fingerprint:
         raise RunError(f"{run.path}: was trained on another NeRF than that of {nerf_run.path}")
     assert isinstance(run.recipe, ValueRecipe)
-    value = build_value(run.recipe.value, phi or load_nerf(nerf_run, device))
+    value = build_value(run.recipe.value, phi or load_nerf(nerf_run, device), steered=run.recipe.steered)
     load_weights(value.readout, run.load("readout", device), run.path / "readout.safetensors")
     value.readout.eval().requires_grad_(False)
     return value

@@ -13,6 +13,7 @@ from dgrasp.data.statistics import sec_4_1_departures
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.over_seeds import rates_by_seed
 from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment.ablations.kept import published_results
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import PAPERS_SET, training_set
 from dgrasp.experiment.model_card import model_card
@@ -50,6 +51,7 @@ def test_every_published_run_is_read_with_today_s_classes(name, seed, tmp_path):
     runs = [read.demonstrations(), read.nerf(), *read.values().values(), *read.tuning().values()]
     runs += [read.evaluation(), read.twin_trials(), read.calibration_sweep()]
     folder = published_folder(name, seed)
+    runs += {result.run.path: result.run for result in published_results(read)}.values()
     assert {run.path for run in runs} == {path for path in folder.iterdir() if path.is_dir()}
     for run in runs:
         assert run.summary and run.seed == seed and run.recipe.digest()

@@ -192,7 +192,7 @@ def test_scenes_are_immutable() -> None:
 def test_unknown_names_say_what_exists() -> None:
     with pytest.raises(ValueError, match=r"unknown task 'cluter'; tasks: simple, clutter, novel, unseen, or your own"):
         task("cluter")
-    with pytest.raises(ValueError, match=r"unknown split 'trian'; splits: train, validation, test"):
+    with pytest.raises(ValueError, match=r"unknown split 'trian'; splits: train, validation, test, ablation"):
         task("simple").scene("trian")
     with pytest.raises(ValueError, match="0 or more"):
         task("simple").scene("train", -1)

@@ -49,7 +49,7 @@ def demonstrations(n: int = 5) -> list[Demonstration]:
 def together(*recipes: ValueRecipe, seed: int = 0) -> Trainer:
     """Readouts that learn in one pass."""
     phi = build_nerf(NerfConfig(encoder=ConvolutionEncoderConfig(channels=8, width=8), field=FIELD))
-    values = [build_value(recipe.value, phi, seed, recipe.replica) for recipe in recipes]
+    values = [build_value(recipe.value, phi, seed, recipe.replica, recipe.steered) for recipe in recipes]
     config = recipes[0].value
     observations = Observations(demonstrations(), values[0], config.cache_gib, config.maps)
     return Trainer(recipes, values, observations, seed)

@@ -16,6 +16,7 @@ from dgrasp.config import Config, explain
 from dgrasp.data.config import DataConfig
 from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationConfig
+from dgrasp.experiment.ablations.questions import AblationsConfig
 from dgrasp.experiment.choices import with_preset
 from dgrasp.files import UserFileError, parse_yaml
 from dgrasp.nerf.config import NerfConfig
@@ -94,6 +95,7 @@ class Profile(Config):
     validation: ValidationConfig = ValidationConfig()
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     twin: TwinStages = TwinStages()
+    ablations: AblationsConfig = AblationsConfig()
 
     @field_validator("data")
     @classmethod

@@ -24,7 +24,7 @@ from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.settling import physics_rest, stays, touching
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", "ablation")  # the last: ours, of scenes on which nothing is chosen
 DENSITY = 500.0  # kg/m^3; not in the paper: soft wood, or printed plastic with sparse infill
 FRICTION = 0.5  # not in the paper: wood or plastic; with the board's 1.0 the product is 0.5
 GAP = 0.040  # m between encompassing circles; not in the paper ("at a distance"): room for an open finger

@@ -1,0 +1,1 @@
+"""The paper's explanations, tested: questions with arms that differ in one thing, trained and tried on equal terms."""

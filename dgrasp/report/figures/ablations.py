@@ -1,0 +1,72 @@
+"""The ablations as pictures: rates of arms with their intervals, question by question."""
+
+from __future__ import annotations
+
+import math
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from statsmodels.stats.proportion import proportion_confint
+
+from dgrasp.report.figures.plots import plot_table
+
+TASK_COLOURS = {"simple": "#228833", "clutter": "#AA3377", "novel": "#CCBB44"}  # colour-blind safe; no method's
+OTHER = "#66CCEE"
+NOT_RUN = "No arm has been tried yet (dgrasp ablations): there are no numbers to show."
+
+
+def plot_ablations(rows: pd.DataFrame, columns: int = 3) -> Figure:
+    """A panel for each question: success of each arm with its 95 % interval (Wilson), tasks side by side.
+
+    rows: of `dgrasp.experiment.ablations.rows.ablation_rows`. Without any the figure says so, and shows nothing.
+    """
+    names = list(dict.fromkeys(rows["question"]))
+    if not names:
+        return saying(NOT_RUN)
+    across = min(columns, len(names))
+    down = math.ceil(len(names) / across)
+    figure, axes = plt.subplots(down, across, figsize=(3.9 * across, 2.1 * down), sharex=True, squeeze=False)
+    for ax, name in zip(axes.flat, names, strict=False):
+        plot_question(ax, rows[rows["question"] == name])
+        ax.set_title(name.replace("_", " "))
+    for ax in axes.flat[len(names) :]:
+        ax.set_axis_off()
+    for ax in axes[-1]:
+        ax.set_xlabel("success rate")
+    axes.flat[0].legend(fontsize=6, loc="lower left")
+    figure.tight_layout()
+    return figure
+
+
+def plot_question(axes: Axes, rows: pd.DataFrame) -> None:
+    """The arms of one question, the first on top; trials of several training seeds are counted together."""
+    counts = rows.groupby(["arm", "task"], sort=False)[["successes", "n"]].sum().reset_index()
+    arms, tasks = list(dict.fromkeys(counts["arm"])), list(dict.fromkeys(counts["task"]))
+    for k, task in enumerate(tasks):
+        of_task = counts[counts["task"] == task]
+        low, high = proportion_confint(of_task["successes"], of_task["n"], method="wilson")
+        rate = of_task["successes"] / of_task["n"]
+        y = [arms.index(arm) + 0.16 * (k - (len(tasks) - 1) / 2) for arm in of_task["arm"]]
+        colour = TASK_COLOURS.get(task, OTHER)
+        axes.errorbar(rate, y, xerr=[rate - low, high - rate], fmt="o", ms=3.5, lw=1, color=colour, label=task)
+    axes.set(yticks=range(len(arms)), yticklabels=[arm.replace("_", " ") for arm in arms], xlim=(0, 1))
+    axes.set_ylim(len(arms) - 0.5, -0.5)
+
+
+def table_figure(table: pd.DataFrame, title: str) -> Figure:
+    """A table as a figure; one that is empty says that nothing was tried."""
+    if not len(table):
+        return saying(NOT_RUN)
+    figure, ax = plt.subplots(figsize=(15, 0.8 + 0.22 * len(table)))
+    plot_table(ax, table, title)
+    return figure
+
+
+def saying(text: str) -> Figure:
+    """A figure that is but a sentence."""
+    figure, ax = plt.subplots(figsize=(7, 1.2))
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center")
+    return figure

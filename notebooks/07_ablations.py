@@ -1,0 +1,168 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 7. Ablations: the paper's explanations, tested
+#
+# **Question.** The paper explains its results (fewer poses, smaller batches, fewer images) and makes choices (KL, ELU,
+# the next pose as target). Which of these matter, and is second order needed at all?
+#
+# > **Box.** Makes a figure and two tables of our own. Needs notebooks 1 to 3. Smoke asks two questions in a few
+# > minutes; at other profiles, and with `published`, whatever has been tried is read. To try it, arm by arm, in about
+# > four hours of two cores: `dgrasp ablations --profile laptop`.
+#
+# Each question has *arms* that differ in one thing. Arms share Φ, demonstrations, initial weights and observations, and
+# are tried on the same scenes from the same starting poses, with untuned settings of the climb. Those scenes are of a
+# split of their own (`ablation`): nothing was chosen on them, and none is in Table 1.
+
+# %% tags=["parameters"]
+profile = "published"
+build = "../build/published"
+seed = 0
+
+# %%
+import pandas as pd
+from IPython.display import Markdown, display
+
+from dgrasp.evaluation.arms import trials_of_arm
+from dgrasp.evaluation.rows import SAME_EVERYWHERE
+from dgrasp.experiment.ablations.kept import results
+from dgrasp.experiment.ablations.questions import questions
+from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
+from dgrasp.experiment.profiles import PUBLISHABLE
+from dgrasp.experiment.seeds import all_seeds
+from dgrasp.report.figures.ablations import NOT_RUN, plot_ablations, table_figure
+from dgrasp.report.notebook import open_experiment, show_source, versions
+from dgrasp.report.outputs import NO_OBJECTS, save_output
+from dgrasp.report.tables.ablations import answers
+from dgrasp.slopes.first_order import finite_difference_slopes, trajectory_ranking_loss
+
+experiment = open_experiment(profile, build, seed)
+settings, settings_name = experiment.profile.ablations, experiment.profile.name
+if settings_name not in PUBLISHABLE:
+    experiment.ablations()
+tried = [result for one in all_seeds(experiment) for result in results(one)]
+rows, differences = ablation_rows(tried), ablation_differences(tried)
+runs = {f"{r.question}, {r.arm}, seed {r.run.seed}": r.run for r in tried}
+models = {model for r in tried for model in trials_of_arm(r.run)["models"]}
+looks = "; ".join(sorted(models - SAME_EVERYWHERE)) or NO_OBJECTS
+about = {"settings": settings.model_dump(mode="json")}
+if not tried:
+    display(Markdown(f"**{NOT_RUN}** What follows are the questions, and empty figures."))
+
+# %% [markdown]
+# ## What is asked, and what the paper leads one to expect
+#
+# Before you look at numbers: which of these would you bet on?
+
+# %%
+asked = {name: questions()[name] for name in settings.names()}
+listed = [
+    {"question": q.asks, "the paper": q.says, "place": q.place, "arms": ", ".join(q.arms)} for q in asked.values()
+]
+pd.DataFrame(listed, index=list(asked)).style.set_properties(**{"text-align": "left"})
+
+# %% [markdown]
+# ## The result first: success of every arm
+#
+# Dots are rates, bars 95 % intervals (Wilson), one colour per task.
+
+# %%
+save_output(
+    "ablation_rates", plot_ablations(rows), rows, experiment.figures,
+    profile=settings_name, runs=runs, seed=seed, about=about, ycb_appearance=looks,
+)  # fmt: skip
+
+# %% [markdown]
+# The same as a table. `minutes` are of the readout's training (its share of the pass it was trained in; where times are
+# equal, those of one processor alone), `cosine` is that of slope and displacement on held-out trajectories (one is
+# perfect, zero is chance), and `arrival` the share of random starts that end near a valid grasp when all of them climb
+# to the end.
+
+# %%
+save_output(
+    "ablations", table_figure(rows.round(3), f"Ablations, profile {settings_name}"), rows, experiment.figures,
+    profile=settings_name, runs=runs, seed=seed, about=about, ycb_appearance=looks,
+)  # fmt: skip
+rows.round(3)
+
+# %% [markdown]
+# ## Differences, and what they say to the paper
+#
+# Arms of a question met the same scenes, so that differences are taken scene by scene (a hierarchical bootstrap by
+# training seed and scene; Holm's correction for the rows of a question). *Agrees* and *disagrees* are for differences
+# beyond chance. Where there is none the paper is **not contradicted**: that proves neither its claim nor the opposite.
+
+# %%
+title = "Differences between arms on the same scenes and starts"
+save_output(
+    "ablation_differences", table_figure(differences.round(3), title), differences, experiment.figures,
+    profile=settings_name, runs=runs, seed=seed, about=about, ycb_appearance=looks,
+)  # fmt: skip
+differences.round(3)
+
+# %%
+sentences = answers(differences)
+assert len(sentences) == differences["question"].nunique(), "one answer for each question that has been tried"
+for sentence in sentences:
+    print(sentence)
+if not sentences:
+    print(NOT_RUN)
+
+# %% [markdown]
+# The sentences above are worked out from the table, and so is what they may say: a difference that is called one must
+# have an interval and a corrected p that call it one.
+
+# %%
+sure = differences[differences["verdict"] != "not contradicted"]
+assert (sure["p_holm"] < 0.05).all() and (sure["difference"] != 0).all()
+assert ((rows["low"] <= rows["rate"]) & (rows["rate"] <= rows["high"])).all()
+print(f"{len(differences)} comparisons, {len(sure)} of them beyond chance")
+
+# %% [markdown]
+# ## Why second order?
+#
+# $\mathcal{L}_{aux}$ needs the derivative of a slope in the weights. Three rivals need first derivatives alone, see the
+# same poses around the same trajectories, and get the same training time (processor seconds of a step are measured for
+# each, in this experiment; whoever is quicker makes more steps):
+#
+# - **slope head**: a second readout says the slope outright, $s_\theta(p)$, and is climbed; the first ranks (as in
+#   equilibrium matching, arXiv 2510.02300). It costs no derivative at all, but its slopes need not be those of any
+#   function.
+# - **finite differences**: $\partial_i \Psi \approx (\Psi(p + h e_i) - \Psi(p - h e_i)) / 2h$, so that the loss is
+#   one of function values (as in arXiv 2007.03317). It costs 14 values for each pose.
+# - **trajectory ranking**: of two poses of a trajectory the later one is the better one,
+#   $-\log \sigma(\Psi(p_{t'}) - \Psi(p_t))$. It says which way is up, and nothing of the slope.
+
+# %%
+show_source(finite_difference_slopes, trajectory_ranking_loss)
+
+# %%
+second = rows[rows["question"] == "second_order"]
+wanted = ["arm", "task", "rate", "low", "high", "cosine_translation", "cosine_rotation", "arrival", "steps", "minutes"]
+second[wanted].round(3)
+
+# %% [markdown]
+# What to look for: an arm may have good cosines and still lose, if its candidates do not arrive; or arrive, and still
+# lose, if its values do not rank.
+#
+# What this does *not* show: arms are trained for a share of the full steps, which may favour what learns quickly; and
+# with one training seed an arm's initial weights are one draw, which the intervals do not cover.
+#
+# ## Try it
+#
+# - `dgrasp ablations --list` says which questions there are and how many of their arms are done.
+# - Write a question of your own into `dgrasp/experiment/ablations/questions.yaml`: an arm is a few settings.
+# - `finite_difference_slope_loss` takes any `value(pose) -> score`: put it in the place of `slope_loss` in notebook 0.
+
+# %%
+versions()

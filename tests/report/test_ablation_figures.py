@@ -1,0 +1,58 @@
+"""The ablations in pictures and sentences: all arms are shown, and nothing where nothing was tried."""
+
+import pandas as pd
+import pytest
+
+from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED
+from dgrasp.report.figures.ablations import NOT_RUN, plot_ablations, table_figure
+from dgrasp.report.tables.ablations import answers
+
+UNKNOWN = "not contradicted"
+
+
+def rows() -> pd.DataFrame:
+    one = {
+        "question": "starts",
+        "task": "novel",
+        "n": 10,
+        "seed": 0,
+        "minutes": 1.0,
+        "rate": 0.5,
+        "low": 0.2,
+        "high": 0.8,
+    }
+    arms = [{**one, "arm": arm, "successes": k} for k, arm in enumerate(("base", "base_twice", "dgrasp"))]
+    return pd.DataFrame([*arms, {**arms[0], "question": "poses", "arm": "base_64"}], columns=list(COLUMNS))
+
+
+def texts(figure) -> set[str]:
+    return {text.get_text() for text in figure.findobj(lambda x: hasattr(x, "get_text"))}
+
+
+def test_every_question_has_a_panel_with_its_arms():
+    figure = plot_ablations(rows())
+    assert {"starts", "poses", "base", "base twice", "dgrasp", "base 64"} <= texts(figure)
+    rate = figure.axes[0].containers[0][0].get_xdata()
+    assert list(rate) == pytest.approx([0.0, 0.1, 0.2]), "rates are of the counts"
+
+
+def test_what_has_not_been_tried_is_said_and_no_number_is_shown():
+    for figure in (plot_ablations(rows()[:0]), table_figure(rows()[:0], "title")):
+        assert texts(figure) - {""} == {NOT_RUN}
+    assert answers(pd.DataFrame(columns=list(COMPARED))) == []
+
+
+def test_answers_name_what_is_beyond_chance_and_leave_the_rest_uncontradicted():
+    one = {"question": "poses", "against": "base_512", "expects": "lower", "low": -0.3, "high": -0.1, "p_holm": 0.01}
+    sure = {**one, "arm": "base_64", "task": "novel", "difference": -0.2, "verdict": "agrees"}
+    rest = {
+        **one,
+        "arm": "base_64",
+        "task": "clutter",
+        "difference": 0.02,
+        "verdict": "not contradicted",
+        "p_holm": 0.9,
+    }
+    (said,) = answers(pd.DataFrame([sure, rest], columns=list(COMPARED)))
+    assert "novel: base_64 -0.20 [-0.30, -0.10] against base_512, agrees" in said
+    assert "1 of 2 comparisons show no difference beyond chance (+0.02 to +0.02): not contradicted" in said
