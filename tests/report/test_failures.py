@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import asdict, replace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small_failures import COLUMNS, experiment, table
+from small_failures import COLUMNS, experiment, noise, table
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
@@ -121,11 +122,19 @@ def test_trials_of_the_twin_are_repeated():
 def test_the_page_and_its_files_name_the_same_things(tmp_path, monkeypatch):
     attempts = table()
     monkeypatch.setattr(page, "attempts_of", lambda one: attempts.assign(seed=one.seed))
-    monkeypatch.setattr(page, "kept_sheet", lambda job, workspace: sheet_file([]))
+    monkeypatch.setattr(page, "kept_sheet", lambda job, to: sheet_file([]) if job.twin else noise(job, to))
     (tmp_path / "failures-files").mkdir()
     (tmp_path / "failures-files" / "sheet-9999.js").write_text("of a former build")
     text = page.build_failures([experiment(tmp_path, 0), experiment(tmp_path, 3)], tmp_path).read_text(encoding="utf-8")
     assert "http" not in text and "unseen objects" in text
+    table_file = (tmp_path / "failures-files" / "attempts-all.js").read_text(encoding="utf-8")
+    facts = facts_of(base64.b64decode(table_file.split('"')[3]))
+    sheets_of = dict(zip(facts["columns"]["sheet"]["codes"], facts["columns"]["task"]["codes"], strict=True))
+    named = {facts["columns"]["sheet"]["words"][code] for code in sheets_of} - {""}
+    assert named == {path.stem[6:] for path in (tmp_path / "failures-files").glob("sheet-*.js")}, (
+        "empty ones are left out"
+    )
+    assert "have no pictures: today's code draws another scene" in facts["rule"]
     files = {path.stem for path in (tmp_path / "failures-files").iterdir()}
     assert "attempts-all" in files and "sheet-9999" not in files and len(files) > 2
     with pytest.raises(ValueError, match=r"different seeds, got seeds \[1, 1\]"):

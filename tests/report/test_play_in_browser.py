@@ -92,6 +92,13 @@ def test_a_visitor_drags_climbs_and_cuts(page):
     assert [entry for entry in page.chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+@pytest.mark.parametrize(("asked", "first"), [("noise-1", "noise-1"), ("nowhere", "noise-0")])
+def test_the_address_names_the_first_scene(page, asked, first):
+    page.chrome.get("about:blank")
+    page.chrome.get(f"{page.path.as_uri()}#scene={asked}")
+    assert page.run("return app.panel.scene.value") == first
+
+
 def test_keys_move_the_gripper_and_turn_the_scene(page):
     page.open()
     before, turned = page.run("return app.explorer.coordinates"), page.run("return app.explorer.space.azimuth")

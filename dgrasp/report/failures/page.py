@@ -63,6 +63,11 @@ def build_failures(
     attempts["pictured"] = pictured(attempts)
     attempts["sheet"] = sheet_names(attempts)
     sheets = _sheets(attempts, by_seed)
+    rule = _rule(attempts, sheets)
+    repeated = {int(number) for data in sheets.values() for number in facts_of(data)["attempts"]}
+    attempts["pictured"] &= attempts.index.isin(repeated)
+    attempts["sheet"] = attempts["sheet"].where(attempts["pictured"], "")
+    sheets = {name: data for name, data in sheets.items() if facts_of(data)["attempts"]}
     for name, data in sheets.items():
         write_file(folder / FOLDER, f"sheet-{name}", data)
     for path in (folder / FOLDER).glob("sheet-*.js"):
@@ -70,7 +75,7 @@ def build_failures(
             path.unlink()  # of a former build
     links = {f"{several[0].seed}/{task}/{index}": f"{task}-{index}" for task, index in played}
     facts = {"experiment": several[0].profile.name, "seeds": len(by_seed), "played": links if play else {}}
-    facts |= {"cameras": {str(one.seed): _camera(one) for one in several}, "rule": _rule(attempts, sheets)}
+    facts |= {"cameras": {str(one.seed): _camera(one) for one in several}, "rule": rule}
     write_file(folder / FOLDER, "attempts-all", attempts_file(attempts, facts))
     page = folder / "failures.html"
     write_text(page, whole_page(TITLE, LEAD, failures_body(attempts, play)))
@@ -188,5 +193,6 @@ def _repeated(attempts: pd.DataFrame, sheets: dict[str, bytes]) -> str:
         return ""
     return (
         f"Repeated, {exact} of {len(entries)} took as many time steps as the table says, {other} ended another way "
-        f"(no pictures of the trial), and {lost} that came after such a one have no pictures. "
+        f"(no pictures of the trial). {lost} have no pictures: today's code draws another scene, or an attempt before "
+        "ended another way. "
     )

@@ -25,8 +25,9 @@ QUALITY = 35  # of WebP; by eye: edges of objects and gripper stay sharp, and a 
 
 def kept_sheet(job: Job, workspace: Path) -> bytes:
     """The file of a job's pictures: the one kept in the workspace if rows, settings, looks and code are the same."""
-    made_from = {"rows": job.rows, "cell": job.cell.digest(), "observer": job.observer.digest(), "looks": ycb_models()}
-    made_from |= {"twin": job.twin.digest() if job.twin else "", "code": code_of([__name__])}
+    made_from: dict[str, Any] = {"rows": job.rows, "looks": ycb_models(), "cell": job.cell.digest()}
+    made_from |= {"observer": job.observer.digest(), "twin": job.twin.digest() if job.twin else ""}
+    made_from["code"] = code_of([__name__])
     name = hashlib.sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()[:24]
     path = workspace / "failures" / f"{name}.sheet"
     try:

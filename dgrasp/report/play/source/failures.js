@@ -96,7 +96,7 @@ class Browser {
 
   line(i) {
     const { attempts } = this, mark = attempts.sheet(i) ? "" : " (no pictures)";
-    return `${attempts.success(i) ? "✓" : "✗"} ${attempts.place(i)} · ${this.policy(i)} · ${attempts.value("outcome", i)}${mark}`;
+    return `${attempts.success(i) ? "✓" : "✗"} ${attempts.value("outcome", i)} · ${attempts.place(i)} · ${this.policy(i)}${mark}`;
   }
 
   policy(i) {
@@ -139,7 +139,7 @@ class Browser {
   /** Pictures arrive later; those of an attempt that is no longer shown are dropped. */
   async drawn(i, place) {
     const { attempts } = this, name = attempts.sheet(i);
-    if (!name) return place.replaceChildren(h("p", { class: "dgp-note" }, "No pictures were taken of this attempt."));
+    if (!name) return place.replaceChildren(h("p", { class: "dgp-note" }, "There are no pictures of this attempt: see below which have some."));
     place.replaceChildren(h("p", { class: "dgp-note" }, "Loading the pictures …"));
     try {
       const sheet = await this.sheets.get(name);

@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 16c51e61725fe979d0e19f65986776e1579c9ac46a0530b5d893beb3cacddf0f
+// Built by tools/play_module.py from ../source; do not edit. Sources: 3d3b94b27e217290246754d7fd882e2272d4760b2778acb6fbaa57e292f5ac82
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
@@ -760,7 +760,7 @@ class Browser {
 
   line(i) {
     const { attempts } = this, mark = attempts.sheet(i) ? "" : " (no pictures)";
-    return `${attempts.success(i) ? "✓" : "✗"} ${attempts.place(i)} · ${this.policy(i)} · ${attempts.value("outcome", i)}${mark}`;
+    return `${attempts.success(i) ? "✓" : "✗"} ${attempts.value("outcome", i)} · ${attempts.place(i)} · ${this.policy(i)}${mark}`;
   }
 
   policy(i) {
@@ -803,7 +803,7 @@ class Browser {
   /** Pictures arrive later; those of an attempt that is no longer shown are dropped. */
   async drawn(i, place) {
     const { attempts } = this, name = attempts.sheet(i);
-    if (!name) return place.replaceChildren(h("p", { class: "dgp-note" }, "No pictures were taken of this attempt."));
+    if (!name) return place.replaceChildren(h("p", { class: "dgp-note" }, "There are no pictures of this attempt: see below which have some."));
     place.replaceChildren(h("p", { class: "dgp-note" }, "Loading the pictures …"));
     try {
       const sheet = await this.sheets.get(name);
