@@ -61,7 +61,9 @@ class ValidationConfig(Config):
     scenes: int = Field(default=10, ge=1, description="validation scenes of each task")
     attempts: int = Field(default=5, ge=1, description="grasp attempts in each")
     final_scenes: int = Field(
-        default=10, ge=1, description="further validation scenes of each task, for the run-off of `tuning.finalists`"
+        default=10,
+        ge=1,
+        description="further validation scenes of each task, for the final comparison of `tuning.finalists`",
     )
 
     @field_validator("tasks")
@@ -107,8 +109,8 @@ class TuningConfig(Config):
         default=None,
         gt=0,
         lt=0.5,
-        description="run-off: settings replace the untuned ones only if chance explains their lead less often than "
-        "this (paired sign test, shared by the finalists); null: the best of the run-off wins",
+        description="final comparison: settings replace the untuned ones only if chance explains their lead less often "
+        "than this (paired sign test, shared by the finalists); null: the best of the final comparison wins",
     )
 
     @model_validator(mode="after")

@@ -112,8 +112,8 @@ def run_off(
     """The untuned settings and the study's best trials meet once more, on other attempts; the best of these wins.
 
     Among many trials that few attempts judge, the best is partly the luckiest (not in the paper). Results are kept in
-    the study, so that a run-off that was interrupted goes on. Between equals the earlier trial wins: the untuned one.
-    With `config.evidence` the untuned settings stay unless a trial is better by that much evidence, and a trial that
+    the study, so that a final comparison that was interrupted goes on. Between equals the earlier trial wins: the
+    untuned one. With `config.evidence` the untuned settings stay unless a trial is better by that much evidence, and a trial that
     cannot get there any more is stopped.
     """
     study = _study(place(storage), name, config)
@@ -132,7 +132,7 @@ def run_off(
 
 @dataclass(frozen=True)
 class _Finals:
-    """Attempts of the run-off, each trial's kept in the study."""
+    """Attempts of the final comparison, each trial's kept in the study."""
 
     study: optuna.Study
     attempts: Attempts
@@ -175,7 +175,7 @@ class _Finals:
 
 
 def _each(number: int) -> str:
-    """Attribute of a study with the outcome of each attempt of a trial in the run-off."""
+    """Attribute of a study with the outcome of each attempt of a trial in the final comparison."""
     return f"final {number} outcomes"
 
 

@@ -75,7 +75,7 @@ def tune_policy(
 
 
 def _tune(source: PolicySource, recipe: TuningRecipe, storage: Path | str, name: str, seed: int, workers: int) -> Tuned:
-    """The study of that name, and its run-off if it has one."""
+    """The study of that name, and its final comparison if it has one."""
     attempts = ValidationAttempts(source, recipe, seed, range(recipe.validation.scenes))
     tuned = tune(attempts, recipe.optimizer, recipe.tuning, storage=storage, name=name, seed=seed, workers=workers)
     if recipe.tuning.finalists:

@@ -26,8 +26,8 @@ def study_trials(runs: Mapping[str, Run]) -> pd.DataFrame:
 def study_table(runs: Mapping[str, Run]) -> pd.DataFrame:
     """One row per policy: `trials`, `pruned`, success `untuned` (the first trial) and `best` in the study, settings.
 
-    Of a study with a run-off, `untuned again` and `chosen` are the successes in it, on other scenes, and the settings
-    are those chosen there. Raises RunError for a run that is not complete.
+    Of a study with a final comparison, `untuned again` and `chosen` are the successes in it, on other scenes, and the
+    settings are those chosen there. Raises RunError for a run that is not complete.
     """
     trials = study_trials(runs)
     first = trials[trials["trial"] == 0].set_index("policy")["success"]
@@ -68,7 +68,7 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def _run_off(policy: str, run: Run) -> dict[str, float]:
-    """Success of the untuned and of the chosen settings in the study's run-off; nothing where there was none."""
+    """Success of the untuned and of the chosen settings in the final comparison; nothing where there was none."""
     study = _study(policy, run)
     first = next(t for t in _finished(study) if t.state is optuna.trial.TrialState.COMPLETE)
     if (met := study.user_attrs.get(f"final {first.number}")) is None:
