@@ -162,7 +162,7 @@ class Loopback:
         self.controller, self.gripper, self.device = controller, gripper, SoftwareCamera()
         self.config = HardwareConfig(
             arm="127.0.0.1",
-            cameras={"left": "stand-in", "right": "stand-in"},
+            cameras={"left": "stand-in", "right": "stand-in too"},
             board_heights=BOARD,
             viewpoints=(Viewpoint(camera="left"), Viewpoint(camera="right")),
             calibration=standing_calibration(),

@@ -113,8 +113,8 @@ def run_off(
 
     Among many trials that few attempts judge, the best is partly the luckiest (not in the paper). Results are kept in
     the study, so that a final comparison that was interrupted goes on. Between equals the earlier trial wins: the
-    untuned one. With `config.evidence` the untuned settings stay unless a trial is better by that much evidence, and a trial that
-    cannot get there any more is stopped.
+    untuned one. With `config.evidence` the untuned settings stay unless a trial is better by that much evidence, and a
+    trial that cannot get there any more is stopped.
     """
     study = _study(place(storage), name, config)
     _check_begun(study)
