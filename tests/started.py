@@ -6,6 +6,7 @@ imported, what a script says), tests start one.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -71,6 +72,7 @@ def start(program: str, *arguments: object, **environment: str) -> Program:
     # its path and folder are those of this process
     process = context().Process(target=_run, args=(program, [str(a) for a in arguments], variables, log))
     process.start()
+    atexit.register(process.kill)  # of a test that failed: multiprocessing would wait for its end for ever
     return Program(process, Path(log))
 
 
