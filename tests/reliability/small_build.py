@@ -30,6 +30,7 @@ from dgrasp.robot.hardware import HardwareConfig
 from dgrasp.robot.log import LogWriter, read_log
 from dgrasp.robot.viewpoints import Viewpoint
 from dgrasp.runs import Run, open_run, read_run
+from dgrasp.sim.scene import Scene
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.value.config import ValueConfig
 from dgrasp.value.models import ValueRecipe
@@ -163,7 +164,7 @@ def _study(folder: Path, seed: int) -> Run:
 def _demonstrations(folder: Path, seed: int) -> Run:
     rng = np.random.default_rng(seed)
     stages, views, Ts = 2, 3, np.repeat(np.eye(4)[None], 5, 0)
-    record = {"index": 0, "stages": [{"scene": {}, "object": "box"}] * stages}
+    record = {"index": 0, "stages": [{"scene": Scene(()).describe(), "object": "box"}] * stages}
     scene = layout.SceneRecord(
         rng.integers(0, 256, (stages, views, 12, 16, 3), dtype=np.uint8), rng.normal(size=(stages, views, 3, 3)),
         rng.normal(size=(stages, views, 4, 4)), rng.normal(size=(stages, 4, 4)), (Ts[:3], Ts[3:]), record,

@@ -5,6 +5,7 @@ import os
 import signal
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,7 +99,9 @@ def test_for_real_robot_changes_the_rule_and_nothing_else():
     from dgrasp.policy.policies import GraspPolicy, policy_spec
     from dgrasp.slopes.config import OptimizerConfig
 
-    before = GraspPolicy(policy_spec("dgrasp_6d_seq"), None, OptimizerConfig(steps=7), ((0, 0, 0), (1, 1, 1)))
+    before = GraspPolicy(
+        policy_spec("dgrasp_6d_seq"), SimpleNamespace(encode=None), OptimizerConfig(steps=7), ((0, 0, 0), (1, 1, 1))
+    )
     after = for_real_robot(before)
     assert (after.config.approach, after.config.approach_offset, after.config.steps) == ("downwards", 0.01, 7)
     higher = SafetyLimits(minimum_height=1.0)
