@@ -307,7 +307,10 @@ def test_variants_stand_beside_the_table(published, tmp_path, monkeypatch):
 
     monkeypatch.setattr(variants, "ITS_POLICY", "base_6d_seq")  # the micro experiment has no other sequential Base
     reported = variants.base_reported(made)
-    assert reported.recipe.observer.views == 3 and reported.recipe.changes["n_starts"] == 64
+    assert (
+        reported.recipe.observer.views == 3
+        and reported.recipe.changes["n_starts"] == 2 * made.profile.optimizer.n_starts
+    )
     values = [run.recipe.value.batch for run in map(made.value, ["base"])]
     (trained,) = [r for r in made.workspace.glob("runs/value-base-*") if r.name != made.value("base").path.name]
     assert values == [2] and '"batch": 4' in (trained / "run.json").read_text()
