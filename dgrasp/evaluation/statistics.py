@@ -30,7 +30,8 @@ def success_rates(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFram
 def with_rates(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """`successes` of `n` with their rate and Wilson interval (columns rate, low, high)."""
     low, high = proportion_confint(table["successes"], table["n"], alpha=1 - confidence, method="wilson")
-    return table.assign(rate=table["successes"] / table["n"], low=np.asarray(low), high=np.asarray(high))
+    rate = table["successes"] / table["n"]
+    return table.assign(rate=rate, low=np.minimum(low, rate), high=np.maximum(high, rate))  # rounding aside, they are
 
 
 def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str) -> dict[str, float]:
