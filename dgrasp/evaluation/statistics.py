@@ -31,7 +31,8 @@ def with_rates(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """`successes` of `n` with their rate and Wilson interval (columns rate, low, high)."""
     low, high = proportion_confint(table["successes"], table["n"], alpha=1 - confidence, method="wilson")
     rate = table["successes"] / table["n"]
-    return table.assign(rate=rate, low=np.minimum(low, rate), high=np.maximum(high, rate))  # rounding aside, they are
+    # the interval of no success begins at 5e-17 instead of 0
+    return table.assign(rate=rate, low=np.minimum(low, rate), high=np.maximum(high, rate))
 
 
 def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str) -> dict[str, float]:

@@ -3,7 +3,7 @@ import pytest
 
 from dgrasp.evaluation import table as stage
 from dgrasp.evaluation.config import EvaluationConfig, ValidationConfig
-from dgrasp.evaluation.statistics import paired_comparison, success_rates
+from dgrasp.evaluation.statistics import paired_comparison, success_rates, with_rates
 
 
 def trials(**outcomes):
@@ -103,3 +103,8 @@ def test_unknown_tasks_and_policies_are_refused_by_name():
         EvaluationConfig(tasks={"cluter": {"scenes": 1, "attempts": 1}})
     with pytest.raises(ValueError, match="dgrasp_5d_seq"):
         EvaluationConfig(policies=("dgrasp_5d_seq",))
+
+
+def test_an_interval_holds_its_rate_to_the_last_digit():
+    table = with_rates(pd.DataFrame({"successes": [0, 3, 0], "n": [3, 3, 250]}), 0.95)
+    assert (table["low"] <= table["rate"]).all() and (table["rate"] <= table["high"]).all()
