@@ -28,6 +28,7 @@ CODES = {
     "dgrasp.experiment.store.RecordError": INPUT,
     "dgrasp.files.DamagedFileError": INPUT,
     "dgrasp.locks.LockError": MACHINE,  # somebody else is at work
+    "dgrasp.nerf.imagenet_encoder.MissingWeightsError": MACHINE,
     "dgrasp.policy.policies.NoGraspError": INPUT,
     "dgrasp.report.outputs.OutputRefused": INPUT,
     "dgrasp.robot.log.LogError": INPUT,

@@ -207,7 +207,7 @@ def test_a_record_that_was_edited_or_is_missing_is_refused(published, tmp_path):
     shutil.copytree(original, folder)
     (run,) = folder.glob("nerf-*/run.json")
     run.write_text(run.read_text().replace('"hidden": 32', '"hidden": 33'))
-    with pytest.raises(DamagedFileError, match=r"nerf-.*has been edited"):
+    with pytest.raises(DamagedFileError, match=r"nerf-.*run\.json: is not what was written; restore it"):
         reading(folder, tmp_path).nerf()
     (weights,) = folder.glob("value-base-*/readout.safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
