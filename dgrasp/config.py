@@ -6,9 +6,16 @@ import hashlib
 import json
 import reprlib
 from collections.abc import Mapping
-from typing import Any, Self, get_args
+from typing import Any, ClassVar, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -19,9 +26,11 @@ class Config(BaseModel):
     """Immutable settings. `Config.model_validate(mapping)` raises pydantic's ValidationError on unknown keys.
 
     Numbers are finite, also inside tuples and mappings, and no truth values (YAML's `on` is one); names in a list stand
-    there once.
+    there once. What `opt_in` names is left out where it is off (None): settings and fingerprints of those who do
+    without it are as if there were no such key.
     """
 
+    opt_in: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
@@ -40,6 +49,11 @@ class Config(BaseModel):
             if isinstance(names := getattr(self, name), tuple) and (twice := _twice(names)):
                 raise ValueError(f"{name}: {twice[0]!r} stands twice")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if value is not None or name not in self.opt_in}
 
     def canonical(self) -> str:
         """The settings as JSON with sorted keys: what fingerprints are made of."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.config import Config
 from dgrasp.data.backends import check_name
+from dgrasp.sim.looks import LooksConfig
 from dgrasp.sim.oracle import OracleConfig
 
 STAGE = "demonstrations"
@@ -17,6 +18,8 @@ STAGE = "demonstrations"
 
 class DataConfig(Config):
     """How many demonstrations, how they are seen, and who makes them."""
+
+    opt_in: ClassVar[frozenset[str]] = frozenset({"looks"})
 
     task: str = Field(
         "simple", description="Task the scenes are drawn from (Sec. 4.1: training sees the simple task only)"
@@ -45,6 +48,9 @@ class DataConfig(Config):
         le=1000,
         description="Draws of a scene until all its objects were lifted one by one and none disturbed another, "
         "so that the number of demonstrations is met (Sec. 4.1: 2,560). 1: a scene may be cut short",
+    )
+    looks: LooksConfig | None = Field(
+        None, description="Randomised looks of every observation (not in the paper); null: one bench, one light"
     )
     oracle: OracleConfig = Field(default_factory=OracleConfig, description="The demonstrator's motion")
     backend: str = Field("loky", description="joblib backend: loky, threading, sequential, dask, ray")

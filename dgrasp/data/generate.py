@@ -18,7 +18,7 @@ from joblib import Parallel, delayed, parallel_config
 from tqdm import tqdm
 
 from dgrasp import streams
-from dgrasp.cameras import Intrinsics
+from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.viewpoints import evaluation_viewpoints, sample_viewpoints
@@ -30,6 +30,7 @@ from dgrasp.files import DamagedFileError, known_sha256
 from dgrasp.processes import bound
 from dgrasp.runs import Outputs, Run, RunError, open_run
 from dgrasp.sim.cell import Cell
+from dgrasp.sim.looks import Look, observe_in
 from dgrasp.sim.oracle import oracle
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.tasks.paper import own_module, task
@@ -164,7 +165,7 @@ def _clear(
             break
         cell.reset(scene)
         cameras = _viewpoints(config, streams.rng(seed, "viewpoints", split, index, stage, *again))
-        seen = cell.observe(cameras, intrinsics)
+        seen = _seen(cell, config, cameras, intrinsics, (seed, split, index, stage, *again))
         address = (seed, split, index, stage, draw * config.tries)
         done = _demonstrate(cell, config, scene, address, record["attempts"])
         if done is None:
@@ -186,6 +187,21 @@ def _clear(
         record,
     )
     return made, why
+
+
+def _seen(
+    cell: Cell,
+    config: DataConfig,
+    cameras: np.ndarray,
+    intrinsics: Intrinsics,
+    address: tuple[int, str, *tuple[int, ...]],
+) -> Views:
+    """The views of one observation, in a look of its own if the settings ask for looks."""
+    if config.looks is None:
+        return cell.observe(cameras, intrinsics)
+    seed, *place = address
+    rng = streams.rng(seed, "looks", *place)
+    return observe_in(Look.draw(config.looks, rng), cell, cameras, intrinsics, rng)
 
 
 def _demonstrate(

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dgrasp.cameras import Views, pixel_rays
+from dgrasp.cell.miscalibration import CalibrationErrors, misstated
 from dgrasp.nerf.config import PretrainConfig
 from dgrasp.streams import rng
 
@@ -76,7 +77,14 @@ def draw_batch(scenes: Sequence[HasViews], config: PretrainConfig, seed: int, st
         picked.append(views[order[:-1]])
         rays.append(_target_rays(views[order[-1:]], config, random))
     origins, directions, rgb = (torch.stack(column) for column in zip(*rays, strict=True))
+    if config.calibration is not None:
+        picked = _misstated(picked, config.calibration, rng(seed, "nerf", "calibration", step))
     return RayBatch(*source_tensors(picked), origins, directions, rgb)
+
+
+def _misstated(scenes: Sequence[Views], errors: CalibrationErrors, random: np.random.Generator) -> list[Views]:
+    """Source views whose cameras are stated with errors, scene by scene; target rays stay where they are."""
+    return [Views(v.images, *misstated(v.K, v.Ts_world_cam, v.images.shape[2], errors, random)) for v in scenes]
 
 
 def _target_rays(target: Views, config: PretrainConfig, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:

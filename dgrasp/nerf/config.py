@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from dgrasp.cell.miscalibration import CalibrationErrors
 from dgrasp.config import Config
 
 
@@ -126,6 +127,10 @@ class RayConfig(Config):
 class PretrainConfig(Config):
     """Novel view synthesis (Sec. 3.1 by reference; Soti et al. 2024)."""
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"calibration"})
+    calibration: CalibrationErrors | None = Field(
+        None, description="errors of the source views' stated cameras (not in the paper); null: known exactly"
+    )
     steps: int = Field(500_000, ge=1, description="optimizer steps")
     scenes_per_step: int = Field(4, ge=1, description="scenes in a batch")
     rays_per_scene: int = Field(512, ge=1, description="rays per scene and step")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from dgrasp.cell.miscalibration import CalibrationErrors
 from dgrasp.config import Config
 from dgrasp.slopes.first_order import ROTATION_STEP, STEP
 from dgrasp.value.queries import QueryConfig
@@ -186,6 +187,11 @@ class SlopeConfig(Config):
 
 class ValueConfig(Config):
     """Psi and how it is trained. Frozen Phi; only GraspReadout learns."""
+
+    opt_in: ClassVar[frozenset[str]] = frozenset({"calibration"})
+    calibration: CalibrationErrors | None = Field(
+        default=None, description="errors of the stated cameras, new in every step (not in the paper); null: none"
+    )
 
     queries: QueryConfig = Field(default=QueryConfig(), description="where Phi is asked")
     readout: ReadoutConfig = Field(default=ReadoutConfig(), description="the trained part of Psi")

@@ -6,16 +6,17 @@ Everything is addressed by the step, so that a learner alone gets what it gets b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dgrasp.cell.miscalibration import misstated
 from dgrasp.devices import Worker
 from dgrasp.nerf.encoded import EncodedViews
-from dgrasp.streams import torch_generator
+from dgrasp.streams import rng, torch_generator
 from dgrasp.value.config import SlopeConfig, ValueConfig
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
@@ -25,7 +26,7 @@ Seen = tuple[int, list[int]]  # a demonstration, and the views that are seen of 
 Pair = tuple[Float[Tensor, "b m 4 4"], Float[Tensor, "b m 4 4"]]
 # What learners of one pass must share; whatever else differs is theirs.
 SHARED = ("queries", "fusion", "views", "policy_views", "half_turns", "workspace", "batch", "reuse", "block", "maps",
-          "group", "cache_gib", "scenes_in_memory", "validation_scenes")  # fmt: skip
+          "calibration", "group", "cache_gib", "scenes_in_memory", "validation_scenes")  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -101,11 +102,21 @@ class Draws:
             seed=self.seed,
             share=share,
             chosen=chosen,
-            enc=[self.observations.views(i, views) for i, views in seen[share]],
+            enc=[self._encoded(step, slot, *seen[slot]) for slot in range(len(seen))[share]],
             grasps=torch.stack([f(self.observations.grasp(i)) for f, i in zip(turns, chosen, strict=True)]),
             turns=turns,
             after_views=generator.get_state(),
         )
+
+    def _encoded(self, step: int, slot: int, demonstration: int, views: list[int]) -> EncodedViews:
+        """An observation as Phi sees it, with its cameras as a calibration would state them."""
+        enc, errors = self.observations.views(demonstration, views), self.config.calibration
+        if errors is None:
+            return enc
+        random = rng(self.seed, "value", "calibration", step, slot)
+        cameras = (x[0].double().cpu().numpy() for x in (enc.K, enc.Ts_world_cam))
+        K, Ts = (torch.from_numpy(x)[None].to(enc.K) for x in misstated(*cameras, enc.rgb.shape[3], errors, random))
+        return replace(enc, K=K, Ts_world_cam=Ts)
 
     def demonstration(self, step: int, slot: int) -> int:
         """Epoch by epoch, every demonstration once in an order of its own."""

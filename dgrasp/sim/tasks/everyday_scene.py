@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pybullet as bullet
 from PIL import Image
 
 from dgrasp.cache import build_once
@@ -16,6 +15,7 @@ from dgrasp.sim.objects.everyday import STAND_INS, everyday
 from dgrasp.sim.objects.models import load_model
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import Scene, SceneObject
+from dgrasp.sim.surfaces import dress
 from dgrasp.sim.tasks.paper import DENSITY, FRICTION, drop
 from dgrasp.sim.world import World
 
@@ -44,13 +44,7 @@ def _object(name: str) -> tuple[SceneObject, np.ndarray]:
 
 def dress_workbench(world: World, table: int, board: int) -> None:
     """Give table and board the textures of these numbers, 0 to SURFACES - 1 (until the world is rebuilt)."""
-    numbers = {"table": table, "board": board}
-    for body, name in world.drawn.items():
-        if name in numbers:
-            texture = bullet.loadTexture(str(_surface(numbers[name])), physicsClientId=world.client)
-            bullet.changeVisualShape(
-                body, -1, textureUniqueId=texture, rgbaColor=[1, 1, 1, 1], physicsClientId=world.client
-            )
+    dress(world, {"table": _surface(table), "board": _surface(board)})
 
 
 def _surface(number: int) -> Path:
