@@ -165,7 +165,7 @@ def _clear(
             break
         cell.reset(scene)
         cameras = _viewpoints(config, streams.rng(seed, "viewpoints", split, index, stage, *again))
-        seen = _seen(cell, config, cameras, intrinsics, (seed, split, index, stage, *again))
+        seen = _seen(cell, config, cameras, intrinsics, streams.rng(seed, "looks", split, index, stage, *again))
         address = (seed, split, index, stage, draw * config.tries)
         done = _demonstrate(cell, config, scene, address, record["attempts"])
         if done is None:
@@ -194,13 +194,11 @@ def _seen(
     config: DataConfig,
     cameras: np.ndarray,
     intrinsics: Intrinsics,
-    address: tuple[int, str, *tuple[int, ...]],
+    rng: np.random.Generator,
 ) -> Views:
     """The views of one observation, in a look of its own if the settings ask for looks."""
     if config.looks is None:
         return cell.observe(cameras, intrinsics)
-    seed, *place = address
-    rng = streams.rng(seed, "looks", *place)
     return observe_in(Look.draw(config.looks, rng), cell, cameras, intrinsics, rng)
 
 

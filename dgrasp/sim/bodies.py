@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pybullet as bullet
 
 from dgrasp.cell import workspace
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.transforms import to_bullet
 from dgrasp.sim.objects.models import load_model
-from dgrasp.sim.objects.prints import print_file, texture_coordinates
-from dgrasp.sim.objects.shapes import Prism
+from dgrasp.sim.objects.prints import REACH, print_file, texture_coordinates
+from dgrasp.sim.objects.shapes import Made, Prism
 from dgrasp.sim.scene import SceneObject
 
 Numbers = tuple[float, ...]
@@ -105,6 +106,8 @@ def add_object(client: int, o: SceneObject) -> int:
 
 def _body_shapes(client: int, o: SceneObject) -> tuple[int, int]:
     rgba = [*o.colour, 1.0]
+    if isinstance(o.shape, Made):
+        return _made_shapes(client, o, o.shape)
     if not isinstance(o.shape, Prism):
         return load_model(o.shape.name).bullet_shapes(client, rgba)
     prism = o.shape
@@ -118,16 +121,26 @@ def _body_shapes(client: int, o: SceneObject) -> tuple[int, int]:
     else:
         corners = [[*xy, z] for xy in prism.outline.tolist() for z in (-prism.height / 2, prism.height / 2)]
         shape = bullet.createCollisionShape(bullet.GEOM_MESH, vertices=corners, physicsClientId=client)
-    vertices, normals = prism.mesh()
-    prints = {} if o.printed is None else {"uvs": texture_coordinates(vertices, normals).tolist()}
+    return shape, _visual(client, o, *prism.mesh())
+
+
+def _made_shapes(client: int, o: SceneObject, made: Made) -> tuple[int, int]:
+    return made.geometry.collision_shape(client), _visual(client, o, *made.mesh())
+
+
+def _visual(client: int, o: SceneObject, vertices: np.ndarray, normals: np.ndarray) -> int:
+    """What is drawn of an object: three vertices per triangle, in its colour or with room for its print."""
+    printed = o.printed is not None
+    scale = min(1.0, REACH / float(np.ptp(vertices, axis=0).max()))  # so that the print reaches the ends of long ones
+    prints = {"uvs": texture_coordinates(scale * vertices, normals).tolist()} if printed else {}
     visual = bullet.createVisualShape(
         bullet.GEOM_MESH,
         vertices=vertices.tolist(),
         normals=normals.tolist(),
         indices=list(range(len(vertices))),
-        rgbaColor=rgba if o.printed is None else [1.0, 1.0, 1.0, 1.0],
+        rgbaColor=[1.0, 1.0, 1.0, 1.0] if printed else [*o.colour, 1.0],
         specularColor=[0.0, 0.0, 0.0],
         physicsClientId=client,
         **prints,
     )
-    return shape, visual
+    return int(visual)

@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 from scipy.spatial.transform import Rotation, Slerp
 
 from dgrasp.cell import gripper
 from dgrasp.cell.motion import trapezoid
-from dgrasp.cell.transforms import direction, transform
+from dgrasp.cell.transforms import direction, inverse, transform
 from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.config import Config
-from dgrasp.sim.objects.shapes import GraspLine
+from dgrasp.sim.objects.shapes import GraspLine, Made
 from dgrasp.sim.scene import Scene, SceneObject
 
 LEVEL = np.radians(12)  # closing axes and lines within this of the horizontal count as horizontal
 TIP_CLEARANCE = gripper.TIP_BEHIND + 0.003  # least height of the TCP above the board: closing fingers grow 24 mm
+PADS_BELOW = 0.012  # m below the TCP where closed pads still press
 CLEARANCE = 0.006  # m kept between the open hand and other objects
 
 
@@ -73,7 +74,7 @@ def sample_grasp(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, st
             line = lines[rng.integers(len(lines))]
             along = rng.uniform(-1, 1) * line.half_length
             T = grasp_pose(o, line, along, turned=bool(rng.integers(2)))
-            if hand_is_clear(T, scene, ignore=o.name):
+            if hand_is_clear(T, scene, ignore=o.name) and clear_of_its_own(T, o):
                 return T, o.name
     raise ValueError(
         f"no object of this scene can be grasped from above; objects: {', '.join(o.name for o in scene.objects)}"
@@ -96,7 +97,9 @@ def _annotated(o: SceneObject, spacing: float) -> Iterator[np.ndarray]:
     for line in usable_lines(o):
         n = 1 + 2 * int(np.ceil(line.half_length / spacing)) if line.half_length else 1
         for along in np.linspace(-line.half_length, line.half_length, n):
-            yield grasp_pose(o, line, along)
+            T = grasp_pose(o, line, along)
+            if clear_of_its_own(T, o):
+                yield T
 
 
 def blocked_grasps(scene: Scene, spacing: float = 0.005) -> Float[np.ndarray, "n 4 4"]:
@@ -129,11 +132,31 @@ def usable_lines(o: SceneObject) -> list[GraspLine]:
     """Annotated lines that are horizontal and closed horizontally as the object now lies."""
     R = o.T_world_object[:3, :3]
     limit = np.sin(LEVEL)
-    return [
+    level = [
         line
         for line in o.shape.grasp_lines
         if abs((R @ line.closing)[2]) < limit and abs((R @ line.direction)[2]) < limit
     ]
+    return [line for line in level if _in_reach(o, line)] if isinstance(o.shape, Made) else level
+
+
+def _in_reach(o: SceneObject, line: GraspLine) -> bool:
+    """Whether the pads still hold a made object's line where the board lets the TCP go no lower."""
+    height = float((o.T_world_object[:3, :3] @ np.array(line.centre))[2] + o.T_world_object[2, 3])
+    return height > BOARD_TOP + TIP_CLEARANCE - PADS_BELOW
+
+
+def clear_of_its_own(T_world_tcp: Float[np.ndarray, "4 4"], o: SceneObject) -> bool:
+    """Whether the open hand comes down to a grasp beside the object itself: around a head, into a ring.
+
+    Prisms have nothing that could be in the way.
+    """
+    if not isinstance(o.shape, Made):
+        return True
+    T_object_tcp = inverse(o.T_world_object) @ T_world_tcp
+    descent = np.stack([T_object_tcp @ transform(None, (0.0, 0.0, -back)) for back in (0.0, 0.03, 0.06)])
+    points = (descent[:, None, :3, :3] @ HAND_POINTS[..., None])[..., 0] + descent[:, None, :3, 3]
+    return not o.shape.holds(points.reshape(-1, 3), margin=0.002).any()
 
 
 def grasp_pose(o: SceneObject, line: GraspLine, along: float, turned: bool = False) -> np.ndarray:
@@ -229,7 +252,7 @@ HAND_POINTS = _hand_points()
 def hand_is_clear(Ts_world_tcp: np.ndarray, scene: Scene, ignore: str | None = None) -> bool:
     """Whether the open hand keeps clear of board and objects (but `ignore`) at poses (..., 4, 4).
 
-    Objects count as the boxes of their extents, a little enlarged.
+    Objects count as the boxes of their extents, made ones as their parts, a little enlarged.
     """
     Ts = np.asarray(Ts_world_tcp).reshape(-1, 4, 4)
     points = (Ts[:, None, :3, :3] @ HAND_POINTS[..., None])[..., 0] + Ts[:, None, :3, 3]
@@ -240,6 +263,14 @@ def hand_is_clear(Ts_world_tcp: np.ndarray, scene: Scene, ignore: str | None = N
         if o.name == ignore:
             continue
         local = (flat - o.T_world_object[:3, 3]) @ o.T_world_object[:3, :3]
-        if (np.abs(local) < np.array(o.shape.extents) / 2 + CLEARANCE).all(1).any():
+        if _near(o, local).any():
             return False
     return True
+
+
+def _near(o: SceneObject, local: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
+    """Which points, in the object's frame, touch it or nearly do: its box, or a made object's parts."""
+    if isinstance(o.shape, Made):
+        return o.shape.holds(local, CLEARANCE)
+    near: np.ndarray = (np.abs(local) < np.array(o.shape.extents) / 2 + CLEARANCE).all(1)
+    return near

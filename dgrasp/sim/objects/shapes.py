@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from dgrasp.cell.transforms import direction
+
+if TYPE_CHECKING:
+    from dgrasp.sim.objects.made import MadeGeometry
 
 MAX_SPAN = 0.100  # not in the paper: 140 mm opening less 20 mm on either side for imprecise poses
 PAD_OVERLAP = 0.015  # not in the paper: least width of opposite faces under both pads (27 mm wide)
@@ -151,11 +154,59 @@ class Model:
         return {"model": self.name, "extents": list(self.extents), "source": self.source}
 
 
-Shape = Prism | Model
+@dataclass(frozen=True)
+class Made:
+    """A procedural object by its number in the library (see `dgrasp.sim.objects.made`)."""
+
+    number: int
+
+    @property
+    def geometry(self) -> MadeGeometry:
+        """Parts, mesh and grasps; raises ValueError for a number that does not exist."""
+        from dgrasp.sim.objects.made import load_made  # which needs this module
+
+        return load_made(self.number)
+
+    @property
+    def kind(self) -> str:
+        return self.geometry.family
+
+    @property
+    def source(self) -> str:
+        return "procedural objects"
+
+    @property
+    def extents(self) -> tuple[float, float, float]:
+        x, y, z = np.ptp(self.geometry.corners, axis=0).tolist()
+        return x, y, z
+
+    @property
+    def radius(self) -> float:
+        return float(np.linalg.norm(self.geometry.corners, axis=1).max())
+
+    @property
+    def grasp_lines(self) -> tuple[GraspLine, ...]:
+        return self.geometry.lines
+
+    def mesh(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices (3 per triangle) and their normals, object frame."""
+        return self.geometry.vertices, self.geometry.normals
+
+    def holds(self, points: np.ndarray, margin: float) -> np.ndarray:
+        """Which points (n, 3), object frame, lie in the object or within `margin` metres of it."""
+        return self.geometry.solid.holds(points, margin)
+
+    def describe(self) -> dict[str, Any]:
+        return {"made": self.number, "extents": list(self.extents)}
+
+
+Shape = Prism | Model | Made
 
 
 def shape_from(values: dict[str, Any]) -> Shape:
     """Inverse of `describe`."""
+    if "made" in values:
+        return Made(values["made"])
     if "model" in values:
         return Model(values["model"], tuple(values["extents"]), values["source"])
     return Prism(values["sides"], values["width"], values["length"], values["height"])

@@ -1,0 +1,112 @@
+"""A training set of procedural objects and prisms, printed and plain, lying, leaning and piled. Not in the paper.
+
+In a profile: `data: {task: "dgrasp.sim.tasks.procedural:Procedural"}`. Objects are those of
+`dgrasp.sim.objects.made`; no YCB model and none of the twin's everyday objects is among them.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from dgrasp.cell.transforms import transform
+from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW, inside_bounds
+from dgrasp.sim.objects.made import LIBRARY, TRAINING, family_of, load_made
+from dgrasp.sim.objects.prints import PRINTS
+from dgrasp.sim.objects.shapes import Made, Prism
+from dgrasp.sim.scene import Scene, SceneObject
+from dgrasp.sim.settling import physics_rest, stays
+from dgrasp.sim.tasks.crowded import varied_prism
+from dgrasp.sim.tasks.paper import REDRAWS, Task, positions_in
+
+MADE_SHARE = 0.6  # of objects; the others are prisms as in `crowded`
+PILED_SHARE = 0.4  # of scenes; in the others objects lie or stand apart
+PRINTED_SHARE = 0.4
+UPRIGHT_SHARE = 0.5  # of objects that are set down as they were made, turned about the vertical, and not tumbled
+DENSITY = (200.0, 900.0)  # kg/m^3: hollow plastic to hard wood; heads of handles up to six times that
+HEAVIEST = 0.9  # kg
+FRICTION = (0.35, 0.9)  # of objects; the pads' and the board's are factors to it
+
+
+class Procedural(Task):
+    """Five objects: made ones and prisms, apart or in a pile."""
+
+    name = "procedural"
+    scenes = 10
+    objects = 5
+    attempts = 5
+    description = "five procedural objects and prisms, printed and plain, lying, leaning or piled"
+
+    def scene(
+        self, split: str = "train", index: int = 0, seed: int = 0, objects: int | None = None, draw: int = 0
+    ) -> Scene:
+        rng = self.stream(split, index, seed, draw)
+        library = range(TRAINING) if split == "train" else range(TRAINING, LIBRARY)
+        return Scene(tuple(self._arranged(rng, objects or self.objects, library)), self.name, split, index, seed)
+
+    def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
+        return self._arranged(rng, objects, range(TRAINING))
+
+    def _arranged(self, rng: np.random.Generator, objects: int, library: range) -> list[SceneObject]:
+        piled = rng.uniform() < PILED_SHARE
+        for _ in range(REDRAWS):
+            drawn = [random_object(rng, i, library) for i in range(objects)]
+            middle = rng.uniform(BOUNDS_LOW[:2] + 0.13, BOUNDS_HIGH[:2] - 0.13) if piled else None
+            placed = _above(rng, drawn, middle)
+            rested = None if placed is None else physics_rest(placed, pull_to=middle)
+            if rested and inside_bounds(np.stack([o.T_world_object[:3, 3] for o in rested])).all() and stays(rested):
+                return rested
+        raise RuntimeError(
+            f"no arrangement came to rest in {REDRAWS} draws: the procedural task's limits are too tight"
+        )
+
+
+def random_object(rng: np.random.Generator, i: int, library: range) -> SceneObject:
+    """A made object or a prism of random looks, mass and friction, at the origin."""
+    shape: Made | Prism
+    if rng.uniform() < MADE_SHARE:
+        number = int(rng.choice(library))
+        shape, kind, volume = Made(number), family_of(number), load_made(number).volume
+    else:
+        shape = varied_prism(rng)
+        kind, volume = shape.kind, shape.volume
+    mass = min(float(rng.uniform(*DENSITY)) * volume, HEAVIEST)
+    friction = float(rng.uniform(*FRICTION))
+    o = SceneObject(f"{kind} {i + 1}", shape, random_colour(rng), max(mass, 0.005), friction, np.eye(4))
+    printed = int(rng.integers(PRINTS))
+    return replace(o, printed=printed) if rng.uniform() < PRINTED_SHARE else o
+
+
+def random_colour(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Any colour: grey to saturated, nearly black to white."""
+    return colorsys.hsv_to_rgb(rng.uniform(0, 1), rng.uniform(0, 1) ** 0.7, rng.uniform(0.06, 1.0))
+
+
+def _above(rng: np.random.Generator, objects: list[SceneObject], middle: np.ndarray | None) -> list[SceneObject] | None:
+    """The objects over the board, ready to fall: in a ring about `middle`, or each over a place of its own.
+
+    None where there is not room for all.
+    """
+    places: list[tuple[float, float]] | None
+    if middle is None:
+        places = positions_in((BOUNDS_LOW[:2], BOUNDS_HIGH[:2]), rng, [0.8 * o.shape.radius for o in objects], gap=0.0)
+    else:
+        angles = rng.uniform(-np.pi, np.pi) + 2 * np.pi * np.arange(len(objects)) / len(objects)
+        reach = rng.uniform(0.07, 0.13, len(objects))
+        places = [(float(middle[0] + r * np.cos(a)), float(middle[1] + r * np.sin(a)))
+                  for r, a in zip(reach, angles, strict=True)]  # fmt: skip
+    if places is None:
+        return None
+    lifted = 0.004 if middle is None else 0.03
+    return [_posed(rng, o, place, lifted) for o, place in zip(objects, places, strict=True)]
+
+
+def _posed(rng: np.random.Generator, o: SceneObject, place: tuple[float, float], lifted: float) -> SceneObject:
+    upright = rng.uniform() < UPRIGHT_SHARE
+    R = Rotation.from_euler("z", rng.uniform(-np.pi, np.pi)) if upright else Rotation.random(rng=rng)
+    corners = o.shape.mesh()[0] if isinstance(o.shape, Made | Prism) else np.zeros((1, 3))
+    lowest = float(R.apply(corners)[:, 2].min())
+    return o.moved(transform(R, (*place, BOARD_TOP + lifted - lowest)))
