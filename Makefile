@@ -13,7 +13,7 @@ PYTHON ?=
 PIP_ARGS ?=
 TORCH_INDEX ?=
 HASHES ?=
-EXTRAS := companion,notebooks,dev,browser,export,distributed,robot
+EXTRAS := companion,notebooks,dev,browser,export,distributed,robot,site
 LOCK := requirements.lock
 SCENE_SEED := 11
 SEEDS := 0 1 2
@@ -54,7 +54,7 @@ export DGRASP_LOCK := $(LOCK)
 DGRASP := $(RUN) -m dgrasp$(if $(CI), --debug)
 EXPERIMENT := --profile '$(PROFILE)'
 
-.PHONY: help env doctor reproduce figures play-module eval-new-scenes train-seeds ablations publish lab test quick lint bench lock clean distclean
+.PHONY: help env doctor reproduce figures site play-module eval-new-scenes train-seeds ablations publish lab test quick lint bench lock clean distclean
 .PHONY: record fresh seeds FORCE
 
 help:  ## show this list
@@ -84,6 +84,9 @@ play-module: $(STAMP)  ## build the pages' modules from dgrasp/report/play/sourc
 
 figures: $(STAMP)  ## make figures/ again from the published results in figures/runs/
 	@$(DGRASP) figures $(ARGS)
+
+site: $(STAMP)  ## build the static site in build/site (PROFILE=smoke: of build/smoke; ARGS="--pictures")
+	@$(DGRASP) site $(if $(filter-out file,$(origin PROFILE)),$(EXPERIMENT)) $(ARGS)
 
 publish: $(STAMP)  ## put the finished build of PROFILE in figures/runs/
 	@$(DGRASP) publish $(EXPERIMENT) $(ARGS)

@@ -45,8 +45,10 @@ def test_other_paths_are_left_alone(line):
 
 
 def test_nothing_built_is_committed(tracked, root):
-    built = {".ipynb", ".pkl", ".pt", ".pth", ".pyc"}
+    built = {".pkl", ".pt", ".pth", ".pyc"}
     assert not [path.relative_to(root) for path in tracked if path.suffix in built or "build" in path.parts[:-1]]
+    notebooks = {path.parent.relative_to(root).as_posix() for path in tracked if path.suffix == ".ipynb"}
+    assert notebooks <= {"notebooks/executed"}
 
 
 def test_every_notebook_is_known_to_make(root):

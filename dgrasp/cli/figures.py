@@ -10,8 +10,12 @@ from dgrasp.cli.options import add_command, add_experiment, build_folder, folder
 
 TEXT = """\
 Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
-trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied. Those of another
+trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied, and they
+themselves, at web size, to notebooks/executed/. Outputs of another
 experiment or seed have a folder of their own, figures/<experiment>/seed-<n>/; profiles for trying out are refused."""
+
+
+MAIN = Path("figures")  # of the main experiment
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -27,8 +31,7 @@ def folder_for(profile: str, seed: int) -> Path:
 
     experiment = published_name(profile) or named_profile(profile).name
     main = (DEFAULT, min(published().get(DEFAULT, [0])))
-    figures = Path("figures")
-    return figures if (experiment, seed) == main else published_folder(experiment, seed, figures)
+    return MAIN if (experiment, seed) == main else published_folder(experiment, seed, MAIN)
 
 
 def check_publishable(profile: str) -> None:
@@ -45,12 +48,16 @@ def run(options: argparse.Namespace) -> None:
     build = build_folder(options)
     from dgrasp.cli.notebooks.chain import Chain, bring_up_to_date
     from dgrasp.cli.ycb import how_to
+    from dgrasp.report.executed import EXECUTED, keep_executed
     from dgrasp.report.publish import other_looks, publish
 
     check_publishable(options.profile)
-    bring_up_to_date(Chain(options.profile, build.resolve(), options.seed))
+    chain = Chain(options.profile, build.resolve(), options.seed)
+    bring_up_to_date(chain)
     target = options.folder or folder_for(options.profile, options.seed)
     print(f"{len(publish(build, target))} files in {target}")
+    if target == MAIN:
+        print(f"{len(keep_executed(map(chain.output, chain.chosen()), EXECUTED))} notebooks in {EXECUTED}")
     if others := other_looks(target):
         looks = ", ".join(sorted(set(others.values())))
         print(

@@ -21,6 +21,7 @@ from dgrasp.cli import (
     plan_from_images,
     publish,
     reproduce,
+    site,
     train_seeds,
     variants,
     ycb,
@@ -30,7 +31,7 @@ from dgrasp.cli.options import Parser
 
 COMMANDS = (
     reproduce, figures, plan_from_images, doctor, new_scenes, train_seeds, variants, ablations, diagnose, publish,
-    demonstrations, notebook, ycb,
+    demonstrations, notebook, site, ycb,
 )  # fmt: skip
 TEXT = """\
 A reproduction of dGrasp: grasp policies whose value landscape is taught to rise along demonstrations.

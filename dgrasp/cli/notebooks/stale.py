@@ -19,8 +19,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
-
 import dgrasp
 from dgrasp.cli.notebooks.source import NotebookError, parameter_defaults, read_source, sources_in
 from dgrasp.experiment import profiles
@@ -28,14 +26,16 @@ from dgrasp.experiment.profiles import load_profile
 from dgrasp.experiment.store import published_folder, published_name
 from dgrasp.files import DamagedFileError, read_json, sha256
 from dgrasp.fingerprints import code_of
+from dgrasp.report.executed import cells_digest
 from dgrasp.report.registry import outputs_of
 from dgrasp.sim.objects.ycb import ycb_models
 
 PACKAGE = Path(dgrasp.__file__).parent
 PROFILES = tuple(f"experiment/profiles/{name}.yaml" for name in profiles.PROFILES)
 DATA = (".yaml", ".json", ".mplstyle")  # files of the package, beside its code, that outputs depend on
-NOT_INPUTS = ("__main__.py", "cli/", *PROFILES)  # the command; profiles, whose settings are an input of their own
-WITHOUT_TRACE = ("dev", "browser", "ray")  # extras whose packages leave nothing in a notebook
+SITE = ("report/site/", "report/executed.py")
+NOT_INPUTS = ("__main__.py", "cli/", *SITE, *PROFILES)  # of profiles the settings are an input of their own
+WITHOUT_TRACE = ("dev", "browser", "ray", "site")  # extras whose packages leave nothing in a notebook
 MEANING = {
     "cells": "its source", "package": "the package", "settings": "the profile's settings", "parameters": "parameters",
     "versions": "installed packages", "published": "the published results", "previous": "outputs of the one before",
@@ -51,7 +51,7 @@ def inputs_of(source: Path, output: Path, parameters: Mapping[str, Any]) -> dict
     profile, notebook = str(parameters["profile"]), read_source(source)
     used, published = {**parameter_defaults(source, notebook), **parameters}, published_name(profile)
     return {
-        "cells": _cells_digest(notebook),
+        "cells": cells_digest(notebook),
         "package": _package_digest(),
         "settings": _settings_digest(profile) if published is None else None,
         "parameters": {n: v for n, v in sorted(used.items()) if n not in ("profile", "build")},
@@ -111,12 +111,6 @@ def _left_by_previous(source: Path, output: Path) -> str | None:
     if made is None:
         return None
     return _digest(json.dumps({n: d for n, d in sorted(made["outputs"].items()) if not n.endswith(".meta.json")}))
-
-
-def _cells_digest(notebook: NotebookNode) -> str:
-    """Type, text and tags of the cells: neither line ends nor the header's versions count."""
-    cells = [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
-    return _digest(json.dumps(cells))
 
 
 @cache

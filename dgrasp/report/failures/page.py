@@ -23,7 +23,7 @@ from dgrasp.files import write_text
 from dgrasp.processes import bound
 from dgrasp.report.failures.attempts import MOST, SCENE, SUCCESSES, TWIN, attempts_of, kinds, pictured
 from dgrasp.report.failures.replay import Job
-from dgrasp.report.failures.sheets import WIDEST, kept_sheet
+from dgrasp.report.failures.sheets import WIDEST, kept_sheet, sheet_path
 from dgrasp.report.play.container import facts_of, packed
 from dgrasp.report.play.page import script, style, whole_page, write_file
 from dgrasp.report.play.supply import SCENES, TITLES, policy_title
@@ -55,6 +55,24 @@ def build_failures(
     `played` (task, index) of the first experiment. Raises ValueError for none, or several of one seed; RunError,
     LogError or DamagedFileError where the results are not whole.
     """
+    attempts = write_files(experiments, folder, played=played if play else ())
+    page = folder / "failures.html"
+    write_text(page, whole_page(TITLE, LEAD, failures_body(attempts, play)))
+    return page
+
+
+def write_files(
+    experiments: Experiment | Sequence[Experiment],
+    folder: Path,
+    *,
+    played: Sequence[tuple[str, int]] = SCENES,
+    make_pictures: bool = True,
+) -> pd.DataFrame:
+    """What the page loads, below `folder`; returns the attempts, for `failures_body`.
+
+    make_pictures: make those that are not kept in the workspace, which takes minutes; else the page says how many
+    attempts have none yet. See `build_failures` for the rest.
+    """
     several = list(experiments) if isinstance(experiments, Sequence) else [experiments]
     by_seed = {one.seed: one for one in several}
     if not several or len(by_seed) < len(several):
@@ -62,24 +80,37 @@ def build_failures(
     attempts = pd.concat([attempts_of(one) for one in several], ignore_index=True)
     attempts["pictured"] = pictured(attempts)
     attempts["sheet"] = sheet_names(attempts)
-    sheets = _sheets(attempts, by_seed)
-    rule = _rule(attempts, sheets)
+    jobs = _jobs(attempts, by_seed)
+    if not make_pictures:
+        jobs = {name: job for name, job in jobs.items() if sheet_path(*job).is_file()}
+    sheets = _sheets(jobs, several[0].profile.runtime.workers)
+    rule = _with_pictures(attempts, sheets)
+    _write_sheets(folder / FOLDER, {name: data for name, data in sheets.items() if facts_of(data)["attempts"]})
+    links = {f"{several[0].seed}/{task}/{index}": f"{task}-{index}" for task, index in played}
+    facts = {"experiment": several[0].profile.name, "seeds": len(by_seed), "played": links}
+    facts |= {"cameras": {str(one.seed): _camera(one) for one in several}, "rule": rule}
+    write_file(folder / FOLDER, "attempts-all", attempts_file(attempts, facts))
+    return attempts
+
+
+def _with_pictures(attempts: pd.DataFrame, sheets: dict[str, bytes]) -> str:
+    """Strike out of `pictured` what the sheets do not show; returns which attempts have pictures, in words."""
+    made = attempts["sheet"].isin(list(sheets))
+    missing = int((attempts["pictured"] & ~made).sum())
+    attempts["pictured"] &= made
+    rule = _rule(attempts, sheets, missing)
     repeated = {int(number) for data in sheets.values() for number in facts_of(data)["attempts"]}
     attempts["pictured"] &= attempts.index.isin(repeated)
     attempts["sheet"] = attempts["sheet"].where(attempts["pictured"], "")
-    sheets = {name: data for name, data in sheets.items() if facts_of(data)["attempts"]}
+    return rule
+
+
+def _write_sheets(folder: Path, sheets: dict[str, bytes]) -> None:
     for name, data in sheets.items():
-        write_file(folder / FOLDER, f"sheet-{name}", data)
-    for path in (folder / FOLDER).glob("sheet-*.js"):
+        write_file(folder, f"sheet-{name}", data)
+    for path in folder.glob("sheet-*.js"):
         if path.stem.removeprefix("sheet-") not in sheets:
             path.unlink()  # of a former build
-    links = {f"{several[0].seed}/{task}/{index}": f"{task}-{index}" for task, index in played}
-    facts = {"experiment": several[0].profile.name, "seeds": len(by_seed), "played": links if play else {}}
-    facts |= {"cameras": {str(one.seed): _camera(one) for one in several}, "rule": rule}
-    write_file(folder / FOLDER, "attempts-all", attempts_file(attempts, facts))
-    page = folder / "failures.html"
-    write_text(page, whole_page(TITLE, LEAD, failures_body(attempts, play)))
-    return page
 
 
 def sheet_names(attempts: pd.DataFrame) -> pd.Series:
@@ -130,15 +161,18 @@ def task_title(name: str) -> str:
     return {**TITLES, "unseen": "unseen objects", TWIN: "digital twin"}.get(name, name)
 
 
-def _sheets(attempts: pd.DataFrame, experiments: dict[int, Experiment]) -> dict[str, bytes]:
-    """The files of all scenes with pictured attempts, by name, made side by side."""
+def _jobs(attempts: pd.DataFrame, experiments: dict[int, Experiment]) -> dict[str, tuple[Job, Path]]:
+    """What makes the pictures of each scene with pictured attempts, and where they are kept, by the file's name."""
     wanted = attempts.assign(number=attempts.index)
-    jobs = {
+    return {
         str(rows.loc[rows["pictured"], "sheet"].iloc[0]): (_job(rows, experiments[seed]), experiments[seed].workspace)
         for (_, seed, *_), rows in wanted.groupby(SCENE, sort=False)
         if rows["pictured"].any()
     }
-    workers = next(iter(experiments.values())).profile.runtime.workers
+
+
+def _sheets(jobs: dict[str, tuple[Job, Path]], workers: int) -> dict[str, bytes]:
+    """The files of all scenes, by name, made side by side."""
     made = joblib.Parallel(n_jobs=workers, **bound())(joblib.delayed(kept_sheet)(*job) for job in jobs.values())
     return dict(zip(jobs, made, strict=True))
 
@@ -171,13 +205,14 @@ def _poses(rows: pd.DataFrame) -> np.ndarray:
     return found
 
 
-def _rule(attempts: pd.DataFrame, sheets: dict[str, bytes]) -> str:
-    """Which attempts have pictures, in words."""
+def _rule(attempts: pd.DataFrame, sheets: dict[str, bytes], missing: int = 0) -> str:
+    """Which attempts have pictures, in words. missing: how many would have some, had they been made."""
     failed = int((~attempts["success"].astype(bool)).sum())
     which = f"all {failed} failures" if failed <= MOST else f"{MOST} of {failed} failures, evenly chosen,"
+    lacking = f"{missing} of these have none yet: `dgrasp site --pictures` makes them. " if missing else ""
     text = (
-        f"Pictures are of {which} and of up to {SUCCESSES} successes of each task and policy. Their scenes were made "
-        "once more from their seeds, and every attempt before in the same scene was repeated. "
+        f"Pictures are of {which} and of up to {SUCCESSES} successes of each task and policy. {lacking}"
+        "Their scenes were made once more from their seeds, and every attempt before in the same scene was repeated. "
         f"{_repeated(attempts, sheets)}The grasp is drawn with the calibration that the policy was told."
     )
     of_ycb = attempts["models"].isin(list(DESCRIPTIONS)).any()

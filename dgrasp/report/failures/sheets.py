@@ -25,11 +25,7 @@ QUALITY = 35  # of WebP; by eye: edges of objects and gripper stay sharp, and a 
 
 def kept_sheet(job: Job, workspace: Path) -> bytes:
     """The file of a job's pictures: the one kept in the workspace if rows, settings, looks and code are the same."""
-    made_from: dict[str, Any] = {"rows": job.rows, "looks": ycb_models(), "cell": job.cell.digest()}
-    made_from |= {"observer": job.observer.digest(), "twin": job.twin.digest() if job.twin else ""}
-    made_from["code"] = code_of([__name__])
-    name = hashlib.sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()[:24]
-    path = workspace / "failures" / f"{name}.sheet"
+    path = sheet_path(job, workspace)
     try:
         data = path.read_bytes()
         facts_of(data)
@@ -38,6 +34,15 @@ def kept_sheet(job: Job, workspace: Path) -> bytes:
         with atomic_path(path) as temporary:
             temporary.write_bytes(data)
     return data
+
+
+def sheet_path(job: Job, workspace: Path) -> Path:
+    """Where a job's pictures are kept, once they are made."""
+    made_from: dict[str, Any] = {"rows": job.rows, "looks": ycb_models(), "cell": job.cell.digest()}
+    made_from |= {"observer": job.observer.digest(), "twin": job.twin.digest() if job.twin else ""}
+    made_from["code"] = code_of([__name__])
+    name = hashlib.sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()[:24]
+    return workspace / "failures" / f"{name}.sheet"
 
 
 def sheet_file(shown: Iterable[Shown]) -> bytes:

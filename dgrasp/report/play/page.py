@@ -44,9 +44,14 @@ LOADER = """
 const root = document.getElementById("play");
 const catalogue = JSON.parse(document.getElementById("play-catalogue").textContent);
 const asked = new URLSearchParams(location.hash.slice(1)).get("scene"); // play.html#scene=simple-0
-if (catalogue.scenes.some(({ id }) => id === asked)) catalogue.first.scene = asked;
-root.dgrasp = mount(root, { catalogue, load, still: STILL });
+const chosen = catalogue.scenes.some(({ id }) => id === asked);
+if (chosen) catalogue.first.scene = asked;
+const start = () => (root.dgrasp = mount(root, { catalogue, load, still: STILL }));
+const wait = root.querySelector("button");
+if (wait && !chosen) wait.addEventListener("click", start);
+else start();
 """
+WAIT = '<p><button type="button">Load and play ({:.0f} MB)</button></p>'
 
 
 def build_play(supply: Supply, folder: Path) -> Path:
@@ -91,14 +96,26 @@ def whole_page(title: str, lead: str, body: str) -> str:
     )
 
 
-def play_body(catalogue: dict) -> str:
-    """What a page of the site needs to contain: style, place, catalogue, and the module with its loader."""
+def first_bytes(supply: Supply) -> int:
+    """What is loaded before the first scene can be played, bytes."""
+    first = supply.catalogue["first"]
+    files = [("scene", first["scene"]), *(("model", model) for model in first["models"] if model)]
+    return sum(len(base64.b64encode(supply.file(*file))) for file in files)
+
+
+def play_body(catalogue: dict, wait_for: int | None = None) -> str:
+    """What a page of the site needs to contain: style, place, catalogue, and the module with its loader.
+
+    wait_for: bytes that the first scene takes, of which a button tells; nothing is loaded before it is pressed, unless
+    the address names a scene. None: the first scene is loaded at once.
+    """
     start = LOADER.replace("STILL", json.dumps(STILL))
     picture = f'<img src="{STILL}" alt="A scene and cuts through two landscapes, as a still picture">'
     facts = json.dumps(catalogue).replace("<", "\\u003c")
+    wait = "" if wait_for is None else WAIT.format(wait_for / 1e6)
     return (
         f"{style()}"
-        f'<div id="play" class="dgp">{picture}<noscript>This needs JavaScript.</noscript></div>\n'
+        f'<div id="play" class="dgp">{wait}{picture}<noscript>This needs JavaScript.</noscript></div>\n'
         f'<script type="application/json" id="play-catalogue">{facts}</script>\n'
         f"{script('play.js', FOLDER, start)}"
     )

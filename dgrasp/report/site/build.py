@@ -1,0 +1,157 @@
+"""Build the site: gather what is published, write what is generated, and let Sphinx make pages of it.
+
+    build_site(Sources.of(experiment, figures, executed), Path("build/site"))
+
+Pages are `docs/*.md`. Before Sphinx runs, they are copied to a folder beside the site, together with the pieces that
+they include: tables and sentences from the trials, figures at web size, notebooks. Nothing is fetched, and nothing is
+left to be fetched by the pages.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgrasp.experiment.chain import Experiment
+from dgrasp.files import write_text
+from dgrasp.report.outputs import OutputRefused
+from dgrasp.report.site.apps import Apps
+from dgrasp.report.site.differences import differences
+from dgrasp.report.site.gallery import figure, gallery
+from dgrasp.report.site.learn import Lesson, lessons_table, write_lessons
+from dgrasp.report.site.log import runs_table
+from dgrasp.report.site.markdown import linked
+from dgrasp.report.site.results import Results
+
+ROOT = Path(__file__).resolve().parents[3]
+MARKER = ".dgrasp-site"  # in a folder that this module made, and may therefore replace
+HOME_FIGURES = ("climb", "fig06")  # the first that there is
+# Pages of the repository that the site shows as well.
+REPOSITORY = {
+    "REPRODUCING.md": "/reproducing.md",
+    "OWN_IMAGES.md": "/lab_guide.md",
+    "CONTRIBUTING.md": "/contributing.md",
+    "CHANGELOG.md": "/changelog.md",
+    "figures/runs/laptop/seed-0/model_card.md": "/model_card.md",
+}
+CODE = ("dgrasp/slopes/losses.py", "dgrasp/slopes/exact.py")  # which pages show functions of
+COPIED = {name: page for name, page in REPOSITORY.items() if name != "OWN_IMAGES.md"}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a site is made of. figures: folder of the figures. executed: folder of executed notebooks."""
+
+    experiment: Experiment
+    figures: Path
+    executed: Path
+    notebooks: Path = ROOT / "notebooks"
+    docs: Path = ROOT / "docs"
+
+    def check(self) -> None:
+        """Raise OutputRefused where there are no figures yet: nothing is computed for a site."""
+        if not (self.figures / "tab01.csv").is_file():
+            raise OutputRefused(f"{self.figures}: no figures there; run `make reproduce` or `make figures` first")
+
+    @property
+    def lessons(self) -> list[Lesson]:
+        """The notebooks in their order."""
+        found = sorted(self.notebooks.glob("[0-9][0-9]_*.py"))
+        return [Lesson(source, self.executed / f"{source.stem}.ipynb", self.figures) for source in found]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site that was built.
+
+    warnings: what Sphinx had to say. lacking: notebooks without outputs that are up to date, and why.
+    """
+
+    folder: Path
+    warnings: tuple[str, ...]
+    lacking: dict[str, str]
+
+
+def build_site(sources: Sources, apps: Apps, folder: Path, files: Path | None = None) -> Site:
+    """Build the site, and put it in the place of the one in `folder`, if any, once it is whole.
+
+    files: a folder of `apps`' files, laid over the site. Raises OutputRefused where figures are missing, or `folder`
+    holds something else than a site.
+    """
+    sources.check()
+    check_folder(folder)
+    staging, new = (folder.with_name(f"{folder.name}-{name}") for name in ("source", "new"))
+    for left in (staging, new):
+        shutil.rmtree(left, ignore_errors=True)
+    stage(sources, apps, staging)
+    warnings = run_sphinx(staging, new)
+    shutil.rmtree(staging)
+    if files is not None:
+        shutil.copytree(files, new, dirs_exist_ok=True)
+    write_text(new / MARKER, "")
+    write_text(new / ".nojekyll", "")  # GitHub Pages would leave out folders that begin with "_"
+    shutil.rmtree(folder, ignore_errors=True)
+    new.rename(folder)
+    return Site(folder, warnings, {one.stem: one.lacking for one in sources.lessons if one.lacking})
+
+
+def check_folder(folder: Path) -> None:
+    """Raise OutputRefused for a folder that holds something else than a site."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise OutputRefused(f"{folder}: holds something else than a site; give a new or an empty folder")
+
+
+def stage(sources: Sources, apps: Apps, staging: Path) -> None:
+    """All that Sphinx reads, in `staging`."""
+    shutil.copytree(sources.docs, staging)
+    (staging / "figures").mkdir()
+    for name in CODE:
+        shutil.copyfile(ROOT / name, _made(staging / "code") / Path(name).name)
+    lessons = sources.lessons
+    write_lessons(lessons, staging / "learn")
+    for name, page in COPIED.items():
+        write_text(staging / page.lstrip("/"), _of_repository(name))
+    pieces = Results(sources.experiment).pages() | {
+        f"differences_{name}": text for name, text in differences(sources.experiment.profile).items()
+    }
+    pieces |= {
+        "learn": lessons_table(lessons),
+        "gallery": gallery(sources.figures, staging),
+        "home_figure": next(filter(None, (figure(id, sources.figures, staging) for id in HOME_FIGURES)), ""),
+        "runs": runs_table(sources.experiment),
+        "own_images": _of_repository("OWN_IMAGES.md").partition("\n")[2],
+    }
+    for name, text in pieces.items():
+        write_text(staging / "generated" / f"{name}.md", text)
+    apps.write(staging / "generated")
+
+
+def run_sphinx(source: Path, folder: Path) -> tuple[str, ...]:
+    """Make the pages; returns the warnings. Raises RuntimeError with the last of them if that fails."""
+    from sphinx.application import Sphinx
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    said = io.StringIO()
+    doctrees = source.with_name(f"{source.name}-doctrees")
+    with patch_docutils(source), docutils_namespace():
+        app = Sphinx(source, source, folder, doctrees, "html", status=None, warning=said, freshenv=True)
+        app.build()
+    shutil.rmtree(doctrees, ignore_errors=True)
+    warnings = tuple(line for line in said.getvalue().splitlines() if line.strip())
+    if app.statuscode:
+        raise RuntimeError(f"{source}: Sphinx could not make the site: {'; '.join(warnings[-3:])}")
+    return warnings
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _of_repository(name: str) -> str:
+    """A page of the repository, with links to the site's pages."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    folder = f"{Path(name).parent.as_posix()}/" if "/" in name else ""
+    return linked(text, REPOSITORY, folder)

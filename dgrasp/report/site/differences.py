@@ -1,0 +1,73 @@
+"""What this companion does otherwise than the paper: tables of `dgrasp/experiment/choices.yaml`."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dgrasp.experiment.choices import compare_choices, paper_choices
+from dgrasp.experiment.profiles import Profile
+from dgrasp.report.site.markdown import table
+
+GROUPS = {
+    "data": "Demonstrations",
+    "nerf": "The radiance field Φ",
+    "value": "The value function Ψ",
+    "optimizer": "The climb",
+    "tuning": "Studies",
+    "validation": "Studies",
+    "evaluation": "Table 1",
+}
+SOURCES = {"paper": "the paper", "code": "the authors' code", "predecessor": "the predecessor's paper"}
+OURS = "set by profile {} alone"  # where the list gives no reason: that is profile `laptop`'s
+
+
+def differences(profile: Profile) -> dict[str, str]:
+    """Pieces of the page: `counts`, `different`, `same`, `not_copied`."""
+    every = compare_choices(profile)
+    different, same = every[~every["same"]], every[every["same"]]
+    counts = (
+        f"Of {len(every)} choices that the paper or its authors' code made, the experiment on this site (profile "
+        f"`{profile.name}`) shares {len(same)} and does otherwise in {len(different)}.\n"
+    )
+    return {
+        "counts": counts,
+        "different": _by_group(different, lambda rows: _different(rows, profile.name)),
+        "same": _by_group(same, _same),
+        "not_copied": _not_copied(),
+    }
+
+
+def _by_group(rows: pd.DataFrame, show) -> str:  # type: ignore[no-untyped-def]
+    group = rows["key"].str.partition(".")[0].map(lambda name: GROUPS.get(name, name))
+    parts = [f"### {title}\n\n{table(show(some))}" for title, some in rows.groupby(group, sort=False)]
+    return "\n".join(parts) or "None.\n"
+
+
+def _different(rows: pd.DataFrame, profile: str) -> pd.DataFrame:
+    reasons = [why or OURS.format(profile) for why in rows["why"]]
+    tested = [f"`{row}`" if isinstance(row, str) else "" for row in rows["row"]]
+    settings = {"setting": _code(rows["key"]), "paper": _code(rows["published"]), "here": _code(rows["ours"])}
+    return pd.DataFrame({**settings, "source": _sources(rows), "why": reasons, "tested by": tested})
+
+
+def _same(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"setting": _code(rows["key"]), "value": _code(rows["published"]), "source": _sources(rows)})
+
+
+def _sources(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"{SOURCES[source]}{f' ({place})' if place else ''}"
+        for source, place in zip(rows["source"], rows["place"], strict=True)
+    ]
+
+
+def _code(values: pd.Series) -> list[str]:
+    return [f"`{'none' if value is None else value}`" for value in values]
+
+
+def _not_copied() -> str:
+    lines = [
+        f"- {entry.what}" + (f" (`{entry.option}` brings it back)" if entry.option else "")
+        for entry in paper_choices().not_copied
+    ]
+    return "\n".join(lines) + "\n"

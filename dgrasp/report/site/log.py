@@ -1,0 +1,37 @@
+"""The experiment log: which runs stand behind the results, of which commit and seed, and how long they took."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dgrasp.experiment.chain import Experiment
+from dgrasp.files import read_json
+from dgrasp.report.site.markdown import table
+from dgrasp.runs import Run
+
+UNKNOWN = "not noted"
+
+
+def runs_table(experiment: Experiment) -> str:
+    """One row per stage: run, seed, commit, machine, minutes."""
+    runs = {**experiment.used(), "evaluation": experiment.evaluation(), "twin-trials": experiment.twin_trials()}
+    runs["calibration-sweep"] = experiment.calibration_sweep()
+    rows = [_row(name, run) for name, run in runs.items()]
+    total = sum(run.seconds for run in runs.values()) / 60
+    return f"{table(pd.DataFrame(rows))}\nTogether {total:.0f} minutes of work; stages may have run side by side.\n"
+
+
+def _row(name: str, run: Run) -> dict[str, str]:
+    stated = read_json(run.path / "run.json")
+    made = stated.get("made_by", {})
+    commit = str(made.get("commit") or UNKNOWN)[:10]
+    changed = " with changes" if made.get("dirty") else ""
+    return {
+        "stage": name,
+        "run": f"`{run.fingerprint[:12]}`",
+        "seed": str(stated.get("seed", UNKNOWN)),
+        "commit": f"`{commit}`{changed}",
+        "processors": str(made.get("processors") or UNKNOWN),
+        "torch": str(made.get("versions", {}).get("torch", UNKNOWN)),
+        "minutes": f"{run.seconds / 60:.1f}",
+    }

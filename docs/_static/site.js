@@ -1,0 +1,16 @@
+// Small things that the theme leaves open.
+
+// Opened from disk, a page may not read others: search shows titles without excerpts there.
+if (location.protocol === "file:" && globalThis.DOCUMENTATION_OPTIONS) {
+  DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+}
+
+// What is wider than its place is moved by keys, too.
+function reachable() {
+  for (const place of document.querySelectorAll(".table-wrapper, pre, .output")) {
+    if (place.scrollWidth > place.clientWidth + 1) place.tabIndex = 0;
+    else if (!place.hasAttribute("data-keep")) place.removeAttribute("tabindex");
+  }
+}
+addEventListener("load", reachable);
+addEventListener("resize", reachable);
