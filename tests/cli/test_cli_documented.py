@@ -12,7 +12,8 @@ from dgrasp.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
-    *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.py"), *ROOT.glob("dgrasp/**/*.py"), ROOT / "Makefile", ROOT / ".ci/run",
+    *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"),
+    *ROOT.glob("notebooks/*.py"), *ROOT.glob("dgrasp/**/*.py"), ROOT / "Makefile", ROOT / ".ci/run",
     *ROOT.glob(".github/workflows/*.yml"),
 ]  # fmt: skip
 HISTORY = {"CHANGELOG.md"}  # which names what is gone
