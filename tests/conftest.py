@@ -22,7 +22,11 @@ FIRST = (
 )
 TOGETHER = {
     "smoke": ("tests/notebooks/test_smoke_build.py", "tests/notebooks/test_built.py"),
-    "ports": ("tests/robot/test_robot_loopback.py", "tests/robot/test_robot_first_steps.py"),
+    "ports": (
+        "tests/robot/test_robot_loopback.py",
+        "tests/robot/test_robot_first_steps.py",
+        "tests/robot/test_robot_following.py",
+    ),
 }
 SMOKE_SECONDS = 2400  # at most, for `smoke_build`
 

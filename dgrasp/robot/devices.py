@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -36,6 +36,7 @@ from dgrasp.robot.viewpoints import Viewpoint
 
 AT_POSTURE = 0.01  # rad: nearer than this, the arm is there
 MOUNT_ERROR = 0.02  # m that the camera may be beside its place in the model of the hand
+Result = TypeVar("Result")
 HOLDING = ("lift", "hold", "release")  # phases that may end with an object in the hand
 
 
@@ -118,16 +119,8 @@ class DeviceCell(OneHand):
             if any(view.posture is not None for view in self.viewpoints):
                 self._check_hand()
             for view in self.viewpoints:
-                calibrated = self.calibration.of(view.camera)
                 self._go(HOME if view.posture is None else np.array(view.posture))
-                image = self.cameras[view.camera].capture()
-                if image.shape != (calibrated.height, calibrated.width, 3):
-                    raise CellFault(
-                        f"camera {view.camera}: image of shape {image.shape}, but it was calibrated at "
-                        f"{calibrated.width}x{calibrated.height}; calibrate anew or set its resolution"
-                    )
-                T_world_cam = self._mount_pose(calibrated.mount) @ np.array(calibrated.T_mount_cam)
-                taken.append(upright(image, calibrated, T_world_cam))
+                taken.append(self._picture(view.camera))
             if any(view.posture is not None for view in self.viewpoints):
                 self._go(HOME)
         return Views(*(np.stack(column) for column in zip(*taken, strict=True)))
@@ -154,7 +147,7 @@ class DeviceCell(OneHand):
         self._timed(seconds, "home", lambda: self._go(HOME))
         self._timed(seconds, "open", self._open)
         self._timed(seconds, "travel", lambda: self._joints(grasp.q_before))
-        self._timed(seconds, "approach", lambda: self._line(grasp.T_world_grasp))
+        grasp = self._timed(seconds, "approach", lambda: self._approach(grasp))
         width = self._timed(seconds, "close", lambda: self._grip(0.0))
         self._timed(seconds, "lift", lambda: self._line(grasp.T_world_lifted))
         self._timed(seconds, "hold", lambda: self._rest(self.safety.motion.hold_seconds))
@@ -166,6 +159,11 @@ class DeviceCell(OneHand):
             error.executed = execution  # type: ignore[attr-defined]
             raise
         return execution
+
+    def _approach(self, grasp: SafeGrasp) -> SafeGrasp:
+        """From the pre-grasp to the grasp; returns the one that was reached, with its ways on."""
+        self._line(grasp.T_world_grasp)
+        return grasp
 
     def let_go(self) -> None:
         """Open the fingers where the hand is, after a fault that left an object in them: a person holds it meanwhile.
@@ -221,7 +219,7 @@ class DeviceCell(OneHand):
     def _stop(self) -> None:
         self.arm.stop()
 
-    def _timed(self, seconds: dict[str, float], phase: str, act: Callable[[], float | None]) -> float | None:
+    def _timed(self, seconds: dict[str, float], phase: str, act: Callable[[], Result]) -> Result:
         begun = time.monotonic()
         try:
             result = act()
@@ -234,6 +232,17 @@ class DeviceCell(OneHand):
         return result
 
     # --- views
+
+    def _picture(self, camera: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Image, K and `T_world_cam` of a camera, from wherever the arm is."""
+        calibrated = self.calibration.of(camera)
+        image = self.cameras[camera].capture()
+        if image.shape != (calibrated.height, calibrated.width, 3):
+            raise CellFault(
+                f"camera {camera}: image of shape {image.shape}, but it was calibrated at "
+                f"{calibrated.width}x{calibrated.height}; calibrate anew or set its resolution"
+            )
+        return upright(image, calibrated, self._mount_pose(calibrated.mount) @ np.array(calibrated.T_mount_cam))
 
     def _mount_pose(self, mount: str) -> np.ndarray:
         if mount == "world":

@@ -10,15 +10,16 @@ from typing import Self
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from dgrasp.cell.following import StepLimits
 from dgrasp.cell.interface import Calibration, Camera
 from dgrasp.cell.workspace import BASE_POSITION, BOARD_TOP
 from dgrasp.config import Config, explain
 from dgrasp.files import UserFileError, read_yaml, write_text
-from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import CLOSED_COUNTS, OPEN_COUNTS, RobotiqGripper, check_counts
 from dgrasp.robot.drivers.robotiq import PORT as GRIPPER_PORT
 from dgrasp.robot.drivers.ur import UrArm
+from dgrasp.robot.following import SteeredDevices
 from dgrasp.robot.limits import MotionConfig, SafetyLimits
 from dgrasp.robot.safety import SafetyCheck
 from dgrasp.robot.viewpoints import Viewpoint
@@ -50,6 +51,7 @@ class HardwareConfig(Config):
     calibration: Calibration
     limits: SafetyLimits = SafetyLimits()
     motion: MotionConfig = MotionConfig()
+    steps: StepLimits = StepLimits()
 
     @field_validator("gripper_counts")
     @classmethod
@@ -97,7 +99,7 @@ class HardwareConfig(Config):
 
 def open_cell(
     config: HardwareConfig, *, cameras: Mapping[str, Camera] | None = None, dry_run: bool = False
-) -> DeviceCell:
+) -> SteeredDevices:
     """Connect to all devices; nothing moves. Whatever fails, those already open are closed again.
 
     cameras: opened ones by name, instead of those that `config` names. dry_run: see `DeviceCell`. The backend is
@@ -113,7 +115,7 @@ def open_cell(
         opened.callback(gripper.close)
         if cameras is None:
             cameras = _open_cameras(config, opened)
-        cell = DeviceCell(
+        cell = SteeredDevices(
             arm,
             gripper,
             cameras,
@@ -124,6 +126,7 @@ def open_cell(
             serials={"controller": arm.serial},
             safety=safety,
             dry_run=dry_run,
+            steps=config.steps,
         )
         opened.pop_all()
     return cell

@@ -1,0 +1,106 @@
+"""Attempts in closed loop: a cell whose grasps are led by the policy's ascent; and what their paths are like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from dgrasp import streams
+from dgrasp.cameras import Views
+from dgrasp.cell.following import FollowingCell
+from dgrasp.cell.interface import Backend, Execution
+from dgrasp.policy.policies import GraspPolicy
+from dgrasp.policy.servo import AscentConfig, Servo
+
+
+class ClosedLoop:
+    """A `RobotCell` that grasps with a policy's ascent in the loop: every series and every log works with it.
+
+    cell: what acts. policy: whose plans `execute` is given; its landscape leads. seed: of the poses round about.
+    servo: the pilot of the last grasp. Closing it closes the cell.
+    """
+
+    def __init__(
+        self, cell: FollowingCell, policy: GraspPolicy, config: AscentConfig | None = None, *, seed: int = 0
+    ) -> None:
+        self.cell, self.policy, self.config, self.seed = cell, policy, config or AscentConfig(), seed
+        self.servo: Servo | None = None
+
+    @property
+    def backend(self) -> Backend:
+        return self.cell.backend
+
+    @property
+    def dry_run(self) -> bool:
+        return self.cell.dry_run
+
+    @property
+    def devices(self) -> Mapping[str, str]:
+        return self.cell.devices
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        loop = {"steps": self.cell.steps.model_dump(mode="json"), "ascent": self.config.model_dump(mode="json")}
+        return {**self.cell.settings, **loop}
+
+    @property
+    def calibration_id(self) -> str:
+        return self.cell.calibration_id
+
+    def observe(self) -> Views:
+        """The cell's."""
+        return self.cell.observe()
+
+    def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
+        """The cell's, of the planned grasp."""
+        self.cell.rehearse(T_world_tcp)
+
+    def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
+        """To the pre-grasp of the planned pose, and from there up the landscape; raises as `FollowingCell.follow`."""
+        generator = streams.torch_generator(self.seed, "ascent")
+        above = self.cell.steps.above
+        self.servo = Servo(self.policy, np.array(T_world_tcp, dtype=np.float64), generator, above, self.config)
+        return self.cell.follow(T_world_tcp, self.servo)
+
+    def close(self) -> None:
+        """The cell's."""
+        self.cell.close()
+
+
+def path_measures(Ts_world_tcp: Float[np.ndarray, "n 4 4"]) -> dict[str, float]:
+    """Of a path of the TCP: its length in metres, how much longer than straight, and how smooth it is.
+
+    detour: length over the distance of its ends. smoothness: mean cosine of successive displacements; 1 is straight.
+    NaN where a path of its number of poses has no such thing.
+    """
+    steps = np.diff(np.asarray(Ts_world_tcp)[:, :3, 3], axis=0)
+    steps = steps[np.linalg.norm(steps, axis=1) > 1e-4]
+    lengths = np.linalg.norm(steps, axis=1)
+    straight = float(np.linalg.norm(steps.sum(0)))
+    return {
+        "length": float(lengths.sum()),
+        "detour": float(lengths.sum()) / straight if straight > 1e-4 else float("nan"),
+        "smoothness": _mean_cosine(steps[:-1], steps[1:]),
+    }
+
+
+def follows(Ts_world_tcp: Float[np.ndarray, "n 4 4"], demonstrated: Float[np.ndarray, "m 4 4"]) -> float:
+    """Mean cosine of motion and demonstrated displacement; NaN for a path without motion.
+
+    At every pose, the demonstrated displacement is that at the nearest pose of the demonstration (translation).
+    """
+    path, shown = np.asarray(Ts_world_tcp)[:, :3, 3], np.asarray(demonstrated)[:, :3, 3]
+    steps = np.diff(path, axis=0)
+    nearest = np.linalg.norm(path[:-1, None] - shown[None, :-1], axis=-1).argmin(1)
+    moves = np.linalg.norm(steps, axis=1) > 1e-4
+    return _mean_cosine(steps[moves], np.diff(shown, axis=0)[nearest[moves]])
+
+
+def _mean_cosine(a: np.ndarray, b: np.ndarray) -> float:
+    if not len(a):
+        return float("nan")
+    sizes = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(np.mean((a * b).sum(1) / np.maximum(sizes, 1e-12)))

@@ -1,0 +1,132 @@
+"""The cell of devices, steered on its way: stop and go, every step checked, and a pilot that must answer in time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from dgrasp.cameras import Intrinsics, Views
+from dgrasp.cell.following import FreePixels, Guide, NoSummit, Pilot, StepLimits, check_step, half_turn_between
+from dgrasp.cell.interface import Execution, UnsafePose
+from dgrasp.cell.outcome import Outcome
+from dgrasp.robot.devices import DeviceCell
+from dgrasp.robot.limits import SafetyLimits, check_pose
+from dgrasp.robot.safety import HOME, SafeGrasp
+from dgrasp.sim.following import nearest_posture
+from dgrasp.sim.silhouette import arm_silhouettes
+
+STRIDE = 0.01  # m between the poses at which a straight way is checked
+
+
+class SteeredDevices(DeviceCell):
+    """A `DeviceCell` with `follow`: armed, checked and stopped as for any grasp.
+
+    Between its steps the arm stands, while cameras look and the pilot thinks; a pilot that is silent for
+    `steps.patience` seconds ends the cell's work, as a fault of a device does. Standing cameras look past the arm
+    (`FreePixels`); one on the wrist sees what it sees from where the arm is.
+    """
+
+    def __init__(self, *parts: Any, steps: StepLimits | None = None, **more: Any) -> None:
+        """parts, more: as `DeviceCell`."""
+        super().__init__(*parts, **more)
+        self.steps = steps or StepLimits()
+        self._guide: Guide | None = None
+        self._free: FreePixels | None = None
+
+    def follow(self, T_world_tcp: Float[np.ndarray, "4 4"], pilot: Pilot) -> Execution:
+        """See `dgrasp.cell.following.FollowingCell`. In a dry run the way to the planned grasp is checked, as ever."""
+        with self._turn():
+            grasp = self.safety.grasp(T_world_tcp)
+            if self.dry_run:
+                return Execution(grasp.T_world_grasp, moved=False)
+            with self._guarded():
+                self._check_hand()
+                self._asked = np.asarray(T_world_tcp, dtype=np.float64)
+                self._free = FreePixels(self.observe()) if self._standing else None
+                self._guide = Guide(pilot, self.steps, watched=True)
+                try:
+                    return self._execute(grasp)
+                except (NoSummit, UnsafePose) as end:
+                    outcome = Outcome.NO_GRASP if isinstance(end, NoSummit) else Outcome.REFUSED
+                    return Execution(grasp.T_world_grasp, moved=True, outcome=outcome, reason=str(end))
+                finally:
+                    self._guide = None
+
+    def _approach(self, grasp: SafeGrasp) -> SafeGrasp:
+        if self._guide is None:
+            return super()._approach(grasp)
+        turn = half_turn_between(self._asked, grasp.T_world_grasp)
+        path = [self.arm.tcp() @ turn]
+        try:
+            while (T_next := self._guide(self._look(), path[-1])) is not None:
+                self._step(path[-1], T_next, turn)
+                path.append(T_next)
+            return self._from_here(grasp, path[-1] @ turn)
+        except (NoSummit, UnsafePose):
+            for T in reversed(path):  # the way that was free when it came
+                self._line(T @ turn)
+            self._joints(HOME)
+            raise
+
+    def _step(self, T_from: np.ndarray, T_to: np.ndarray, turn: np.ndarray) -> None:
+        check_step(T_from, T_to, self.steps)
+        T = check_waypoint(T_to, self.safety.limits, self.steps) @ turn
+        q = self.arm.joints()
+        self.safety.joint_motion(q, nearest_posture(T, q))
+        self._check_armed()
+        self.arm.move_line(T, speed=self._speed, acceleration=self.safety.motion.acceleration)
+
+    @property
+    def _speed(self) -> float:
+        return min(self.steps.speed, self.safety.limits.linear_speed)
+
+    def _from_here(self, grasp: SafeGrasp, T_world_grasp: np.ndarray) -> SafeGrasp:
+        """The grasp at the pose that was reached, its ways up and back checked; raises UnsafePose."""
+        T = check_pose(T_world_grasp, self.safety.limits)
+        T_before, T_lifted = T.copy(), T.copy()
+        T_before[:3, 3] -= self.safety.motion.approach_distance * T[:3, 2]
+        T_lifted[2, 3] += self.safety.motion.lift_height
+        for T_end in (T_before, T_lifted):
+            self._check_line(T, T_end)
+        return replace(grasp, T_world_before=T_before, T_world_grasp=T, T_world_lifted=T_lifted)
+
+    def _check_line(self, T_from: np.ndarray, T_to: np.ndarray) -> None:
+        q, way = self.arm.joints(), T_to[:3, 3] - T_from[:3, 3]
+        for share in np.linspace(0, 1, max(2, int(np.ceil(np.linalg.norm(way) / STRIDE)) + 1))[1:]:
+            T = T_from.copy()
+            T[:3, 3] += share * way
+            q_next = nearest_posture(T, q)
+            self.safety.joint_motion(q, q_next)
+            q = q_next
+
+    # --- views
+
+    @property
+    def _standing(self) -> bool:
+        return all(self.calibration.of(view.camera).mount == "world" for view in self.viewpoints)
+
+    def _look(self) -> Views:
+        cameras = dict.fromkeys(view.camera for view in self.viewpoints)
+        views = Views(*(np.stack(column) for column in zip(*map(self._picture, cameras), strict=True)))
+        return views if self._free is None else self._free(views, self._covered(views))
+
+    def _covered(self, views: Views) -> np.ndarray:
+        height, width = views.images.shape[1:3]
+        lenses = [Intrinsics(width, height, K[0, 0], K[1, 1], K[0, 2], K[1, 2]) for K in views.K]
+        return arm_silhouettes(self.safety._model.world, self.arm.joints(), views.Ts_world_cam, lenses)
+
+
+def check_waypoint(
+    T_world_tcp: Float[np.ndarray, "4 4"], limits: SafetyLimits, steps: StepLimits
+) -> Float[np.ndarray, "4 4"]:
+    """A pose on the way: as `check_pose`, but up to `steps.above` higher; raises UnsafePose."""
+    T = np.array(T_world_tcp, dtype=np.float64)
+    above = float(np.clip(T[2, 3] - limits.high[2], 0.0, steps.above)) if np.isfinite(T).all() else 0.0
+    lowered = T.copy()
+    lowered[2, 3] -= above
+    checked = check_pose(lowered, limits)
+    checked[2, 3] += above
+    return checked

@@ -1,0 +1,46 @@
+"""The steered twin is the twin, and sees what the twin sees: the arm out of its views, noise and errors in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dgrasp.cameras import Views
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.following import Command
+from dgrasp.cell.interface import UnsafePose
+from dgrasp.cell.observer import Observer
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.transforms import transform
+from dgrasp.sim.disturbances import Disturbance
+from dgrasp.twin.cell import TwinCell
+from dgrasp.twin.following import SteeredTwin
+
+OBSERVER = Observer(views=2, width=64, height=48)
+
+
+def test_the_twin_is_led_and_its_objects_may_move() -> None:
+    with SteeredTwin(cell=CellConfig(), observer=OBSERVER) as steered, TwinCell(observer=OBSERVER) as twin:
+        scene = steered.present("tennis ball", 0)
+        twin.present("tennis ball", 0)
+        grasp = transform(np.diag([1.0, -1.0, -1.0]), scene.objects[0].T_world_object[:3, 3])
+        plain, ours = twin.execute(grasp), steered.execute(grasp)
+        assert (ours.outcome, ours.duration) == (plain.outcome, plain.duration)
+        steered.present("tennis ball", 0)
+        clean, seen = steered.observe().images.astype(int), []
+
+        def straight(views: Views, T: np.ndarray) -> Command:
+            seen.append(views.images.astype(int))
+            return Command(grasp, close=bool(np.linalg.norm(T[:3, 3] - grasp[:3, 3]) < 1e-3))
+
+        done = steered.follow(grasp, straight)
+        assert done.outcome is plain.outcome is Outcome.SUCCESS
+        assert len(seen) == 6  # 10 cm in steps of 2
+        assert (np.abs(seen[2] - clean).max(-1) > 40).mean() < 0.01  # shadows of the arm move, the arm is not there
+        steered.present("tennis ball", 0)
+        steered.disturbance = Disturbance(kind="push", size=0.08)
+        assert steered.follow(grasp, straight).outcome is not Outcome.SUCCESS
+        low = grasp.copy()
+        low[2, 3] -= 0.1
+        with pytest.raises(UnsafePose):
+            steered.follow(low, straight)
