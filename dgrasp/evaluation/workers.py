@@ -20,6 +20,7 @@ from dgrasp.cell.observer import Observer
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf
+from dgrasp.policy.fingers import FingerCheck
 from dgrasp.policy.policies import GraspPolicy, policy_spec
 from dgrasp.runs import Run
 from dgrasp.sim.cell import Cell
@@ -28,6 +29,7 @@ from dgrasp.sim.scene import Scene
 from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
 from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.value.added import AddedValues
 from dgrasp.value.function import GraspValue
 from dgrasp.value.training import load_value
 
@@ -64,7 +66,10 @@ _codes = Recent(4)  # 12 MB each there
 
 @dataclass(frozen=True)
 class PolicySource:
-    """A policy as recorded: the runs of Phi and Psi, and the optimizer's settings. Small: it goes to processes."""
+    """A policy as recorded: the runs of Phi and Psi, and the optimizer's settings. Small: it goes to processes.
+
+    added: further trainings of Psi on the same Phi, whose logits are added. fingers: see `GraspPolicy`.
+    """
 
     name: str
     nerf: Run
@@ -72,19 +77,24 @@ class PolicySource:
     optimizer: OptimizerConfig
     workspace: Box
     device: str = "cpu"
+    added: tuple[Run, ...] = ()
+    fingers: FingerCheck | None = None
 
     @property
     def key(self) -> str:
-        return f"{self.name}-{self.value.fingerprint}-{self.optimizer.digest()}-{self.device}"
+        further = "".join(f"+{run.fingerprint}" for run in self.added) + (self.fingers.digest() if self.fingers else "")
+        return f"{self.name}-{self.value.fingerprint}-{self.optimizer.digest()}-{self.device}{further}"
 
     def load(self) -> GraspPolicy:
         """Read the weights and build the policy; raises RunError or DamagedFileError."""
-        return self.with_value(load_value(self.value, self.nerf, device=self.device))
+        first = load_value(self.value, self.nerf, device=self.device)
+        others = [load_value(run, self.nerf, self.device, first.phi) for run in self.added]
+        return self.with_value(AddedValues([first, *others]) if others else first)
 
     def with_value(self, value: GraspValue) -> GraspPolicy:
         """The policy on a Psi that has been loaded."""
         low, high = (torch.tensor(corner) for corner in self.workspace)
-        return GraspPolicy(policy_spec(self.name), value, self.optimizer, (low, high))
+        return GraspPolicy(policy_spec(self.name), value, self.optimizer, (low, high), self.fingers)
 
 
 class WorkerCell(SimulatedCell):
@@ -121,16 +131,22 @@ def worker_policy(source: PolicySource) -> GraspPolicy:
 
 
 def _policy(source: PolicySource) -> GraspPolicy:
-    value = _values.get((source.value.path, source.value.fingerprint, source.device), lambda: _value(source))
+    members = [_member(source, run) for run in (source.value, *source.added)]
+    value = AddedValues(members) if len(members) > 1 else members[0]
     policy = source.with_value(value)
     policy.encode = partial(_encoded, value)
     return policy
 
 
-def _value(source: PolicySource) -> GraspValue:
+def _member(source: PolicySource, run: Run) -> GraspValue:
+    kept: GraspValue = _values.get((run.path, run.fingerprint, source.device), lambda: _value(source, run))
+    return kept
+
+
+def _value(source: PolicySource, run: Run) -> GraspValue:
     key = (source.nerf.path, source.nerf.fingerprint, source.device)
     phi: MVNeRF = _phis.get(key, lambda: load_nerf(source.nerf, source.device))
-    return load_value(source.value, source.nerf, source.device, phi)
+    return load_value(run, source.nerf, source.device, phi)
 
 
 def _encoded(value: GraspValue, views: Views) -> EncodedViews:

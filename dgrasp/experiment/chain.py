@@ -17,6 +17,7 @@ import joblib
 from dgrasp.cell.observer import Observer
 from dgrasp.data.config import DataConfig, DemonstrationsRecipe
 from dgrasp.data.generate import generate_demonstrations
+from dgrasp.evaluation.outcomes import OutcomesRecipe, try_grasps
 from dgrasp.evaluation.study.stage import TuningRecipe, tune_policy, tuning_run
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
 from dgrasp.evaluation.workers import PolicySource
@@ -35,7 +36,7 @@ from dgrasp.twin.trials import TwinTrialsRecipe, twin_trials
 from dgrasp.value.config import ValueConfig
 from dgrasp.value.function import GraspValue
 from dgrasp.value.models import ValueRecipe
-from dgrasp.value.training import load_value, train_values, value_run
+from dgrasp.value.training import SecondRound, load_value, train_values, value_run
 
 if TYPE_CHECKING:
     from dgrasp.experiment.ablations.stage import Result
@@ -136,26 +137,66 @@ class Experiment:
         return runs
 
     def _train(self, root: Path, models: list[str]) -> dict[str, Run]:
+        return self._trained(root, models, self._second_round())
+
+    def _trained(self, root: Path, models: list[str], second: SecondRound | None) -> dict[str, Run]:
         runtime = self.profile.runtime
         return train_values(
-            *self._value_inputs(),
+            *self._value_inputs(second),
             root,
             models=models,
             seed=self.seed,
             device=runtime.device,
             devices=runtime.devices,
             threads=runtime.threads,
+            second=second,
         )
 
+    def outcomes(self) -> Run:
+        """The policies' own grasps on training scenes after the first round; ValueError for a profile without it."""
+        return self.store.run("outcomes", OutcomesRecipe, self._try_grasps)
+
+    def _try_grasps(self, root: Path) -> Run:
+        p, asked = self.profile, self.profile.outcomes
+        if asked is None:
+            raise ValueError(f"profile {p.name!r} has no `outcomes`: its readouts are trained in one round")
+        first = self._first_round(root)
+        sources = {name: self._source(name, first[policy_spec(name).model], p.optimizer) for name in asked.policies}
+        views, count = p.evaluation.views, asked.demonstrations
+        recipe = OutcomesRecipe(policies=asked.policies, demonstrations=count, views=views, cell=p.cell)
+        return try_grasps(recipe, sources, self.demonstrations(), root, seed=self.seed, workers=p.runtime.workers)
+
+    def _first_round(self, root: Path) -> dict[str, Run]:
+        assert self.profile.outcomes is not None
+        policies = (*self.profile.evaluation.policies, *self.profile.outcomes.policies)
+        return self._trained(root, list(dict.fromkeys(policy_spec(name).model for name in policies)), None)
+
+    def _second_round(self) -> SecondRound | None:
+        """What the readouts' second round goes on from; None where there is one round."""
+        if self.profile.outcomes is None:
+            return None
+        first = self._first_round(self.workspace)
+        trained = {run.recipe.model: run for run in first.values() if isinstance(run.recipe, ValueRecipe)}
+        return SecondRound(self.outcomes(), {(model, 0): run for model, run in trained.items()})
+
     def _value_so_far(self, model: str) -> Run:
-        return self._value(model, lambda root: value_run(*self._value_inputs(), root, model=model, seed=self.seed))
+        def so_far(root: Path) -> Run:
+            second = self._second_round()
+            return value_run(*self._value_inputs(second), root, model=model, seed=self.seed, second=second)
+
+        return self._value(model, so_far)
 
     def _value(self, model: str, make: Callable[[Path], Run]) -> Run:
         recipe = ValueRecipe(model=model, value=self.profile.value)  # refuses an unknown model, and computes nothing
         return self.store.run(f"value-{recipe.trained_as}", ValueRecipe, make)
 
-    def _value_inputs(self) -> tuple[ValueConfig, Run, Run]:
-        return self.profile.value, self.nerf(), self.demonstrations()
+    def _value_inputs(self, second: SecondRound | None = None) -> tuple[ValueConfig, Run, Run]:
+        value, asked = self.profile.value, self.profile.outcomes
+        if second is not None and asked is not None:
+            negatives = value.negatives.model_copy(update={"outcome_share": asked.share})
+            changes = {"steps": asked.steps, "learning_rate": asked.learning_rate, "negatives": negatives}
+            value = ValueConfig.model_validate(value.model_copy(update=changes).model_dump())
+        return value, self.nerf(), self.demonstrations()
 
     def _side_by_side(self, stage: Callable[[str], Run], names: list[str]) -> None:
         if names:
@@ -206,14 +247,18 @@ class Experiment:
 
     def source(self, policy: str, optimizer: OptimizerConfig) -> PolicySource:
         """A policy's trained parts with the given optimizer settings."""
-        model = policy_spec(policy).model
+        return self._source(policy, self.value(policy_spec(policy).model), optimizer)
+
+    def _source(self, policy: str, value: Run, optimizer: OptimizerConfig) -> PolicySource:
+        p = self.profile
         return PolicySource(
             policy,
             self.nerf(),
-            self.value(model),
+            value,
             optimizer,
-            workspace=self.profile.value.workspace,
-            device=self.profile.runtime.device,
+            workspace=p.value.workspace,
+            device=p.runtime.device,
+            fingers=p.fingers,
         )
 
     def sources(self, policies: Iterable[str]) -> dict[str, PolicySource]:

@@ -61,7 +61,15 @@ class ImagenetEncoderConfig(Config):
     Not in the paper: what two cores can train in the place of a ViT that starts from ImageNet weights, too.
     """
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"tuned_blocks"})
     kind: Literal["imagenet"] = "imagenet"
+    tuned_blocks: int | None = Field(
+        None,
+        ge=1,
+        le=11,
+        description="so many of the eleven blocks, the last ones, are trained, at a tenth of the encoder's rate, "
+        "with their batch statistics as they are; null: all stay frozen",
+    )
     channels: int = Field(64, ge=4, description="channels of the feature map at half resolution")
     width: int = Field(64, ge=4, description="channels of each scale before they are joined")
 

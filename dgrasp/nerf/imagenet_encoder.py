@@ -65,6 +65,13 @@ class FrozenConvolution(nn.Module):
         padding = self.weight.shape[-1] // 2
         return F.conv2d(x, self.weight, self.bias, self.stride, padding, groups=self.groups)
 
+    def thaw(self) -> None:
+        """Let it be trained."""
+        for name in ("weight", "bias"):
+            value = getattr(self, name)
+            delattr(self, name)
+            self.register_parameter(name, nn.Parameter(value))
+
     def take(self, weights: Mapping[str, Tensor], convolution: str, normalization: str) -> None:
         """The weights of a convolution and the batch normalization after it, as one."""
         mean, variance, gain, bias = (
@@ -113,10 +120,18 @@ class ImagenetEncoder(nn.Module):
         self.pixels = nn.Conv2d(3, width, 5, stride=2, padding=2)
         self.inner = nn.Conv2d(width, width, 3, padding=1)
         self.join = nn.Conv2d(width, config.channels, 3, padding=1)
+        for block in self.blocks[len(BLOCKS) - (config.tuned_blocks or 0) :]:
+            for part in block.modules():
+                if isinstance(part, FrozenConvolution):
+                    part.thaw()
+
+    def slow_parameters(self) -> list[nn.Parameter]:
+        """Those that started from ImageNet and are trained; none where all of them are frozen."""
+        return list(self.blocks.parameters())
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c hh ww"]:
         colours = (images - MEAN) / SCALE
-        with torch.no_grad():
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.tuned_blocks is not None):
             scales = self.features(colours)
         x = self.lateral[-1](scales[-1])
         for lateral, scale in zip(reversed(self.lateral[:-1]), reversed(scales[:-1]), strict=True):

@@ -18,7 +18,7 @@ from dgrasp.nerf.batches import HasViews, RayBatch, draw_batch, halved
 from dgrasp.nerf.checkpoint import discard, restore, save
 from dgrasp.nerf.config import ImagenetEncoderConfig, NerfConfig, PretrainConfig, VisionEncoderConfig
 from dgrasp.nerf.imagenet import check_imagenet
-from dgrasp.nerf.imagenet_encoder import check_installed
+from dgrasp.nerf.imagenet_encoder import ImagenetEncoder, check_installed
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.precision import settled_precision
 from dgrasp.nerf.rendering import Draw, Rendering, render_rays, uniform
@@ -26,6 +26,8 @@ from dgrasp.nerf.validation import validate
 from dgrasp.nerf.weights import load_weights
 from dgrasp.runs import Run, RunError, open_run
 from dgrasp.streams import torch_generator
+
+SLOW = 0.1  # not in the paper: rate of what starts from ImageNet over that of the rest of the encoder
 
 
 class ViewSynthesis(nn.Module):
@@ -159,12 +161,12 @@ def build_optimizer(phi: MVNeRF) -> torch.optim.Adam:
     """Adam with one learning rate for the radiance fields (their read-outs included) and one for the encoder."""
     config = phi.config.training
     fields = [*phi.coarse.parameters(), *phi.fine.parameters()]
-    groups = [
-        {"params": fields, "lr": config.learning_rate, "base": config.learning_rate},
-        {"params": list(phi.encoder.parameters()), "lr": config.encoder_learning_rate},
-    ]
-    groups[1]["base"] = config.encoder_learning_rate
-    return torch.optim.Adam(groups, fused=True)
+    slow = phi.encoder.slow_parameters() if isinstance(phi.encoder, ImagenetEncoder) else []
+    known = {id(p) for p in slow}
+    fast = [p for p in phi.encoder.parameters() if id(p) not in known]
+    rates = [(fields, config.learning_rate), (fast, config.encoder_learning_rate)]
+    rates += [(slow, SLOW * config.encoder_learning_rate)] if slow else []
+    return torch.optim.Adam([{"params": params, "lr": rate, "base": rate} for params, rate in rates], fused=True)
 
 
 def set_learning_rates(optimizer: torch.optim.Optimizer, config: PretrainConfig, step: int) -> None:

@@ -10,6 +10,8 @@ from torch import Generator, Tensor
 
 from dgrasp.cameras import Views, visible
 from dgrasp.checks import described
+from dgrasp.nerf.encoded import EncodedViews
+from dgrasp.policy.fingers import FingerCheck, first_free
 from dgrasp.poses import check_box, euler_uniform_rotations, uniform_poses, uniform_rotations
 from dgrasp.slopes.climb import Optimized, Schedule, optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
@@ -77,11 +79,20 @@ class Plan:
 class GraspPolicy:
     """pi(o) = argmax_p Psi(Phi(p, o)) (Eq. 1), by gradient ascent from random poses in the workspace.
 
-    bounds: low and high corner of the workspace in the world, metres. Raises ValueError if they are no box.
+    bounds: low and high corner of the workspace in the world, metres. fingers: how candidates are checked against the
+    NeRF's density, if they are. Raises ValueError if the bounds are no box.
     """
 
-    def __init__(self, spec: PolicySpec, value: GraspValue, config: OptimizerConfig, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        spec: PolicySpec,
+        value: GraspValue,
+        config: OptimizerConfig,
+        bounds: Bounds,
+        fingers: FingerCheck | None = None,
+    ) -> None:
         self.spec, self.value, self.config, self.bounds = spec, value, config, check_box(bounds)
+        self.fingers = fingers
         self.encode = value.encode  # may be set to one that policies share
 
     @own_modes()
@@ -98,9 +109,9 @@ class GraspPolicy:
                 f"generator: expected a torch.Generator, the plan's only randomness, got {described(generator)}"
             )
         self._check_cameras(views)
-        score = self.value.bind(self.encode(views))
+        enc = self.encode(views)
         climbed = optimize_poses(
-            score,
+            self.value.bind(enc),
             self.starts(generator),
             self.config,
             representation=self.spec.representation,
@@ -108,7 +119,7 @@ class GraspPolicy:
             bounds=self.bounds,
             record=record,
         )
-        chosen = self._choose(climbed)
+        chosen = self._choose(climbed, enc)
         T_world_tcp = climbed.T_world_tcp[chosen].clone()
         T_world_tcp[:3, 3] += self._offset(T_world_tcp) * T_world_tcp[:3, 2]
         return Plan(T_world_tcp, float(climbed.scores[chosen]), chosen, climbed)
@@ -118,14 +129,21 @@ class GraspPolicy:
         rotations, weight = ROTATIONS[self.config.start_rotations], next(self.value.readout.parameters())
         return uniform_poses(self.config.n_starts, *self.bounds, generator, rotations, weight.dtype).to(weight.device)
 
-    def _choose(self, climbed: Optimized) -> int:
-        """The best candidate; with `approach="downwards"` the best whose approach axis points below the horizon."""
-        if self.config.approach == "any":
+    def _choose(self, climbed: Optimized, enc: EncodedViews) -> int:
+        """The best candidate; with `approach="downwards"` the best whose approach axis points below the horizon.
+
+        With `fingers` the best of those whose fingers come down beside what the NeRF takes for matter.
+        """
+        if self.config.approach == "any" and self.fingers is None:
             return 0
-        downwards = torch.nonzero(climbed.T_world_tcp[:, 2, 2] < 0).flatten()
-        if len(downwards) == 0:
+        allowed = torch.arange(len(climbed.scores), device=climbed.scores.device)
+        if self.config.approach == "downwards":
+            allowed = torch.nonzero(climbed.T_world_tcp[:, 2, 2] < 0).flatten()
+        if len(allowed) == 0:
             raise NoGraspError(f"none of the {len(climbed.scores)} candidates approaches from above")
-        return int(downwards[0])
+        if self.fingers is None:
+            return int(allowed[0])
+        return int(allowed[first_free(self.value.phi, enc, climbed.T_world_tcp[allowed], self.fingers)])
 
     def _offset(self, T_world_tcp: Float[Tensor, "4 4"]) -> float:
         """Metres along the approach axis: `approach_offset`, or less where it would end below `approach_floor`."""

@@ -173,7 +173,7 @@ def for_real_robot(policy: GraspPolicy, limits: SafetyLimits | None = DEFAULT_LI
     config = policy.config.model_copy(
         update={"approach": "downwards", "approach_offset": APPROACH_OFFSET, "approach_floor": floor}
     )
-    return GraspPolicy(policy.spec, policy.value, config, policy.bounds)
+    return GraspPolicy(policy.spec, policy.value, config, policy.bounds, policy.fingers)
 
 
 def run_trials(

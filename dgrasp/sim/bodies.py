@@ -109,7 +109,7 @@ def _body_shapes(client: int, o: SceneObject) -> tuple[int, int]:
     if isinstance(o.shape, Made):
         return _made_shapes(client, o, o.shape)
     if not isinstance(o.shape, Prism):
-        return load_model(o.shape.name).bullet_shapes(client, rgba)
+        return load_model(o.shape.name).bullet_shapes(client, rgba, o.shape.scale)
     prism = o.shape
     if prism.sides == 0:
         shape = bullet.createCollisionShape(

@@ -27,7 +27,7 @@ from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.everyday import EVERYDAY, everyday
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.simulated_cell import PhysicsCell, as_execution
-from dgrasp.sim.tasks.everyday_scene import dress_workbench, present
+from dgrasp.sim.tasks.everyday_scene import distractors, dress_object, dress_workbench, present
 from dgrasp.twin.reality import Reality, TwinConfig
 
 MOTIONS = 5  # commands of an execution: travel, approach, close, lift, release
@@ -95,11 +95,16 @@ class TwinCell(PhysicsCell):
             raise ValueError(f"presentation: expected 0 or more, got {presentation}")
         self._path = (name, presentation)
         self._reality = Reality.draw(self.config, self.observer.views, self.seed, *self._path)
-        key = (self.seed, *self._path, self.config.mass_spread, self.config.friction_spread)
+        spreads = (self.config.mass_spread, self.config.friction_spread, self.config.size_spread)
+        key = (self.seed, *self._path, *spreads)
         if key not in _SCENES:
             rng = streams.rng(self.seed, "twin", "scenes", *self._path)
-            _SCENES[key] = present(rng, name, self._reality.mass, self._reality.friction)
-        self._put(_SCENES[key])
+            _SCENES[key] = present(rng, name, self._reality.mass, self._reality.friction, self._reality.size)
+        scene = _SCENES[key]
+        if self.config.distractors:
+            others = distractors(streams.rng(self.seed, "twin", "distractors", *self._path), self.config.distractors)
+            scene = scene.with_objects([*scene.objects, *others])
+        self._put(scene)
         self._rehearsed = b""
         return self.scene
 
@@ -149,6 +154,8 @@ class TwinCell(PhysicsCell):
         simulator.reset(self.scene)
         if self.config.textured_bench:
             dress_workbench(simulator.world, *reality.surfaces)
+        if reality.object_surface is not None:
+            dress_object(simulator.world, self.scene.objects[0].name, reality.object_surface)
 
 
 def as_photographed(

@@ -7,6 +7,7 @@ the table says. `TwinConfig` says how far the twin departs from that, `Reality.d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -28,7 +29,13 @@ class TwinConfig(Config):
 
     All of them are drawn anew for every presentation, the calibration error too: every presentation stands for another
     cell. A real cell has one systematic error for a whole series, so that its trials scatter less, and all miss alike.
+    What is null is no part of Table 2's reality, and only of the table of factors (`dgrasp.twin.factors`).
     """
+
+    opt_in: ClassVar[frozenset[str]] = frozenset({"distractors", "object_texture", "size_spread"})
+    distractors: int | None = Field(None, ge=0, le=8, description="small things beside the board")
+    object_texture: bool | None = Field(None, description="the object wears one of the workbench's textures")
+    size_spread: float | None = Field(None, ge=0, lt=0.5, description="sizes are the object's times 1 +- this, uniform")
 
     # --- calibration: what the policy is told is not what the camera did
     hand_eye_shift: float = Field(
@@ -111,6 +118,8 @@ class Reality:
     board: float
     grip: float
     execution_shift: np.ndarray
+    size: float = 1.0
+    object_surface: int | None = None
 
     @classmethod
     def draw(cls, config: TwinConfig, views: int, seed: int, *path: str | int) -> Reality:
@@ -149,6 +158,7 @@ class Reality:
             board=board,
             grip=grip,
             execution_shift=config.execution_shift * rng.standard_normal(3),
+            **_object(config, streams.rng(seed, "twin", "objects", *path)),
         )
 
     def cell(self, config: CellConfig) -> CellConfig:
@@ -175,6 +185,12 @@ class Reality:
         """Error of the first view's stated pose: metres and degrees."""
         turn = Rotation.from_matrix(self.E_cam[0, :3, :3]).magnitude()
         return float(np.linalg.norm(self.E_cam[0, :3, 3])), float(np.degrees(turn))
+
+
+def _object(config: TwinConfig, rng: np.random.Generator) -> dict[str, Any]:
+    """Size and texture of the object, where they are not its own."""
+    size, surface = 1 + (config.size_spread or 0.0) * rng.uniform(-1, 1), int(rng.integers(SURFACES))
+    return {"size": float(size), "object_surface": surface if config.object_texture else None}
 
 
 def _direction(rng: np.random.Generator) -> np.ndarray:

@@ -25,6 +25,14 @@ class NegativeConfig(Config):
     "sharp" (ours, the defaults).
     """
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"outcome_share"})
+    outcome_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share at grasps of the policies' own that failed in physics on this very scene, where it has any; "
+        "as near to them as blocked ones to theirs. Needs a run of outcomes. Paper and authors' code: none",
+    )
     near_share: float = Field(
         default=0.25,
         ge=0,
@@ -100,8 +108,8 @@ class NegativeConfig(Config):
 
     @model_validator(mode="after")
     def _shares(self) -> NegativeConfig:
-        if self.near_share + self.turned_share + self.blocked_share > 1:
-            raise ValueError("near_share + turned_share + blocked_share: expected at most 1")
+        if self.near_share + self.turned_share + self.blocked_share + (self.outcome_share or 0) > 1:
+            raise ValueError("near_share + turned_share + blocked_share + outcome_share: expected at most 1")
         return self
 
 

@@ -59,8 +59,9 @@ class Step:
             negatives, generator = recipe.value.negatives, torch.Generator()
             generator.set_state(self.after_views)
             blocked = [self.observations.blocked(i) for i in self.chosen] if negatives.blocked_share else None
+            refuted = [self.observations.refuted(i) for i in self.chosen] if negatives.outcome_share else None
             bounds = self.config.bounds
-            T = grasp_among_negatives(self.grasps, recipe.n_poses, negatives, bounds, generator, blocked)
+            T = grasp_among_negatives(self.grasps, recipe.n_poses, negatives, bounds, generator, blocked, refuted)
             self._main[key] = T[self.share]
         return self._main[key]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -35,7 +35,7 @@ class Observations:
     """Demonstrations with their views encoded when first drawn, and kept as long as `cache_gib` lasts.
 
     Images are always encoded one at a time, so that an encoded view does not depend on when or with what it was drawn.
-    Poses are small and stay in memory.
+    Poses are small and stay in memory. failed: grasps that physics refuted, by scene and stage of the demonstrations.
     """
 
     def __init__(
@@ -44,12 +44,15 @@ class Observations:
         value: GraspValue,
         cache_gib: float,
         maps: Literal["fp32", "fp16"] = "fp32",
+        failed: Mapping[tuple[int, int], Tensor] | None = None,
     ) -> None:
+        self.failed = failed
         self.demonstrations, self.value, self.maps = demonstrations, value, maps
         self.budget = cache_gib * GIB
         self.cache: dict[tuple[int, int], EncodedViews] = {}
         self.poses: dict[int, tuple[Tensor, Tensor]] = {}
         self.blocked_poses: dict[int, Tensor] = {}
+        self.stages: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self.demonstrations)
@@ -71,6 +74,18 @@ class Observations:
             Ts = blocked_poses(self.demonstrations[i], f"demonstration {i}")
             self.blocked_poses[i] = Ts.to(self.value.device)
         return self.blocked_poses[i]
+
+    def refuted(self, i: int) -> Float[Tensor, "n 4 4"]:
+        """Grasps of the policies' own that failed in physics on the demonstration's scene; may be none.
+
+        Raises ValueError where no outcomes were given.
+        """
+        if self.failed is None:
+            raise ValueError("negatives.outcome_share: needs the run of outcomes that the second round is trained with")
+        if i not in self.stages:
+            self.stages[i] = self.demonstrations[i].scene, self.demonstrations[i].stage
+        none = torch.zeros(0, 4, 4)
+        return self.failed.get(self.stages[i], none).to(self.value.device, torch.get_default_dtype())
 
     def views(self, i: int, views: Sequence[int]) -> EncodedViews:
         """The chosen views of one demonstration, as one scene."""

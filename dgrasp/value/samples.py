@@ -38,11 +38,14 @@ def grasp_among_negatives(
     bounds: Bounds,
     generator: Generator,
     blocked: Sequence[Float[Tensor, "_k 4 4"]] | None = None,
+    refuted: Sequence[Float[Tensor, "_k 4 4"]] | None = None,
 ) -> Float[Tensor, "*#batch n 4 4"]:
-    """The `n` poses of L_main for each grasp: the grasp first, then n - 1 wrong poses (near, turned, blocked, uniform).
+    """The `n` poses of L_main for each grasp: the grasp first, then n - 1 wrong ones (near, turned, blocked, refuted,
+    uniform).
 
     blocked: for each grasp (batches flattened) those of its scene that a neighbour blocks, needed where
-    `config.blocked_share` is not 0; a scene without any has uniform poses in their place.
+    `config.blocked_share` is not 0; a scene without any has uniform poses in their place. refuted: likewise those that
+    failed in physics, for `config.outcome_share`.
     Raises ValueError for grasps that are no poses, n below 2, bounds that are no box, and blocked grasps that are
     needed and not given, or not given for each grasp.
     """
@@ -52,26 +55,34 @@ def grasp_among_negatives(
     bounds = check_box(bounds)
     batch = T_world_grasp.shape[:-2]
     grasp = T_world_grasp.reshape(-1, 1, 4, 4)
-    b, shares = len(grasp), (config.near_share, config.turned_share, config.blocked_share)
-    near, turned, beside = (round(share * (n - 1)) for share in shares)
-    if beside and (blocked is None or len(blocked) != b):
-        given = "none" if blocked is None else f"{len(blocked)} sets"
-        raise ValueError(
-            f"blocked: blocked_share is {config.blocked_share}, expected a set for each of {b} grasps, got {given}"
-        )
-    draws: tuple[Tensor, ...] = (
+    b, shares = len(grasp), (config.near_share, config.turned_share)
+    near, turned = (round(share * (n - 1)) for share in shares)
+    known = {"blocked": (config.blocked_share, blocked), "refuted": (config.outcome_share or 0.0, refuted)}
+    for name, (share, sets) in known.items():
+        _check_sets(name, round(share * (n - 1)), sets, b, config)
+    draws: list[Tensor] = [
         grasp @ _near(b * near, config, generator).to(grasp).unflatten(0, (b, near)),
         grasp @ _turned(b * turned, config, generator).to(grasp).unflatten(0, (b, turned)),
-        _uniform(b, n - 1 - near - turned, config, bounds, generator).to(grasp),
-    )
-    if beside:
-        assert blocked is not None
-        draws = (*draws[:2], _blocked(draws[2][:, :beside], blocked, config, generator), draws[2][:, beside:])
-    negatives = torch.cat(draws, dim=1)
+    ]
+    rest = _uniform(b, n - 1 - near - turned, config, bounds, generator).to(grasp)
+    for share, sets in known.values():
+        if count := round(share * (n - 1)):
+            assert sets is not None
+            draws.append(_blocked(rest[:, :count], sets, config, generator))
+            rest = rest[:, count:]
+    negatives = torch.cat([*draws, rest], dim=1)
     as_good = equivalent(grasp, negatives, config.positive_translation, config.positive_rotation)
     spare = _uniform(b, n - 1, config, bounds, generator).to(grasp)
     poses = torch.cat([grasp, torch.where(as_good[..., None, None], spare, negatives)], dim=1)
     return poses.reshape(*batch, n, 4, 4)
+
+
+def _check_sets(name: str, count: int, sets: Sequence[Tensor] | None, b: int, config: NegativeConfig) -> None:
+    if count and (sets is None or len(sets) != b):
+        given = "none" if sets is None else f"{len(sets)} sets"
+        share = {"blocked": "blocked_share", "refuted": "outcome_share"}[name]
+        asked = getattr(config, share)
+        raise ValueError(f"{name}: {share} is {asked}, expected a set for each of {b} grasps, got {given}")
 
 
 def equivalent(T_1: Pose, T_2: Pose, translation: float, rotation: float) -> Bool[Tensor, "*#batch"]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from dgrasp.value.config import ValueConfig
 from dgrasp.value.function import GraspValue
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
+from dgrasp.value.outcomes import failed_grasps
 from dgrasp.value.queries import QueryPoints
 from dgrasp.value.readout import GraspReadout
 from dgrasp.value.steered import SteeredReadout, SteeredValue
@@ -30,17 +32,40 @@ from dgrasp.value.trainer import Learner, Trainer, check_one_pass
 from dgrasp.value.validation import validate
 
 
+@dataclass(frozen=True)
+class SecondRound:
+    """What a second round of training goes on from: outcomes of the policies' own grasps, and the first round's runs.
+
+    starts: by model and replica.
+    """
+
+    outcomes: Run
+    starts: Mapping[tuple[str, int], Run]
+
+    def inputs(self, recipe: ValueRecipe) -> dict[str, Run]:
+        """The runs that a model's second round is made from, besides the first's."""
+        return {"outcomes": self.outcomes, "start": self.starts[recipe.model, recipe.replica]}
+
+
 def value_run(
-    config: ValueConfig, nerf_run: Run, demos_run: Run, root: Path, *, model: str, seed: int = 0, replica: int = 0
+    config: ValueConfig,
+    nerf_run: Run,
+    demos_run: Run,
+    root: Path,
+    *,
+    model: str,
+    seed: int = 0,
+    replica: int = 0,
+    second: SecondRound | None = None,
 ) -> Run:
     """The run folder of one of `MODELS`, complete or not; nothing is trained.
 
-    replica: which of several initial weights. Models that are trained in the same way have one run, of the first one's
-    name (see `ValueRecipe.trained_as`).
+    replica: which of several initial weights. second: of a second round, which goes on from the first one's weights.
+    Models that are trained in the same way have one run, of the first one's name (see `ValueRecipe.trained_as`).
     """
     asked = ValueRecipe(model=model, value=config)
     recipe = ValueRecipe(model=asked.trained_as, value=config, replica=replica)
-    inputs = {"nerf": nerf_run, "demonstrations": demos_run}
+    inputs = {"nerf": nerf_run, "demonstrations": demos_run} | (second.inputs(recipe) if second else {})
     return open_run(root, f"value-{recipe.model}", recipe, inputs=inputs, seed=seed, code=(__name__,))
 
 
@@ -74,6 +99,7 @@ def train_values(
     device: str = "cpu",
     devices: int = 1,
     threads: int | None = None,
+    second: SecondRound | None = None,
 ) -> dict[str, Run]:
     """Train some of `MODELS` on the demonstrations' training split, in one pass; returns their complete runs.
 
@@ -84,8 +110,9 @@ def train_values(
     ValidationError for an unknown model or impossible settings, DeviceError for devices that are not there or that
     cannot share the batch evenly.
     """
-    runs = {model: value_run(config, nerf_run, demos_run, root, model=model, seed=seed) for model in models}
-    train_runs(runs.values(), nerf_run, demos_run, device=device, devices=devices, threads=threads)
+    inputs = config, nerf_run, demos_run, root
+    runs = {model: value_run(*inputs, model=model, seed=seed, second=second) for model in models}
+    train_runs(runs.values(), nerf_run, demos_run, device=device, devices=devices, threads=threads, second=second)
     return runs
 
 
@@ -97,6 +124,7 @@ def train_runs(
     device: str = "cpu",
     devices: int = 1,
     threads: int | None = None,
+    second: SecondRound | None = None,
 ) -> None:
     """Train the runs that `value_run` gave for these inputs and one seed, in one pass; as `train_values` does.
 
@@ -124,10 +152,13 @@ def train_runs(
         for run in missing:
             run.share = 1 / len(missing)
         if missing:
-            run_on(_work, missing, nerf_run, demos_run, precision, device=device, devices=devices, threads=threads)
+            work = (_work, missing, nerf_run, demos_run, precision, second)
+            run_on(*work, device=device, devices=devices, threads=threads)
 
 
-def _work(worker: Worker, runs: list[Run], nerf_run: Run, demos_run: Run, precision: str) -> None:
+def _work(
+    worker: Worker, runs: list[Run], nerf_run: Run, demos_run: Run, precision: str, second: SecondRound | None = None
+) -> None:
     """All of one process's work on the runs of a pass."""
     phi = load_nerf(nerf_run, str(worker.device)).with_precision(precision)
     recipes = [_recipe(run) for run in runs]
@@ -142,9 +173,14 @@ def _work(worker: Worker, runs: list[Run], nerf_run: Run, demos_run: Run, precis
             values[0],
             config.cache_gib,
             config.maps,
+            failed,
         )
-        for split in ("train", "validation")
+        for split, failed in (("train", failed_grasps(second.outcomes) if second else None), ("validation", {}))
     )
+    if second is not None:
+        for recipe, value in zip(recipes, values, strict=True):
+            start = second.starts[recipe.model, recipe.replica]
+            load_weights(value.readout, start.load("readout", str(worker.device)), start.path / "readout.safetensors")
     trainer = Trainer(recipes, values, train, runs[0].seed, worker)
     _train(runs, trainer, held_out)
     if not worker.leads:

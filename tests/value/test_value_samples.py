@@ -111,7 +111,9 @@ def test_blocked_grasps_are_asked_for_by_name(blocked, given):
 
 
 def test_shares_of_negatives_leave_room():
-    with pytest.raises(ValueError, match=r"near_share \+ turned_share \+ blocked_share: expected at most 1"):
+    with pytest.raises(
+        ValueError, match=r"near_share \+ turned_share \+ blocked_share \+ outcome_share: expected at most 1"
+    ):
         NegativeConfig(near_share=0.5, blocked_share=0.5)
 
 

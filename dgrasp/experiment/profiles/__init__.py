@@ -1,4 +1,5 @@
-"""Scales of the experiment: `smoke` (minutes, two cores), `laptop` (hours, two cores), `paper` (a GPU).
+"""Scales of the experiment: `smoke` (minutes, two cores), `laptop` (hours, two cores), `paper` (a GPU); and `beyond`,
+an experiment of its own with what the paper did not have.
 
 A profile is data: one YAML file, validated key by key. The code is the same for all of them. With
 `preset: as_published` it starts from the paper's own choices (`dgrasp.experiment.choices`), else from the defaults.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -16,10 +18,12 @@ from dgrasp.config import Config, explain
 from dgrasp.data.config import DataConfig
 from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationConfig
+from dgrasp.evaluation.outcomes import OutcomesConfig
 from dgrasp.experiment.ablations.questions import AblationsConfig
 from dgrasp.experiment.choices import with_preset
 from dgrasp.files import UserFileError, parse_yaml
 from dgrasp.nerf.config import NerfConfig
+from dgrasp.policy.fingers import FingerCheck
 from dgrasp.sim.tasks.paper import check_findable, check_task
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.twin.reality import TwinConfig
@@ -27,8 +31,8 @@ from dgrasp.twin.sweep import SweepConfig
 from dgrasp.twin.trials import TwinTrialsConfig
 from dgrasp.value.config import ValueConfig
 
-PROFILES = ("smoke", "laptop", "paper")
-PUBLISHABLE = ("laptop", "paper")  # the others are for trying things out: watermarked, and never published
+PROFILES = ("smoke", "laptop", "paper", "beyond")
+PUBLISHABLE = ("laptop", "paper", "beyond")  # the others are for trying things out: watermarked, and never published
 TAKEN = ("published", "recorded")  # how folders of builds begin that read published experiments
 WIDEST = 1024  # not in the paper: more than any machine has processors; more is a slip, and would end the machine
 
@@ -78,7 +82,16 @@ class TwinStages(Config):
 
 
 class Profile(Config):
-    """All settings of one run of the experiment."""
+    """All settings of one run of the experiment. `outcomes` and `fingers` are not in the paper, and off unless set."""
+
+    opt_in: ClassVar[frozenset[str]] = frozenset({"outcomes", "fingers"})
+    outcomes: OutcomesConfig | None = Field(
+        None,
+        description="a second round of Psi's training, the policies' own failures among negatives; null: none",
+    )
+    fingers: FingerCheck | None = Field(
+        None, description="candidates are checked against the NeRF's own density; null: the best is taken"
+    )
 
     name: str = Field(
         max_length=100,

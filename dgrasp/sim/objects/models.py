@@ -44,13 +44,17 @@ class MeshModel:
         """The shape a scene's object has."""
         return Model(self.name, self.extents, self.source)
 
-    def bullet_shapes(self, client: int, rgba: list[float]) -> tuple[int, int]:
+    def bullet_shapes(self, client: int, rgba: list[float], scale: float = 1.0) -> tuple[int, int]:
         """Create Bullet's collision and visual shapes."""
-        shape = bullet.createCollisionShape(bullet.GEOM_MESH, fileName=str(self.collision), physicsClientId=client)
+        size = [scale] * 3
+        shape = bullet.createCollisionShape(
+            bullet.GEOM_MESH, fileName=str(self.collision), meshScale=size, physicsClientId=client
+        )
         colour = rgba if self.texture is None else [1.0, 1.0, 1.0, 1.0]
         visual = bullet.createVisualShape(
             bullet.GEOM_MESH,
             fileName=str(self.visual),
+            meshScale=size,
             rgbaColor=colour,
             specularColor=[0, 0, 0],
             physicsClientId=client,

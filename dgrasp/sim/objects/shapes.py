@@ -137,6 +137,7 @@ class Model:
     name: str
     extents: tuple[float, float, float]
     source: str  # which geometry and colours were used: it stands in every result
+    scale: float = 1.0  # of the mesh; extents are the scaled ones
 
     @property
     def kind(self) -> str:
@@ -151,7 +152,8 @@ class Model:
         return float(np.linalg.norm(self.extents)) / 2
 
     def describe(self) -> dict[str, Any]:
-        return {"model": self.name, "extents": list(self.extents), "source": self.source}
+        scaled = {} if self.scale == 1 else {"scale": self.scale}
+        return {"model": self.name, "extents": list(self.extents), "source": self.source} | scaled
 
 
 @dataclass(frozen=True)
@@ -208,5 +210,5 @@ def shape_from(values: dict[str, Any]) -> Shape:
     if "made" in values:
         return Made(values["made"])
     if "model" in values:
-        return Model(values["model"], tuple(values["extents"]), values["source"])
+        return Model(values["model"], tuple(values["extents"]), values["source"], values.get("scale", 1.0))
     return Prism(values["sides"], values["width"], values["length"], values["height"])

@@ -6,26 +6,33 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pybullet as bullet
 from PIL import Image
 
 from dgrasp.cache import build_once
 from dgrasp.cell.transforms import IDENTITY
+from dgrasp.cell.workspace import TABLE_SIZE
 from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.everyday import STAND_INS, everyday
+from dgrasp.sim.objects.made import LIBRARY, TRAINING
 from dgrasp.sim.objects.models import load_model
-from dgrasp.sim.objects.shapes import Prism
+from dgrasp.sim.objects.shapes import Made, Model, Prism
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.surfaces import dress
 from dgrasp.sim.tasks.paper import DENSITY, FRICTION, drop
+from dgrasp.sim.tasks.procedural import random_colour
 from dgrasp.sim.world import World
 
 SURFACES = 12  # textures of table and board to choose from
+DISTRACTOR_RADIUS, DISTRACTOR_Y = 0.045, 0.365  # m: what the strip of table beside the board has room for
 SURFACES_VERSION = 1  # raise when `_draw_surface` changes: it names the cache folder
 
 
-def present(rng: np.random.Generator, name: str, mass: float = 1.0, friction: float = 1.0) -> Scene:
-    """The object (by the paper's name) dropped somewhere on the board, mass and friction times these factors."""
+def present(rng: np.random.Generator, name: str, mass: float = 1.0, friction: float = 1.0, size: float = 1.0) -> Scene:
+    """The object (by the paper's name) dropped somewhere on the board; mass, friction and size times these factors."""
     o, corners = _object(name)
+    if size != 1:
+        o, corners = _scaled(o, size), size * corners
     o = replace(o, mass=mass * o.mass, friction=friction * o.friction)
     return Scene((drop(rng, o, corners),), task="everyday", split="trial")
 
@@ -40,6 +47,37 @@ def _object(name: str) -> tuple[SceneObject, np.ndarray]:
     model = load_model(found.model)
     colour = STAND_INS[found.model].colour if found.model in STAND_INS else ycb.facts(found.model).colour
     return SceneObject(name, model.shape, colour, model.mass, model.friction, IDENTITY), model.corners
+
+
+def _scaled(o: SceneObject, size: float) -> SceneObject:
+    shape = o.shape
+    if isinstance(shape, Prism):
+        return replace(o, shape=Prism(shape.sides, size * shape.width, size * shape.length, size * shape.height))
+    assert isinstance(shape, Model)
+    x, y, z = (size * e for e in shape.extents)
+    return replace(o, shape=replace(shape, extents=(x, y, z), scale=size))
+
+
+def distractors(rng: np.random.Generator, count: int) -> list[SceneObject]:
+    """Small things on the table beside the board, where the hand does not go: none of them is in training."""
+    found: list[SceneObject] = []
+    while len(found) < count:
+        number = int(rng.integers(TRAINING, LIBRARY))
+        made, colour = Made(number), random_colour(rng)
+        if made.radius > DISTRACTOR_RADIUS:
+            continue
+        side, along = 1 if len(found) % 2 else -1, -0.05 + 0.15 * (len(found) // 2) + rng.uniform(0, 0.06)
+        T = IDENTITY.copy()
+        T[:3, 3] = along, side * DISTRACTOR_Y, TABLE_SIZE[2] + 0.001 - made.geometry.corners[:, 2].min()
+        mass = DENSITY * made.geometry.volume
+        found.append(SceneObject(f"distractor {len(found) + 1}", made, colour, mass, FRICTION, T))
+    return found
+
+
+def dress_object(world: World, name: str, surface: int) -> None:
+    """Give an object with texture coordinates the texture of this number, until the world is rebuilt."""
+    texture = bullet.loadTexture(str(_surface(surface)), physicsClientId=world.client)
+    bullet.changeVisualShape(world.objects[name], -1, textureUniqueId=texture, physicsClientId=world.client)
 
 
 def dress_workbench(world: World, table: int, board: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from dgrasp.cell.transforms import transform
+from dgrasp.cell.transforms import direction, transform
 from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW, inside_bounds
 from dgrasp.sim.objects.made import LIBRARY, TRAINING, family_of, load_made
 from dgrasp.sim.objects.prints import PRINTS
@@ -39,6 +39,7 @@ class Procedural(Task):
     objects = 5
     attempts = 5
     description = "five procedural objects and prisms, printed and plain, lying, leaning or piled"
+    made, piled, upright = MADE_SHARE, PILED_SHARE, UPRIGHT_SHARE
 
     def scene(
         self, split: str = "train", index: int = 0, seed: int = 0, objects: int | None = None, draw: int = 0
@@ -51,11 +52,11 @@ class Procedural(Task):
         return self._arranged(rng, objects, range(TRAINING))
 
     def _arranged(self, rng: np.random.Generator, objects: int, library: range) -> list[SceneObject]:
-        piled = rng.uniform() < PILED_SHARE
+        piled = rng.uniform() < self.piled
         for _ in range(REDRAWS):
-            drawn = [random_object(rng, i, library) for i in range(objects)]
+            drawn = [random_object(rng, i, library, self.made) for i in range(objects)]
             middle = rng.uniform(BOUNDS_LOW[:2] + 0.13, BOUNDS_HIGH[:2] - 0.13) if piled else None
-            placed = _above(rng, drawn, middle)
+            placed = _above(rng, drawn, middle, self.upright)
             rested = None if placed is None else physics_rest(placed, pull_to=middle)
             if rested and inside_bounds(np.stack([o.T_world_object[:3, 3] for o in rested])).all() and stays(rested):
                 return rested
@@ -64,10 +65,10 @@ class Procedural(Task):
         )
 
 
-def random_object(rng: np.random.Generator, i: int, library: range) -> SceneObject:
+def random_object(rng: np.random.Generator, i: int, library: range, made: float = MADE_SHARE) -> SceneObject:
     """A made object or a prism of random looks, mass and friction, at the origin."""
     shape: Made | Prism
-    if rng.uniform() < MADE_SHARE:
+    if rng.uniform() < made:
         number = int(rng.choice(library))
         shape, kind, volume = Made(number), family_of(number), load_made(number).volume
     else:
@@ -85,7 +86,9 @@ def random_colour(rng: np.random.Generator) -> tuple[float, float, float]:
     return colorsys.hsv_to_rgb(rng.uniform(0, 1), rng.uniform(0, 1) ** 0.7, rng.uniform(0.06, 1.0))
 
 
-def _above(rng: np.random.Generator, objects: list[SceneObject], middle: np.ndarray | None) -> list[SceneObject] | None:
+def _above(
+    rng: np.random.Generator, objects: list[SceneObject], middle: np.ndarray | None, upright: float
+) -> list[SceneObject] | None:
     """The objects over the board, ready to fall: in a ring about `middle`, or each over a place of its own.
 
     None where there is not room for all.
@@ -96,17 +99,38 @@ def _above(rng: np.random.Generator, objects: list[SceneObject], middle: np.ndar
     else:
         angles = rng.uniform(-np.pi, np.pi) + 2 * np.pi * np.arange(len(objects)) / len(objects)
         reach = rng.uniform(0.07, 0.13, len(objects))
-        places = [(float(middle[0] + r * np.cos(a)), float(middle[1] + r * np.sin(a)))
-                  for r, a in zip(reach, angles, strict=True)]  # fmt: skip
+        offsets = [r * np.array(direction(float(a))) for r, a in zip(reach, angles, strict=True)]
+        places = [(float(x), float(y)) for x, y in middle + np.array(offsets)]
     if places is None:
         return None
     lifted = 0.004 if middle is None else 0.03
-    return [_posed(rng, o, place, lifted) for o, place in zip(objects, places, strict=True)]
+    return [_posed(rng, o, place, lifted, upright) for o, place in zip(objects, places, strict=True)]
 
 
-def _posed(rng: np.random.Generator, o: SceneObject, place: tuple[float, float], lifted: float) -> SceneObject:
-    upright = rng.uniform() < UPRIGHT_SHARE
+def _posed(
+    rng: np.random.Generator, o: SceneObject, place: tuple[float, float], lifted: float, share: float
+) -> SceneObject:
+    upright = rng.uniform() < share
     R = Rotation.from_euler("z", rng.uniform(-np.pi, np.pi)) if upright else Rotation.random(rng=rng)
     corners = o.shape.mesh()[0] if isinstance(o.shape, Made | Prism) else np.zeros((1, 3))
     lowest = float(R.apply(corners)[:, 2].min())
     return o.moved(transform(R, (*place, BOARD_TOP + lifted - lowest)))
+
+
+class Pile(Procedural):
+    """Five made objects in a pile, as in VGN's protocol of that name, of shapes that no training has seen.
+
+    Their own objects are others, and larger ones do not fit this cell.
+    """
+
+    name = "pile"
+    made, piled = 1.0, 1.0
+    description = "five procedural objects in a pile"
+
+
+class Packed(Procedural):
+    """Five made objects that stand upright near each other, as in VGN's protocol of that name; see `Pile`."""
+
+    name = "packed"
+    made, piled, upright = 1.0, 0.0, 1.0
+    description = "five procedural objects that stand side by side"

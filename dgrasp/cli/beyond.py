@@ -1,0 +1,67 @@
+"""`dgrasp beyond`: the tables of the experiment beyond the paper."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dgrasp.cli.options import add_command, add_experiment, experiment, positive
+
+if TYPE_CHECKING:
+    from dgrasp.experiment.chain import Experiment
+
+TEXT = """\
+Make a table of the experiment beyond the paper, and whatever it needs (hours from nothing; stop it at any time, the
+same command goes on where it stopped):
+
+  rows      success on simple, clutter, novel and unseen objects, in the twin, and in the twin 10 mm and 2 degrees off
+  factors   success in the twin under each factor alone, under none, and under all together
+  clearing  the protocols "pile" and "packed" that other methods are measured by
+  objects   the data card of the procedural objects, with pictures; needs no training"""
+WHAT = ("rows", "factors", "clearing", "objects")
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(commands, "beyond", "the tables of the experiment beyond the paper", TEXT)
+    parser.add_argument("what", choices=WHAT, metavar="WHAT", help=", ".join(WHAT))
+    add_experiment(parser, profile="beyond")
+    parser.add_argument("--presentations", type=positive, help="of each object in the twin (rows: 25, factors: 5)")
+    parser.add_argument("--scenes", type=positive, default=100, help="of each protocol of `clearing` (100)")
+    parser.add_argument("--keep", action="store_true", help="the table also goes to figures/, beside other seeds' rows")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    made = experiment(options)
+    from dgrasp.experiment.beyond import FOLDER
+
+    if options.what == "objects":
+        from dgrasp.report.figures.objects import write_object_card
+
+        folder = FOLDER / "beyond" if options.keep else made.figures
+        print(*(f"written: {path}" for path in write_object_card(folder)), sep="\n")
+        return
+    for path in _table(made, options, FOLDER if options.keep else None):
+        print(f"written: {path}")
+
+
+def _table(made: Experiment, options: argparse.Namespace, folder: Path | None) -> list[Path]:
+    from dgrasp.evaluation.clearing import ClearingConfig, cleared
+    from dgrasp.experiment import beyond
+    from dgrasp.twin.factors import FactorsConfig, factor_rates
+
+    if options.what == "rows":
+        name = "beyond"
+        table, runs = beyond.beyond_rows(made, options.presentations or beyond.TWIN_PRESENTATIONS)
+    elif options.what == "factors":
+        name, presentations = "factors", options.presentations or FactorsConfig().presentations
+        runs = {"factors": beyond.factors(made, FactorsConfig(presentations=presentations))}
+        table = factor_rates(runs["factors"])
+    else:
+        name = "clearing"
+        runs = {"clearing": beyond.clearing(made, ClearingConfig(scenes=options.scenes))}
+        table = cleared(runs["clearing"])
+    print(table.round(3).to_string(index=False))
+    places = [beyond.write_table(name, table, runs, made)]
+    return places + ([beyond.write_table(name, table, runs, made, folder)] if folder else [])

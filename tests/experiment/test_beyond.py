@@ -1,0 +1,82 @@
+"""The experiment beyond the paper, at a scale of seconds: every ingredient at once, none in the paper's profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dgrasp.evaluation.rows import read_rows
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.profiles import PROFILES, Profile, load_profile
+from dgrasp.experiment.store import Build
+from dgrasp.files import parse_yaml
+from dgrasp.streams import torch_generator
+from dgrasp.value.outcomes import failed_grasps
+
+MICRO = Path(__file__).with_name("micro.yaml")
+INGREDIENTS = ("looks", "calibration", "outcomes", "outcome_share", "fingers", "tuned_blocks")
+
+
+def micro() -> Profile:
+    values = parse_yaml(MICRO.read_bytes(), str(MICRO))
+    values["data"] |= {"task": "dgrasp.sim.tasks.procedural:Procedural", "train_scenes": 2, "draws": 1, "looks": {}}
+    values["nerf"]["training"] |= {"calibration": {}, "steps": 4}
+    values["value"] |= {"calibration": {}, "steps": 4, "negatives": {"blocked_share": 0.1}}
+    values["evaluation"]["policies"] = ["base_quat_sync", "dgrasp_quat_sync"]
+    values |= {"name": "micro-beyond", "outcomes": {"demonstrations": 2, "steps": 3}, "fingers": {}}
+    return Profile.model_validate(values)
+
+
+@pytest.mark.parametrize("name", [name for name in PROFILES if name != "beyond"])
+def test_the_papers_profiles_have_none_of_it(name: str) -> None:
+    settings = load_profile(name).canonical()
+    assert not [word for word in INGREDIENTS if f'"{word}"' in settings]
+
+
+def test_the_profile_trains_on_nothing_that_is_tested_and_compares_like_with_like() -> None:
+    p = load_profile("beyond")
+    assert p.data.task.endswith(":Procedural") and p.nerf.encoder.kind == "imagenet" and p.data.looks is not None
+    assert p.nerf.training.calibration and p.value.calibration and p.outcomes is not None
+    assert set(p.validation.tasks) <= {"simple", "clutter"}
+    assert p.evaluation.policies == p.outcomes.policies == ("base_quat_sync", "dgrasp_quat_sync")
+    for name, budget in p.evaluation.tasks.items():
+        assert budget.scenes * budget.attempts * p.evaluation.repetitions == 250, name
+
+
+def test_two_rounds_of_training_with_every_ingredient(tmp_path: Path) -> None:
+    experiment = Experiment(micro(), Build(tmp_path))
+    trained = experiment.values()
+    first = experiment._first_round(tmp_path)
+    outcomes = experiment.outcomes()
+    tried = read_rows(outcomes.path / "attempts.csv")
+    assert set(tried["policy"]) == {"base_quat_sync", "dgrasp_quat_sync"} and len(tried) == 4
+    failures = sum(len(poses) for poses in failed_grasps(outcomes).values())
+    assert failures == int((~tried["success"] & tried["x"].notna()).sum()) == outcomes.summary["failed"]
+    for model, run in trained.items():
+        assert run.path != first[model].path and run.complete and run.recipe.value.steps == 3
+        assert run.recipe.value.negatives.outcome_share == 0.125
+        start, end = (r.load("readout") for r in (first[model], run))
+        moved = max(float((end[k] - start[k]).abs().max()) for k in start)
+        assert 0 < moved < 0.01, "the second round goes on from the first one's weights"
+    stamp = {m: (r.path / "readout.safetensors").stat().st_mtime_ns for m, r in trained.items()}
+    assert {m: (r.path / "readout.safetensors").stat().st_mtime_ns for m, r in experiment.values().items()} == stamp
+    source = experiment.source("dgrasp_quat_sync", experiment.profile.optimizer)
+    assert source.fingers is not None
+    policy = source.load()
+    cell_views = experiment_views(experiment)
+    plans = [policy.plan(cell_views, torch_generator(0, "test")) for _ in range(2)]
+    assert torch.equal(plans[0].T_world_tcp, plans[1].T_world_tcp)
+
+
+def experiment_views(experiment: Experiment):  # type: ignore[no-untyped-def]
+    from dgrasp.data.demonstrations import DemonstrationSet
+
+    return DemonstrationSet(experiment.demonstrations(), "train")[0].views[:2]
+
+
+def test_a_profile_of_one_round_has_no_outcomes(tmp_path: Path) -> None:
+    plain = micro().model_copy(update={"outcomes": None})
+    with pytest.raises(ValueError, match="profile 'micro-beyond' has no `outcomes`"):
+        Experiment(plain, Build(tmp_path)).outcomes()

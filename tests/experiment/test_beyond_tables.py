@@ -1,0 +1,58 @@
+"""The tables of the experiment beyond the paper: rows, seeds side by side, and a card with pictures."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dgrasp.experiment import beyond
+from dgrasp.experiment.store import RecordError
+from dgrasp.files import read_json
+from dgrasp.report.figures import objects
+
+
+def experiment(tmp_path, seed: int, profile: str = "beyond"):  # type: ignore[no-untyped-def]
+    return SimpleNamespace(seed=seed, profile=SimpleNamespace(name=profile), figures=tmp_path)
+
+
+def rows(seed: int, rate: float) -> pd.DataFrame:
+    return pd.DataFrame([{"policy": "base_quat_sync", "task": "simple", "rate": rate, "seed": seed}])
+
+
+def test_rows_of_other_seeds_stay_and_those_of_the_same_are_replaced(tmp_path) -> None:
+    runs = {"evaluation": SimpleNamespace(fingerprint="abc")}
+    for seed, rate in ((0, 0.5), (1, 0.6), (0, 0.7)):
+        path = beyond.write_table("beyond", rows(seed, rate), runs, experiment(tmp_path, seed))  # type: ignore[arg-type]
+    assert sorted((row["seed"], row["rate"]) for row in beyond.kept_table("beyond", tmp_path)) == [(0, 0.7), (1, 0.6)]
+    stated = read_json(path.with_suffix(".meta.json"))["seeds"]
+    assert set(stated) == {"0", "1"} and stated["1"]["runs"] == {"evaluation": "abc"}
+
+
+def test_what_is_tried_out_is_not_published_and_other_names_are_refused(tmp_path) -> None:
+    with pytest.raises(RecordError, match="'micro' is for trying things out"):
+        beyond.write_table("factors", rows(0, 0.5), {}, experiment(tmp_path, 0, "micro"), beyond.FOLDER)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="unknown table 'tab03'; tables: beyond, factors, clearing"):
+        beyond.write_table("tab03", rows(0, 0.5), {}, experiment(tmp_path, 0))  # type: ignore[arg-type]
+    assert beyond.kept_table("beyond", tmp_path) == []
+
+
+def test_the_sidecar_of_clearing_says_what_is_not_equal(tmp_path) -> None:
+    path = beyond.write_table("clearing", rows(0, 0.5), {}, experiment(tmp_path, 0))  # type: ignore[arg-type]
+    about = read_json(path.with_suffix(".meta.json"))
+    assert about["not_equal"] and about["published"] and len(read_json(path)) == 1
+
+
+def test_the_card_has_a_row_and_a_row_of_pictures_for_each_family(tmp_path) -> None:
+    card, picture = objects.write_object_card(tmp_path, range(20), columns=1)
+    lines = [line for line in card.read_text().splitlines() if line.startswith("| ") and "family" not in line]
+    assert len([line for line in lines if "---" not in line]) == 10
+    assert "1000 objects in 10 families" in card.read_text() and all(map(str.isascii, lines))
+    shown = np.asarray(Image.open(picture))
+    assert shown.shape == (10 * objects.SIDE, objects.SIDE, 3)
+    tiles = shown.reshape(10, objects.SIDE, objects.SIDE, 3)
+    assert len({tile.tobytes() for tile in tiles}) == 10
+    assert all(np.abs(tile.astype(int) - tile[0, 0]).max() > 40 for tile in tiles), "something stands there"

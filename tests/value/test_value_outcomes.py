@@ -1,0 +1,79 @@
+"""Grasps that physics refuted as negatives of a second round, and logits of several trainings added."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from test_value_training import CONFIG, changed, demonstrations, trainer
+from value_runs import demonstrations_run, nerf_run
+from value_scene import camera_views, workspace_poses
+
+from dgrasp.runs import RunError, open_run
+from dgrasp.value.added import AddedValues
+from dgrasp.value.models import ValueRecipe
+from dgrasp.value.observations import Observations
+from dgrasp.value.outcomes import failed_grasps, failed_tensors
+from dgrasp.value.samples import equivalent
+from dgrasp.value.trainer import Trainer
+from dgrasp.value.training import build_value
+
+
+def taught(share: float | None, failed: dict) -> Trainer:
+    negatives = {**CONFIG.negatives.model_dump(), "outcome_share": share}
+    recipe = ValueRecipe(model="base", value=changed(negatives=negatives))
+    value = trainer("base").value
+    return Trainer([recipe], [value], Observations(demonstrations(), value, 1.0, failed=failed), 0)
+
+
+def test_refuted_grasps_stand_among_the_negatives_of_their_own_scene_alone() -> None:
+    failed = {(i, 0): workspace_poses(2, seed=50 + i) for i in range(4)}  # the fifth scene has none
+    one = taught(0.25, failed)
+    step = one.draw(0)
+    drawn = step.main(one.learners[0].recipe)
+    for i, poses in zip(step.chosen, drawn, strict=True):
+        for scene, grasps in failed.items():
+            near = equivalent(poses[:, None], grasps[None], 0.006, 0.11).any(dim=1)
+            assert near[0] == False and int(near.sum()) == (round(0.25 * 23) if scene == (i, 0) else 0)  # noqa: E712
+
+
+def test_without_a_share_all_poses_are_those_of_before() -> None:
+    assert "outcome_share" not in CONFIG.canonical()
+    plain, other = trainer("base"), taught(None, {})
+    assert torch.equal(*(t.draw(1).main(t.learners[0].recipe) for t in (plain, other)))
+    assert plain.step(0) == other.step(0)
+
+
+def test_a_share_needs_outcomes() -> None:
+    with pytest.raises(ValueError, match="outcome_share: needs the run of outcomes"):
+        taught(0.2, None).step(0)  # type: ignore[arg-type]
+
+
+def test_outcomes_survive_their_file(tmp_path) -> None:
+    inputs = {"demonstrations": demonstrations_run(tmp_path)}
+    for n in (3, 0):
+        run = open_run(tmp_path, "outcomes", CONFIG, inputs=inputs, seed=n)
+        run.save("failed", failed_tensors([(k // 2, 0) for k in range(n)], workspace_poses(3, 0)[:n].numpy()))
+        found = failed_grasps(run.finish(failed=n))
+        assert {place: len(poses) for place, poses in found.items()} == ({(0, 0): 2, (1, 0): 1} if n else {})
+    with pytest.raises(RunError, match="expected a run of stage 'outcomes', got one of stage 'nerf'"):
+        failed_grasps(nerf_run(tmp_path))
+
+
+def test_added_values_score_and_slope_as_the_sum_of_their_members() -> None:
+    phi = trainer("base").value.phi
+    members = [build_value(CONFIG, phi, seed=s) for s in (1, 2)]
+    for member in members:
+        member.readout.eval().requires_grad_(False)
+    both = AddedValues(members)
+    enc, T = both.encode(camera_views(2)), workspace_poses(6, seed=3)
+
+    def climbed(value):  # type: ignore[no-untyped-def]
+        poses = T.clone().requires_grad_()
+        scores = value.bind(enc)(poses)
+        return scores.detach(), torch.autograd.grad(scores.sum(), poses)[0]
+
+    (score, slope), parts = climbed(both), [climbed(member) for member in members]
+    torch.testing.assert_close(score, parts[0][0] + parts[1][0])
+    torch.testing.assert_close(slope, parts[0][1] + parts[1][1])
+    with pytest.raises(ValueError, match="on the same Phi, got 2"):
+        AddedValues([members[0], trainer("base").value])
