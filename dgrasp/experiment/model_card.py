@@ -10,6 +10,7 @@ from dgrasp.data.card import markdown_table
 from dgrasp.evaluation.statistics import success_rates
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.profiles import Profile
 from dgrasp.experiment.store import DEFAULT, NAME
 from dgrasp.files import read_json
 from dgrasp.policy.policies import policy_spec
@@ -40,6 +41,25 @@ LIMITS = """\
 - The value is a logit and no probability: it ranks poses of one scene.
 - No people and no personal data in the images. Weights: MIT, as the code. YCB models serve as test objects alone.
 """
+WIDER = """\
+- Not the paper's experiment: trained on random benches, lights and cameras, and with cameras stated with errors. That
+  is a family of renderings: photographs of a real bench are outside of it, and so is a camera that is centimetres off.
+- Objects of training are procedural, of wood's or plastic's friction, 5 to 900 g. Soft, transparent, mirroring and
+  heavier ones were never met.
+"""
+TWO_ROUNDS = """\
+- Values were taught by grasps that failed in this simulator, with this hand. Another hand fails elsewhere.
+"""
+
+
+def limits(profile: Profile) -> str:
+    """What the networks of a profile are for, and what they are not."""
+    further = ""
+    if profile.data.looks is not None or profile.value.calibration is not None:
+        further += WIDER
+    if profile.outcomes is not None:
+        further += TWO_ROUNDS
+    return LIMITS + further
 
 
 def model_card(experiment: Experiment) -> str:
@@ -60,7 +80,7 @@ def model_card(experiment: Experiment) -> str:
         ("Optimizer settings of the policies, as their studies chose them", _tuned(experiment)),
         ("Grasp success in simulation (successes of attempts, Wilson interval)", _success(experiment)),
     ]
-    return head + "".join(f"\n## {title}\n\n{markdown_table(frame)}" for title, frame in sections) + "\n" + LIMITS
+    return head + "".join(f"\n## {title}\n\n{markdown_table(frame)}" for title, frame in sections) + "\n" + limits(p)
 
 
 def _weights(runs: Mapping[str, Run]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import torch
 
 from dgrasp.evaluation.rows import read_rows
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.model_card import LIMITS, limits
 from dgrasp.experiment.profiles import PROFILES, Profile, load_profile
 from dgrasp.experiment.store import Build
 from dgrasp.files import parse_yaml
@@ -74,6 +75,12 @@ def experiment_views(experiment: Experiment):  # type: ignore[no-untyped-def]
     from dgrasp.data.demonstrations import DemonstrationSet
 
     return DemonstrationSet(experiment.demonstrations(), "train")[0].views[:2]
+
+
+def test_cards_say_what_networks_of_other_looks_are_not_for() -> None:
+    laptop, beyond = (limits(load_profile(name)) for name in ("laptop", "beyond"))
+    assert laptop == LIMITS and beyond.startswith(LIMITS)
+    assert "procedural" in beyond and "failed in this simulator" in beyond
 
 
 def test_a_profile_of_one_round_has_no_outcomes(tmp_path: Path) -> None:
