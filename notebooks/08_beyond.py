@@ -57,8 +57,7 @@ experiment, beyond = open_experiment(profile, build, seed), load_profile("beyond
 tables = {name: pd.DataFrame(kept_table(name)) for name in TABLES}
 for name, table in tables.items():
     if table.empty:
-        command = "rows" if name == "beyond" else name
-        display(Markdown(f"**`figures/{name}.json`: not yet run.** `dgrasp beyond {command} --keep` makes it."))
+        display(Markdown(f"**`figures/{name}.json`: not yet run.** The box above says what makes it."))
     else:
         display(Markdown(f"`figures/{name}.json`"), table.round(3))
 

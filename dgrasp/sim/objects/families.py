@@ -149,10 +149,13 @@ def wide(rng: np.random.Generator) -> Parts:
 
 
 def pebble(rng: np.random.Generator) -> Parts:
-    """Two balls of different sizes and what spans them."""
-    large, small, apart = rng.uniform(0.014, 0.036), rng.uniform(0.008, 0.024), rng.uniform(0.02, 0.09)
-    balls = [trimesh.creation.icosphere(subdivisions=2, radius=r).vertices for r in (large, small)]
-    balls[1] = balls[1] + (0, 0, apart)
+    """What spans three balls of different sizes that lie in no line: lumps, and no fruit."""
+    radii = rng.uniform(0.008, 0.026, 3)
+    apart, aside = rng.uniform(0.03, 0.08), rng.uniform(0.025, 0.06)
+    places = np.array([(0, 0, 0), (0, 0, apart), (aside, rng.uniform(-0.01, 0.01), rng.uniform(0, apart))])
+    balls = [
+        trimesh.creation.icosphere(subdivisions=2, radius=r).vertices + p for r, p in zip(radii, places, strict=True)
+    ]
     return [Part(trimesh.convex.convex_hull(np.concatenate(balls)))]
 
 

@@ -23,7 +23,7 @@ from dgrasp.sim.objects.families import FAMILIES, Part, draw_parts
 from dgrasp.sim.objects.shapes import GraspLine
 
 LIBRARY, TRAINING = 1000, 900
-VERSION = 1  # raise when families or annotation change: it names the cache folders
+VERSION = 2  # raise when families or annotation change: it names the cache folders
 SEED = 30_000  # of the library's stream
 SMOOTH = 0.6  # radians between faces that are shaded as one round surface
 
