@@ -106,11 +106,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 @pytest.fixture(scope="session")
 def smoke_build(request: pytest.FixtureRequest) -> Path:
-    """What `make reproduce` leaves behind: made here with `--smoke`, else skipped where it is not there."""
+    """What `make reproduce` leaves behind: made here with `--smoke`, else skipped where it is not there.
+
+    By one process, without the profile's two workers: they would load everything for each stage, and the other cores
+    are busy with other tests. No number depends on it.
+    """
     build = ROOT / "build" / "smoke"
     if request.config.getoption("--smoke"):
         command = [sys.executable, "-m", "dgrasp", "--debug", "reproduce", "--profile", "smoke"]
-        made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        alone = {**os.environ, "DGRASP_WORKERS": "1"}
+        made = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=False)
         assert made.returncode == 0, f"make reproduce failed:\n{made.stderr[-8000:]}"
     if not any(build.glob("notebooks/*.ipynb")):
         pytest.skip("no smoke build: run `make reproduce`, or `make test`, which does")

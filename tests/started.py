@@ -19,7 +19,7 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-LOADED = ["dgrasp.experiment.chain", "dgrasp.cli.notebooks.runner"]  # and all that they import
+LOADED = ["dgrasp.experiment.chain", "dgrasp.cli.notebooks.runner", "ipykernel.kernelapp"]  # and all that they import
 
 
 def context() -> ForkServerContext:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import socket
+from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
+import started
 import yaml
 from data_runs import SMALL, contents
 
@@ -27,6 +30,18 @@ def command(tmp_path: Path):
     return lambda *more: main(["demonstrations", *given, *more])
 
 
+@pytest.fixture
+def quick_workers() -> Iterator[None]:
+    """Dask's workers begin with everything loaded."""
+    needs("distributed")
+    from dask import config
+
+    started.context()
+    forkserver.ensure_running()  # with what that context loads, and not with what Dask would
+    with config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        yield
+
+
 def made(tmp_path: Path) -> dict[str, bytes]:
     [run] = (tmp_path / "build" / "runs").iterdir()
     return contents(run)
@@ -43,15 +58,15 @@ def needs(module: str) -> None:
         pytest.skip(f"needs {module}")
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_local_dask_cluster_makes_the_same_bytes(command, demonstrations: Run, tmp_path: Path, capsys) -> None:
-    needs("distributed")
     assert command("--backend", "dask", "--workers", "2") == 0
     assert made(tmp_path) == contents(demonstrations.path)
     assert f"{demonstrations.summary['demonstrations']} demonstrations in 4 scenes" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_running_dask_scheduler_makes_the_same_bytes(command, demonstrations: Run, tmp_path: Path) -> None:
-    needs("distributed")
     from distributed import LocalCluster
 
     with LocalCluster(n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None) as cluster:

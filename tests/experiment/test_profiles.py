@@ -18,6 +18,17 @@ def test_profiles_are_immutable():
         load_profile("smoke").runtime.workers = 7
 
 
+def test_the_environment_may_ask_for_another_number_of_workers(monkeypatch):
+    monkeypatch.setenv("DGRASP_WORKERS", "1")
+    assert load_profile("smoke").runtime.workers == 1
+    for asked in ("0", "two", "1.5", "5000"):
+        monkeypatch.setenv("DGRASP_WORKERS", asked)
+        with pytest.raises(
+            ProfileError, match=f"DGRASP_WORKERS: expected a whole number from 1 to 1024, got '{asked}'"
+        ):
+            load_profile("smoke")
+
+
 def test_scales_grow():
     smoke, laptop, paper = (load_profile(name) for name in PROFILES[:3])
     assert smoke.data.train_scenes < laptop.data.train_scenes == paper.data.train_scenes == 512  # Sec. 4.1

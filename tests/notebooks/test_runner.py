@@ -74,6 +74,9 @@ def test_runs_every_cell_and_records_what_it_was_made_from(write, output, capfd)
     source = write(
         "import os, sys\nprint(profile, build, seed, rate, os.getcwd())\nprint(sys.executable)",
         "print('bar 1', '\\rbar 2', file=sys.stderr)",
+        "import joblib\nfrom dgrasp.processes import bound\n"  # as stages do, with workers
+        "own = joblib.Parallel(n_jobs=2, **bound())(joblib.delayed(os.getpid)() for _ in range(2))\n"
+        "assert os.getpid() not in own",
     )
     assert run_notebook(source, output, profile="laptop", parameters={"seed": 7, "rate": 2}) == output
 

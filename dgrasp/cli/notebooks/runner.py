@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import papermill
-from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpec
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from dgrasp.cli.notebooks.kernels import ThisInterpreter
 from dgrasp.cli.notebooks.source import (
     NotebookError,
     NotebookRefused,
@@ -39,15 +38,6 @@ IOPUB_TIMEOUT = 120  # seconds to wait for a cell's last outputs; nbclient's 4 l
 START_TIMEOUT = 300  # seconds to wait for a kernel, for slow disks
 STDERR_KEPT = 2000  # characters of each cell's stderr kept in the notebook's metadata
 PICTURES = "module://matplotlib_inline.backend_inline"  # into the page, whatever MPLBACKEND the user has
-
-
-class ThisInterpreter(AsyncKernelManager):
-    """Starts kernels of the running interpreter, whatever kernelspecs are installed on the machine."""
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        launcher = ["-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
-        return KernelSpec(argv=[sys.executable, *launcher], display_name="Python 3", language="python")
 
 
 @dataclass(frozen=True)

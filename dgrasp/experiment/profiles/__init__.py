@@ -7,6 +7,7 @@ A profile is data: one YAML file, validated key by key. The code is the same for
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
@@ -34,6 +35,7 @@ from dgrasp.value.config import ValueConfig
 PROFILES = ("smoke", "laptop", "paper", "beyond")
 PUBLISHABLE = ("laptop", "paper", "beyond")  # the others are for trying things out: watermarked, and never published
 TAKEN = ("published", "recorded")  # how folders of builds begin that read published experiments
+WORKERS = "DGRASP_WORKERS"
 WIDEST = 1024  # not in the paper: more than any machine has processors; more is a slip, and would end the machine
 
 
@@ -132,7 +134,8 @@ class ProfileError(UserFileError):
 def load_profile(name: str | Path) -> Profile:
     """A shipped profile by name, or one's own YAML file by path (ending in .yaml).
 
-    Raises ProfileError that names every unknown or invalid key.
+    The environment variable DGRASP_WORKERS stands for another `runtime.workers`. Raises ProfileError that names every
+    unknown or invalid key.
     """
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else None
     if path is None and name not in PROFILES:
@@ -159,4 +162,16 @@ def load_profile(name: str | Path) -> Profile:
     if path is not None and (profile.name in PROFILES or profile.name.lower().startswith(TAKEN)):
         whose = "a shipped profile's" if profile.name in PROFILES else "kept for published experiments"
         raise ProfileError(f"{path}: name: {profile.name!r} is {whose}; give yours another name")
-    return profile
+    return _with_workers(profile)
+
+
+def _with_workers(profile: Profile) -> Profile:
+    """With as many workers as the environment asks for."""
+    asked = os.environ.get(WORKERS)
+    if not asked:
+        return profile
+    try:
+        runtime = Runtime.model_validate({**profile.runtime.model_dump(), "workers": asked})
+    except ValidationError as error:
+        raise ProfileError(f"{WORKERS}: expected a whole number from 1 to {WIDEST}, got {asked!r}") from error
+    return profile.model_copy(update={"runtime": runtime})
