@@ -157,7 +157,8 @@ show_source(exact_slope_loss)
 # sizes, see `make bench` (`aux_over_plain`).
 
 # %%
-price = second_order_table(next(iter(values.values())), held_out[0], experiment.profile.value, seed)
+repeats = 1 if experiment.profile.name == "smoke" else 3
+price = second_order_table(next(iter(values.values())), held_out[0], experiment.profile.value, seed, repeats=repeats)
 price.set_index("poses").T.style.format("{:.3g}")
 
 # %% [markdown]

@@ -140,7 +140,7 @@ panels = {
 
 # %%
 for id, (task, wanted) in panels.items():
-    climbs = {policy: record_climb(experiment, policy, task, scene=0) for policy in shown(wanted, policies)}
+    climbs = {p: ends.get((p, task)) or record_climb(experiment, p, task, scene=0) for p in shown(wanted, policies)}
     figure, axes = plt.subplots(1, len(climbs), figsize=(4.2 * len(climbs), 3.5), squeeze=False)
     for ax, (policy, climb) in zip(axes[0], climbs.items(), strict=True):
         plots.plot_optimization(ax, climb.views, climb.best_paths, title=f"{policy}, {task}")
@@ -159,8 +159,9 @@ for id, (task, wanted) in panels.items():
 # %%
 compared = [p for p in policies if policy_spec(p).schedule == "sync"] or policies
 every_start = {"split": "validation", "drawn": False, "pruning": (), "n_starts": 64}
+scenes = range(min(8, experiment.profile.data.validation_scenes))
 climbs_of = {
-    task: {p: [record_climb(experiment, p, task, scene=i, **every_start) for i in range(8)] for p in compared}
+    task: {p: [record_climb(experiment, p, task, scene=i, **every_start) for i in scenes] for p in compared}
     for task in ("simple", "novel")
 }
 climbs = climbs_of["simple"]

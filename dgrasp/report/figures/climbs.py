@@ -12,14 +12,18 @@ from scipy.stats import bootstrap
 
 from dgrasp import streams
 from dgrasp.cameras import Views
+from dgrasp.evaluation.workers import Recent, worker_scene
 from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.diagnostics import near_grasps, progress
 from dgrasp.report.figures.pictures import picture
 from dgrasp.sim.oracle import oracle_grasps
+from dgrasp.sim.scene import Scene
 from dgrasp.sim.simulated_cell import SimulatedCell
-from dgrasp.sim.tasks.paper import task
 
 SHOWN = 24  # candidates drawn in a figure
+
+# Of a scene that several policies meet, worked out once.
+_views, _pictures, _known = Recent(64), Recent(8), Recent(64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,19 +72,16 @@ def record_climb(
 
     drawn: with an image to draw on.
     """
-    state = task(task_name).scene(split=split, index=scene, seed=experiment.seed)
+    state = worker_scene(task_name, split, scene, experiment.seed)
     chosen = experiment.policy(policy, **changes)
-    with SimulatedCell(experiment.profile.cell, experiment.observer) as cell:
-        cell.show(state)
-        observation = cell.observe()
     generator = streams.torch_generator(experiment.seed, "figures", task_name, split, scene)
-    plan = chosen.plan(observation, generator, record=True)
+    plan = chosen.plan(_observed(experiment, state), generator, record=True)
     order = plan.candidates.start
     assert plan.candidates.paths is not None
     paths = plan.candidates.paths[:, order].cpu()
-    grasps = torch.as_tensor(oracle_grasps(state), dtype=paths.dtype)
+    grasps = torch.as_tensor(_known.get(state, lambda: oracle_grasps(state)), dtype=paths.dtype)
     return Climb(
-        picture(experiment.profile.cell, state) if drawn else None,
+        _drawn(experiment, state) if drawn else None,
         plan.T_world_tcp.cpu().numpy(),
         plan.candidates.T_world_tcp.cpu().numpy(),
         plan.candidates.scores.cpu().numpy(),
@@ -88,6 +89,23 @@ def record_climb(
         progress(paths, grasps.reshape(-1, 4, 4), experiment.profile.value.bounds),
         near_grasps(plan.candidates.T_world_tcp.cpu(), grasps).numpy() if len(grasps) else None,
     )
+
+
+def _observed(experiment: Experiment, state: Scene) -> Views:
+    """What policies see of a scene."""
+    settings, observer = experiment.profile.cell, experiment.observer
+
+    def look() -> Views:
+        with SimulatedCell(settings, observer) as cell:
+            cell.show(state)
+            return cell.observe()
+
+    return _views.get((state, settings.digest(), observer.digest()), look)
+
+
+def _drawn(experiment: Experiment, state: Scene) -> Views:
+    settings = experiment.profile.cell
+    return _pictures.get((state, settings.digest()), lambda: picture(settings, state))
 
 
 def convergence(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:
