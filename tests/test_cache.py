@@ -122,7 +122,7 @@ def test_two_at_once_agree():
     barrier, paths = threading.Barrier(2), []
 
     def build(draft: Path) -> None:
-        barrier.wait(timeout=30)  # both are at work
+        barrier.wait(timeout=300)  # both are at work
         Builder()(draft)
 
     threads = [threading.Thread(target=lambda: paths.append(build_once("pear", build))) for _ in range(2)]

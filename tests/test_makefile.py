@@ -60,7 +60,7 @@ def make(folder: Path, *arguments: str, cwd: Path | None = None, **variables: st
     inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "CI")}
     environment = {**inherited, "FAIL_AT": "nowhere", **variables}
     command = ["make", "-C", str(folder), *arguments]
-    return subprocess.run(command, cwd=cwd or folder, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=cwd or folder, env=environment, capture_output=True, text=True, timeout=500)
 
 
 def variable(folder: Path, name: str) -> str:

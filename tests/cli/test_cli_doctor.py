@@ -126,7 +126,7 @@ def test_before_there_is_an_environment(root, tmp_path):
     bare = subprocess.run(
         [sys.executable, "-S", "-m", "dgrasp", "doctor", "--json", "--build", str(tmp_path)],
         env={"PYTHONPATH": str(root), "DGRASP_CACHE": str(tmp_path), "PATH": os.environ["PATH"]},
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=500,
     )  # fmt: skip
     assert bare.returncode == 1, bare.stderr
     found = {f["name"]: f["status"] for f in json.loads(bare.stdout)["findings"] if f["core"]}

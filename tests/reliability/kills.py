@@ -154,7 +154,7 @@ def workers_of(pid: int) -> list[int]:
 
 def processes_left(group: int) -> list[str]:
     """Command lines of processes of the group that are alive, after the time that they have to end."""
-    deadline = time.monotonic() + 10 * ORPHANS
+    deadline = time.monotonic() + 60 * ORPHANS
     while (left := _alive(group)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left

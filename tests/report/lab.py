@@ -44,7 +44,7 @@ def programs() -> tuple[str, str]:
 
 
 @contextmanager
-def jupyterlab(folder: Path, settings: Path, seconds: float = 40) -> Iterator[str]:
+def jupyterlab(folder: Path, settings: Path, seconds: float = 300) -> Iterator[str]:
     """A server of this interpreter over `folder`, with settings of its own; yields its address with the token."""
     environment = os.environ | {name: str(settings / name.lower()) for name in FOLDERS}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
@@ -66,7 +66,7 @@ def jupyterlab(folder: Path, settings: Path, seconds: float = 40) -> Iterator[st
             yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}"
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(60)
 
 
 def _wait_for(address: str, server: subprocess.Popen, seconds: float) -> None:

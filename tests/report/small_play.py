@@ -61,7 +61,7 @@ class PlayPage:
 
     def open(self) -> PlayPage:
         """Load the page; returns when the first scene can be played or a message says why not."""
-        self.chrome.set_script_timeout(30)
+        self.chrome.set_script_timeout(250)
         self.chrome.get(self.path.as_uri())
         self.chrome.execute_async_script("document.getElementById('play').dgrasp.then(() => arguments[0]())")
         return self

@@ -19,7 +19,7 @@ from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
 from dgrasp.slopes.climb import optimize_poses
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # 25 s alone
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # 25 s alone
 
 LARGEST_MB = 8.0  # of what is loaded before the first scene can be played
 CLIMBS = (("base_quat_seq", "simple-0"), ("dgrasp_quat_sync", "clutter-0"), ("dgrasp_6d_sync", "novel-0"))
