@@ -13,7 +13,7 @@ import started
 from jupyter_client.kernelspec import KernelSpec
 
 from dgrasp.cli.main import main
-from dgrasp.cli.notebooks import runner
+from dgrasp.cli.notebooks import kernels, runner
 from dgrasp.cli.notebooks.runner import run_notebook
 from dgrasp.cli.notebooks.source import NotebookError, NotebookRefused, parameter_defaults, read_source
 
@@ -119,6 +119,13 @@ def test_a_failure_keeps_the_last_good_output_and_a_success_clears_the_failed_on
     assert output.with_name("07_example.failed.ipynb").exists()
     run_notebook(write("print('better')"), output, profile="smoke")
     assert not output.with_name("07_example.failed.ipynb").exists()
+
+
+@pytest.mark.parametrize("can_fork", [True, False] if kernels.CAN_FORK else [False])
+def test_kernels_are_forked_with_everything_loaded_where_that_is_possible(write, output, monkeypatch, can_fork):
+    monkeypatch.setattr(kernels, "CAN_FORK", can_fork)
+    source = write(f"import sys\nassert ('torch' in sys.modules) == {can_fork}")
+    run_notebook(source, output, profile="smoke")
 
 
 def test_user_settings_do_not_enter(write, output, tmp_path, monkeypatch):
