@@ -106,9 +106,8 @@ def _kernel(command: list[str], environment: dict[str, str], folder: str) -> Non
     end_with_parent()
     os.environ.clear()
     os.environ.update(environment)
-    os.environ["JPY_PARENT_PID"] = str(os.getppid())
     os.chdir(folder)
-    sys.argv = command
+    sys.argv = [*command, f"--IPKernelApp.parent_handle={os.getppid()}"]  # it ends with this, and prints no advice
     code: object = 0
     try:
         runpy.run_module(command[0], run_name="__main__", alter_sys=True)
