@@ -293,7 +293,8 @@ def test_a_cell_s_error_is_said_in_a_line(write, output, capsys, raised, code):
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_stopped_run_leaves_no_output_and_no_kernel(write, output, tmp_path, sent):
     source = write(f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
-    command = "import sys\nfrom dgrasp.cli.main import main\nsys.exit(main(sys.argv[1:]))"
+    command = "import sys\nfrom dgrasp.cli.main import main\nfrom dgrasp.cli.notebooks import kernels\n"
+    command += "kernels.LOADED = ['ipykernel.kernelapp']\nsys.exit(main(sys.argv[1:]))"  # the cell needs no more
     program = started.start(command, "notebook", source, output)
     try:
         kernel = tmp_path / "pid"
