@@ -34,6 +34,7 @@ def command(tmp_path: Path):
 def quick_workers() -> Iterator[None]:
     """Dask's workers begin with everything loaded."""
     needs("distributed")
+    import distributed  # noqa: F401  (its settings are there when one is changed)
     from dask import config
 
     started.context()
