@@ -18,8 +18,10 @@ same command goes on where it stopped):
   rows      success on simple, clutter, novel and unseen objects, in the twin, and in the twin 10 mm and 2 degrees off
   factors   success in the twin under each factor alone, under none, and under all together
   clearing  the protocols "pile" and "packed" that other methods are measured by
+  summit    what three views, more starts, further readouts and a check of the fingers bring for their time, on
+            validation scenes
   objects   the data card of the procedural objects, with pictures; needs no training"""
-WHAT = ("rows", "factors", "clearing", "objects")
+WHAT = ("rows", "factors", "clearing", "summit", "objects")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -27,7 +29,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("what", choices=WHAT, metavar="WHAT", help=", ".join(WHAT))
     add_experiment(parser, profile="beyond")
     parser.add_argument("--presentations", type=positive, help="of each object in the twin (rows: 25, factors: 5)")
-    parser.add_argument("--scenes", type=positive, default=100, help="of each protocol of `clearing` (100)")
+    parser.add_argument("--scenes", type=positive, help="of each task (clearing: 100, summit: 60)")
     parser.add_argument("--keep", action="store_true", help="the table also goes to figures/, beside other seeds' rows")
     parser.set_defaults(run=run)
 
@@ -41,6 +43,9 @@ def run(options: argparse.Namespace) -> None:
 
         folder = FOLDER / "beyond" if options.keep else made.figures
         print(*(f"written: {path}" for path in write_object_card(folder)), sep="\n")
+        return
+    if options.what == "summit":
+        _summit(made, options)
         return
     for path in _table(made, options, FOLDER if options.keep else None):
         print(f"written: {path}")
@@ -60,8 +65,21 @@ def _table(made: Experiment, options: argparse.Namespace, folder: Path | None) -
         table = factor_rates(runs["factors"])
     else:
         name = "clearing"
-        runs = {"clearing": beyond.clearing(made, ClearingConfig(scenes=options.scenes))}
+        runs = {"clearing": beyond.clearing(made, ClearingConfig(scenes=options.scenes or ClearingConfig().scenes))}
         table = cleared(runs["clearing"])
     print(table.round(3).to_string(index=False))
     places = [beyond.write_table(name, table, runs, made)]
     return places + ([beyond.write_table(name, table, runs, made, folder)] if folder else [])
+
+
+def _summit(made: Experiment, options: argparse.Namespace) -> None:
+    from dgrasp.experiment.summit import SummitConfig, summit_rates, try_options
+    from dgrasp.files import write_text
+
+    if options.keep:
+        raise ValueError("--keep: rows of validation scenes guide choices and are never reported; leave it out")
+    config = SummitConfig(scenes=options.scenes) if options.scenes else SummitConfig()
+    table = summit_rates(try_options(made, config))
+    target = made.figures / "summit.csv"
+    write_text(target, table.to_csv(index=False, lineterminator="\n"))
+    print(table.round(3).to_string(index=False), f"written: {target}", sep="\n")

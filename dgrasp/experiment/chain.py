@@ -137,12 +137,12 @@ class Experiment:
         return runs
 
     def _train(self, root: Path, models: list[str]) -> dict[str, Run]:
-        return self._trained(root, models, self._second_round())
+        return self._trained(root, models, self.second_round())
 
     def _trained(self, root: Path, models: list[str], second: SecondRound | None) -> dict[str, Run]:
         runtime = self.profile.runtime
         return train_values(
-            *self._value_inputs(second),
+            *self.value_inputs(second),
             root,
             models=models,
             seed=self.seed,
@@ -171,7 +171,7 @@ class Experiment:
         policies = (*self.profile.evaluation.policies, *self.profile.outcomes.policies)
         return self._trained(root, list(dict.fromkeys(policy_spec(name).model for name in policies)), None)
 
-    def _second_round(self) -> SecondRound | None:
+    def second_round(self) -> SecondRound | None:
         """What the readouts' second round goes on from; None where there is one round."""
         if self.profile.outcomes is None:
             return None
@@ -181,8 +181,8 @@ class Experiment:
 
     def _value_so_far(self, model: str) -> Run:
         def so_far(root: Path) -> Run:
-            second = self._second_round()
-            return value_run(*self._value_inputs(second), root, model=model, seed=self.seed, second=second)
+            second = self.second_round()
+            return value_run(*self.value_inputs(second), root, model=model, seed=self.seed, second=second)
 
         return self._value(model, so_far)
 
@@ -190,7 +190,8 @@ class Experiment:
         recipe = ValueRecipe(model=model, value=self.profile.value)  # refuses an unknown model, and computes nothing
         return self.store.run(f"value-{recipe.trained_as}", ValueRecipe, make)
 
-    def _value_inputs(self, second: SecondRound | None = None) -> tuple[ValueConfig, Run, Run]:
+    def value_inputs(self, second: SecondRound | None = None) -> tuple[ValueConfig, Run, Run]:
+        """Settings, Phi and demonstrations of a round of Psi's training: the first, or `second`."""
         value, asked = self.profile.value, self.profile.outcomes
         if second is not None and asked is not None:
             negatives = value.negatives.model_copy(update={"outcome_share": asked.share})

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from dgrasp.cameras import Intrinsics, Views
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.evaluation.outcomes import as_in_plans
 from dgrasp.evaluation.rows import read_rows
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.model_card import LIMITS, limits
 from dgrasp.experiment.profiles import PROFILES, Profile, load_profile
+from dgrasp.experiment.replicas import train_replicas
 from dgrasp.experiment.store import Build
-from dgrasp.files import parse_yaml
+from dgrasp.experiment.summit import Option, SummitConfig, summit_rates, try_options
+from dgrasp.files import parse_yaml, read_json
 from dgrasp.streams import torch_generator
 from dgrasp.value.outcomes import failed_grasps
 
@@ -69,6 +75,25 @@ def test_two_rounds_of_training_with_every_ingredient(tmp_path: Path) -> None:
     cell_views = experiment_views(experiment)
     plans = [policy.plan(cell_views, torch_generator(0, "test")) for _ in range(2)]
     assert torch.equal(plans[0].T_world_tcp, plans[1].T_world_tcp)
+
+    options = {"plain": Option(), "more": Option(views=3, starts=2, added=1, fingers=True)}
+    config = SummitConfig(options=options, policies=("dgrasp_quat_sync",), tasks=("simple",), scenes=1)
+    tried_options = try_options(experiment, config)
+    table = summit_rates(tried_options)
+    assert list(table["option"]) == ["plain", "more"] and (table["n"] == 1).all() and (table["seconds"] > 0).all()
+    replica = train_replicas(experiment, ["dgrasp_quat"], 1)["dgrasp_quat", 1]
+    assert replica.recipe.replica == 1 and replica.fingerprint != trained["dgrasp_quat"].fingerprint
+    stated = read_json(tried_options.path / "run.json")["inputs"]
+    assert {trained["dgrasp_quat"].path.name, replica.path.name} == set(stated)
+
+
+def test_outcomes_are_of_the_views_that_plans_see() -> None:
+    stated = np.concatenate([evaluation_viewpoints(5), evaluation_viewpoints(3)[:1] @ np.diag([-1.0, -1, 1, 1])])
+    images = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
+    views = Views(images, np.repeat(Intrinsics.d415(4, 4).matrix[None], 6, 0), stated)
+    assert as_in_plans(views, 2).images[:, 0, 0, 0].tolist() == [3, 4]
+    assert as_in_plans(views, 3).images[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert as_in_plans(views[[5, 0]], 2).images[:, 0, 0, 0].tolist() == [5, 0]
 
 
 def experiment_views(experiment: Experiment):  # type: ignore[no-untyped-def]

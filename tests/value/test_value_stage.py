@@ -80,7 +80,7 @@ def test_the_experiment_trains_the_same_model_once(tmp_path, monkeypatch):
     policies = ("base_quat_seq", "control_quat_seq")
     profile = Profile(name="mine", value=value_runs.CONFIG, evaluation=EvaluationConfig(policies=policies))
     inputs = value_runs.CONFIG, value_runs.nerf_run(tmp_path), value_runs.demonstrations_run(tmp_path)
-    monkeypatch.setattr(Experiment, "_value_inputs", lambda self: inputs)
+    monkeypatch.setattr(Experiment, "value_inputs", lambda self, second: inputs)
     trained = []
     monkeypatch.setattr(Experiment, "_train", lambda self, root, models: trained.extend(models))
     runs = Experiment(profile, Build(tmp_path)).values()
