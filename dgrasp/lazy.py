@@ -58,6 +58,16 @@ def require_companion(package: str) -> None:
         )
 
 
+def required(module: str, purpose: str, extra: str) -> Any:
+    """The module `module`, for what an extra is for. Raises MissingExtraError where it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{purpose} needs {error.name or module}: pip install 'dgrasp[{extra}]'", name=module
+        ) from error
+
+
 @cache
 def _missing_companions() -> tuple[str, ...]:
     return tuple(name for name in COMPANION if importlib.util.find_spec(name) is None)

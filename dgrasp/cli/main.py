@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dgrasp.cli import (
     ablations,
     beyond,
+    board,
     demonstrations,
     diagnose,
     doctor,
@@ -31,8 +32,8 @@ from dgrasp.cli.errors import MACHINE, exit_code, explained
 from dgrasp.cli.options import Parser
 
 COMMANDS = (
-    reproduce, figures, plan_from_images, doctor, new_scenes, train_seeds, variants, ablations, beyond, diagnose,
-    publish, demonstrations, notebook, site, ycb,
+    reproduce, figures, plan_from_images, board, doctor, new_scenes, train_seeds, variants, ablations, beyond,
+    diagnose, publish, demonstrations, notebook, site, ycb,
 )  # fmt: skip
 TEXT = """\
 A reproduction of dGrasp: grasp policies whose value landscape is taught to rise along demonstrations.

@@ -69,8 +69,8 @@ def test_reading_leaves_the_folder_as_it_was(folder: Path) -> None:
     before = state()
     read_capture(folder)
     with pytest.raises(CaptureError):
-        read_capture(edit(folder, lambda about: about.update(k1=1)))
-    edit(folder, lambda about: about.pop("k1"))
+        read_capture(edit(folder, lambda about: about.update(omega=1)))
+    edit(folder, lambda about: about.pop("omega"))
     assert [path for path, _ in state()] == [path for path, _ in before]
 
 

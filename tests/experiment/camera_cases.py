@@ -36,34 +36,48 @@ from dgrasp.cell.transforms import inverse
 LENSES = [
     *(Case(f"model {m}", top(camera_model=m), SAME) for m in ("PINHOLE", "simple_pinhole", "OPENCV", "SIMPLE_RADIAL")),
     *(
-        Case(f"model {m}", top(camera_model=m), rf"camera_model: '{m}' is no pinhole camera; allowed: PINHOLE")
-        for m in ("OPENCV_FISHEYE", "EQUIRECTANGULAR", "FISHEYE624", "ORTHOPHOTO", "VR180_L", "whatever", "")
+        Case(f"model {m}", top(camera_model=m), rf"camera_model: '{m}' is no camera that is read; allowed: PINHOLE")
+        for m in ("EQUIRECTANGULAR", "FISHEYE624", "ORTHOPHOTO", "VR180_L", "whatever", "")
     ),
     Case("model of a frame", first(camera_model="OPENCV_FISHEYE"), FRAME_0 + "camera_model: .* for all frames and"),
-    Case("model null", top(camera_model=None), "camera_model: null is no pinhole"),
-    Case("model a list", top(camera_model=["OPENCV"]), "camera_model: a list of 1 is no pinhole"),
-    Case("camera_type", top(camera_type="fisheye"), "camera_type: 'fisheye' is no pinhole"),
+    Case("model null", top(camera_model=None), "camera_model: null is no camera that is read"),
+    Case("model a list", top(camera_model=["OPENCV"]), "camera_model: a list of 1 is no camera that is read"),
+    Case("camera_type", top(camera_type="fisheye"), "camera_type: 'fisheye' is no camera that is read"),
+    Case(
+        "fisheye without coefficients", top(camera_model="OPENCV_FISHEYE"), FRAME_0 + "is a fisheye's picture without"
+    ),
+    Case("fisheye", top(camera_model="OPENCV_FISHEYE", k1=0.05, k2=0.01, k3=0.0, k4=0.0), NEAR),
+    Case("COLMAP's fisheye", top(camera_model="RADIAL_FISHEYE", k1=0.05, k2=0.01), NEAR),
+    Case(
+        "is_fisheye without coefficients", top(is_fisheye=True), FRAME_0 + "is a fisheye's picture without k1, k2, k3"
+    ),
+    Case("is_fisheye", top(is_fisheye=True, k1=0.05), NEAR),
     *(
         Case(flag, top(**{flag: True}), rf"{flag}: true, so no pinhole camera")
-        for flag in ("is_fisheye", "latlong", "equirectangular", "orthographic")
+        for flag in ("latlong", "equirectangular", "orthographic")
     ),
-    Case("is_fisheye as text", first(is_fisheye="no"), FRAME_0 + "is_fisheye: 'no', so no pinhole"),
+    Case("is_fisheye as text", first(is_fisheye="no"), FRAME_0 + "is_fisheye: expected true or false, got 'no'"),
     Case("is_fisheye false", top(is_fisheye=False), SAME),
+    *(Case(f"{key}", top(**{key: -0.2}), NEAR) for key in ("k", "k1", "k2", "k3", "p1", "p2")),
+    Case("rational", top(k1=0.1, k4=0.2, k5=0.0, k6=0.1), NEAR),
+    Case("k4 alone", top(k4=0.1), "k4: 0.1 without k5, k6 is nerfstudio's or OpenCV's; allowed is 0"),
     *(
-        Case(f"{key}", top(**{key: -0.02}), rf"json: {key}: -0.02, so the camera has lens distortion; allowed is 0")
-        for key in ("k", "k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2", "s1", "tau_x", "b2", "omega", "ftheta_p1")
+        Case(f"{key}", top(**{key: -0.02}), rf"json: {key}: -0.02, which is not understood; distortion is read from k1")
+        for key in ("s1", "tau_x", "b2", "omega", "ftheta_p1")
     ),
-    Case("k1 of a frame", first(k1=0.1), FRAME_0 + "k1: 0.1, so the camera has lens distortion"),
+    Case("k1 of a frame", first(k1=0.3), NEAR),
+    Case("k1 of another lens", first(k1=5.0, k2=-40.0), FRAME_0 + "the lens' distortion .* cannot be undone"),
     Case("all zeros", top(k1=0, k2=0.0, k3=0, k4=0, k5=0, k6=0, p1=0, p2=-0.0), SAME),
     *(
-        Case(f"{key}", each(**{key: [0, 0, 0.1, 0]}), FRAME_0 + f"{key}: 0.1, so the camera has lens distortion")
-        for key in ("distortion_params", "distortion", "lens_distortion_coefficients", "rolling_shutter")
+        Case(f"{key}", each(**{key: [0, 0, 0.1, 0]}), FRAME_0 + f"{key}: 0.1, which is not understood")
+        for key in ("distortion", "lens_distortion_coefficients", "rolling_shutter")
     ),
+    Case("distortion_params", each(distortion_params=[0.3, 0, 0, 0, 0.01, 0]), NEAR),
     Case("distortion_params of zeros", each(distortion_params=[0.0] * 6), SAME),
     Case("k1 null", top(k1=None), "k1: " + NUMBER + "null"),
     Case("k1 text", top(k1="0"), "k1: " + NUMBER + "'0'"),
     Case("distortion nested", top(distortion={"k1": 0.1}), "distortion: " + NUMBER + "an object"),
-    Case("distortion_params nested", top(distortion_params=[[0.1]]), "distortion_params: " + NUMBER + "a list of 1"),
+    Case("distortion_params nested", top(distortion_params=[[0.1]]), "distortion_params: expected the numbers k1, k2"),
     Case("k2 NaN", top(k2=float("nan")), "k2: expected a finite number, got nan"),
 ]
 

@@ -149,6 +149,11 @@ def with_alpha(least: int) -> Callable[[Image.Image, Path], None]:
     return save
 
 
+def nothing_there(picture: Image.Image, path: Path) -> None:
+    picture.putalpha(0)
+    picture.save(path)
+
+
 def as_mode(mode: str) -> Callable[[Image.Image, Path], None]:
     return lambda picture, path: picture.convert(mode).save(path)
 

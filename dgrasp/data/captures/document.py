@@ -49,12 +49,21 @@ def reason(error: Exception) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """What a file says of one of its frames: the frame's own keys, and those that stand once, for all frames."""
+    """What a file says of one of its frames: the frame's own keys, and those that stand once, for all frames.
+
+    root: the folder that `file_path` is relative to; none: the file's.
+    """
 
     file: Path
     index: int
     shared: dict[str, Any]
     frame: dict[str, Any]
+    root: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the photographs lie."""
+        return self.file.parent if self.root is None else self.root
 
     def __contains__(self, key: str) -> bool:
         return key in self.frame or key in self.shared
@@ -113,7 +122,8 @@ def _text(file: Path) -> str:
     try:
         if not file.is_file():
             raise CaptureError(
-                f"{file}: no such file; expected a folder of photographs with a transforms.json in it, or that file"
+                f"{file}: no such file; expected a folder of photographs with a transforms.json, a COLMAP model or a "
+                "sheet.yaml in it, or that file"
             )
         with open(file, "rb") as handle:
             data = handle.read(MAX_BYTES + 1)

@@ -1,14 +1,12 @@
-"""Intrinsics of a frame: pinhole cameras alone, in the spellings of nerfstudio and instant-ngp.
+"""Intrinsics of a frame, in the spellings of nerfstudio and instant-ngp.
 
 Pixels (`fl_x`, `fl_y`, `cx`, `cy`) with the size they belong to (`w`, `h`), or a field of view: `camera_angle_x`, `_y`
-in radians, or `x_fov`, `y_fov` in degrees. A lens is a pinhole if the camera model is one, and all coefficients are 0.
+in radians, or `x_fov`, `y_fov` in degrees. What bends the lens' picture is read in `distortion`.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -17,40 +15,9 @@ from dgrasp.data.captures.document import Entry, shown
 
 HALF_PIXEL = 0.5  # nerfstudio counts pixel centres at .5, this package at integers
 
-# COLMAP's and nerfstudio's perspective models; the coefficients of all but the first three must be 0, and are checked.
-PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE", "PERSPECTIVE", "OPENCV", "FULL_OPENCV", "SIMPLE_RADIAL", "RADIAL")
-MODEL_KEYS = ("camera_model", "camera_type")
-FLAGS = ("is_fisheye", "fisheye", "latlong", "equirectangular", "orthographic")  # the first and others of instant-ngp
-# k1 .. k6, p1, p2 (OpenCV), s1 .. s4, tau_x (its prisms), sx1 (COLMAP's), b1, b2 (Metashape's skew), ftheta_p0 ..,
-# omega (FOV), rolling shutters, and whatever calls itself distortion.
-COEFFICIENTS = re.compile(r"k\d*|p\d+|s\d+|s[xy]\d|tau_?[xy]|b[12]|ftheta_p\d+|omega|skew|rolling_shutter|.*distort.*")
-ZERO = 1e-9  # a coefficient that moves no corner by a thousandth of a pixel
 AGREE = 0.02  # relative: two spellings of one focal length that differ by more contradict each other
 VIEW = (2.0, 150.0)  # degrees a photograph shows: outside, the focal length is not in pixels of this image
 OFF_CENTRE = 0.1  # of the image's size: less may be the lens, equal shares on both axes are another resolution
-
-
-def check_pinhole(entry: Entry) -> None:
-    """Raise CaptureError unless the frame's camera is a pinhole without distortion."""
-    for key in MODEL_KEYS:
-        model = entry.get(key)
-        if key in entry and not (isinstance(model, str) and model.upper() in PINHOLES):
-            allowed = f"allowed: {', '.join(PINHOLES)}, without distortion"
-            raise entry.error(key, f"{shown(model)} is no pinhole camera; {allowed}. Rectify the images first")
-    for key in FLAGS:
-        if entry.get(key) not in (None, False):
-            raise entry.error(key, f"{shown(entry.get(key))}, so no pinhole camera; rectify the images first")
-    for key in filter(COEFFICIENTS.fullmatch, entry):
-        _check_zero(entry, key, entry.get(key))
-
-
-def _check_zero(entry: Entry, key: str, value: Any) -> None:
-    for coefficient in value if isinstance(value, list) else [value]:
-        number = entry.finite(key, coefficient)
-        if abs(number) > ZERO:
-            raise entry.error(
-                key, f"{number:g}, so the camera has lens distortion; allowed is 0: undistort the images first"
-            )
 
 
 def stated_size(entry: Entry) -> tuple[int | None, int | None]:

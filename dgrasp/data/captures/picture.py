@@ -20,6 +20,7 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 MODES = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # Pillow's names of 8 bits a channel and fewer, grey or RGB
 MAX_PIXELS = 100_000_000  # not in the paper: more than a camera of a bench has; Pillow itself stops at 179 million
+WHITE = (255, 255, 255, 255)
 ORIENTATION = 0x0112  # EXIF's tag; 1 upright, 2 to 4 turned or mirrored in place, 5 to 8 with sides exchanged
 
 
@@ -32,7 +33,7 @@ def find_picture(entry: Entry) -> Path:
     name = entry.frame.get("file_path")
     if not isinstance(name, str) or not name or "\0" in name:
         raise entry.error("file_path", f"expected the path of an image, relative to the folder, got {shown(name)}")
-    folder = entry.file.parent.resolve()
+    folder = entry.folder.resolve()
     literal = _inside(entry, folder, name)
     if _exists(entry, literal):
         return literal
@@ -68,10 +69,14 @@ def _exists(entry: Entry, path: Path) -> bool:
     return True
 
 
-def read_picture(entry: Entry, path: Path, stated: tuple[int | None, int | None]) -> UInt8[np.ndarray, "h w 3"]:
-    """The image's pixels. `stated`: width and height that the intrinsics are for, None where they are absent.
+def read_picture(
+    entry: Entry, path: Path, stated: tuple[int | None, int | None], turn: bool = False
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The image's pixels, what is transparent in white, as nerfstudio and instant-ngp show it.
 
-    Raises CaptureError if it cannot be read, has another size, is transparent, animated, too large, or has pixels of
+    stated: width and height that the intrinsics are for, None where they are absent. turn: there are no intrinsics, so
+    that the picture is taken as it is seen.
+    Raises CaptureError if it cannot be read, has another size, shows nothing, is animated, too large, or has pixels of
     another kind than 8 bits, grey or RGB.
     """
     with warnings.catch_warnings():
@@ -80,7 +85,9 @@ def read_picture(entry: Entry, path: Path, stated: tuple[int | None, int | None]
             with Image.open(path, formats=FORMATS) as image:
                 if problem := _header_problem(image):
                     raise entry.error("file_path", problem)
-                return np.asarray(_opaque(entry, _upright(entry, image, stated)))
+                return np.asarray(
+                    _opaque(entry, ImageOps.exif_transpose(image) if turn else _upright(entry, image, stated))
+                )
         except CaptureError:
             raise
         except Image.DecompressionBombError as error:
@@ -131,8 +138,9 @@ def _upright(entry: Entry, image: Image.Image, stated: tuple[int | None, int | N
 
 
 def _opaque(entry: Entry, image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema()[0] != 255:
-            raise entry.error("file_path", "the image is transparent in places; save it without transparency")
-    return image.convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    if image.getchannel("A").getextrema()[1] == 0:
+        raise entry.error("file_path", "the image is transparent everywhere; save it without transparency")
+    return Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image).convert("RGB")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from dgrasp.cameras import Views
 from dgrasp.cell.transforms import pose_problem
-from dgrasp.data.captures.document import CaptureError, Entry, read_entries, reason
-from dgrasp.data.captures.lens import check_pinhole, intrinsics, stated_size
+from dgrasp.data.captures.distortion import Distortion, distortion_of
+from dgrasp.data.captures.document import CaptureError, Entry
+from dgrasp.data.captures.lens import intrinsics, stated_size
 from dgrasp.data.captures.picture import find_picture, read_picture
 from dgrasp.data.captures.pose import camera_pose
+from dgrasp.data.captures.sheet_frame import sheet_cameras, sheet_of, states_lens
+from dgrasp.data.captures.source import entries_of
+from dgrasp.data.captures.undistort import FoldedLens, undistorted
 
 FARTHEST = 1e6  # a bench in millimetres has thousands; beyond this, no arithmetic is worth its warnings
 MAX_TOTAL = 500_000_000  # pixels of all images, 1.5 GB: not in the paper, whose policies see two views of 640x480
@@ -46,38 +51,54 @@ class Capture:
 def read_capture(path: Path, T_world_capture: Float[np.ndarray, "4 4"] | None = None) -> Capture:
     """Photographs of a folder, or of its `transforms.json`, with everything that is said of them checked.
 
-    T_world_capture: pose of the file's own frame in the world (metres); none: the file speaks of the world.
-    Raises CaptureError (file, frame, key, what is allowed), ValueError if `T_world_capture` is no pose.
+    The cameras come from `transforms.json`, else from a COLMAP model; with a `sheet.yaml` their poses, and the focal
+    lengths that nobody states, come from the printed sheet in the pictures.
+    T_world_capture: pose of that file's own frame, or of the sheet, in the world (metres); none: the file speaks of the
+    world, and the sheet lies where its own file says.
+    Raises CaptureError (file, frame, key, what is allowed), ValueError if `T_world_capture` is no pose, ImportError
+    without OpenCV for a sheet or a lens with distortion.
     """
     T = np.eye(4) if T_world_capture is None else np.asarray(T_world_capture, dtype=np.float64)
     if problem := pose_problem(T):
         raise ValueError(f"T_world_capture: {problem}")
-    entries = read_entries(_file(Path(path)))
-    for entry in entries:
-        check_pinhole(entry)
+    sheet, entries = sheet_of(Path(path)), entries_of(Path(path))
+    distortions = [distortion_of(entry) for entry in entries]
+    files = _found(entries, None if sheet else T)
+    images, Ks = _photographs(entries, files, distortions, optional=sheet is not None)
+    names = tuple(str(entry.frame["file_path"]) for entry in entries)
+    if sheet is None:
+        return Capture(entries[0].file, names, images, np.stack(Ks), T @ _stated_poses(entries), T)
+    if T_world_capture is None:
+        T = sheet.T_world_sheet
+    K, Ts_sheet_cam = sheet_cameras(sheet, entries, images, Ks)
+    return Capture(entries[0].file, names, images, K, T @ Ts_sheet_cam, T)
+
+
+def _found(entries: list[Entry], T_world_capture: Float[np.ndarray, "4 4"] | None) -> list[Path]:
+    """The photographs' files. With `T_world_capture` the stated poses count, and are checked before and with them."""
+    if T_world_capture is None:
+        return [find_picture(entry) for entry in entries]
     with np.errstate(over="ignore", invalid="ignore"):
-        Ts_world_cam = T @ np.stack([camera_pose(entry) for entry in entries])
+        Ts_world_cam = T_world_capture @ _stated_poses(entries)
     _check_large(entries, Ts_world_cam)
     files = [find_picture(entry) for entry in entries]
     _check_doubles(entries, files, Ts_world_cam)
-    images, K = _photographs(entries, files)
-    names = tuple(str(entry.frame["file_path"]) for entry in entries)
-    return Capture(entries[0].file, names, images, K, Ts_world_cam, T)
+    return files
 
 
-def _file(path: Path) -> Path:
-    try:
-        return path / "transforms.json" if path.is_dir() else path
-    except (OSError, ValueError) as error:
-        raise CaptureError(f"{path}: cannot be read ({reason(error)})") from error
+def _stated_poses(entries: list[Entry]) -> Float[np.ndarray, "n 4 4"]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.stack([camera_pose(entry) for entry in entries])
 
 
 def _photographs(
-    entries: list[Entry], files: list[Path]
-) -> tuple[tuple[UInt8[np.ndarray, "h w 3"], ...], Float[np.ndarray, "n 3 3"]]:
-    images, K, total = [], [], 0
-    for entry, file in zip(entries, files, strict=True):
-        image = read_picture(entry, file, stated_size(entry))
+    entries: list[Entry], files: list[Path], distortions: list[Distortion], optional: bool
+) -> tuple[tuple[UInt8[np.ndarray, "h w 3"], ...], list[Any]]:
+    """Pictures as pinholes would have taken them, and their `K`; None where the lens is `optional` and not stated."""
+    images, Ks, total = [], [], 0
+    for entry, file, distortion in zip(entries, files, distortions, strict=True):
+        known = states_lens(entry) or not (optional and distortion.is_pinhole)
+        image = read_picture(entry, file, stated_size(entry), turn=not known)
         height, width = image.shape[:2]
         total += height * width
         if total > MAX_TOTAL:
@@ -85,9 +106,26 @@ def _photographs(
                 f"{entry.file}: {entry.index + 1} of {len(entries)} images have {total // 10**6} megapixels together, "
                 f"allowed are {MAX_TOTAL // 10**6}; leave images out, or scale them and their intrinsics down together"
             )
-        K.append(intrinsics(entry, (width, height)))
+        K = intrinsics(entry, (width, height)) if known else None
+        if K is not None:
+            image, K = _as_pinhole(entry, image, K, distortion)
+        Ks.append(K)
         images.append(image)
-    return tuple(images), np.stack(K)
+    return tuple(images), Ks
+
+
+def _as_pinhole(
+    entry: Entry, image: UInt8[np.ndarray, "h w 3"], K: Float[np.ndarray, "3 3"], distortion: Distortion
+) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "3 3"]]:
+    if distortion.kind == "fisheye" and "fl_x" not in entry:
+        raise entry.error("", "lacks fl_x: an angle does not tell a fisheye's focal length")
+    try:
+        return undistorted(image, K, distortion)
+    except FoldedLens as error:
+        stated = ", ".join(f"{v:g}" for v in distortion.coefficients)
+        raise entry.error(
+            "", f"the lens' distortion ({distortion.kind}: {stated}) cannot be undone: {error}; is it of this lens?"
+        ) from error
 
 
 def _check_large(entries: list[Entry], Ts_world_cam: Float[np.ndarray, "n 4 4"]) -> None:

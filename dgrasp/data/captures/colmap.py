@@ -1,0 +1,156 @@
+"""COLMAP's models, text and binary, as the frames of a capture: cameras with their distortion, and poses.
+
+COLMAP's poses take world to camera, with OpenCV's axes; pixel centres are at .5, as in nerfstudio. Its world has any
+origin, turn and scale: such a model is metric and in the cell's frame only if somebody aligned it, or a printed sheet
+in the pictures tells.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from dgrasp.cell.transforms import inverse, transform
+from dgrasp.data.captures.document import CaptureError, Entry, reason
+from dgrasp.data.captures.pose import CV_TO_GL
+
+FOLDERS = ("", "sparse/0", "sparse", "colmap/sparse/0")  # where COLMAP and nerfstudio put a model
+MAX_BYTES = 256 * 2**20  # images.txt lists every point seen
+# By number: name, and its parameters; f is fl_x and fl_y.
+MODELS: dict[int, tuple[str, tuple[str, ...]]] = {
+    0: ("SIMPLE_PINHOLE", ("f", "cx", "cy")),
+    1: ("PINHOLE", ("fl_x", "fl_y", "cx", "cy")),
+    2: ("SIMPLE_RADIAL", ("f", "cx", "cy", "k1")),
+    3: ("RADIAL", ("f", "cx", "cy", "k1", "k2")),
+    4: ("OPENCV", ("fl_x", "fl_y", "cx", "cy", "k1", "k2", "p1", "p2")),
+    5: ("OPENCV_FISHEYE", ("fl_x", "fl_y", "cx", "cy", "k1", "k2", "k3", "k4")),
+    6: ("FULL_OPENCV", ("fl_x", "fl_y", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")),
+    7: ("FOV", ("fl_x", "fl_y", "cx", "cy", "omega")),
+    8: ("SIMPLE_RADIAL_FISHEYE", ("f", "cx", "cy", "k1")),
+    9: ("RADIAL_FISHEYE", ("f", "cx", "cy", "k1", "k2")),
+    10: ("THIN_PRISM_FISHEYE", ("fl_x", "fl_y", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1")),
+}
+Camera = dict[str, Any]
+Image = tuple[int, list[float], str]  # camera, quaternion (w first) and translation of world to camera, name
+
+
+def find_model(folder: Path) -> Path | None:
+    """The folder of a COLMAP model in `folder`, None without one."""
+    for below in FOLDERS:
+        if any((folder / below / f"images.{ending}").is_file() for ending in ("bin", "txt")):
+            return folder / below
+    return None
+
+
+def colmap_entries(model: Path, folder: Path) -> list[Entry]:
+    """The model's photographs in the order of their names, which lie in `folder` or its `images`.
+
+    Raises CaptureError for a model that is not whole, or a camera model that OpenCV does not have.
+    """
+    ending = "bin" if (model / "images.bin").is_file() else "txt"
+    cameras = dict(_read(model / f"cameras.{ending}", _cameras_bin if ending == "bin" else _cameras_txt))
+    file = model / f"images.{ending}"
+    images = sorted(_read(file, _images_bin if ending == "bin" else _images_txt), key=lambda image: image[2])
+    if not images:
+        raise CaptureError(f"{file}: has no images")
+    root = folder / "images" if (folder / "images").is_dir() else folder
+    return [_entry(file, i, image, cameras, root) for i, image in enumerate(images)]
+
+
+def _entry(file: Path, index: int, image: Image, cameras: dict[int, Camera], root: Path) -> Entry:
+    camera, pose, name = image
+    entry = Entry(file, index, {}, {"file_path": name}, root)
+    if camera not in cameras:
+        known = ", ".join(map(str, sorted(cameras)[:10]))
+        raise entry.error("", f"has camera {camera}, which is not in the model; cameras: {known}")
+    q = np.array(pose[:4])
+    if not (np.isfinite(pose).all() and abs(np.linalg.norm(q) - 1) < 1e-3):
+        raise entry.error("", f"the pose's quaternion has length {np.linalg.norm(q):.4g}, expected 1")
+    T_capture_cam = inverse(transform(Rotation.from_quat(q, scalar_first=True), pose[4:]))
+    return Entry(
+        file,
+        index,
+        {},
+        {**entry.frame, **cameras[camera], "transform_matrix": (T_capture_cam @ CV_TO_GL).tolist()},
+        root,
+    )
+
+
+def _camera(model: str, parameters: tuple[str, ...], width: int, height: int, values: list[float]) -> Camera:
+    if len(values) != len(parameters):
+        raise ValueError(f"{model} has {len(parameters)} parameters, got {len(values)}")
+    named = dict(zip(parameters, values, strict=True))
+    if "f" in named:
+        named["fl_x"] = named["fl_y"] = named.pop("f")
+    return {"camera_model": model, "w": width, "h": height, **named}
+
+
+def _read(file: Path, parse: Callable[[BinaryIO], Iterator[Any]]) -> list[Any]:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise CaptureError(f"{file}: larger than {MAX_BYTES // 2**20} MiB")
+        with open(file, "rb") as handle:
+            return list(parse(handle))
+    except CaptureError:
+        raise
+    except FileNotFoundError as error:
+        raise CaptureError(f"{file}: no such file; a COLMAP model has cameras and images, text or binary") from error
+    except (OSError, ValueError, IndexError, struct.error, OverflowError) as error:
+        raise CaptureError(f"{file}: not a file of a COLMAP model ({reason(error)})") from error
+
+
+def _unpack(handle: BinaryIO, form: str) -> tuple[Any, ...]:
+    size = struct.calcsize(f"<{form}")
+    if len(data := handle.read(size)) < size:
+        raise ValueError("it is cut short")
+    return struct.unpack(f"<{form}", data)
+
+
+def _cameras_bin(handle: BinaryIO) -> Iterator[tuple[int, Camera]]:
+    for _ in range(_unpack(handle, "Q")[0]):
+        number, model, width, height = _unpack(handle, "iiQQ")
+        if model not in MODELS:
+            raise ValueError(f"unknown camera model {model}; models: {', '.join(name for name, _ in MODELS.values())}")
+        name, parameters = MODELS[model]
+        yield number, _camera(name, parameters, width, height, list(_unpack(handle, "d" * len(parameters))))
+
+
+def _images_bin(handle: BinaryIO) -> Iterator[Image]:
+    for _ in range(_unpack(handle, "Q")[0]):
+        _, *pose, camera = _unpack(handle, "I7dI")
+        name = bytearray()
+        while (character := _unpack(handle, "c")[0]) != b"\0":
+            name += character
+        points = _unpack(handle, "Q")[0]
+        handle.seek(24 * points, 1)  # x, y, and the point's number
+        yield camera, pose, name.decode()
+
+
+def _lines(handle: BinaryIO) -> Iterator[str]:
+    for line in handle:
+        if not line.startswith(b"#"):
+            yield line.decode().strip()
+
+
+def _cameras_txt(handle: BinaryIO) -> Iterator[tuple[int, Camera]]:
+    by_name = dict(MODELS.values())
+    for line in filter(None, _lines(handle)):
+        number, model, width, height, *values = line.split()
+        if model not in by_name:
+            raise ValueError(f"unknown camera model {model!r}; models: {', '.join(by_name)}")
+        yield int(number), _camera(model, by_name[model], int(width), int(height), [float(v) for v in values])
+
+
+def _images_txt(handle: BinaryIO) -> Iterator[Image]:
+    """Two lines an image; the second, of its points, may be empty."""
+    lines = _lines(handle)
+    for line in lines:
+        if line:
+            _, *pose, camera, name = line.split(maxsplit=9)
+            next(lines, None)
+            yield int(camera), [float(v) for v in pose], name

@@ -1,0 +1,41 @@
+"""What a folder of photographs says of them: its `transforms.json`, a COLMAP model, or the printed sheet alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dgrasp.cell.sheet import NAME
+from dgrasp.data.captures.colmap import colmap_entries, find_model
+from dgrasp.data.captures.document import CaptureError, Entry, read_entries, reason
+from dgrasp.data.captures.picture import ENDINGS
+
+TRANSFORMS = "transforms.json"
+# Other formats of cameras: they are taken for photographs, so that their refusal is said.
+UNREAD = (".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".dng")
+
+
+def entries_of(path: Path) -> list[Entry]:
+    """The frames of a folder, or of its `transforms.json`. Raises CaptureError if nothing says what it holds."""
+    try:
+        if not path.is_dir():
+            return read_entries(path)
+        if (path / TRANSFORMS).exists() or not ((model := find_model(path)) or (path / NAME).is_file()):
+            return read_entries(path / TRANSFORMS)
+        return colmap_entries(model, path) if model else _photographs(path)
+    except CaptureError:
+        raise
+    except (OSError, ValueError) as error:
+        raise CaptureError(f"{path}: cannot be read ({reason(error)})") from error
+
+
+def _photographs(folder: Path) -> list[Entry]:
+    """All photographs of the folder or its `images`, by name; the page that was printed is none."""
+    found = sorted(
+        file.relative_to(folder).as_posix()
+        for inside in (folder, folder / "images")
+        for file in (inside.iterdir() if inside.is_dir() else ())
+        if file.suffix.lower() in (*ENDINGS, *UNREAD) and file.stem != Path(NAME).stem
+    )
+    if not found:
+        raise CaptureError(f"{folder}: has a {NAME} and no photographs ({', '.join(ENDINGS)})")
+    return [Entry(folder / NAME, i, {}, {"file_path": name}) for i, name in enumerate(found)]

@@ -1,0 +1,190 @@
+"""A printed sheet on the table tells where cameras stood: photographs with known truth, and the page itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photographed import camera, lens, page_of, photograph, write_transforms_of
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from dgrasp.cell.sheet import Sheet, read_sheet, write_sheet_file
+from dgrasp.cell.sheet_page import write_sheet
+from dgrasp.cell.transforms import inverse
+from dgrasp.data.captures.document import CaptureError
+from dgrasp.data.captures.reader import Capture, read_capture
+from dgrasp.data.captures.sight import check_sight
+from dgrasp.files import UserFileError
+
+pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[photos]'")
+TAGS = Sheet()
+SQUARES = Sheet(kind="checkerboard", columns=9, rows=6, side=0.027, gap=0.0)
+SIZE, FOCAL = (640, 480), 617.0
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    folder = tmp_path_factory.mktemp("pages")
+    return {sheet.kind: page_of(sheet, folder) for sheet in (TAGS, SQUARES)}
+
+
+def errors(capture: Capture, Ts_world_cam: np.ndarray) -> tuple[float, float]:
+    """Largest distance (mm) and angle (degrees) between cameras as found and as they were."""
+    off = inverse(Ts_world_cam) @ capture.Ts_world_cam
+    turns = Rotation.from_matrix(off[:, :3, :3]).magnitude()
+    return 1e3 * float(np.linalg.norm(off[:, :3, 3], axis=1).max()), float(np.degrees(turns).max())
+
+
+def as_phone(picture: Image.Image, path: Path) -> None:
+    """A JPEG stored on its side, with EXIF's word for it."""
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    picture.transpose(Image.Transpose.ROTATE_90).save(path, exif=tags, quality=92)
+
+
+SAVES: dict[str, Callable[[Image.Image, Path], object]] = {
+    "png": lambda picture, path: picture.save(path),
+    "webp": lambda picture, path: picture.save(path, quality=90),
+    "jpg": as_phone,
+}
+
+
+@pytest.mark.parametrize("sheet", [TAGS, SQUARES], ids=lambda sheet: sheet.kind)
+def test_photographs_with_the_sheet_on_the_table_are_all_that_is_needed(
+    sheet: Sheet, pages: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """No intrinsics, no poses, three formats, one picture stored on its side: cameras to 5 mm and 0.3 degrees."""
+    Ts = np.stack([camera(-80), camera(80), camera(20, 40, 0.7)])
+    for T, (ending, save) in zip(Ts, SAVES.items(), strict=True):
+        image = photograph(pages[sheet.kind], sheet, lens(*SIZE, FOCAL), SIZE, T)
+        save(Image.fromarray(image), tmp_path / f"{len(list(tmp_path.iterdir()))}.{ending}")
+    write_sheet_file(sheet, tmp_path / "sheet.yaml")
+    write_sheet(sheet, tmp_path / "sheet.png", dpi=20)
+    capture = read_capture(tmp_path)
+    assert capture.names == ("0.png", "1.webp", "2.jpg")
+    millimetres, degrees = errors(capture, Ts)
+    assert millimetres < 5 and degrees < 0.3, (millimetres, degrees)
+    np.testing.assert_allclose(capture.K[:, 0, 0], FOCAL, rtol=1e-2)
+    check_sight(capture)
+
+
+def test_a_known_lens_makes_one_photograph_enough(pages: dict[str, np.ndarray], tmp_path: Path) -> None:
+    T, K = camera(60), lens(*SIZE, FOCAL)
+    image = photograph(pages["apriltags"], TAGS, K, SIZE, T)
+    wrong = np.eye(4)  # poses of the file do not count where the sheet tells
+    write_sheet_file(TAGS, write_transforms_of(tmp_path, image, K, wrong) / "sheet.yaml")
+    capture = read_capture(tmp_path)
+    millimetres, degrees = errors(capture, T[None])
+    assert millimetres < 5 and degrees < 0.3, (millimetres, degrees)
+    np.testing.assert_allclose(capture.K[0], K)
+    elsewhere = np.eye(4)
+    np.testing.assert_allclose(
+        read_capture(tmp_path, elsewhere).Ts_world_cam, inverse(TAGS.T_world_sheet) @ capture.Ts_world_cam, atol=1e-9
+    )
+
+
+def test_one_to_eight_photographs_of_several_sizes(pages: dict[str, np.ndarray], tmp_path: Path) -> None:
+    """Each size is another lens, and a sheet seen in part is one, too."""
+    Ts = np.stack([camera(azimuth) for azimuth in np.linspace(-140, 140, 8)])
+    sizes = [(640, 480), (480, 360)]
+    for i, T in enumerate(Ts):
+        width, height = sizes[i % 2]
+        image = photograph(pages["apriltags"], TAGS, lens(width, height, 0.9 * width), (width, height), T)
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    write_sheet_file(TAGS, tmp_path / "sheet.yaml")
+    capture = read_capture(tmp_path)
+    assert errors(capture, Ts)[0] < 6 and len(capture.images) == 8
+    np.testing.assert_allclose(capture.K[:, 0, 0], [576, 432] * 4, rtol=0.01)
+
+
+def test_a_photograph_without_the_sheet_is_named(pages: dict[str, np.ndarray], tmp_path: Path) -> None:
+    for name, page in (("a.png", pages["apriltags"]), ("b.png", None)):
+        Image.fromarray(photograph(page, TAGS, lens(*SIZE, FOCAL), SIZE, camera(30), finer=1)).save(tmp_path / name)
+    write_sheet_file(TAGS, tmp_path / "sheet.yaml")
+    with pytest.raises(CaptureError, match=r"sheet.yaml: frame 1 \('b.png'\): .*apriltags of 3x2\) is not seen"):
+        read_capture(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ({"side": 0.09, "columns": 2}, "does not fit (its|the) picture"),
+        ({"first_tag": 100}, "is not seen"),
+    ],
+)
+def test_another_sheet_than_the_one_in_the_picture_is_refused(
+    said: dict, answer: str, pages: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    image = photograph(pages["apriltags"], TAGS, lens(*SIZE, FOCAL), SIZE, camera(30), finer=1)
+    folder = write_transforms_of(tmp_path, image, lens(*SIZE, FOCAL), np.eye(4))
+    write_sheet_file(TAGS.model_copy(update=said), folder / "sheet.yaml")
+    with pytest.raises(CaptureError, match=answer):
+        read_capture(folder)
+
+
+def test_the_focal_length_is_not_guessed(pages: dict[str, np.ndarray], tmp_path: Path) -> None:
+    """From straight above, a long lens far away and a short one near by see the same."""
+    T = camera(30, 1.0)
+    Image.fromarray(photograph(pages["apriltags"], TAGS, lens(*SIZE, FOCAL), SIZE, T)).save(tmp_path / "a.png")
+    write_sheet_file(TAGS, tmp_path / "sheet.yaml")
+    with pytest.raises(CaptureError, match=r"leave the focal length open .* photograph from lower"):
+        read_capture(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("kind: charuco\n", "sheet.yaml: 1 setting(?s:.*)kind: Input should be 'apriltags' or 'checkerboard'"),
+        ("side: 70\n", "side: Input should be less than or equal to 1"),
+        ("sides: 0.07\n", "sides: Extra inputs are not permitted; allowed: .*side"),
+        ("gap: 0.001\n", "gap: 0.001 m is less than an eighth of a tag"),
+        ("{kind: checkerboard, columns: 8, rows: 6}\n", "8x6 squares look the same when turned by half"),
+        ("first_tag: 585\n", "3x2 tags from 585 on: the family has 587"),
+        ("side: [\n", "sheet.yaml: not valid YAML"),
+    ],
+)
+def test_a_sheets_file_is_checked(text: str, answer: str, tmp_path: Path) -> None:
+    (tmp_path / "sheet.yaml").write_text(text)
+    with pytest.raises(UserFileError, match=answer):
+        read_sheet(tmp_path / "sheet.yaml")
+    with pytest.raises(CaptureError, match=answer) as caught:
+        read_capture(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_written_of_a_sheet_is_read(tmp_path: Path) -> None:
+    sheet = Sheet(columns=2, side=0.05, gap=0.02, place=(0.1, -0.2, 30.0))
+    assert read_sheet(write_sheet_file(sheet, tmp_path / "sheet.yaml")) == sheet
+
+
+@pytest.mark.parametrize("sheet", [TAGS, SQUARES], ids=lambda sheet: sheet.kind)
+@pytest.mark.parametrize("turn", range(4))
+def test_the_page_is_what_the_corners_say_however_it_is_turned(sheet: Sheet, turn: int, pages: dict) -> None:
+    page = np.repeat(pages[sheet.kind][..., None], 3, axis=2)
+    seen = sheet.find(np.rot90(page, turn))
+    assert seen is not None and len(seen.uv) == len(sheet.corners)
+    per_metre, (height, width) = 200 / 0.0254, page.shape[:2]
+    u, v = width / 2 + seen.p_sheet[:, 0] * per_metre - 0.5, height / 2 - seen.p_sheet[:, 1] * per_metre - 0.5
+    for _ in range(turn):
+        u, v, width, height = v, width - 1 - u, height, width
+    assert np.abs(seen.uv - np.column_stack([u, v])).max() < 1.0  # of 200 to an inch: 0.13 mm
+
+
+@pytest.mark.parametrize("ending", ["pdf", "svg", "png"])
+def test_a_page_has_its_true_size(ending: str, tmp_path: Path) -> None:
+    data = write_sheet(TAGS, tmp_path / f"sheet.{ending}", dpi=100).read_bytes()
+    if ending == "pdf":
+        assert re.search(rb"/MediaBox \[ 0 0 841.88\d* 595.27\d* \]", data)  # A4 in points, 1/72 inch
+    elif ending == "svg":
+        assert b'width="841.889764pt" height="595.275591pt"' in data
+    else:
+        with Image.open(tmp_path / "sheet.png") as page:
+            assert page.size == (1169, 826)  # cut to whole pixels
+            np.testing.assert_allclose(page.info["dpi"], 100, rtol=1e-3)
+    assert write_sheet(TAGS, tmp_path / f"again.{ending}", dpi=100).read_bytes() == data
+    with pytest.raises(ValueError, match="does not fit on a4 with 12 mm around"):
+        write_sheet(Sheet(side=0.09), tmp_path / f"large.{ending}")
