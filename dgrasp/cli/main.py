@@ -14,6 +14,7 @@ from dgrasp.cli import (
     ablations,
     beyond,
     board,
+    closed_loop,
     demonstrations,
     diagnose,
     doctor,
@@ -33,7 +34,7 @@ from dgrasp.cli.options import Parser
 
 COMMANDS = (
     reproduce, figures, plan_from_images, board, doctor, new_scenes, train_seeds, variants, ablations, beyond,
-    diagnose, publish, demonstrations, notebook, site, ycb,
+    closed_loop, diagnose, publish, demonstrations, notebook, site, ycb,
 )  # fmt: skip
 TEXT = """\
 A reproduction of dGrasp: grasp policies whose value landscape is taught to rise along demonstrations.

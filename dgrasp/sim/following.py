@@ -184,6 +184,11 @@ class SteeredCell(PhysicsCell):
             self._alone.reset(Scene(()))
         return self._alone
 
+    @property
+    def approach_distance(self) -> float:
+        """From the pre-grasp, where leading begins, to the planned grasp, metres."""
+        return self._simulator.config.approach_distance
+
     def close(self) -> None:
         if hasattr(self, "_alone"):
             self._alone.close()
@@ -219,6 +224,7 @@ class SteeredSimulation(SteeredCell, SimulatedCell):
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
         """As in `SimulatedCell`, under the disturbance, if there is one."""
+        self.led = []
         if self.disturbance.kind == "none":
             return super().execute(T_world_tcp)
         return self._attempted(T_world_tcp, None)

@@ -82,6 +82,8 @@ WRONG_INPUT = [
     ("beyond factors --presentations 0", "--presentations: expected a whole number of 1 or more, got '0'"),
     ("ablations --minutes 0", "--minutes: expected a whole number of 1 or more, got '0'"),
     ("ablations --keep --choose --build {here}/build", "rows of validation scenes guide choices"),
+    ("closed-loop --profile huge", "unknown profile 'huge'"),
+    ("closed-loop --scenes 0", "expected a whole number of 1 or more, got '0'"),
     ("diagnose --tasks cluter --build {here}/build", "unknown task 'cluter'"),
     ("diagnose --policies best --build {here}/build", "best"),
     ("diagnose --scenes 0", "expected a whole number of 1 or more, got '0'"),

@@ -19,6 +19,7 @@ from dgrasp.config import Config, explain
 from dgrasp.data.config import DataConfig
 from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationConfig
+from dgrasp.evaluation.loop_series import ClosedLoopConfig
 from dgrasp.evaluation.outcomes import OutcomesConfig
 from dgrasp.experiment.ablations.questions import AblationsConfig
 from dgrasp.experiment.choices import with_preset
@@ -111,6 +112,7 @@ class Profile(Config):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     twin: TwinStages = TwinStages()
     ablations: AblationsConfig = AblationsConfig()
+    closed_loop: ClosedLoopConfig = ClosedLoopConfig()
 
     @field_validator("data")
     @classmethod

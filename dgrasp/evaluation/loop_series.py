@@ -1,0 +1,298 @@
+"""Open loop against closed loop while something goes wrong: the same plans, in the same scenes, led or not.
+
+Every policy meets every condition in every scene, once in open and once in closed loop, from the same starts and under
+the same disturbance. In the closed loop the first plan is the open loop's; from its pre-grasp on the ascent leads.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import joblib
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from pydantic import Field, field_validator
+from scipy.spatial.transform import Rotation
+from torch import Generator
+
+from dgrasp import streams
+from dgrasp.cameras import Views
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.following import StepLimits
+from dgrasp.cell.observer import Observer
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.transforms import pose_vector, transform
+from dgrasp.config import Config
+from dgrasp.evaluation.attempt import Attempt, Planner, attempt
+from dgrasp.evaluation.closed_loop import ClosedLoop, follows, path_measures
+from dgrasp.evaluation.rows import POSE, on_table, read_rows
+from dgrasp.evaluation.series import finish_series
+from dgrasp.evaluation.statistics import with_rates
+from dgrasp.evaluation.workers import PolicySource, Recent, worker_policy, worker_scene
+from dgrasp.policy.policies import GraspPolicy, Plan, policy_spec
+from dgrasp.policy.servo import AscentConfig
+from dgrasp.runs import Outputs, Run, open_run
+from dgrasp.sim.disturbances import Disturbance
+from dgrasp.sim.following import SteeredSimulation
+from dgrasp.sim.oracle import OracleConfig
+from dgrasp.sim.scene import Scene
+from dgrasp.sim.tasks.paper import check_task
+
+STAGE, TABLE = "closed-loop", "attempts.csv"
+CONFIDENCE = 0.95  # of the intervals
+STILL, PUSH, DRIFT, SHIFT, TURN = "none", "push (cm)", "drift (mm/s)", "cameras (mm)", "cameras (degrees)"
+Loop = Literal["open", "closed"]
+LOOPS: tuple[Loop, ...] = ("open", "closed")
+SPACING = 0.02  # m between the poses of a straight approach that is measured
+RATES = ("disturbance", "size", "loop", "policy", "successes", "n", "rate", "low", "high", "seed")
+MEASURES = ("length", "detour", "smoothness", "cosine", "shown_length", "shown_smoothness")
+
+
+class ClosedLoopConfig(Config):
+    """Which disturbances, which policies, how many scenes. Not in the paper."""
+
+    policies: tuple[str, ...] = Field(
+        default=("base_quat_sync", "dgrasp_quat_sync"), min_length=1, description="one Base and one dGrasp"
+    )
+    task: str = Field(default="simple", description="whose test scenes are met")
+    scenes: int = Field(default=250, ge=1, description="attempts of each policy, in each loop, under each condition")
+    push_cm: tuple[float, ...] = Field(
+        default=(2.0, 5.0, 8.0), description="an object is pushed, once, on the arm's way"
+    )
+    drift_mm_s: tuple[float, ...] = Field(default=(5.0, 10.0), description="the board moves all the while")
+    shift_mm: tuple[float, ...] = Field(default=(5.0, 20.0), description="both cameras stand off, a random direction")
+    turn_degrees: tuple[float, ...] = Field(default=(1.0, 5.0), description="both cameras are turned, a random axis")
+    steps: StepLimits = StepLimits()
+    ascent: AscentConfig = AscentConfig()
+
+    @field_validator("policies")
+    @classmethod
+    def _policies(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            policy_spec(name)
+        return names
+
+    @field_validator("task")
+    @classmethod
+    def _task(cls, name: str) -> str:
+        return check_task(name)
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """All of them, the undisturbed first."""
+        sizes = {PUSH: self.push_cm, DRIFT: self.drift_mm_s, SHIFT: self.shift_mm, TURN: self.turn_degrees}
+        return [Condition(STILL, 0.0), *(Condition(kind, size) for kind, all_ in sizes.items() for size in all_)]
+
+
+class ClosedLoopRecipe(Config):
+    """Everything the attempts depend on besides the trained models and tuned parameters (which are input runs)."""
+
+    loops: ClosedLoopConfig
+    cell: CellConfig
+    observer: Observer
+    ycb_models: str = Field(default="not stated", description="looks of YCB objects: no comparison mixes two of them")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A disturbance and its size, in the unit that its name says."""
+
+    disturbance: str
+    size: float
+
+    def moves(self) -> Disturbance:
+        """What it does to objects."""
+        if self.disturbance == PUSH:
+            return Disturbance(kind="push", size=self.size / 100)
+        return Disturbance(kind="drift", size=self.size / 1000) if self.disturbance == DRIFT else Disturbance()
+
+    def off(self, rng: np.random.Generator) -> Float[np.ndarray, "4 4"]:
+        """Error of the cameras' poses, in a random direction; see `SteeredSimulation.E_cam`."""
+        along = rng.standard_normal(3)
+        along /= np.linalg.norm(along)
+        if self.disturbance == SHIFT:
+            return transform(None, self.size / 1000 * along)
+        return transform(Rotation.from_rotvec(np.radians(self.size) * along)) if self.disturbance == TURN else np.eye(4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopRow:
+    """One attempt. x to qw: where the fingers closed, or were to close. looks: of the closed loop; 0 in the open one.
+
+    length, detour, smoothness: of the way from the pre-grasp on (`path_measures`). cosine: of motion and demonstrated
+    displacement, the demonstration being that from the same pose to the grasp that was reached (`demonstrated`);
+    shown_length, shown_smoothness: the demonstration's own. What was not reached is None.
+    """
+
+    policy: str
+    task: str
+    scene: int
+    seed: int
+    disturbance: str
+    size: float
+    loop: str
+    x: float | None
+    y: float | None
+    z: float | None
+    qx: float | None
+    qy: float | None
+    qz: float | None
+    qw: float | None
+    value: float | None
+    outcome: str
+    success: bool
+    reason: str
+    object: str
+    objects: str
+    models: str
+    looks: int
+    simulated_seconds: float
+    length: float | None = None
+    detour: float | None = None
+    smoothness: float | None = None
+    cosine: float | None = None
+    shown_length: float | None = None
+    shown_smoothness: float | None = None
+
+
+COLUMNS = tuple(LoopRow.__dataclass_fields__)
+
+
+class Remembered:
+    """A planner that makes no plan twice from the same views and starts: both loops begin with the same one."""
+
+    def __init__(self, policy: Planner, keep: int = 16) -> None:
+        self.policy, self.keep = policy, keep
+        self.plans: OrderedDict[tuple[bytes, bytes], Plan] = OrderedDict()
+
+    def plan(self, views: Views, generator: Generator) -> Plan:
+        """The policy's. Raises NoGraspError."""
+        key = views.images.tobytes(), generator.get_state().numpy().tobytes()
+        if key not in self.plans:
+            self.plans[key] = self.policy.plan(views, generator)
+            if len(self.plans) > self.keep:
+                self.plans.popitem(last=False)
+        return self.plans[key]
+
+
+def closed_loop_run(
+    recipe: ClosedLoopRecipe,
+    sources: Mapping[str, PolicySource],
+    inputs: Mapping[str, Run],
+    root: Path,
+    *,
+    seed: int,
+    workers: int,
+) -> Run:
+    """Make all attempts; returns the complete run, with `attempts.csv` in it. Resumes policy by scene."""
+    outputs = Outputs(units=("scenes/*",))
+    run = open_run(root, STAGE, recipe, inputs=inputs, seed=seed, code=(__name__,), outputs=outputs)
+    if run.complete:
+        return run
+    names = [(policy, scene) for scene in range(recipe.loops.scenes) for policy in recipe.loops.policies]
+    units = {f"{p}-{i:03d}": joblib.delayed(_attempts)(recipe, sources[p], i, seed) for p, i in names}
+    return finish_series(
+        run, units, workers, folder="scenes", table=TABLE, columns=COLUMNS, desc="closed loop", unit="scene"
+    )
+
+
+def read_loops(run: Run) -> pd.DataFrame:
+    """The attempts of a complete run, one row each; raises RunError if it is not complete."""
+    run.summary  # noqa: B018 (raises if the run is not complete)
+    return read_rows(run.path / TABLE)
+
+
+def loop_rates(attempts: pd.DataFrame) -> pd.DataFrame:
+    """One row per condition, loop, policy and seed, in `RATES`: successes of n attempts, Wilson interval."""
+    groups = attempts.groupby(["disturbance", "size", "loop", "policy", "seed"], sort=False)
+    counts = groups["success"].agg(successes="sum", n="size").reset_index()
+    return with_rates(counts.astype({"successes": int}), CONFIDENCE)[list(RATES)]
+
+
+def loop_paths(attempts: pd.DataFrame) -> pd.DataFrame:
+    """Means of `MEASURES` per loop and policy over the attempts that lifted an object without disturbance."""
+    calm = attempts[(attempts["disturbance"] == STILL) & attempts["success"]]
+    numbers = calm.assign(**{name: pd.to_numeric(calm[name]) for name in MEASURES})
+    return numbers.groupby(["loop", "policy"], sort=False)[list(MEASURES)].mean().reset_index()
+
+
+def in_both_loops(
+    cell: SteeredSimulation, policy: GraspPolicy, recipe: ClosedLoopRecipe, scene: Scene, seed: int
+) -> Iterator[LoopRow]:
+    """One policy in one scene: all conditions, each in both loops."""
+    planner, loops = Remembered(policy), recipe.loops
+    closed = ClosedLoop(cell, policy, loops.ascent, seed=seed)
+    address = (scene.task, scene.index)
+    for condition in loops.conditions:
+        about = (condition.disturbance, *address)  # not the size: larger ones go the same way
+        cell.E_cam = condition.off(streams.rng(seed, "closed-loop", "cameras", *about))
+        cell.disturbance, cell.disturbance_address = condition.moves(), about
+        for loop in LOOPS:
+            cell.show(scene)
+            generator = streams.torch_generator(seed, "closed-loop", "starts", *address)
+            made = attempt(closed if loop == "closed" else cell, planner, generator, rehearse=False)
+            looks = len(closed.servo.looks) if loop == "closed" and closed.servo is not None else 0
+            labels = {"policy": policy.spec.name, "task": scene.task, "scene": scene.index, "seed": seed, "loop": loop}
+            yield _row(made, cell, looks, vars(condition) | labels | on_table(scene))
+
+
+def _row(made: Attempt, cell: SteeredSimulation, looks: int, labels: Mapping[str, object]) -> LoopRow:
+    assert made.outcome is not None
+    done = made.execution
+    T = made.T_world_tcp if done is None else done.T_world_tcp
+    return LoopRow(
+        **labels,  # type: ignore[arg-type]
+        **(dict.fromkeys(POSE) if T is None else dict(zip(POSE, pose_vector(T), strict=True))),  # type: ignore[arg-type]
+        value=None if made.plan is None else made.plan.value,
+        outcome=made.outcome.value,
+        success=made.outcome is Outcome.SUCCESS,
+        reason=made.reason,
+        object=done.object if done else "",
+        looks=looks,
+        simulated_seconds=(done.duration or 0.0) if done else 0.0,
+        **(_measured(cell, T) if T is not None and done is not None and done.moved else {}),  # type: ignore[arg-type]
+    )
+
+
+def _measured(cell: SteeredSimulation, T_world_grasp: np.ndarray) -> dict[str, float]:
+    path = np.stack(cell.led) if cell.led else straight(T_world_grasp, cell.approach_distance)
+    shown = demonstrated(path[0], T_world_grasp)
+    of_shown = path_measures(shown)
+    return path_measures(path) | {
+        "cosine": follows(path, shown),
+        "shown_length": of_shown["length"],
+        "shown_smoothness": of_shown["smoothness"],
+    }
+
+
+def demonstrated(
+    T_world_start: Float[np.ndarray, "4 4"], T_world_grasp: Float[np.ndarray, "4 4"]
+) -> Float[np.ndarray, "n 4 4"]:
+    """The way of the demonstrations, without their curve: straight to the oracle's pre-grasp, and straight down."""
+    descent = straight(T_world_grasp, OracleConfig().pregrasp)
+    way = descent[0, :3, 3] - T_world_start[:3, 3]
+    shares = np.linspace(0, 1, max(1, round(float(np.linalg.norm(way)) / SPACING) + 1))[:-1]
+    before = np.repeat(descent[:1], len(shares), axis=0)
+    before[:, :3, 3] = T_world_start[:3, 3] + shares[:, None] * way
+    return np.concatenate([before, descent])
+
+
+def straight(T_world_grasp: Float[np.ndarray, "4 4"], metres: float) -> Float[np.ndarray, "n 4 4"]:
+    """The open loop's approach: from the pre-grasp straight ahead."""
+    behind = np.linspace(metres, 0.0, max(2, round(metres / SPACING) + 1))
+    return np.stack([T_world_grasp @ transform(None, (0.0, 0.0, -b)) for b in behind])
+
+
+_cells = Recent(2)
+
+
+def _attempts(recipe: ClosedLoopRecipe, source: PolicySource, index: int, seed: int) -> Iterator[LoopRow]:
+    key = recipe.digest()
+    cell = _cells.get(key, lambda: SteeredSimulation(recipe.cell, recipe.observer, steps=recipe.loops.steps))
+    scene = worker_scene(recipe.loops.task, "test", index, seed)
+    yield from in_both_loops(cell, worker_policy(source), recipe, scene, seed)
