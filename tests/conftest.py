@@ -21,7 +21,11 @@ FIRST = (
     "tests/report/test_explorer_in_lab.py",
 )
 TOGETHER = {
-    "smoke": ("tests/notebooks/test_smoke_build.py", "tests/notebooks/test_built.py"),
+    "smoke": (
+        "tests/notebooks/test_smoke_build.py",
+        "tests/notebooks/test_built.py",
+        "tests/report/test_site_in_browser.py",
+    ),
     "ports": (
         "tests/robot/test_robot_loopback.py",
         "tests/robot/test_robot_first_steps.py",

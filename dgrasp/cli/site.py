@@ -44,8 +44,7 @@ def run(options: argparse.Namespace) -> None:
     sources = Sources(given, figures, EXECUTED if main else options.build / "notebooks")
     sources.check()
     with tempfile.TemporaryDirectory() as files:
-        without = tuple(options.without)
-        apps = make_apps(given, Path(files), without=without, pictures=options.pictures)
+        apps = make_apps(given, Path(files), without=options.without, pictures=options.pictures)
         site = build_site(sources, apps, options.folder, Path(files))
     for warning in site.warnings:
         print(warning, file=sys.stderr)

@@ -1,7 +1,7 @@
 // Small things that the theme leaves open.
 
 // Opened from disk, a page may not read others: search shows titles without excerpts there.
-if (location.protocol === "file:" && globalThis.DOCUMENTATION_OPTIONS) {
+if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
 
@@ -12,5 +12,9 @@ function reachable() {
     else if (!place.hasAttribute("data-keep")) place.removeAttribute("tabindex");
   }
 }
+// The notebooks' switches say in words what they do; their label would say something else.
+addEventListener("DOMContentLoaded", () => {
+  for (const part of document.querySelectorAll("details > summary[aria-label]")) part.removeAttribute("aria-label");
+});
 addEventListener("load", reachable);
 addEventListener("resize", reachable);

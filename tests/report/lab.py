@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -82,13 +82,17 @@ def _wait_for(address: str, server: subprocess.Popen, seconds: float) -> None:
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """A headless browser with a profile of its own."""
+def chromium(profile: Path, logs: Sequence[str] = (), offline: bool = False) -> Iterator[webdriver.Chrome]:
+    """A headless browser with a profile of its own. logs: kinds to keep whole. offline: no name leads anywhere."""
     browser, driver = programs()
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
+    if offline:
+        options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
+    if logs:
+        options.set_capability("goog:loggingPrefs", dict.fromkeys(logs, "ALL"))
     chrome = webdriver.Chrome(options=options, service=Service(driver))
     try:
         yield chrome

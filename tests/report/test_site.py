@@ -194,7 +194,7 @@ def test_kept_notebooks_are_light(root):
 
 def test_differences_are_those_of_the_list():
     pieces = differences(load_profile("laptop"))
-    assert "`value.steps`" in pieces["different"] and "| `value.steps` |" not in pieces["same"]
+    assert "`value.steps`" in pieces["different"] and "`value.steps`" not in pieces["same"]
     assert "ReLU before the last layer" in pieces["not_copied"]
     rows = re.findall(r"^\| `", pieces["different"] + pieces["same"], re.MULTILINE)
     assert f"Of {len(rows)} choices" in pieces["counts"]
@@ -204,7 +204,7 @@ def test_every_figure_is_in_the_gallery_with_data_and_alternative_text(root, tmp
     (tmp_path / "figures").mkdir()
     text = gallery(root / "figures", tmp_path)
     for entry in (o for o in OUTPUTS if o.kind == "figure"):
-        assert f"({entry.id})=" in text and f"[data (CSV)](/figures/{entry.id}.csv)" in text
+        assert f"({entry.id})=" in text and f"[Data (CSV)](/figures/{entry.id}.csv)" in text
     assert text.count(":alt: ") == text.count(":::{figure}") and ":alt: \n" not in text
     assert sum(path.stat().st_size for path in (tmp_path / "figures").glob("*.webp")) < 2.5e6, "a page of 3 MB"
 

@@ -209,7 +209,9 @@ def _rule(attempts: pd.DataFrame, sheets: dict[str, bytes], missing: int = 0) ->
     """Which attempts have pictures, in words. missing: how many would have some, had they been made."""
     failed = int((~attempts["success"].astype(bool)).sum())
     which = f"all {failed} failures" if failed <= MOST else f"{MOST} of {failed} failures, evenly chosen,"
-    lacking = f"{missing} of these have none yet: `dgrasp site --pictures` makes them. " if missing else ""
+    if missing and not sheets:
+        return "No pictures of attempts were made for this page: dgrasp site --pictures makes them."
+    lacking = f"{missing} of these have none yet: dgrasp site --pictures makes them. " if missing else ""
     text = (
         f"Pictures are of {which} and of up to {SUCCESSES} successes of each task and policy. {lacking}"
         "Their scenes were made once more from their seeds, and every attempt before in the same scene was repeated. "

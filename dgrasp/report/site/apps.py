@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,21 +30,28 @@ class Apps:
         (folder / "failures.html").write_text(self.failures, encoding="utf-8")
 
 
-def make_apps(experiment: Experiment, files: Path, *, without: tuple[str, ...] = (), pictures: bool = False) -> Apps:
+def make_apps(
+    experiment: Experiment,
+    files: Path,
+    *,
+    without: Sequence[str] = (),
+    pictures: bool = False,
+    scenes: Sequence[tuple[str, int]] = SCENES,
+) -> Apps:
     """Both apps of an experiment, their files below `files`.
 
     without: "play" or "failures" are left out, and the page says so. pictures: make the pictures of trials that are not
-    kept yet, which takes long.
+    kept yet, which takes long. scenes: those to play with, by task and index.
     """
     body = LEFT_OUT.format(NO_PLAY)
     if "play" not in without:
-        supply = Supply.of(experiment)
+        supply = Supply.of(experiment, scenes)
         play.write_files(supply, files)
         body = play.play_body(supply.catalogue, play.first_bytes(supply))
     browser = LEFT_OUT.format(NO_FAILURES)
     if "failures" not in without:
         address = "play.html" if "play" not in without else None
-        played = SCENES if address else ()
+        played = scenes if address else ()
         attempts = failures.write_files(experiment, files, played=played, make_pictures=pictures)
         browser = failures.failures_body(attempts, address)
     return Apps(body, browser)

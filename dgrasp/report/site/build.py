@@ -23,7 +23,9 @@ from dgrasp.report.site.gallery import figure, gallery
 from dgrasp.report.site.learn import Lesson, lessons_table, write_lessons
 from dgrasp.report.site.log import runs_table
 from dgrasp.report.site.markdown import linked
+from dgrasp.report.site.reference import policies_table, settings_table
 from dgrasp.report.site.results import Results
+from dgrasp.slopes.config import OptimizerConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 MARKER = ".dgrasp-site"  # in a folder that this module made, and may therefore replace
@@ -120,6 +122,8 @@ def stage(sources: Sources, apps: Apps, staging: Path) -> None:
         "learn": lessons_table(lessons),
         "gallery": gallery(sources.figures, staging),
         "home_figure": next(filter(None, (figure(id, sources.figures, staging) for id in HOME_FIGURES)), ""),
+        "optimizer_config": settings_table(OptimizerConfig),
+        "policies": policies_table(),
         "runs": runs_table(sources.experiment),
         "own_images": _of_repository("OWN_IMAGES.md").partition("\n")[2],
     }
@@ -139,6 +143,8 @@ def run_sphinx(source: Path, folder: Path) -> tuple[str, ...]:
         app = Sphinx(source, source, folder, doctrees, "html", status=None, warning=said, freshenv=True)
         app.build()
     shutil.rmtree(doctrees, ignore_errors=True)
+    for map in folder.rglob("*.map"):  # of the theme's sources; nothing for readers
+        map.unlink()
     warnings = tuple(line for line in said.getvalue().splitlines() if line.strip())
     if app.statuscode:
         raise RuntimeError(f"{source}: Sphinx could not make the site: {'; '.join(warnings[-3:])}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from dgrasp.experiment.choices import compare_choices, paper_choices
@@ -37,7 +39,7 @@ def differences(profile: Profile) -> dict[str, str]:
     }
 
 
-def _by_group(rows: pd.DataFrame, show) -> str:  # type: ignore[no-untyped-def]
+def _by_group(rows: pd.DataFrame, show: Callable[[pd.DataFrame], pd.DataFrame]) -> str:
     group = rows["key"].str.partition(".")[0].map(lambda name: GROUPS.get(name, name))
     parts = [f"### {title}\n\n{table(show(some))}" for title, some in rows.groupby(group, sort=False)]
     return "\n".join(parts) or "None.\n"
@@ -45,13 +47,18 @@ def _by_group(rows: pd.DataFrame, show) -> str:  # type: ignore[no-untyped-def]
 
 def _different(rows: pd.DataFrame, profile: str) -> pd.DataFrame:
     reasons = [why or OURS.format(profile) for why in rows["why"]]
-    tested = [f"`{row}`" if isinstance(row, str) else "" for row in rows["row"]]
-    settings = {"setting": _code(rows["key"]), "paper": _code(rows["published"]), "here": _code(rows["ours"])}
-    return pd.DataFrame({**settings, "source": _sources(rows), "why": reasons, "tested by": tested})
+    tested = [f"; tested by `{row}`" if isinstance(row, str) else "" for row in rows["row"]]
+    why = [reason + test for reason, test in zip(reasons, tested, strict=True)]
+    return pd.DataFrame({"setting": _code(rows["key"]), **_theirs(rows), "here": _code(rows["ours"]), "why": why})
 
 
 def _same(rows: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({"setting": _code(rows["key"]), "value": _code(rows["published"]), "source": _sources(rows)})
+    return pd.DataFrame({"setting": _code(rows["key"]), **_theirs(rows)})
+
+
+def _theirs(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """The paper's value, and where it stands."""
+    return {"paper": _code(rows["published"]), "where it stands": _sources(rows)}
 
 
 def _sources(rows: pd.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ from dgrasp.report.registry import OUTPUTS, Output
 from dgrasp.report.site.pictures import web_picture
 
 PICTURES = ("gif", "png")  # an animation before its still picture
-DATA = {"csv": "data (CSV)", "json": "rows (JSON)", "pdf": "PDF", "tex": "LaTeX", "png": "PNG"}
+DATA = {"csv": "Data (CSV)", "json": "Rows (JSON)", "pdf": "PDF", "tex": "LaTeX", "png": "PNG"}
 STATUS = {
     "reproduced": "The same panels as the paper's, from our runs.",
     "direction only": "Compare rows with rows, and not numbers with the paper's.",
@@ -56,10 +56,10 @@ def _entry(entry: Output, figures: Path, site: Path) -> str:
         if (source := figures / f"{entry.id}.{suffix}").is_file():
             shutil.copyfile(source, site / "figures" / source.name)
             links.append(f"[{title}](/figures/{source.name})")
-    place = f"{entry.paper_place} of the paper. " if entry.paper_place else ""
+    place = f"{entry.paper_place}: " if entry.paper_place else ""
     made = f"Profile `{meta['profile']}`, seed {meta['seed']}, commit `{str(meta['made_by']['commit'])[:10]}`"
     notebook = f"[notebook {entry.notebook[:2]}](/learn/{entry.notebook})"
     return (
-        f"({entry.id})=\n## {entry.title}\n\n{figure(entry.id, figures, site)}\n"
-        f"{place}{STATUS[entry.status]} {made}, made by {notebook}. {' · '.join(links)}\n"
+        f"({entry.id})=\n## {place}{entry.title}\n\n{figure(entry.id, figures, site)}\n"
+        f"{STATUS[entry.status]} {made}, made by {notebook}. {' · '.join(links)}\n"
     )

@@ -84,12 +84,19 @@ def lessons_table(lessons: list[Lesson]) -> str:
         {
             "notebook": f"[{lesson.title}](/learn/{lesson.stem})",
             "question": lesson.question,
-            "makes": ", ".join(o.paper_place or o.title.partition(":")[0] for o in outputs_of(lesson.stem)),
+            "makes": _makes(lesson.stem),
             "here": lesson.lacking or "executed",
         }
         for lesson in lessons
     ]
     return table(pd.DataFrame(rows))
+
+
+def _makes(stem: str) -> str:
+    """The paper's figures and tables that a notebook makes, and how many of our own."""
+    made = outputs_of(stem)
+    own = sum(o.paper_place is None for o in made)
+    return ", ".join([*(o.paper_place for o in made if o.paper_place), *([f"{own} of our own"] if own else [])])
 
 
 def write_lessons(lessons: list[Lesson], folder: Path) -> None:
