@@ -108,7 +108,7 @@ def size_of(chrome: webdriver.Chrome) -> int:
 
 
 def test_every_page_is_whole_light_and_accessible(chrome, site):
-    """One visit each: requests, console, size, formulas, alternative texts, axe-core; then dark, and a phone's width."""
+    """One visit each: requests, console, size, formulas, alternative texts, axe-core; then dark, and a phone."""
     found: dict[str, list[str]] = {}
     resize(chrome, DESKTOP)
     for name in pages(site):
