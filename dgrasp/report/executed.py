@@ -23,6 +23,7 @@ EXECUTED = Path("notebooks/executed")
 WIDEST = 1200  # pixels of a picture
 WIDGET = "application/vnd.jupyter.widget-view+json"
 OURS = "dgrasp"  # key of the metadata
+UNREADABLE = "damaged, or not made by `make figures`"
 INJECTED = "injected-parameters"  # papermill's cell, with folders of this machine
 
 
@@ -42,14 +43,11 @@ def keep_executed(executed: Iterable[Path], folder: Path) -> list[Path]:
 
 
 def at_web_size(executed: Mapping[str, Any]) -> dict[str, Any]:
-    """An executed notebook without what only its machine needs, and with small pictures."""
-    made, papermill = executed["metadata"][OURS], executed["metadata"]["papermill"]
-    kept = {
-        "cells": made["inputs"]["cells"],
-        "outputs": {name: digest for name, digest in made["outputs"].items() if not name.endswith(".meta.json")},
-        "profile": papermill["parameters"]["profile"],
-        "commit": made["made_by"]["commit"],
-    }
+    """An executed notebook without what only its machine needs, and with small pictures.
+
+    Raises KeyError for one that the runner did not make.
+    """
+    kept = made_from(executed["metadata"])
     own = [cell for cell in executed["cells"] if INJECTED not in cell["metadata"].get("tags", [])]
     metadata = {name: executed["metadata"][name] for name in ("kernelspec", "language_info")}
     return {
@@ -60,15 +58,28 @@ def at_web_size(executed: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def made_from(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What a notebook was made from: as it is kept, or as the runner left it. Raises KeyError for any other one."""
+    made = metadata[OURS]
+    if "inputs" not in made:
+        return dict(made)
+    return {
+        "cells": made["inputs"]["cells"],
+        "outputs": {name: digest for name, digest in made["outputs"].items() if not name.endswith(".meta.json")},
+        "profile": metadata["papermill"]["parameters"]["profile"],
+        "commit": made["made_by"]["commit"],
+    }
+
+
 def why_stale(source: Path, executed: Path, figures: Path) -> str | None:
-    """Why a kept notebook is not that of its source and of the figures in `figures`; None if it is."""
+    """Why an executed notebook is not that of its source and of the figures in `figures`; None if it is."""
     if not executed.is_file():
         return "not executed yet"
     try:
-        made = read_json(executed)["metadata"][OURS]
+        made = made_from(read_json(executed)["metadata"])
         cells, outputs = made["cells"], dict(made["outputs"])
     except (DamagedFileError, KeyError, TypeError, ValueError):
-        return "damaged, or not made by `make figures`"
+        return UNREADABLE
     if cells != cells_digest(jupytext.read(source, fmt="py:percent")):
         return "its source has changed"
     others = [n for n, digest in outputs.items() if not (figures / n).is_file() or sha256(figures / n) != digest]

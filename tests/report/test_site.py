@@ -156,6 +156,17 @@ def test_what_makes_a_kept_notebook_stale(lesson):
     assert reason() == "shows another fig03.csv than figures/"
     lesson.executed.write_text("{}")
     assert reason() == "damaged, or not made by `make figures`"
+    assert "has not been executed" in lesson.page().cells[0].source
+
+
+def test_a_notebook_as_the_runner_left_it_is_shown_as_a_kept_one(lesson):
+    keep(lesson)
+    kept = lesson.page()
+    lesson.executed.write_text(json.dumps(executed(lesson)))
+    assert lesson.lacking is None
+    ran = lesson.page()
+    assert [cell.source for cell in ran.cells] == [cell.source for cell in kept.cells]
+    assert len(ran.cells[-1].outputs[0]["data"]["image/png"]) == len(kept.cells[-1].outputs[0]["data"]["image/png"])
 
 
 def test_a_notebook_that_was_not_executed_says_so_on_its_page(lesson):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ import nbformat
 import pandas as pd
 from nbformat import NotebookNode
 
-from dgrasp.report.executed import why_stale
+from dgrasp.files import read_json
+from dgrasp.report.executed import UNREADABLE, at_web_size, why_stale
 from dgrasp.report.registry import OUTPUTS, outputs_of
 from dgrasp.report.site.markdown import note, table
 
@@ -50,12 +52,12 @@ class Lesson:
 
     def page(self) -> NotebookNode:
         """The notebook as the site shows it."""
-        shown = nbformat.read(self.executed, as_version=4) if self.executed.is_file() else self.text
-        said = None
-        if not self.executed.is_file():
-            said = note(NOT_EXECUTED, "warning")
-        elif self.lacking:
-            said = note(STALE.format(self.lacking), "warning")
+        said, lacking = None, self.lacking
+        if not self.executed.is_file() or lacking == UNREADABLE:
+            shown, said = self.text, note(NOT_EXECUTED, "warning")
+        else:
+            shown = nbformat.reads(json.dumps(at_web_size(read_json(self.executed))), as_version=4)
+            said = note(STALE.format(lacking), "warning") if lacking else None
         heading = "the text above"
         for cell in shown.cells:
             if cell.cell_type == "markdown":
