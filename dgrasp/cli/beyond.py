@@ -18,10 +18,11 @@ same command goes on where it stopped):
   rows      success on simple, clutter, novel and unseen objects, in the twin, and in the twin 10 mm and 2 degrees off
   factors   success in the twin under each factor alone, under none, and under all together
   clearing  the protocols "pile" and "packed" that other methods are measured by
+  paired    400 attempts of dgrasp_quat_sync against that of the published experiment, on the same scenes
   summit    what three views, more starts, further readouts and a check of the fingers bring for their time, on
             validation scenes
   objects   the data card of the procedural objects, with pictures; needs no training"""
-WHAT = ("rows", "factors", "clearing", "summit", "objects")
+WHAT = ("rows", "factors", "clearing", "paired", "summit", "objects")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -63,6 +64,11 @@ def _table(made: Experiment, options: argparse.Namespace, folder: Path | None) -
         name, presentations = "factors", options.presentations or FactorsConfig().presentations
         runs = {"factors": beyond.factors(made, FactorsConfig(presentations=presentations))}
         table = factor_rates(runs["factors"])
+    elif options.what == "paired":
+        from dgrasp.experiment.chain import Experiment
+
+        name = "paired"
+        table, runs = beyond.paired(made, Experiment.open("published", made.workspace))
     else:
         name = "clearing"
         runs = {"clearing": beyond.clearing(made, ClearingConfig(scenes=options.scenes or ClearingConfig().scenes))}

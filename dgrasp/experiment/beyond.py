@@ -2,6 +2,7 @@
 
     figures/beyond.json    rows: policy, task, successes, n, rate, low, high, seed
     figures/factors.json   rows: policy, factor, successes, n, rate, low, high, seed, loss
+    figures/paired.json    rows: task, n, only_policy, only_control, difference, p, p_scenes, seed
     figures/clearing.json  rows: policy, task, successes, n, rate, low, high, cleared, seed; published numbers apart
 
 `dgrasp beyond` makes them in a build of profile `beyond`, and `--keep` puts them there, beside a `.meta.json` that says
@@ -18,8 +19,8 @@ from typing import Any
 import pandas as pd
 
 from dgrasp.evaluation.clearing import ClearingConfig, ClearingRecipe, clear_tables, yardstick
-from dgrasp.evaluation.statistics import success_rates
-from dgrasp.evaluation.table import read_trials
+from dgrasp.evaluation.statistics import paired_comparison, success_rates
+from dgrasp.evaluation.table import evaluate, read_trials
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.experiment.replication import CONTRAST
@@ -30,8 +31,11 @@ from dgrasp.runs import Run
 from dgrasp.twin.factors import FAR_OFF, TWIN, FactorsConfig, FactorsRecipe, factor_rates, try_factors
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
-TABLES = ("beyond", "factors", "clearing")
+TABLES = ("beyond", "factors", "clearing", "paired")
 COLUMNS = ("policy", "task", "successes", "n", "rate", "low", "high", "seed")
+BEST, THEIRS = "dgrasp_quat_sync", "published"  # in a paired comparison
+PAIRED_SEED = 4_000  # of scenes that no table has
+PAIRED_REPETITIONS = 2  # of the profile's scenes: 100 attempts on each of four tasks
 TWIN_PRESENTATIONS = 25  # of each of ten objects: 250 attempts of each policy
 
 
@@ -54,6 +58,28 @@ def factors(experiment: Experiment, config: FactorsConfig | None = None) -> Run:
     tuned = {name: experiment.tuned(name) for name in config.policies}
     where = {"seed": experiment.seed, "workers": p.runtime.workers}
     return try_factors(recipe, experiment.sources(tuned), tuned, experiment.workspace, **where)
+
+
+def paired(
+    experiment: Experiment, published: Experiment, repetitions: int = PAIRED_REPETITIONS
+) -> tuple[pd.DataFrame, dict[str, Run]]:
+    """The best policy against that of a published experiment on the same scenes, and the runs of both."""
+    runs = {}
+    for name, one in (("ours", experiment), (THEIRS, published)):
+        recipe = experiment.evaluation_recipe(policies=(BEST,), repetitions=repetitions)
+        recipe = recipe.model_copy(update={"cell": one.profile.cell, "observer": one.observer})
+        where = {"seed": PAIRED_SEED, "workers": experiment.profile.runtime.workers}
+        inputs = {BEST: one.tuned(BEST)}
+        runs[name] = evaluate(recipe, one.sources((BEST,)), inputs, experiment.workspace, **where)
+    rows = paired_rows(*(read_trials(run) for run in runs.values()))
+    return rows.assign(seed=experiment.seed), runs
+
+
+def paired_rows(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """One row per task: attempts, those that only ours or only theirs lifted, difference, p-values (scenes swapped)."""
+    both = pd.concat([ours, theirs.assign(policy=THEIRS)])
+    tasks = list(dict.fromkeys(ours["task"]))
+    return pd.DataFrame([{"task": task, **paired_comparison(both, BEST, THEIRS, task)} for task in tasks])
 
 
 def clearing(experiment: Experiment, config: ClearingConfig | None = None) -> Run:

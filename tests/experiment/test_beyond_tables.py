@@ -35,7 +35,7 @@ def test_rows_of_other_seeds_stay_and_those_of_the_same_are_replaced(tmp_path) -
 def test_what_is_tried_out_is_not_published_and_other_names_are_refused(tmp_path) -> None:
     with pytest.raises(RecordError, match="'micro' is for trying things out"):
         beyond.write_table("factors", rows(0, 0.5), {}, experiment(tmp_path, 0, "micro"), beyond.FOLDER)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="unknown table 'tab03'; tables: beyond, factors, clearing"):
+    with pytest.raises(ValueError, match="unknown table 'tab03'; tables: beyond, factors, clearing, paired"):
         beyond.write_table("tab03", rows(0, 0.5), {}, experiment(tmp_path, 0))  # type: ignore[arg-type]
     assert beyond.kept_table("beyond", tmp_path) == []
 
@@ -56,3 +56,11 @@ def test_the_card_has_a_row_and_a_row_of_pictures_for_each_family(tmp_path) -> N
     tiles = shown.reshape(10, objects.SIDE, objects.SIDE, 3)
     assert len({tile.tobytes() for tile in tiles}) == 10
     assert all(np.abs(tile.astype(int) - tile[0, 0]).max() > 40 for tile in tiles), "something stands there"
+
+
+def test_pairs_are_of_the_same_scenes() -> None:
+    same = {"task": "novel", "split": "test", "repetition": 0, "attempt": 0, "seed": 7, "policy": beyond.BEST}
+    ours, theirs = (pd.DataFrame([{**same, "scene": k, "success": k < lifted} for k in range(10)]) for lifted in (8, 5))
+    (row,) = beyond.paired_rows(ours, theirs.sample(frac=1, random_state=0)).to_dict("records")
+    assert (row["task"], row["n"], row["only_policy"], row["only_control"]) == ("novel", 10, 3, 0)
+    assert row["difference"] == pytest.approx(0.3)
