@@ -19,6 +19,7 @@ from dgrasp.cli import (
     diagnose,
     doctor,
     figures,
+    imports,
     new_scenes,
     notebook,
     plan_from_images,
@@ -33,7 +34,7 @@ from dgrasp.cli.errors import MACHINE, exit_code, explained
 from dgrasp.cli.options import Parser
 
 COMMANDS = (
-    reproduce, figures, plan_from_images, board, doctor, new_scenes, train_seeds, variants, ablations, beyond,
+    reproduce, figures, plan_from_images, board, imports, doctor, new_scenes, train_seeds, variants, ablations, beyond,
     closed_loop, diagnose, publish, demonstrations, notebook, site, ycb,
 )  # fmt: skip
 TEXT = """\

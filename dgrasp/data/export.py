@@ -96,7 +96,7 @@ def _write_demo(group: Any, d: Demonstration, views: int, split: str) -> int:
         frames = np.repeat(d.views.images[k][None], n, axis=0)
         group.create_dataset(f"obs/view_{k}_image", data=frames, compression="gzip", chunks=frames.shape)
         group[f"next_obs/view_{k}_image"] = group[f"obs/view_{k}_image"]  # a link: it is the same scene
-    for key, rows in (("eef_pos", Ts[:, :3, 3]), ("eef_quat", _continuous_quaternions(Ts))):
+    for key, rows in (("eef_pos", Ts[:, :3, 3]), ("eef_quat", continuous_quaternions(Ts))):
         group[f"obs/{key}"] = rows
         group[f"next_obs/{key}"] = np.concatenate([rows[1:], rows[-1:]])
     group["actions"] = _actions(Ts)
@@ -108,7 +108,7 @@ def _write_demo(group: Any, d: Demonstration, views: int, split: str) -> int:
     return n
 
 
-def _continuous_quaternions(Ts: np.ndarray) -> np.ndarray:
+def continuous_quaternions(Ts: np.ndarray) -> np.ndarray:
     """Unit quaternions (n, 4), xyzw; of the two that are one rotation always the one near the step before."""
     q = Rotation.from_matrix(Ts[:, :3, :3]).as_quat()
     turned = (q[1:] * q[:-1]).sum(axis=1) < 0

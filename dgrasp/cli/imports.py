@@ -1,0 +1,47 @@
+"""`dgrasp import`: demonstrations of other tools, checked, drawn, and written as a run to train on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dgrasp.cli.options import add_command, file_to_write, folder
+
+FORMATS = ("lerobot", "robomimic", "folder")
+TEXT = """\
+Read demonstrations that other tools keep: a LeRobot dataset (version 3), a robomimic HDF5 file, or a plain folder (an
+episode a folder, with images, transforms.json and trajectory.csv). OWN_IMAGES.md says what they must hold. With --check
+nothing is written but a picture: the ways of the hand and the axes of the grasps, drawn into what the cameras saw.
+Otherwise they become a run of demonstrations below --build, on which policies are trained as on the simulator's."""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(commands, "import", "demonstrations of other tools", TEXT)
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="a dataset's folder, or a file")
+    parser.add_argument("--format", choices=FORMATS, required=True, help="what it is")
+    parser.add_argument("--check", action="store_true", help="say what is found, and draw it")
+    parser.add_argument("--picture", type=file_to_write, default=Path("import_check.png"), help="(%(default)s)")
+    parser.add_argument("--cameras", type=Path, metavar="FILE", help="calibration, where the format has none")
+    parser.add_argument("--convention", choices=("opencv", "opengl", "colmap"), help="of the cameras' poses")
+    parser.add_argument("--unit", choices=("m", "mm"), default="m", help="of positions (%(default)s)")
+    parser.add_argument("--pose", default="observation.state", help="LeRobot's feature of the hand (%(default)s)")
+    parser.add_argument("--build", type=folder, default=Path("build/import"), help="its folder of runs (%(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    from dgrasp.data.imports.check import read_import
+
+    episodes, lines = read_import(
+        options.source, options.format, cameras=options.cameras, unit=options.unit, convention=options.convention,
+        pose=options.pose,
+    )  # fmt: skip
+    print(*lines, sep="\n")
+    if options.check:
+        from dgrasp.report.figures.imported import draw_import
+
+        print(draw_import(episodes, options.picture))
+        return
+    from dgrasp.data.imports.run import demonstrations_of
+
+    print(demonstrations_of(episodes, options.build / "runs").path)

@@ -1,0 +1,88 @@
+"""What an import holds, in lines to read, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dgrasp.cell.workspace import inside_bounds
+from dgrasp.data.imports.cameras import CONVENTIONS, convention_found, reinterpreted
+from dgrasp.data.imports.episode import Episode, ImportRefused
+from dgrasp.data.imports.lerobot import read_lerobot
+from dgrasp.data.imports.plain import read_plain
+from dgrasp.data.imports.robomimic import read_robomimic_episodes
+
+FORMATS = ("lerobot", "robomimic", "folder")
+ENOUGH = 0.5  # share of cameras that must see the grasps: fewer, and images and trajectories are of two worlds
+JUMP = 0.10  # m between two steps: a teleported hand
+
+
+def read_import(
+    source: Path, form: str, *, cameras: Path | None = None, unit: str = "m", convention: str | None = None,
+    pose: str = "observation.state",
+) -> tuple[list[Episode], list[str]]:  # fmt: skip
+    """Episodes of an import, and what was found, a line each.
+
+    unit: of trajectories ("m" or "mm"). convention: of the cameras' poses, instead of the stated one. pose: LeRobot's
+    feature. Raises ImportRefused, also where the cameras see the grasps under another convention than the stated one;
+    CaptureError for photographs; ImportError without the extra "export".
+    """
+    if form == "lerobot":
+        episodes, stated = read_lerobot(source, cameras=cameras, unit=unit, pose=pose)
+    elif form == "robomimic":
+        episodes, stated = read_robomimic_episodes(source, cameras=cameras, unit=unit)
+    elif form == "folder":
+        episodes, stated = read_plain(source, unit=unit)
+    else:
+        raise ImportRefused(f"format: unknown {form!r}; formats: {', '.join(FORMATS)}")
+    if convention is not None and convention != stated:
+        episodes = [replace(e, views=reinterpreted(e.views, stated, convention)) for e in episodes]
+        stated = convention
+    return episodes, _checked(source, episodes, stated)
+
+
+def _checked(source: Path, episodes: list[Episode], stated: str) -> list[str]:
+    found, share = convention_found(episodes, stated)
+    if share < ENOUGH:
+        raise ImportRefused(
+            f"{source}: {share:.0%} of the cameras see the grasps, under any of {', '.join(CONVENTIONS)}: are cameras "
+            "and trajectories in one world, and both in metres?"
+        )
+    if found != stated:
+        raise ImportRefused(
+            f"{source}: poses of cameras are read as {stated}, but {share:.0%} of them see the grasps if they are "
+            f"{found}; say --convention {found}"
+        )
+    return [*_counts(episodes), f"cameras: {found}, {share:.0%} of them see the grasp", *_trajectories(episodes)]
+
+
+def _counts(episodes: list[Episode]) -> list[str]:
+    by_split = {split: sum(e.split == split for e in episodes) for split in ("train", "validation")}
+    sizes = sorted({f"{e.views.images.shape[2]}x{e.views.images.shape[1]}" for e in episodes})
+    views = sorted({len(e.views) for e in episodes})
+    steps = [len(e.Ts_world_tcp) for e in episodes]
+    return [
+        f"episodes: {by_split['train']} to train on, {by_split['validation']} for validation",
+        f"views: {', '.join(map(str, views))} an episode, {', '.join(sizes)} pixels",
+        f"steps: {min(steps)} to {max(steps)} an episode, until the grasp",
+    ]
+
+
+def _trajectories(episodes: list[Episode]) -> list[str]:
+    inside = np.mean([bool(inside_bounds(e.Ts_world_tcp[-1, :3, 3])) for e in episodes])
+    longest = max(
+        (float(np.linalg.norm(np.diff(e.Ts_world_tcp[:, :3, 3], axis=0), axis=1).max(initial=0.0)), e.source)
+        for e in episodes
+    )
+    down = np.mean([e.Ts_world_tcp[-1, 2, 2] < 0 for e in episodes])
+    lines = [
+        f"grasps: {inside:.0%} inside of the workspace, {down:.0%} point down (z of the hand is its approach)",
+        f"longest step: {1000 * longest[0]:.0f} mm",
+    ]
+    if longest[0] > JUMP:
+        lines.append(f"! {longest[1]}: jumps by {1000 * longest[0]:.0f} mm from one step to the next")
+    if inside < 1:
+        lines.append("! grasps outside of the workspace are never found: the world must be the cell's")
+    return lines

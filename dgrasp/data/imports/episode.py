@@ -1,0 +1,87 @@
+"""One demonstration as other tools keep it, and what is refused of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from dgrasp.cameras import Views
+from dgrasp.cell.transforms import transform
+from dgrasp.files import UserFileError
+
+QUATERNION, TURN = ("qx", "qy", "qz", "qw"), ("rx", "ry", "rz")
+UNITS = {"m": 1.0, "mm": 1e-3}
+FAR = 10.0  # m from the world's origin: no arm of a bench reaches there, but millimetres do
+UNIT_LENGTH = 0.01  # a quaternion's length may be off by so much: it was rounded
+
+
+class ImportRefused(UserFileError):
+    """Demonstrations that cannot be used: file, episode and column, what was found, what is allowed; one line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """A demonstration: the scene before the grasp, and the TCP's way there.
+
+    views: all cameras at the first step. Ts_world_tcp: (steps, 4, 4), metres; the last row is the grasp. object: its
+    name, or the task's text. split: "train" or "validation". source: where it stands, for messages.
+    """
+
+    source: str
+    views: Views
+    Ts_world_tcp: Float[np.ndarray, "steps 4 4"]
+    object: str = ""
+    split: str = "train"
+
+
+def poses_of(columns: Mapping[str, Sequence[float]], unit: str, source: str) -> Float[np.ndarray, "steps 4 4"]:
+    """Poses from x, y, z and a unit quaternion qx qy qz qw, or a rotation vector rx ry rz (rad).
+
+    Raises ImportRefused for columns that are missing or no numbers, for millimetres that are not stated, and for
+    quaternions that are not of length 1.
+    """
+    turn = next((names for names in (QUATERNION, TURN) if set(names) <= set(columns)), None)
+    missing = [name for name in "xyz" if name not in columns] + ([] if turn else ["qx, qy, qz, qw (or rx, ry, rz)"])
+    if missing or turn is None:
+        raise ImportRefused(f"{source}: lacks {', '.join(missing)}; columns: {', '.join(columns) or 'none'}")
+    p = UNITS[unit] * np.stack([np.asarray(columns[name], dtype=np.float64) for name in "xyz"], axis=-1)
+    turned = np.stack([np.asarray(columns[name], dtype=np.float64) for name in turn], axis=-1)
+    if not len(p) or not (np.isfinite(p).all() and np.isfinite(turned).all()):
+        raise ImportRefused(f"{source}: the trajectory {'is empty' if not len(p) else 'has NaN or infinite entries'}")
+    check_unit(p, unit, source)
+    if turn == TURN:
+        R = Rotation.from_rotvec(turned)
+    else:
+        off = np.abs(np.linalg.norm(turned, axis=1) - 1)
+        if off.max() > UNIT_LENGTH:
+            i = int(off.argmax())
+            length = np.linalg.norm(turned[i])
+            raise ImportRefused(f"{source}: step {i}: qx, qy, qz, qw have length {length:.4g}, expected 1")
+        R = Rotation.from_quat(turned)
+    return np.stack([transform(r, at) for r, at in zip(R.as_matrix(), p, strict=True)])
+
+
+def check_unit(p: Float[np.ndarray, "n 3"], unit: str, source: str) -> None:
+    """Raise ImportRefused for positions (already in metres, from `unit`) that are of no bench."""
+    if (off := float(np.linalg.norm(p, axis=1).max())) > FAR:
+        hint = "they look like millimetres; say --unit mm" if unit == "m" else "are they millimetres?"
+        raise ImportRefused(f"{source}: positions are up to {off:.4g} m from the origin, allowed are {FAR:g}; {hint}")
+
+
+def grasp_step(gripper: Sequence[float] | None, steps: int) -> int:
+    """The step of the grasp: where the gripper's command first changes sides; the last one without it."""
+    if gripper is None or not len(gripper):
+        return steps - 1
+    values = np.asarray(gripper, dtype=np.float64)
+    high = values > (values.max() + values.min()) / 2
+    changed = np.flatnonzero(high != high[0])
+    return int(changed[0]) if len(changed) else steps - 1
+
+
+def until_grasp(Ts: Float[np.ndarray, "steps 4 4"], gripper: Sequence[float] | None) -> Float[np.ndarray, "steps 4 4"]:
+    """The way to the grasp: what comes after it (the lift, say) is no demonstration of an approach."""
+    return Ts[: grasp_step(gripper, len(Ts)) + 1]

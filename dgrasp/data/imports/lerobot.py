@@ -1,0 +1,257 @@
+"""LeRobot's datasets, version 3: parquet with images in it, or videos beside it. Needs pyarrow (and av for videos).
+
+    meta/info.json                              features, frames per second, where files lie
+    meta/tasks.parquet, meta/episodes/...       tasks' texts; per episode its rows, task, place in the videos
+    data/chunk-000/file-000.parquet             one row per step
+    meta/cameras.json                           ours: the format has no place for calibration
+
+Written are images (lossless), the TCP's pose as `observation.state` (x y z qx qy qz qw, metres, float64), and `action`:
+the next pose, and the gripper (-1 open, +1 close, at the last step).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from dgrasp.data.demonstrations import Demonstration
+from dgrasp.data.export import continuous_quaternions
+from dgrasp.data.imports.cameras import NAME, StatedCameras, read_cameras, views_of, write_cameras
+from dgrasp.data.imports.episode import Episode, ImportRefused, poses_of, until_grasp
+from dgrasp.files import read_json_of_a_user, write_json
+from dgrasp.lazy import required
+
+POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
+GRIPPER = "gripper"
+DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+FPS = 10
+Table = list[dict[str, Any]]
+
+
+def read_lerobot(
+    folder: Path, *, cameras: Path | None = None, unit: str = "m", pose: str = "observation.state"
+) -> tuple[list[Episode], str]:
+    """The episodes of a dataset, each to its grasp, and the convention that their cameras are stated in.
+
+    cameras: their calibration; none: `meta/cameras.json`. pose: the feature that holds the TCP's pose, whose names are
+    x y z and qx qy qz qw or rx ry rz. Raises ImportRefused (file, episode, column), ImportError without pyarrow.
+    """
+    folder = Path(folder)
+    info = _info(folder)
+    stated = read_cameras(cameras or folder / "meta" / NAME, str(folder))
+    features = info["features"]
+    names = [key for key, feature in features.items() if feature.get("dtype") in ("image", "video")]
+    if not names:
+        raise ImportRefused(f"{folder}: no feature is an image or a video; features: {', '.join(features)}")
+    if pose not in features:
+        raise ImportRefused(f"{folder}: no feature {pose!r} (say --pose); features: {', '.join(features)}")
+    rows, tasks = _rows(folder), _tasks(folder)
+    episodes = _table(folder, "meta/episodes/*/*.parquet")
+    valid = _validation(info.get("splits", {}))
+    return [
+        _episode(folder, info, stated, names, pose, unit, e, rows, tasks, valid) for e in episodes
+    ], stated.convention
+
+
+def _info(folder: Path) -> dict[str, Any]:
+    path = folder / "meta" / "info.json"
+    if not path.is_file():
+        raise ImportRefused(f"{path}: no such file; expected a LeRobot dataset, version 3")
+    info = read_json_of_a_user(path)
+    version = info.get("codebase_version") if isinstance(info, dict) else None
+    if not str(version).startswith("v3"):
+        raise ImportRefused(
+            f"{path}: codebase_version {version!r}; version 3 is read, LeRobot's converter brings to it"
+        )
+    if not isinstance(info.get("features"), dict):
+        raise ImportRefused(f"{path}: lacks features")
+    return info
+
+
+def _episode(
+    folder: Path, info: dict[str, Any], stated: StatedCameras, names: list[str], pose: str, unit: str,
+    about: dict[str, Any], rows: dict[int, Table], tasks: dict[int, str], valid: range,
+) -> Episode:  # fmt: skip
+    number = int(about["episode_index"])
+    source = f"{folder}: episode {number}"
+    steps = rows.get(number, [])
+    if not steps:
+        raise ImportRefused(f"{source}: has no rows in data/")
+    columns = _named(info["features"], pose, steps, source)
+    actions = _named(info["features"], "action", steps, source) if "action" in info["features"] else {}
+    Ts = until_grasp(poses_of(columns, unit, f"{source}: {pose}"), actions.get(GRIPPER, columns.get(GRIPPER)))
+    images = {name: _first_image(folder, info, name, steps[0], about, source) for name in names}
+    task = tasks.get(int(steps[0].get("task_index", -1)), "")
+    split = "validation" if number in valid else "train"
+    return Episode(source, views_of(images, stated, source), Ts, task, split)
+
+
+def _named(features: Mapping[str, Any], key: str, steps: Table, source: str) -> dict[str, Any]:
+    """A feature's columns by their names."""
+    names = features[key].get("names")
+    names = next(iter(names.values())) if isinstance(names, dict) else names
+    values = np.array([step[key] for step in steps], dtype=np.float64).reshape(len(steps), -1)
+    if not isinstance(names, list) or len(names) != values.shape[1]:
+        raise ImportRefused(f"{source}: {key} has {values.shape[1]} columns and the names {names}; expected as many")
+    return dict(zip(names, values.T, strict=True))
+
+
+def _first_image(
+    folder: Path, info: dict[str, Any], name: str, step: dict[str, Any], about: dict[str, Any], source: str
+) -> UInt8[np.ndarray, "h w 3"]:
+    if info["features"][name]["dtype"] == "image":
+        held = step[name]
+        data = held.get("bytes") if isinstance(held, dict) else held
+        if not data:
+            raise ImportRefused(f"{source}: {name}: no image in the first row")
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
+            return np.asarray(image.convert("RGB"))
+    place = {part: int(about[f"videos/{name}/{part}"]) for part in ("chunk_index", "file_index")}
+    path = folder / str(info.get("video_path") or VIDEO).format(video_key=name, **place)
+    return _frame_at(path, float(about[f"videos/{name}/from_timestamp"]), float(info.get("fps") or FPS))
+
+
+def _frame_at(path: Path, seconds: float, fps: float) -> UInt8[np.ndarray, "h w 3"]:
+    """The frame of a video at a time; raises ImportRefused without one."""
+    av = required("av", "a dataset's video", "export")
+    try:
+        with av.open(str(path)) as video:
+            for frame in video.decode(video=0):
+                if frame.time is not None and frame.time >= seconds - 0.5 / fps:
+                    return np.asarray(frame.to_ndarray(format="rgb24"))
+    except (av.FFmpegError, OSError) as error:
+        raise ImportRefused(f"{path}: cannot be read ({error})") from error
+    raise ImportRefused(f"{path}: has no frame at {seconds:g} s")
+
+
+def _table(folder: Path, pattern: str) -> Table:
+    parquet = required("pyarrow.parquet", "a LeRobot dataset", "export")
+    files = sorted(folder.glob(pattern))
+    if not files:
+        raise ImportRefused(f"{folder}: no {pattern}")
+    try:
+        return [row for file in files for row in parquet.read_table(file).to_pylist()]
+    except (OSError, ValueError) as error:
+        raise ImportRefused(f"{folder}: {pattern} cannot be read ({' '.join(str(error).split())[:200]})") from error
+
+
+def _rows(folder: Path) -> dict[int, Table]:
+    """The steps by episode, in order."""
+    found: dict[int, Table] = {}
+    for row in _table(folder, "data/*/*.parquet"):
+        found.setdefault(int(row["episode_index"]), []).append(row)
+    return {number: sorted(rows, key=lambda row: row["frame_index"]) for number, rows in found.items()}
+
+
+def _tasks(folder: Path) -> dict[int, str]:
+    if not (folder / "meta" / "tasks.parquet").is_file():
+        return {}
+    rows = _table(folder, "meta/tasks.parquet")
+    texts = ("task", "__index_level_0__")  # pandas keeps the text as its index
+    return {int(row["task_index"]): str(next((row[t] for t in texts if t in row), "")) for row in rows}
+
+
+def _validation(splits: Mapping[str, str]) -> range:
+    begin, _, end = str(next((splits[n] for n in ("validation", "valid", "val") if n in splits), "0:0")).partition(":")
+    return range(int(begin), int(end or 0))
+
+
+def write_lerobot(demonstrations: Mapping[str, Iterable[Demonstration]], folder: Path, views: int = 2) -> Path:
+    """Write a dataset of version 3; `demonstrations` maps "train" and "validation" to demonstrations.
+
+    All must be seen by the same cameras, from the same places. Raises ValueError if they are not.
+    """
+    folder = Path(folder)
+    names = [f"observation.images.view_{k}" for k in range(views)]
+    members = [(split, d) for split in ("train", "validation") for d in demonstrations.get(split, ())]
+    first = members[0][1].views[:views]
+    for _, d in members:
+        if not np.array_equal(d.views.K[:views], first.K) or not np.allclose(
+            d.views.Ts_world_cam[:views], first.Ts_world_cam
+        ):
+            raise ValueError(f"scene {d.scene}: its cameras stand elsewhere; a LeRobot dataset has one calibration")
+    tasks = sorted({d.object for _, d in members})
+    rows: Table = []
+    episodes: Table = []
+    for number, (_, d) in enumerate(members):
+        begin = len(rows)
+        rows += _steps(d, names, number, begin, tasks.index(d.object))
+        places = {
+            "data/chunk_index": 0,
+            "data/file_index": 0,
+            "meta/episodes/chunk_index": 0,
+            "meta/episodes/file_index": 0,
+        }
+        span = {"dataset_from_index": begin, "dataset_to_index": len(rows), "length": len(rows) - begin}
+        episodes.append({"episode_index": number, "tasks": [d.object], **span, **places})
+    trained = sum(split == "train" for split, _ in members)
+    _write_tables(folder, rows, episodes, tasks)
+    _write_info(folder, names, first.images.shape[1:3], len(members), trained, len(rows), len(tasks))
+    write_cameras(first, names, folder / "meta" / NAME)
+    return folder
+
+
+def _steps(d: Demonstration, names: list[str], number: int, begin: int, task: int) -> Table:
+    Ts = d.Ts_world_tcp
+    states = np.hstack([Ts[:, :3, 3], continuous_quaternions(Ts)])
+    closed = np.where(np.arange(len(Ts)) == len(Ts) - 1, 1.0, -1.0)
+    actions = np.column_stack([np.vstack([states[1:], states[-1:]]), closed])
+    seen = {}
+    for name, image in zip(names, d.views.images, strict=False):
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, format="PNG")
+        seen[name] = {"bytes": buffer.getvalue(), "path": None}
+    return [
+        {
+            **seen, "observation.state": states[i].tolist(), "action": actions[i].tolist(), "timestamp": i / FPS,
+            "frame_index": i, "episode_index": number, "index": begin + i, "task_index": task,
+        }
+        for i in range(len(Ts))
+    ]  # fmt: skip
+
+
+def _write_tables(folder: Path, rows: Table, episodes: Table, tasks: list[str]) -> None:
+    import pandas as pd
+
+    pyarrow = required("pyarrow", "a LeRobot dataset", "export")
+    parquet = required("pyarrow.parquet", "a LeRobot dataset", "export")
+    for path, table in ((DATA.format(chunk_index=0, file_index=0), rows), (EPISODES, episodes)):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(pyarrow.Table.from_pylist(table), folder / path)
+    pd.DataFrame({"task_index": range(len(tasks))}, index=pd.Index(tasks, name="task")).to_parquet(
+        folder / "meta" / "tasks.parquet"
+    )
+
+
+def _write_info(
+    folder: Path, names: list[str], size: tuple[int, ...], episodes: int, trained: int, frames: int, tasks: int
+) -> None:
+    whole = {
+        key: {"dtype": "int64", "shape": [1], "names": None}
+        for key in ("frame_index", "episode_index", "index", "task_index")
+    }
+    image = {"dtype": "image", "shape": [*size, 3], "names": ["height", "width", "channels"]}
+    features = {
+        **dict.fromkeys(names, image),
+        "observation.state": {"dtype": "float64", "shape": [7], "names": list(POSE)},
+        "action": {"dtype": "float64", "shape": [8], "names": [*POSE, GRIPPER]},
+        "timestamp": {"dtype": "float32", "shape": [1], "names": None},
+        **whole,
+    }
+    splits = {"train": f"0:{trained}"} | ({"validation": f"{trained}:{episodes}"} if trained < episodes else {})
+    write_json(
+        folder / "meta" / "info.json",
+        {
+            "codebase_version": "v3.0", "robot_type": "ur10", "total_episodes": episodes, "total_frames": frames,
+            "total_tasks": tasks, "chunks_size": 1000, "data_files_size_in_mb": 100, "video_files_size_in_mb": 500,
+            "fps": FPS, "splits": splits, "data_path": DATA, "video_path": None, "features": features,
+        },
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""A plain folder of demonstrations: what anybody can write.
+
+<folder>/<episode>/transforms.json, images     the scene before the grasp, as `dgrasp.data.captures` reads it
+<folder>/<episode>/trajectory.csv              a row per step: x y z (m), qx qy qz qw or rx ry rz; gripper, if known
+<folder>/episodes.csv                          optional: episode, object, split
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dgrasp.cameras import Views
+from dgrasp.data.captures.reader import read_capture
+from dgrasp.data.demonstrations import Demonstration
+from dgrasp.data.export import continuous_quaternions, write_transforms
+from dgrasp.data.imports.episode import QUATERNION, UNITS, Episode, ImportRefused, check_unit, poses_of, until_grasp
+from dgrasp.files import write_text
+
+TRAJECTORY, LIST = "trajectory.csv", "episodes.csv"
+SPLITS = ("train", "validation")
+
+
+def read_plain(folder: Path, *, unit: str = "m") -> tuple[list[Episode], str]:
+    """The folder's episodes in the order of their names, and the convention of their cameras.
+
+    unit: of the trajectories and of the cameras' poses. Raises ImportRefused, CaptureError for photographs and cameras.
+    """
+    folder = Path(folder)
+    paths = sorted(path.parent for path in folder.glob(f"*/{TRAJECTORY}")) if folder.is_dir() else []
+    if not paths:
+        raise ImportRefused(f"{folder}: no folder in it has a {TRAJECTORY}")
+    known = _list(folder / LIST)
+    return [_episode(path, known.get(path.name, {}), unit) for path in paths], "opengl"
+
+
+def _episode(path: Path, about: Mapping[str, str], unit: str) -> Episode:
+    file = path / TRAJECTORY
+    columns: dict[str, Any] = {}
+    for name, values in _columns(file).items():
+        try:
+            columns[name] = [float(value) for value in values]
+        except (TypeError, ValueError) as error:
+            raise ImportRefused(f"{file}: {name}: expected numbers ({error})") from error
+    Ts = until_grasp(poses_of(columns, unit, str(file)), columns.get("gripper"))
+    seen = read_capture(path).views
+    Ts_world_cam = seen.Ts_world_cam.copy()
+    Ts_world_cam[:, :3, 3] *= UNITS[unit]
+    check_unit(Ts_world_cam[:, :3, 3], unit, f"{path}: cameras")
+    views = Views(seen.images, seen.K, Ts_world_cam)
+    split = about.get("split") or "train"
+    if split not in SPLITS:
+        raise ImportRefused(f"{path.parent / LIST}: {path.name}: unknown split {split!r}; splits: {', '.join(SPLITS)}")
+    return Episode(str(path), views, Ts, about.get("object") or "", split)
+
+
+def _columns(file: Path) -> dict[str, list[str]]:
+    rows = _rows(file)
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else {}) if name}
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as handle:
+            return list(csv.DictReader(handle))
+    except (OSError, ValueError, csv.Error) as error:
+        raise ImportRefused(f"{file}: cannot be read ({error})") from error
+
+
+def _list(file: Path) -> dict[str, dict[str, str]]:
+    return {row.get("episode") or "": row for row in _rows(file)} if file.is_file() else {}
+
+
+def write_plain(demonstrations: Mapping[str, Iterable[Demonstration]], folder: Path, views: int = 2) -> Path:
+    """Write such a folder; `demonstrations` maps "train" and "validation" to demonstrations."""
+    folder, lines, number = Path(folder), ["episode,object,split"], 0
+    for split in SPLITS:
+        for d in demonstrations.get(split, ()):
+            name = f"episode_{number:05d}"
+            write_transforms(d.views[:views], folder / name)
+            poses = np.hstack([d.Ts_world_tcp[:, :3, 3], continuous_quaternions(d.Ts_world_tcp)])
+            rows = [",".join(repr(float(v)) for v in row) for row in poses]
+            write_text(folder / name / TRAJECTORY, "\n".join([",".join(("x", "y", "z", *QUATERNION)), *rows, ""]))
+            lines.append(f"{name},{d.object},{split}")
+            number += 1
+    write_text(folder / LIST, "\n".join([*lines, ""]))
+    return folder

@@ -1,0 +1,284 @@
+"""Demonstrations through the formats of other tools and back: the same, or one line that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from value_runs import CONFIG, nerf_run
+
+from dgrasp.cli.main import main
+from dgrasp.data.captures.document import CaptureError
+from dgrasp.data.demonstrations import Demonstration, DemonstrationSet, open_demonstrations
+from dgrasp.data.export import write_robomimic
+from dgrasp.data.imports.check import read_import
+from dgrasp.data.imports.episode import ImportRefused, grasp_step, poses_of
+from dgrasp.data.imports.lerobot import write_lerobot
+from dgrasp.data.imports.plain import write_plain
+from dgrasp.data.imports.run import demonstrations_of
+from dgrasp.runs import Run
+from dgrasp.value.training import train_value
+
+for package in ("h5py", "pyarrow", "av"):
+    pytest.importorskip(package, reason=f"{package} is not installed: pip install 'dgrasp[export]'")
+FORMATS = ("lerobot", "robomimic", "folder")
+VIEWS = 2
+
+
+@pytest.fixture(scope="module")
+def originals(demonstrations: Run) -> dict[str, list[Demonstration]]:
+    return {split: list(DemonstrationSet(demonstrations, split)) for split in ("train", "validation")}
+
+
+@pytest.fixture(scope="module")
+def written(originals: dict[str, list[Demonstration]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same demonstrations in each format."""
+    folder = tmp_path_factory.mktemp("formats")
+    by_key = {"train": originals["train"], "valid": originals["validation"]}
+    return {
+        "lerobot": write_lerobot(originals, folder / "lerobot", VIEWS),
+        "robomimic": write_robomimic(by_key, folder / "demos.hdf5", VIEWS),
+        "folder": write_plain(originals, folder / "plain", VIEWS),
+    }
+
+
+def copied(path: Path, target: Path) -> Path:
+    import shutil
+
+    target.mkdir()
+    return Path(shutil.copytree(path, target / "copy") if path.is_dir() else shutil.copy(path, target / path.name))
+
+
+def edit(path: Path, change: Callable[[dict], object]) -> None:
+    about = json.loads(path.read_text())
+    change(about)
+    path.write_text(json.dumps(about))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_exported_comes_back(form: str, written: dict[str, Path], originals: dict, tmp_path: Path) -> None:
+    episodes, lines = read_import(written[form], form)
+    everything = [*originals["train"], *originals["validation"]]
+    assert [e.split for e in episodes] == [s for s in ("train", "validation") for _ in originals[s]]
+    for e, d in zip(episodes, everything, strict=True):
+        np.testing.assert_array_equal(e.views.images, d.views.images[:VIEWS])
+        np.testing.assert_allclose(e.views.K, d.views.K[:VIEWS], atol=1e-12)
+        np.testing.assert_allclose(e.views.Ts_world_cam, d.views.Ts_world_cam[:VIEWS], atol=1e-12)
+        np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-12)
+        assert e.object == d.object
+    assert f"episodes: {len(originals['train'])} to train on" in lines[0] and "100% of them see" in " ".join(lines)
+    run = demonstrations_of(episodes, tmp_path)
+    assert demonstrations_of(episodes, tmp_path).path == run.path
+    again = DemonstrationSet(open_demonstrations(run.path), "train")
+    assert len(again) == len(originals["train"]) and not again.verify()
+    for e, d in zip(again, originals["train"], strict=True):
+        np.testing.assert_allclose(e.T_world_grasp, d.T_world_grasp, atol=1e-9)
+        np.testing.assert_array_equal(e.views.images, d.views.images[:VIEWS])
+
+
+def test_training_on_an_import_is_training_on_the_originals(
+    written: dict[str, Path], demonstrations: Run, tmp_path: Path
+) -> None:
+    """The same draws, the same weights, but for what a quaternion rounds away."""
+    config = CONFIG.model_copy(update={"steps": 2, "validate_every": 2, "log_every": 1, "validation_scenes": 1})
+    phi = nerf_run(tmp_path)
+    imported = demonstrations_of(read_import(written["folder"], "folder")[0], tmp_path)
+    runs = [
+        train_value(config, phi, demos, tmp_path / name, model="dgrasp_quat", threads=1)
+        for name, demos in (("import", imported), ("originals", demonstrations))
+    ]
+    ours, theirs = (run.load("readout") for run in runs)
+    assert runs[0].fingerprint != runs[1].fingerprint
+    for name, weights in ours.items():
+        np.testing.assert_allclose(weights.numpy(), theirs[name].numpy(), atol=2e-3, err_msg=name)
+
+
+def without_calibration(path: Path) -> None:
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        for demo in file["data"].values():
+            del demo["calibration"]
+
+
+def test_missing_calibration_is_refused_by_name(written: dict[str, Path], tmp_path: Path) -> None:
+    lerobot = copied(written["lerobot"], tmp_path / "a")
+    calibration = (lerobot / "meta" / "cameras.json").rename(tmp_path / "cameras.json")
+    with pytest.raises(
+        ImportRefused, match=r"its cameras have no calibration \(no .*cameras.json\); give it with --cam"
+    ):
+        read_import(lerobot, "lerobot")
+    assert len(read_import(lerobot, "lerobot", cameras=calibration)[0]) > 3
+    edit(calibration, lambda about: about["cameras"].pop("observation.images.view_1"))
+    with pytest.raises(ImportRefused, match=r"episode 0: camera 'observation.images.view_1' has no calibration; calib"):
+        read_import(lerobot, "lerobot", cameras=calibration)
+    hdf5 = copied(written["robomimic"], tmp_path / "b")
+    without_calibration(hdf5)
+    with pytest.raises(ImportRefused, match=r"demos.hdf5: its cameras have no calibration"):
+        read_import(hdf5, "robomimic")
+    plain = copied(written["folder"], tmp_path / "c")
+    (plain / "episode_00001" / "transforms.json").unlink()
+    with pytest.raises(CaptureError, match=r"episode_00001/transforms.json: no such file"):
+        read_import(plain, "folder")
+
+
+@pytest.mark.parametrize("meant", ["opengl", "colmap"])
+def test_another_convention_is_found_and_named(meant: str, written: dict[str, Path], tmp_path: Path) -> None:
+    """Poses that the file calls OpenCV's, and are not."""
+    from dgrasp.data.imports.cameras import CONVENTIONS
+
+    lerobot = copied(written["lerobot"], tmp_path / "a")
+
+    def change(about: dict) -> None:
+        for camera in about["cameras"].values():
+            camera["pose"] = CONVENTIONS[meant](np.array(camera["pose"])).tolist()
+
+    edit(lerobot / "meta" / "cameras.json", change)
+    with pytest.raises(ImportRefused, match=f"are read as opencv, but .* they are {meant}; say --convention {meant}"):
+        read_import(lerobot, "lerobot")
+    right, lines = read_import(lerobot, "lerobot", convention=meant)
+    assert any(line.startswith(f"cameras: {meant}, 100%") for line in lines)
+    known = read_import(written["lerobot"], "lerobot")[0]
+    np.testing.assert_allclose(right[0].views.Ts_world_cam, known[0].views.Ts_world_cam, atol=1e-9)
+
+
+def test_millimetres_are_named(written: dict[str, Path], tmp_path: Path) -> None:
+    plain = copied(written["folder"], tmp_path / "a")
+    for path in plain.glob("*/trajectory.csv"):
+        head, *rows = path.read_text().splitlines()
+        scaled = [[1000 * float(v) if i < 3 else float(v) for i, v in enumerate(row.split(","))] for row in rows]
+        path.write_text("\n".join([head, *(",".join(map(repr, row)) for row in scaled), ""]))
+    with pytest.raises(
+        ImportRefused, match=r"trajectory.csv: positions are up to \d+ m .* look like millimetres; say --u"
+    ):
+        read_import(plain, "folder")
+    for path in plain.glob("*/transforms.json"):
+        edit(
+            path,
+            lambda about: [
+                [row.__setitem__(3, 1000 * row[3]) for row in f["transform_matrix"][:3]] for f in about["frames"]
+            ],
+        )
+    known = read_import(written["folder"], "folder")[0]
+    for e, d in zip(read_import(plain, "folder", unit="mm")[0], known, strict=True):
+        np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-9)
+        np.testing.assert_allclose(e.views.Ts_world_cam, d.views.Ts_world_cam, atol=1e-9)
+
+
+def test_cameras_and_hand_in_two_worlds_are_refused(written: dict[str, Path], tmp_path: Path) -> None:
+    plain = copied(written["folder"], tmp_path / "a")
+    for path in plain.glob("*/trajectory.csv"):
+        head, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([head, *(f"-3.0,{row.partition(',')[2]}" for row in rows), ""]))
+    with pytest.raises(ImportRefused, match=r"of the cameras see the grasps, under any of opencv, opengl, colmap"):
+        read_import(plain, "folder")
+
+
+def info(change: Callable[[dict], object]) -> Callable[[Path], object]:
+    return lambda folder: edit(folder / "meta" / "info.json", change)
+
+
+def calibrated(change: Callable[[dict], object]) -> Callable[[Path], object]:
+    return lambda folder: edit(folder / "meta" / "cameras.json", change)
+
+
+STATE, VIEW_0 = "observation.state", "observation.images.view_0"
+
+
+@pytest.mark.parametrize(
+    ("damage", "answer"),
+    [
+        (info(lambda a: a.update(codebase_version="v2.1")), "codebase_version 'v2.1'"),
+        (info(lambda a: a.update(features=3)), "info.json: lacks features"),
+        (
+            info(lambda a: a["features"].pop(STATE)),
+            r"no feature 'observation.state' \(say --pose\); features: action, ",
+        ),
+        (
+            info(lambda a: a["features"][STATE].update(names=list("abcdefg"))),
+            r"episode 0: observation.state: lacks x, y, z, qx, qy, qz, qw \(or rx, ry, rz\); columns: a, b",
+        ),
+        (
+            lambda f: (f / "meta" / "info.json").unlink(),
+            "info.json: no such file; expected a LeRobot dataset, version 3",
+        ),
+        (lambda f: next(f.glob("data/*/*.parquet")).write_bytes(b"no"), r"data/\*/\*.parquet cannot be read"),
+        (calibrated(lambda a: a["cameras"][VIEW_0].update(w=99)), "images of 32x24, calibrated for 99x24"),
+        (calibrated(lambda a: a.update(convention="ros")), "convention: Input should be 'opencv'"),
+        (calibrated(lambda a: a["cameras"][VIEW_0]["pose"][0].__setitem__(3, 900.0)), "cameras: .* millimetres"),
+    ],
+)
+def test_datasets_that_cannot_be_used_say_why(
+    damage: Callable, answer: str, written: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = copied(written["lerobot"], tmp_path / "a")
+    damage(folder)
+    with pytest.raises(ImportRefused, match=answer) as caught:
+        read_import(folder, "lerobot")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_datasets_video_is_read_at_the_episodes_time(written: dict[str, Path], tmp_path: Path) -> None:
+    """Labs keep videos; ours of known grey levels, all episodes in one file."""
+    import av
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    folder, name = copied(written["lerobot"], tmp_path / "a"), "observation.images.view_0"
+    [path] = folder.glob("meta/episodes/*/*.parquet")
+    rows = parquet.read_table(path).to_pylist()
+    file = folder / "videos" / name / "chunk-000" / "file-000.mp4"
+    file.parent.mkdir(parents=True)
+    with av.open(str(file), "w") as video:
+        stream = video.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for i in range(4 * len(rows)):
+            frame = av.VideoFrame.from_ndarray(np.full((24, 32, 3), 20 + 25 * (i // 4), np.uint8), format="rgb24")
+            video.mux(stream.encode(frame))
+        video.mux(stream.encode())
+    for i, row in enumerate(rows):
+        row |= {
+            f"videos/{name}/chunk_index": 0,
+            f"videos/{name}/file_index": 0,
+            f"videos/{name}/from_timestamp": 0.4 * i,
+        }
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+    edit(folder / "meta/info.json", lambda about: about["features"][name].update(dtype="video"))
+    for i, e in enumerate(read_import(folder, "lerobot")[0]):
+        assert abs(float(e.views.images[0].mean()) - (20 + 25 * i)) < 5
+    file.write_bytes(b"no video")
+    with pytest.raises(ImportRefused, match=r"file-000.mp4: cannot be read"):
+        read_import(folder, "lerobot")
+
+
+def test_poses_are_read_from_both_kinds_of_rotation() -> None:
+    columns = {"x": [0.1], "y": [0.2], "z": [1.0], "rx": [0.0], "ry": [np.pi], "rz": [0.0]}
+    np.testing.assert_allclose(poses_of(columns, "m", "a")[0][:3, :3], np.diag([-1.0, 1, -1]), atol=1e-12)
+    with pytest.raises(ImportRefused, match="a: step 0: qx, qy, qz, qw have length 2, expected 1"):
+        poses_of({"x": [0], "y": [0], "z": [0], "qx": [2], "qy": [0], "qz": [0], "qw": [0]}, "m", "a")
+    with pytest.raises(ImportRefused, match="a: the trajectory has NaN"):
+        poses_of(columns | {"x": [np.nan]}, "m", "a")
+
+
+def test_the_grasp_is_where_the_gripper_changes() -> None:
+    assert grasp_step([1, 1, 0, 0, 1], 5) == 2 and grasp_step(None, 5) == 4 and grasp_step([0.0] * 5, 5) == 4
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_command_checks_draws_and_writes(
+    form: str, written: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "check.png"
+    assert main(["import", str(written[form]), "--format", form, "--check", "--picture", str(picture)]) == 0
+    out = capsys.readouterr().out
+    assert "see the grasp" in out and re.search("grasps: 100% inside of the workspace, 100% point down", out)
+    assert picture.stat().st_size > 10_000
+    assert main(["import", str(written[form]), "--format", form, "--build", str(tmp_path)]) == 0
+    run = open_demonstrations(Path(capsys.readouterr().out.splitlines()[-1]))
+    assert len(DemonstrationSet(run, "validation")) == 2
+    assert main(["import", str(tmp_path), "--format", form]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
