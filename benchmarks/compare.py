@@ -25,7 +25,7 @@ from dgrasp.evaluation.attempt import attempt
 from dgrasp.evaluation.statistics import mcnemar
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy, worker_scene
 from dgrasp.experiment.chain import Experiment
-from dgrasp.processes import bound
+from dgrasp.jobs.workforce import as_they_come
 
 TASKS = ("simple", "clutter")  # of the training prisms
 Arms = dict[tuple[str, str], PolicySource]  # by profile and policy
@@ -55,8 +55,7 @@ def compare(arms: Arms, experiment: Experiment, units: list[tuple[str, int]], ke
         for unit, some in wanted.items()
         if some
     ]
-    made = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", **bound())(jobs)
-    for more in tqdm(made, total=len(jobs), unit="scene", mininterval=5):
+    for more in tqdm(as_they_come(jobs, workers), total=len(jobs), unit="scene", mininterval=5):
         rows = pd.concat([rows, pd.DataFrame(more)], ignore_index=True)
         rows.to_csv(kept, index=False)
     asked = pd.DataFrame(units, columns=["task", "scene"])

@@ -30,6 +30,15 @@ def as_called_now(value: Any) -> Any:
     return {names.get(key, key): as_called_now(item) for key, item in value.items()}
 
 
+def backend_as_called_now(profile: Any) -> Any:
+    """A profile's `data.backend`, which was the demonstrations' alone, as `runtime.backend`, unless it has one."""
+    data, runtime = (profile.get(part, {}) for part in ("data", "runtime")) if isinstance(profile, dict) else ({}, {})
+    if not isinstance(data, dict) or not isinstance(runtime, dict) or "backend" not in data:
+        return profile
+    others = {key: value for key, value in data.items() if key != "backend"}
+    return profile | {"data": others, "runtime": {"backend": data["backend"]} | runtime}
+
+
 def _is_optimizer(value: dict[str, Any]) -> bool:
     """Whole settings of the optimizer, or the part of them that a profile states."""
     return (_MARK in value and not isinstance(value[_MARK], _RANGE)) or bool({"starts", "keep"} & value.keys())

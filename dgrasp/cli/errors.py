@@ -21,12 +21,12 @@ INPUT, MACHINE, INTERRUPTED = 2, 1, 130
 CODES = {
     "dgrasp.cli.notebooks.source.NotebookError": MACHINE,  # a cell failed; `exit_code` looks at what with
     "dgrasp.cli.notebooks.source.NotebookRefused": INPUT,
-    "dgrasp.data.backends.BackendError": INPUT,
     "dgrasp.devices.DeviceError": INPUT,
     "dgrasp.evaluation.study.storage.StudyError": INPUT,
     "dgrasp.experiment.profiles.ProfileError": INPUT,
     "dgrasp.experiment.store.RecordError": INPUT,
     "dgrasp.files.DamagedFileError": INPUT,
+    "dgrasp.jobs.there.BackendError": INPUT,
     "dgrasp.locks.LockError": MACHINE,  # somebody else is at work
     "dgrasp.nerf.imagenet_encoder.MissingWeightsError": MACHINE,
     "dgrasp.policy.policies.NoGraspError": INPUT,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.config import Config
-from dgrasp.data.backends import check_name
 from dgrasp.sim.looks import LooksConfig
 from dgrasp.sim.oracle import OracleConfig
 
@@ -53,12 +51,6 @@ class DataConfig(Config):
         None, description="Randomised looks of every observation (not in the paper); null: one bench, one light"
     )
     oracle: OracleConfig = Field(default_factory=OracleConfig, description="The demonstrator's motion")
-    backend: str = Field("loky", description="joblib backend: loky, threading, sequential, dask, ray")
-
-    @field_validator("backend")
-    @classmethod
-    def _known_backend(cls, backend: str) -> str:
-        return check_name(backend)
 
     @model_validator(mode="after")
     def _views_in_order(self) -> DataConfig:
@@ -67,10 +59,6 @@ class DataConfig(Config):
                 f"policy_views ({self.policy_views}) must not exceed views ({self.views}): they are the first of them"
             )
         return self
-
-    def canonical(self) -> str:
-        """Who computes is no part of what is computed: the backend stays out of fingerprints."""
-        return json.dumps(self.model_dump(mode="json", exclude={"backend"}), sort_keys=True, separators=(",", ":"))
 
 
 class DemonstrationsRecipe(Config):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
+from joblib import delayed
 from tqdm import tqdm
 
 from dgrasp import streams
@@ -23,11 +23,10 @@ from dgrasp.cell.config import CellConfig
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.viewpoints import evaluation_viewpoints, sample_viewpoints
 from dgrasp.data import layout
-from dgrasp.data.backends import backend, check_backend
 from dgrasp.data.card import write_card
 from dgrasp.data.config import STAGE, DataConfig, DemonstrationsRecipe
 from dgrasp.files import DamagedFileError, known_sha256
-from dgrasp.processes import bound
+from dgrasp.jobs.workforce import Workforce, as_they_come
 from dgrasp.runs import Outputs, Run, RunError, open_run
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.looks import Look, observe_in
@@ -48,17 +47,16 @@ def generate_demonstrations(
     cell_config: CellConfig,
     root: Path,
     seed: int = 0,
-    workers: int = 1,
-    scheduler: str | None = None,
+    workers: Workforce | int = 1,
 ) -> Run:
     """Make (or complete, or repair) the demonstrations below `root`; returns the complete run.
 
     Scenes whose files match the manifest are kept; missing and damaged ones are made again, and no others.
-    workers: jobs at a time, through joblib's `data_config.backend`. scheduler: address of a running Dask cluster
-    (without one, Dask starts processes here). Workers write into the run's folder themselves.
+    workers: who makes them, or how many processes here; they write into the run's folder themselves.
     Raises BackendError, before anything is made, for a backend that cannot be used.
     """
-    check_backend(data_config.backend, scheduler)
+    if isinstance(workers, Workforce):
+        workers.check()
     root = Path(root).resolve()  # workers may stand in other folders
     recipe = DemonstrationsRecipe(data=data_config, cell=cell_config)
     code = (__name__, *own_module(data_config.task))
@@ -67,7 +65,7 @@ def generate_demonstrations(
     wanted += [("validation", i) for i in range(data_config.validation_scenes)]
     if run.complete and len(_intact(run.path, wanted)) == len(wanted):
         return run
-    with run.writing(), backend(data_config.backend, root, workers, scheduler):
+    with run.writing():
         files = _intact(run.path, wanted)
         missing = [key for key in wanted if layout.scene_path(run.path, *key).name not in files]
         if missing or not run.complete:
@@ -76,18 +74,15 @@ def generate_demonstrations(
     return run
 
 
-def _make(run: Run, missing: list[tuple[str, int]], files: dict[str, dict[str, Any]], workers: int) -> None:
+def _make(run: Run, missing: list[tuple[str, int]], files: dict[str, dict[str, Any]], workers: Workforce | int) -> None:
     """Make the missing scenes, and enter them into the manifest beside `files`."""
     recipe = run.recipe
     assert isinstance(recipe, DemonstrationsRecipe)
-    kind = recipe.data.backend
-    jobs = (delayed(make_scene)(recipe, run.path, split, index, run.seed) for split, index in missing)
-    with parallel_config(backend=kind):
-        ending = bound() if kind == "loky" else {}  # others have processes of their own
-        results = Parallel(n_jobs=workers, return_as="generator_unordered", **ending)(jobs)
-        for name, entry in tqdm(results, total=len(missing), desc="demonstrations", unit="scene", mininterval=5):
-            files[name] = entry
-            layout.write_manifest(run.path, files, recipe.data.policy_views)
+    jobs = [delayed(make_scene)(recipe, run.path, split, index, run.seed) for split, index in missing]
+    results = as_they_come(jobs, workers, run.path)
+    for name, entry in tqdm(results, total=len(missing), desc="demonstrations", unit="scene", mininterval=5):
+        files[name] = entry
+        layout.write_manifest(run.path, files, recipe.data.policy_views)
 
 
 def _intact(folder: Path, wanted: list[tuple[str, int]]) -> dict[str, dict[str, Any]]:

@@ -31,11 +31,11 @@ from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.rows import Row, read_rows, write_rows
 from dgrasp.evaluation.series import rows_of_units
 from dgrasp.evaluation.table import COLUMNS
-from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy, worker_scene
+from dgrasp.evaluation.workers import PolicySource, check_looks, worker_cell, worker_policy, worker_scene
 from dgrasp.files import read_json, write_json, write_text
+from dgrasp.jobs.workforce import Workforce, in_order
 from dgrasp.policy.diagnostics import share_near_grasps, slope_agreement
 from dgrasp.policy.policies import GraspPolicy
-from dgrasp.processes import bound
 from dgrasp.runs import Outputs, Run
 from dgrasp.sim.oracle import oracle_grasps
 from dgrasp.slopes.config import OptimizerConfig
@@ -77,7 +77,14 @@ class Trained:
 
 
 def try_arm(
-    run: Run, source: PolicySource, demonstrations: Run, trained: Trained, *, seed: int, workers: int, name: str
+    run: Run,
+    source: PolicySource,
+    demonstrations: Run,
+    trained: Trained,
+    *,
+    seed: int,
+    workers: Workforce | int,
+    name: str,
 ) -> Run:
     """Make the attempts and the probe of an arm's run, as far as they are not there; returns it complete.
 
@@ -89,9 +96,9 @@ def try_arm(
     with run.writing():
         if run.complete:
             return run
-        lines = rows_of_units(units, workers, desc=name, unit="scene", folder=run.path / "episodes")
+        lines = rows_of_units(units, workers, desc=name, unit="scene", folder=run.path / "episodes", shared=run.path)
         write_rows(run.path / TRIALS, pd.DataFrame(lines, columns=list(COLUMNS)))
-        probed = pd.DataFrame(_probe_all(recipe, source, demonstrations, seed, workers), columns=list(PROBED))
+        probed = pd.DataFrame(_probe_all(run, source, demonstrations, workers), columns=list(PROBED))
         write_text(run.path / "probe.csv", probed.to_csv(index=False, lineterminator="\n"))
         write_json(run.path / TRAINING, {"steps": trained.steps, "minutes": round(trained.minutes, 4)})
         return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))
@@ -158,14 +165,17 @@ def _episodes(recipe: ArmRecipe) -> Iterable[Episode]:
 
 
 def _attempts(recipe: ArmRecipe, source: PolicySource, episode: Episode, seed: int) -> Iterator[Row]:
+    check_looks(recipe.ycb_models)
     cell, policy = worker_cell(recipe.cell, recipe.observer), worker_policy(source)
     return attempts_in(cell, policy, episode, recipe.tasks[episode.task].attempts, seed=seed)
 
 
-def _probe_all(recipe: ArmRecipe, source: PolicySource, demonstrations: Run, seed: int, workers: int) -> list[Line]:
-    jobs = (joblib.delayed(_probed)(recipe, source, demonstrations, i, seed) for i in range(recipe.probe_scenes))
-    rows: list[Line] = joblib.Parallel(n_jobs=workers, **bound())(jobs)
-    return rows
+def _probe_all(run: Run, source: PolicySource, demonstrations: Run, workers: Workforce | int) -> list[Line]:
+    recipe = run.recipe
+    assert isinstance(recipe, ArmRecipe)
+    scenes = range(recipe.probe_scenes)
+    jobs = (joblib.delayed(_probed)(recipe, source, demonstrations, i, run.seed) for i in scenes)
+    return in_order(jobs, workers, run.path)
 
 
 def _probed(recipe: ArmRecipe, source: PolicySource, demonstrations: Run, scene: int, seed: int) -> Line:

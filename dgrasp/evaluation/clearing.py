@@ -30,6 +30,7 @@ from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.table import COLUMNS
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy, worker_scene
 from dgrasp.files import parse_yaml
+from dgrasp.jobs.workforce import Workforce
 from dgrasp.policy.policies import policy_spec
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.simulated_cell import SimulatedCell
@@ -71,7 +72,7 @@ def clear_tables(
     root: Path,
     *,
     seed: int,
-    workers: int,
+    workers: Workforce | int,
 ) -> Run:
     """Clear all scenes of the test split; returns the complete run with `attempts.csv` in it. Resumes by scene."""
     code = (__name__, *(module for task in recipe.clearing.tasks for module in own_module(task)))

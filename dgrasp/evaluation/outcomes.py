@@ -31,6 +31,7 @@ from dgrasp.evaluation.rows import POSE, Row, on_table
 from dgrasp.evaluation.series import Setup, rows, rows_of_units
 from dgrasp.evaluation.workers import PolicySource, Recent, worker_policy
 from dgrasp.files import write_text
+from dgrasp.jobs.workforce import Workforce
 from dgrasp.policy.policies import policy_spec
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.cell import Cell
@@ -100,7 +101,7 @@ def try_grasps(
     root: Path,
     *,
     seed: int,
-    workers: int,
+    workers: Workforce | int,
 ) -> Run:
     """Try every policy's best grasp on training scenes; returns the complete run. Resumes attempt by attempt."""
     inputs = {"demonstrations": demonstrations} | {f"value {name}": s.value for name, s in sources.items()}
@@ -114,7 +115,9 @@ def try_grasps(
     with run.writing():
         if run.complete:
             return run
-        lines = rows_of_units(units, workers, desc="outcomes", unit="grasp", folder=run.path / "scenes")
+        lines = rows_of_units(
+            units, workers, desc="outcomes", unit="grasp", folder=run.path / "scenes", shared=run.path
+        )
         frame = pd.DataFrame(lines, columns=list(COLUMNS))
         write_text(run.path / "attempts.csv", frame.to_csv(index=False, lineterminator="\n"))
         failed = [line for line in lines if not line["success"] and line["x"] is not None]

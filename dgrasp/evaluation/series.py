@@ -22,7 +22,7 @@ from dgrasp.cell.interface import RobotCell
 from dgrasp.evaluation.attempt import Attempt, Planner, attempt
 from dgrasp.evaluation.rows import Row, row
 from dgrasp.files import DamagedFileError, read_sealed, write_sealed, write_text
-from dgrasp.processes import bound
+from dgrasp.jobs.workforce import Workforce, as_they_come
 from dgrasp.runs import Run
 
 Call = tuple[Callable[..., Iterable[Row]], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
@@ -72,25 +72,26 @@ def rows(cell: RobotCell, setups: Iterable[Setup], *, seed: int, rehearse: bool 
 
 def rows_of_units(
     units: Mapping[str, Call],
-    workers: int,
+    workers: Workforce | int,
     *,
     desc: str,
     unit: str,
     folder: Path | None = None,
+    shared: Path | None = None,
     order: Iterable[str] | None = None,
 ) -> list[Line]:
     """The rows of all units, in the units' order, made in parallel processes; as plain values.
 
     units: by name, the call (`joblib.delayed`) that makes a unit's rows. folder: where each unit's rows are kept, as
-    JSON; units that are there, and are what was written, are not made again. order: names of all units, in which they
+    JSON; units that are there, and are what was written, are not made again. shared: what workers elsewhere must see,
+    if not that folder's. order: names of all units, in which they
     are begun: those side by side that share what a worker keeps.
     """
     places = {name: None if folder is None else folder / f"{name}.json" for name in units}
     made = {name: lines for name, path in places.items() if (lines := _kept(name, path)) is not None}
     todo = [joblib.delayed(_make)(name, units[name], places[name]) for name in order or units if name not in made]
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", **bound())
     with tqdm(total=len(units), initial=len(made), desc=desc, unit=unit, mininterval=5) as progress:
-        for name, lines in parallel(todo):
+        for name, lines in as_they_come(todo, workers, shared or folder):
             made[name] = lines
             progress.update()
     return [line for name in units for line in made[name]]
@@ -99,7 +100,7 @@ def rows_of_units(
 def finish_series(
     run: Run,
     units: Mapping[str, Call],
-    workers: int,
+    workers: Workforce | int,
     *,
     folder: str,
     table: str,
@@ -115,7 +116,9 @@ def finish_series(
     with run.writing():
         if run.complete:
             return run
-        lines = rows_of_units(units, workers, desc=desc, unit=unit, folder=run.path / folder, order=order)
+        lines = rows_of_units(
+            units, workers, desc=desc, unit=unit, folder=run.path / folder, shared=run.path, order=order
+        )
         frame = pd.DataFrame(lines, columns=list(columns))
         write_text(run.path / table, frame.to_csv(index=False, lineterminator="\n"))
         return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))

@@ -17,7 +17,8 @@ from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.rows import POSE, Row, read_rows
 from dgrasp.evaluation.series import finish_series
-from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
+from dgrasp.evaluation.workers import PolicySource, check_looks, worker_cell, worker_policy
+from dgrasp.jobs.workforce import Workforce
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 
@@ -45,7 +46,7 @@ def evaluate(
     root: Path,
     *,
     seed: int,
-    workers: int,
+    workers: Workforce | int,
 ) -> Run:
     """Run all episodes of the test split; returns the complete run with `trials.csv` in it.
 
@@ -82,5 +83,6 @@ def _episodes(config: EvaluationConfig) -> Iterable[Episode]:
 
 
 def _attempts(recipe: EvaluationRecipe, source: PolicySource, episode: Episode, seed: int) -> Iterator[Row]:
+    check_looks(recipe.ycb_models)
     cell, policy = worker_cell(recipe.cell, recipe.observer), worker_policy(source)
     return attempts_in(cell, policy, episode, recipe.evaluation.tasks[episode.task].attempts, seed=seed)

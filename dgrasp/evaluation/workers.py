@@ -1,4 +1,6 @@
-"""What a worker process keeps between jobs: Bullet clients, networks, policies, and what was seen of a scene.
+"""What a worker keeps between jobs: Bullet clients, networks, policies, and what was seen of a scene.
+
+A worker is a process, or one of the threads of a process that others started: each thread has its own.
 
 Policies that meet the same scene see the same: it is drawn, rendered and encoded once for all that a process meets in
 it. Scenes are functions of their names, views of scenes, codes of views, so that no row depends on what is kept.
@@ -6,6 +8,8 @@ it. Scenes are functions of their names, views of scenes, codes of views, so tha
 
 from __future__ import annotations
 
+import platform
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -22,9 +26,9 @@ from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf
 from dgrasp.policy.fingers import FingerCheck
 from dgrasp.policy.policies import GraspPolicy, policy_spec
-from dgrasp.runs import Run
+from dgrasp.runs import Run, RunError
 from dgrasp.sim.cell import Cell
-from dgrasp.sim.objects.ycb import ycb_models
+from dgrasp.sim.objects.ycb import ENVIRONMENT, ycb_models
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
@@ -55,13 +59,20 @@ class Recent:
         return kept
 
 
-_simulators: dict[str, Cell] = {}
-_policies = Recent(64)
-_values = Recent(16)
-_phis = Recent(4)
-_scenes = Recent(256)
-_views = Recent(128)  # 0.3 MB each at the laptop profile's size
-_codes = Recent(4)  # 12 MB each there
+class _Kept(threading.local):
+    """By what it is of."""
+
+    def __init__(self) -> None:
+        self.simulators: dict[str, Cell] = {}
+        self.policies = Recent(64)
+        self.values = Recent(16)
+        self.phis = Recent(4)
+        self.scenes = Recent(256)
+        self.views = Recent(128)  # 0.3 MB each at the laptop profile's size
+        self.codes = Recent(4)  # 12 MB each there
+
+
+_ours = _Kept()
 
 
 @dataclass(frozen=True)
@@ -103,22 +114,31 @@ class WorkerCell(SimulatedCell):
     def observe(self) -> Views:
         """The fixed evaluation views."""
         key = (self.scene, self._simulator.config.digest(), self.observer.digest())
-        return _views.get(key, super().observe)
+        return _ours.views.get(key, super().observe)
 
 
 def worker_cell(config: CellConfig, observer: Observer) -> SimulatedCell:
     """The simulated cell of this process, which has one Bullet client for all of them."""
     key = config.digest()
-    if key not in _simulators:
-        _simulators[key] = Cell(config)
-    return WorkerCell(observer=observer, simulator=_simulators[key])
+    if key not in _ours.simulators:
+        _ours.simulators[key] = Cell(config)
+    return WorkerCell(observer=observer, simulator=_ours.simulators[key])
+
+
+def check_looks(stated: str) -> None:
+    """Raises RunError if YCB objects look otherwise in this process than a recipe states: results would differ."""
+    if stated not in ("not stated", ycb_models()):
+        raise RunError(
+            f"YCB objects have {ycb_models()} on {platform.node()}, and the attempts are of {stated}; "
+            f"set {ENVIRONMENT} there as where the stage was started"
+        )
 
 
 def worker_scene(name: str, split: str, index: int, seed: int) -> Scene:
     """A task's scene, drawn once per process."""
     drawn_by = task(name)
     key = (type(drawn_by), name, split, index, seed, ycb_models())
-    return _scenes.get(key, lambda: drawn_by.scene(split=split, index=index, seed=seed))
+    return _ours.scenes.get(key, lambda: drawn_by.scene(split=split, index=index, seed=seed))
 
 
 def worker_policy(source: PolicySource) -> GraspPolicy:
@@ -127,7 +147,7 @@ def worker_policy(source: PolicySource) -> GraspPolicy:
     Policies share their networks, and the codes of the views that they see one after the other.
     """
     torch.set_num_threads(1)
-    return _policies.get(source.key, lambda: _policy(source))
+    return _ours.policies.get(source.key, lambda: _policy(source))
 
 
 def _policy(source: PolicySource) -> GraspPolicy:
@@ -139,13 +159,13 @@ def _policy(source: PolicySource) -> GraspPolicy:
 
 
 def _member(source: PolicySource, run: Run) -> GraspValue:
-    kept: GraspValue = _values.get((run.path, run.fingerprint, source.device), lambda: _value(source, run))
+    kept: GraspValue = _ours.values.get((run.path, run.fingerprint, source.device), lambda: _value(source, run))
     return kept
 
 
 def _value(source: PolicySource, run: Run) -> GraspValue:
     key = (source.nerf.path, source.nerf.fingerprint, source.device)
-    phi: MVNeRF = _phis.get(key, lambda: load_nerf(source.nerf, source.device))
+    phi: MVNeRF = _ours.phis.get(key, lambda: load_nerf(source.nerf, source.device))
     return load_value(run, source.nerf, source.device, phi)
 
 
@@ -153,5 +173,5 @@ def _encoded(value: GraspValue, views: Views) -> EncodedViews:
     """The views as Phi sees them: worked out once for all policies on that Phi."""
     dtype = next(value.readout.parameters()).dtype
     key = (id(views), id(value.phi), dtype)
-    kept: tuple[Views, MVNeRF, EncodedViews] = _codes.get(key, lambda: (views, value.phi, value.encode(views)))
+    kept: tuple[Views, MVNeRF, EncodedViews] = _ours.codes.get(key, lambda: (views, value.phi, value.encode(views)))
     return kept[-1]  # views and Phi are kept too, so that their ids are not given to others

@@ -56,8 +56,8 @@ def factors(experiment: Experiment, config: FactorsConfig | None = None) -> Run:
     p, config = experiment.profile, config or FactorsConfig()
     recipe = FactorsRecipe(factors=config, twin=p.twin.reality, cell=p.cell, observer=experiment.observer)
     tuned = {name: experiment.tuned(name) for name in config.policies}
-    where = {"seed": experiment.seed, "workers": p.runtime.workers}
-    return try_factors(recipe, experiment.sources(tuned), tuned, experiment.workspace, **where)
+    sources, root, who = experiment.sources(tuned), experiment.workspace, p.runtime.workforce
+    return try_factors(recipe, sources, tuned, root, seed=experiment.seed, workers=who)
 
 
 def paired(
@@ -87,8 +87,8 @@ def clearing(experiment: Experiment, config: ClearingConfig | None = None) -> Ru
     p, config = experiment.profile, config or ClearingConfig()
     recipe = ClearingRecipe(clearing=config, cell=p.cell, observer=experiment.observer)
     tuned = {name: experiment.tuned(name) for name in config.policies}
-    where = {"seed": experiment.seed, "workers": p.runtime.workers}
-    return clear_tables(recipe, experiment.sources(tuned), tuned, experiment.workspace, **where)
+    sources, root, who = experiment.sources(tuned), experiment.workspace, p.runtime.workforce
+    return clear_tables(recipe, sources, tuned, root, seed=experiment.seed, workers=who)
 
 
 def write_table(

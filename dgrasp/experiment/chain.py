@@ -23,11 +23,11 @@ from dgrasp.evaluation.table import EvaluationRecipe, evaluate
 from dgrasp.evaluation.workers import PolicySource
 from dgrasp.experiment.profiles import Profile, load_profile
 from dgrasp.experiment.store import Build, Record, Store, published_name
+from dgrasp.jobs.workforce import in_order
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.pretrain import load_nerf, pretrain
 from dgrasp.policy.policies import GraspPolicy, policy_spec
-from dgrasp.processes import bound
 from dgrasp.runs import Run
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.slopes.config import OptimizerConfig
@@ -101,7 +101,7 @@ class Experiment:
 
     def _scenes(self, data: DataConfig, root: Path) -> Run:
         p = self.profile
-        return generate_demonstrations(data, p.cell, root, seed=self.seed, workers=p.runtime.workers)
+        return generate_demonstrations(data, p.cell, root, seed=self.seed, workers=p.runtime.workforce)
 
     def nerf(self) -> Run:
         """Phi, pre-trained for novel view synthesis on the training scenes alone."""
@@ -164,7 +164,7 @@ class Experiment:
         sources = {name: self._source(name, first[policy_spec(name).model], p.optimizer) for name in asked.policies}
         views, count = p.evaluation.views, asked.demonstrations
         recipe = OutcomesRecipe(policies=asked.policies, demonstrations=count, views=views, cell=p.cell)
-        return try_grasps(recipe, sources, self.demonstrations(), root, seed=self.seed, workers=p.runtime.workers)
+        return try_grasps(recipe, sources, self.demonstrations(), root, seed=self.seed, workers=p.runtime.workforce)
 
     def _first_round(self, root: Path) -> dict[str, Run]:
         assert self.profile.outcomes is not None
@@ -201,8 +201,7 @@ class Experiment:
 
     def _side_by_side(self, stage: Callable[[str], Run], names: list[str]) -> None:
         if names:
-            workers = self.profile.runtime.workers
-            joblib.Parallel(n_jobs=workers, **bound())(joblib.delayed(stage)(name) for name in names)
+            in_order([joblib.delayed(stage)(name) for name in names], self.profile.runtime.workforce, self.workspace)
 
     def load_nerf(self) -> MVNeRF:
         """The frozen Phi."""
@@ -281,7 +280,7 @@ class Experiment:
 
     def _evaluate(self, root: Path) -> Run:
         tuned = self.tuning()
-        workers = self.profile.runtime.workers
+        workers = self.profile.runtime.workforce
         return evaluate(self.evaluation_recipe(), self.sources(tuned), tuned, root, seed=self.seed, workers=workers)
 
     def evaluation_recipe(self, **changes: object) -> EvaluationRecipe:
@@ -297,7 +296,7 @@ class Experiment:
     def _twin_trials(self, root: Path) -> Run:
         p, tuned = self.profile, self.tuning()
         recipe = TwinTrialsRecipe(trials=p.twin.trials, twin=p.twin.reality, cell=p.cell, observer=self.observer)
-        return twin_trials(recipe, self.sources(tuned), tuned, root, seed=self.seed, workers=p.runtime.workers)
+        return twin_trials(recipe, self.sources(tuned), tuned, root, seed=self.seed, workers=p.runtime.workforce)
 
     def calibration_sweep(self) -> Run:
         """Success in the twin against calibration error."""
@@ -307,7 +306,7 @@ class Experiment:
         p = self.profile
         recipe = SweepRecipe(sweep=p.twin.sweep, twin=p.twin.reality, cell=p.cell, observer=self.observer)
         tuned = {name: self.tuned(name) for name in p.twin.sweep.policies}
-        return sweep(recipe, self.sources(tuned), tuned, root, seed=self.seed, workers=p.runtime.workers)
+        return sweep(recipe, self.sources(tuned), tuned, root, seed=self.seed, workers=p.runtime.workforce)
 
     def ablations(self, questions: Iterable[str] = ()) -> list[Result]:
         """The arms of the paper's explanations, trained and tried; default: all questions that the profile asks.

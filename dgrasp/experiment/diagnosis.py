@@ -98,7 +98,8 @@ def diagnose_all(
         f"{p}-{t}-{i}": joblib.delayed(_diagnoses)(sources[p], cell, observer, t, i, experiment.seed)
         for t, i, p in product(tasks, numbers, policies)
     }
-    found = rows_of_units(units, experiment.profile.runtime.workers, desc="diagnosis", unit="plan")
+    workers, shared = experiment.profile.runtime.workforce, experiment.workspace
+    found = rows_of_units(units, workers, desc="diagnosis", unit="plan", shared=shared)
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 

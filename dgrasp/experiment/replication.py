@@ -26,8 +26,8 @@ from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import PUBLISHED, published_folder
 from dgrasp.files import atomic_path, read_json, write_json
+from dgrasp.jobs.workforce import in_order
 from dgrasp.policy.policies import policy_spec
-from dgrasp.processes import bound
 from dgrasp.provenance import provenance
 from dgrasp.runs import Run
 from dgrasp.sim.objects.ycb import ycb_models
@@ -48,7 +48,7 @@ def evaluate_new_scenes(
         changes["policies"] = tuple(policies)
     recipe = experiment.evaluation_recipe(**changes)
     tuned = {name: experiment.tuned(name) for name in recipe.evaluation.policies}
-    workers = experiment.profile.runtime.workers
+    workers = experiment.profile.runtime.workforce
     return evaluate(recipe, experiment.sources(tuned), tuned, experiment.workspace, seed=scene_seed, workers=workers)
 
 
@@ -93,9 +93,8 @@ def train_seeds(experiment: Experiment, seeds: Sequence[int], repetitions: int =
     """
     if set(seeds) - {experiment.seed}:
         experiment.training_scenes()  # once, before processes that need them stand side by side
-    workers = experiment.profile.runtime.workers
-    jobs = (joblib.delayed(_values)(experiment, seed) for seed in seeds)
-    joblib.Parallel(n_jobs=workers, **bound())(jobs)
+    jobs = [joblib.delayed(_values)(experiment, seed) for seed in seeds]
+    in_order(jobs, experiment.profile.runtime.workforce, experiment.workspace)
     rows = []
     for seed in seeds:
         run = _contrast(experiment, seed, repetitions)
@@ -113,7 +112,7 @@ def _contrast(experiment: Experiment, seed: int, repetitions: int) -> Run:
     values = _values(experiment, seed)
     sources = {name: replace(source, value=values[name]) for name, source in experiment.sources(CONTRAST).items()}
     inputs = {name: experiment.tuned(name) for name in CONTRAST} | {f"value {n}": v for n, v in values.items()}
-    workers = experiment.profile.runtime.workers
+    workers = experiment.profile.runtime.workforce
     return evaluate(recipe, sources, inputs, experiment.workspace, seed=experiment.seed, workers=workers)
 
 

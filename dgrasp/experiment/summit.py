@@ -105,11 +105,11 @@ def try_options(experiment: Experiment, config: SummitConfig | None = None) -> R
         return run
     each = product(config.options, config.policies, config.tasks, range(config.scenes))
     units = {(u := _Unit(*names)).name: joblib.delayed(_attempt)(recipe, sources, u, run.seed) for names in each}
-    workers = experiment.profile.runtime.workers
+    workers = experiment.profile.runtime.workforce
     with run.writing():
         if run.complete:
             return run
-        lines = rows_of_units(units, workers, desc="summit", unit="scene", folder=run.path / "scenes")
+        lines = rows_of_units(units, workers, desc="summit", unit="scene", folder=run.path / "scenes", shared=run.path)
         frame = pd.DataFrame(lines, columns=["kind", *COLUMNS])
         write_text(run.path / "attempts.csv", frame.to_csv(index=False, lineterminator="\n"))
         write_json(run.path / SECONDS, {name: _seconds(recipe, sources, name, run.seed) for name in config.options})

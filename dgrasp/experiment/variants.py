@@ -115,5 +115,5 @@ def _evaluate(experiment: Experiment, recipe: EvaluationRecipe, values: Mapping[
         source = experiment.source(name, type(settings).model_validate(settings.model_dump()))
         sources[name] = replace(source, value=values.get(name, source.value))
     inputs = tuned | {f"value {name}": run for name, run in values.items()}
-    workers = experiment.profile.runtime.workers
+    workers = experiment.profile.runtime.workforce
     return evaluate(recipe, sources, inputs, experiment.workspace, seed=experiment.seed, workers=workers)

@@ -22,6 +22,7 @@ from dgrasp.evaluation.rows import Row, read_rows
 from dgrasp.evaluation.series import finish_series, rows
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.workers import PolicySource, worker_policy
+from dgrasp.jobs.workforce import Workforce
 from dgrasp.policy.policies import policy_spec
 from dgrasp.robot.trials import for_real_robot
 from dgrasp.runs import Outputs, Run, open_run
@@ -129,7 +130,7 @@ def try_factors(
     root: Path,
     *,
     seed: int,
-    workers: int,
+    workers: Workforce | int,
 ) -> Run:
     """Attempt all presentations under all conditions; returns the complete run, with `attempts.csv` in it.
 

@@ -24,6 +24,7 @@ from dgrasp.evaluation.attempt import Planner
 from dgrasp.evaluation.rows import POSE, Row, on_table, read_rows
 from dgrasp.evaluation.series import Setup, finish_series, rows
 from dgrasp.evaluation.workers import PolicySource, worker_policy
+from dgrasp.jobs.workforce import Workforce
 from dgrasp.policy.policies import policy_spec
 from dgrasp.robot.trials import for_real_robot
 from dgrasp.runs import Outputs, Run, open_run
@@ -117,7 +118,7 @@ def sweep(
     root: Path,
     *,
     seed: int,
-    workers: int,
+    workers: Workforce | int,
 ) -> Run:
     """Attempt all presentations under all errors; returns the complete run, with `attempts.csv` in it.
 

@@ -17,7 +17,7 @@ from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
 from dgrasp.evaluation.workers import PolicySource, worker_policy
 from dgrasp.files import DamagedFileError
-from dgrasp.processes import bound
+from dgrasp.jobs.workforce import Workforce, in_order
 from dgrasp.robot.log import LogError, TrialLog, read_log
 from dgrasp.robot.trials import PAPER_OBJECTS, CellJudges, TrialProtocol, for_real_robot, image_hash, run_trials
 from dgrasp.runs import Outputs, Run, open_run
@@ -63,7 +63,7 @@ def twin_trials(
     root: Path,
     *,
     seed: int,
-    workers: int,
+    workers: Workforce | int,
 ) -> Run:
     """Make all trials, policies side by side with a log each; returns the complete run. Resumes trial by trial.
 
@@ -75,17 +75,17 @@ def twin_trials(
         return run
     fingerprints = {name: r.fingerprint for name, r in inputs.items()}
     images = {name: run.path / IMAGES if name in recipe.trials.pictured else None for name in sources}
-    jobs = (
+    jobs = [
         joblib.delayed(_series)(recipe, s, fingerprints, seed, _path(run, name), images[name])
         for name, s in sources.items()
-    )
+    ]
     with run.writing():
         if run.complete:
             return run
         for name in sources:
             begun = {"runs": fingerprints, "protocol": _protocol(recipe, name, seed).model_dump(mode="json")}
             _forget_damaged(_path(run, name), begun, images[name])
-        joblib.Parallel(n_jobs=workers, **bound())(jobs)
+        in_order(jobs, workers, run.path)
         logs = [read_log(_path(run, name)) for name in sources]
         _keep_first_presentations(run, logs)
         trials, successes = sum(len(log.judged) for log in logs), sum(int(log.judged["success"].sum()) for log in logs)

@@ -5,6 +5,7 @@ import yaml
 
 from dgrasp.experiment.choices import compare_choices, paper_choices, trained_as_published
 from dgrasp.experiment.profiles import PROFILES, ProfileError, load_profile
+from dgrasp.jobs.workforce import Workforce
 from dgrasp.sim.tasks.paper import task
 
 
@@ -131,7 +132,10 @@ def test_missing_file_is_named(tmp_path):
         ({"runtime": {"device": "gpu"}}, "unknown device 'gpu'; devices: cpu, cuda, cuda:1, mps"),
         ({"runtime": {"devices": 3}}, "nerf.training.scenes_per_step: a batch of 4 .* 3 devices"),
         ({"runtime": {"devices": 4}, "value": {"batch": 6}}, "value.batch: a batch of 6 .* 4 devices"),
-        ({"data": {"backend": "dusk"}}, "data.backend: .*backends: loky, threading, sequential, dask, ray"),
+        ({"runtime": {"backend": "dusk"}}, "runtime.backend: .*backends: loky, threading, sequential, dask, ray"),
+        ({"runtime": {"scheduler": "tcp://host:8786"}}, "runtime: .*a scheduler is Dask's, but the backend is 'loky'"),
+        ({"runtime": {"backend": "dask", "scheduler": "host"}}, "runtime.scheduler: String should match pattern"),
+        ({"runtime": {"backend": "dask", "study_workers": 2}}, "study_workers: 2 asked, .* allowed: 1"),
         ({"optimizer": {"n_starts": 8, "pruning": [[0, 9]]}}, "pruning.*n_starts"),
         ({"evaluation": {"policies": ["dgrasp_7d"]}}, "dgrasp_7d.*policies: base_quat_seq"),
         ({"value": {"learning_rate": float("inf")}}, r"value.learning_rate: .*finite number \(got inf\)"),
@@ -223,3 +227,14 @@ def test_a_task_of_ones_own_is_not_imported_by_reading_its_name(tmp_path, monkey
         task("planted:Tower")
     with pytest.raises(ValueError, match="no subclass of Task of this name"):
         task("json:JSONDecoder")
+
+
+def test_who_makes_jobs_is_said_once(tmp_path, monkeypatch):
+    """A profile of before said it of the demonstrations; the environment says it for any profile."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": "mine", "data": {"backend": "threading"}, "runtime": {"workers": 3}}))
+    assert load_profile(path).runtime.workforce == Workforce(3, "threading")
+    path.write_text(yaml.safe_dump({"name": "mine", "data": {"backend": "threading"}, "runtime": {"backend": "ray"}}))
+    assert load_profile(path).runtime.workforce == Workforce(2, "ray")
+    monkeypatch.setenv("DGRASP_SCHEDULER", "tcp://host:8786")
+    assert load_profile("laptop").runtime.workforce == Workforce(2, "dask", "tcp://host:8786")

@@ -23,10 +23,10 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import merged
 from dgrasp.experiment.store import Record, RecordError
 from dgrasp.files import DamagedFileError
+from dgrasp.jobs.workforce import in_order
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.pretrain import pretrain
 from dgrasp.policy.policies import policy_spec
-from dgrasp.processes import bound
 from dgrasp.runs import Run, RunError, only_complete, open_run
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.sim.tasks.paper import own_module
@@ -87,7 +87,7 @@ class Ablations:
     def _try(self, name: str, question: Question, arm: str) -> Result:
         run, source = self._opened(question, arm)
         trained = self._trained(question, arm, source.value)
-        workers = self.experiment.profile.runtime.workers
+        workers = self.experiment.profile.runtime.workforce
         shown, seed = self.experiment.example_scenes(), self.experiment.seed
         try_arm(run, source, shown, trained, seed=seed, workers=workers, name=f"{name}: {arm}")
         return Result(name, arm, run)
@@ -143,8 +143,7 @@ class Ablations:
         self._side_by_side([joblib.delayed(train_runs)(runs, nerf, demos, **device) for runs, nerf in passes])
 
     def _side_by_side(self, jobs: list[Any]) -> None:
-        if jobs:
-            joblib.Parallel(n_jobs=min(len(jobs), self.experiment.profile.runtime.workers), **bound())(jobs)
+        in_order(jobs, self.experiment.profile.runtime.workforce.at_most(len(jobs)), self.experiment.workspace)
 
     def _nerf(self, arm: Arm) -> Run:
         """Phi: the experiment's, or an arm's own, trained for its share of the steps."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -24,8 +24,11 @@ from dgrasp.evaluation.outcomes import OutcomesConfig
 from dgrasp.experiment.ablations.questions import AblationsConfig
 from dgrasp.experiment.choices import with_preset
 from dgrasp.files import UserFileError, parse_yaml
+from dgrasp.jobs.backends import check_name, check_scheduler
+from dgrasp.jobs.workforce import Workforce
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.policy.fingers import FingerCheck
+from dgrasp.renamed import backend_as_called_now
 from dgrasp.sim.tasks.paper import check_findable, check_task
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.twin.reality import TwinConfig
@@ -37,6 +40,7 @@ PROFILES = ("smoke", "laptop", "paper", "beyond")
 PUBLISHABLE = ("laptop", "paper", "beyond")  # the others are for trying things out: watermarked, and never published
 TAKEN = ("published", "recorded")  # how folders of builds begin that read published experiments
 WORKERS = "DGRASP_WORKERS"
+SCHEDULER = "DGRASP_SCHEDULER"  # variable: the same profile, on a cluster
 WIDEST = 1024  # not in the paper: more than any machine has processors; more is a slip, and would end the machine
 
 
@@ -62,6 +66,15 @@ class Runtime(Config):
 
     threads: int = Field(default=2, ge=1, le=WIDEST, description="threads of both trainings on the CPU")
     workers: int = Field(default=2, ge=1, le=WIDEST, description="processes for data, tuning and trials")
+    backend: str = Field(
+        default="loky", description="who makes many small jobs, by joblib: loky, threading, sequential, dask, ray"
+    )
+    scheduler: str | None = Field(
+        default=None,
+        pattern="://",
+        description="address of a running Dask cluster, which shares the build folder: tcp://host:8786; "
+        "null: dask starts `workers` processes here",
+    )
     studies: str | None = Field(
         default=None,
         pattern="://",
@@ -74,6 +87,29 @@ class Runtime(Config):
         le=WIDEST,
         description="processes that share the trials of one study; above 1 their order is not repeatable",
     )
+
+    @field_validator("backend")
+    @classmethod
+    def _known_backend(cls, backend: str) -> str:
+        return check_name(backend)
+
+    @model_validator(mode="after")
+    def _makers(self) -> Runtime:
+        check_scheduler(self.backend, self.scheduler)
+        if self.backend == "dask" and self.study_workers > 1:
+            raise ValueError(
+                f"study_workers: {self.study_workers} asked, but a Dask worker starts no processes; allowed: 1 "
+                "(studies are made side by side; with `studies`, several starts share the trials of each)"
+            )
+        return self
+
+    @property
+    def workforce(self) -> Workforce:
+        """Who makes many small jobs; the environment's DGRASP_SCHEDULER, an address of Dask's, is asked first."""
+        scheduler = os.environ.get(SCHEDULER)
+        if scheduler:
+            return Workforce(self.workers, "dask", scheduler)
+        return Workforce(self.workers, self.backend, self.scheduler)
 
 
 class TwinStages(Config):
@@ -113,6 +149,11 @@ class Profile(Config):
     twin: TwinStages = TwinStages()
     ablations: AblationsConfig = AblationsConfig()
     closed_loop: ClosedLoopConfig = ClosedLoopConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _moved(cls, values: Any) -> Any:
+        return backend_as_called_now(values)
 
     @field_validator("data")
     @classmethod

@@ -20,7 +20,7 @@ from dgrasp.cell.transforms import pose_matrix
 from dgrasp.evaluation.rows import POSE
 from dgrasp.experiment.chain import Experiment
 from dgrasp.files import write_text
-from dgrasp.processes import bound
+from dgrasp.jobs.workforce import Workforce, in_order
 from dgrasp.report.failures.attempts import MOST, SCENE, SUCCESSES, TWIN, attempts_of, kinds, pictured
 from dgrasp.report.failures.replay import Job
 from dgrasp.report.failures.sheets import WIDEST, kept_sheet, sheet_path
@@ -83,7 +83,7 @@ def write_files(
     jobs = _jobs(attempts, by_seed)
     if not make_pictures:
         jobs = {name: job for name, job in jobs.items() if sheet_path(*job).is_file()}
-    sheets = _sheets(jobs, several[0].profile.runtime.workers)
+    sheets = _sheets(jobs, several[0].profile.runtime.workforce)
     rule = _with_pictures(attempts, sheets)
     _write_sheets(folder / FOLDER, {name: data for name, data in sheets.items() if facts_of(data)["attempts"]})
     links = {f"{several[0].seed}/{task}/{index}": f"{task}-{index}" for task, index in played}
@@ -171,9 +171,10 @@ def _jobs(attempts: pd.DataFrame, experiments: dict[int, Experiment]) -> dict[st
     }
 
 
-def _sheets(jobs: dict[str, tuple[Job, Path]], workers: int) -> dict[str, bytes]:
+def _sheets(jobs: dict[str, tuple[Job, Path]], workers: Workforce) -> dict[str, bytes]:
     """The files of all scenes, by name, made side by side."""
-    made = joblib.Parallel(n_jobs=workers, **bound())(joblib.delayed(kept_sheet)(*job) for job in jobs.values())
+    calls = [joblib.delayed(kept_sheet)(*job) for job in jobs.values()]
+    made = in_order(calls, workers, next((folder for _, folder in jobs.values()), None))
     return dict(zip(jobs, made, strict=True))
 
 

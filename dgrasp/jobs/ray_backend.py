@@ -1,4 +1,4 @@
-"""joblib on Ray. Ray's own backend returns all results at the end; scenes have to be counted one by one, as made."""
+"""joblib on Ray. Ray's own backend returns all results at the end; jobs have to be counted one by one, as made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ class RayTasks(ParallelBackendBase):
         return future
 
     def retrieve_result_callback(self, out: Future) -> Any:
-        return out.result()
+        try:
+            return out.result()
+        except ray.exceptions.RayTaskError as error:  # the job's own error, with the text of its traceback
+            raise error.cause from error
 
 
 def _call(job: Callable[[], Any]) -> Any:

@@ -1,0 +1,144 @@
+"""Who computes: joblib's own backends as they are, and what Dask and Ray need around them."""
+
+from __future__ import annotations
+
+import importlib.util
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dgrasp.jobs import probe
+from dgrasp.jobs.there import BackendError, Terms, other_code
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CLUSTERS = ("dask", "ray")  # whose workers may be elsewhere
+BACKENDS = ("loky", "threading", "sequential", *CLUSTERS)  # those that give results one by one
+NEEDS = {"dask": ("distributed", 'pip install "dask[distributed]"'), "ray": ("ray", "pip install ray")}
+TIMEOUT = 10  # seconds to wait for a scheduler's answer, and for its first worker
+GONE = "what is made is kept, and the same command goes on"
+
+
+def check_name(name: str) -> str:
+    """The name, if there is such a backend; raises BackendError naming those that exist."""
+    if name not in BACKENDS:
+        raise BackendError(f"unknown backend {name!r}; backends: {', '.join(BACKENDS)}")
+    return name
+
+
+def check_backend(name: str, scheduler: str | None = None) -> None:
+    """Raises BackendError for an unknown backend, a missing package, or a scheduler for a backend without one."""
+    check_name(name)
+    check_scheduler(name, scheduler)
+    module, command = NEEDS.get(name, ("joblib", ""))
+    if importlib.util.find_spec(module) is None:
+        missing = ModuleNotFoundError(f"No module named {module!r}", name=module)
+        raise BackendError(f"backend {name!r} needs the package {module}: {command}") from missing
+
+
+def check_scheduler(name: str, scheduler: str | None) -> None:
+    """Raises BackendError for a scheduler where the backend has none."""
+    if scheduler and name != "dask":
+        raise BackendError(f"a scheduler is Dask's, but the backend is {name!r}; backend: dask")
+
+
+@contextmanager
+def backend(
+    name: str, folder: Path | None = None, workers: int = 1, scheduler: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Within this context, joblib works with what is given: arguments of `joblib.parallel_config`.
+
+    dask: connects to `scheduler`, or starts a cluster of `workers` processes on this machine. All workers must see
+    `folder`, where they write. ray: a running Ray, or one on this machine. Raises BackendError as
+    `dgrasp.jobs.workforce.as_they_come` says.
+    """
+    check_backend(name, scheduler)
+    if name == "dask":
+        with _dask(folder, workers, scheduler) as client, _told(scheduler or "this machine"):
+            yield {"backend": "dask", "client": client}
+        return
+    if name == "ray":
+        from dgrasp.jobs.ray_backend import register
+
+        register()
+    yield {"backend": name}
+
+
+@contextmanager
+def _dask(folder: Path | None, workers: int, scheduler: str | None) -> Iterator[Client]:
+    from distributed import Client, LocalCluster
+
+    if scheduler is None:
+        one_each = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+        with LocalCluster(**one_each) as cluster, Client(cluster) as client:
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError; ValueError: no such kind of address
+        raise BackendError(f"no Dask scheduler answers at {scheduler!r} within {TIMEOUT} s ({error})") from error
+    with client:
+        _check_workers(client, folder, scheduler)
+        yield client
+
+
+@contextmanager
+def _told(scheduler: str) -> Iterator[None]:
+    """What Dask says of a cluster that is lost, in our words."""
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except KilledWorker as error:
+        raise BackendError(
+            f"a job's workers died {error.allowed_failures + 1} times (of memory? see their logs); {GONE}"
+        ) from error
+    except (CommClosedError, FutureCancelledError) as error:
+        raise BackendError(f"the Dask scheduler at {scheduler} has gone ({error}); {GONE}") from error
+
+
+def _check_workers(client: Client, folder: Path | None, scheduler: str) -> None:
+    """Whether there are workers, and all of them have this code and see the folder."""
+    try:
+        client.wait_for_workers(1, timeout=TIMEOUT)
+    except TimeoutError as error:
+        raise BackendError(f"the Dask scheduler at {scheduler} has no workers (dask worker {scheduler})") from error
+    terms = Terms.here(folder)
+    broken = {worker: why for worker, about in _asked(client, folder).items() if (why := _broken(terms, about))}
+    if broken:
+        listed = "; ".join(f"{worker}: {why}" for worker, why in broken.items())
+        raise BackendError(f"not every Dask worker can work for {folder or terms.standing}: {listed}")
+
+
+def _asked(client: Client, folder: Path | None) -> Mapping[str, Any]:
+    """What each worker says of itself: `about_worker`, or the exception that it ends in."""
+    import cloudpickle
+
+    token = f".shared-{uuid.uuid4().hex}"
+    cloudpickle.register_pickle_by_value(probe)
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / token).write_text(token)
+        place = None if folder is None else str(folder)
+        answers: Mapping[str, Any] = client.run(probe.about_worker, place, token, on_error="return")
+        return answers
+    finally:
+        cloudpickle.unregister_pickle_by_value(probe)
+        if folder is not None:
+            (folder / token).unlink(missing_ok=True)
+
+
+def _broken(terms: Terms, about: Any) -> str:
+    """What keeps a worker from working; empty if nothing."""
+    if isinstance(about, BaseException) or "error" in about:
+        why = about if isinstance(about, BaseException) else about["error"]
+        return f"dgrasp {terms.version} cannot be loaded there ({why}): install it there, and start the worker again"
+    if tuple(about["code"]) != (terms.version, terms.code):
+        return other_code((terms.version, terms.code), tuple(about["code"]))
+    return str(about["blind"])

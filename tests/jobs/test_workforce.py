@@ -1,0 +1,143 @@
+"""Jobs are made by whoever is asked, and a cluster that cannot make them is told of before anything is made."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from dask_clusters import cluster
+from joblib import delayed
+
+import dgrasp
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.observer import Observer
+from dgrasp.evaluation.workers import check_looks, worker_cell
+from dgrasp.jobs import backends
+from dgrasp.jobs.probe import about_worker
+from dgrasp.jobs.there import BackendError, Sent, Terms
+from dgrasp.jobs.workforce import Workforce, as_they_come, in_order
+from dgrasp.runs import RunError
+from dgrasp.sim.objects.ycb import ENVIRONMENT, FLAT, TEXTURED
+
+OTHER_PACKAGE = '__version__ = "0.0.9"\n'
+
+
+def square(number: int) -> int:
+    return number**2
+
+
+def kept(path: Path, size: int) -> int:
+    """Written, or there is no space left."""
+    if size > 2:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path / f"{size}"))
+    return (path / f"{size}").write_text("x" * size)
+
+
+@pytest.fixture(scope="module")
+def here():
+    """A scheduler whose one worker is a thread of this process."""
+    with cluster(processes=False) as made:
+        yield made.scheduler_address
+
+
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky", "dask"])
+def test_results_are_those_of_the_jobs_in_their_order(backend, here, tmp_path):
+    who = Workforce(2, backend, here if backend == "dask" else None)
+    assert in_order([delayed(square)(n) for n in (3, 1, 2)], who, tmp_path) == [9, 1, 4]
+    assert list(as_they_come([], who, tmp_path)) == []
+    assert not list(tmp_path.iterdir()), "what workers look for is taken away again"
+
+
+def test_no_jobs_ask_no_scheduler(tmp_path):
+    assert in_order([], Workforce(1, "dask", "tcp://127.0.0.1:1"), tmp_path) == []
+
+
+def test_a_full_disk_where_a_job_is_made_is_that_error_and_what_is_made_stays(here, tmp_path):
+    made = as_they_come([delayed(kept)(tmp_path, n) for n in (1, 2, 3)], Workforce(1, "dask", here), tmp_path)
+    with pytest.raises(OSError, match="No space left on device") as full:
+        list(made)
+    assert (full.value.errno, full.value.filename) == (errno.ENOSPC, str(tmp_path / "3"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+
+
+def refused(scheduler: str, folder: Path) -> str:
+    with pytest.raises(BackendError) as error:
+        in_order([delayed(kept)(folder, 1)], Workforce(1, "dask", scheduler), folder)
+    assert not list(folder.iterdir()), "nothing was made, and nothing is left"
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_scheduler_without_workers_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(backends, "TIMEOUT", 1)
+    with cluster(n_workers=0, processes=False) as empty:
+        assert "has no workers" in refused(empty.scheduler_address, tmp_path)
+
+
+def test_a_worker_with_another_version_is_named(monkeypatch, tmp_path):
+    """A real one, whose package knows nothing of ours."""
+    monkeypatch.setattr(backends, "TIMEOUT", 120)  # until it has started, on a busy machine
+    theirs, folder = tmp_path / "theirs" / "dgrasp", tmp_path / "build"
+    theirs.mkdir(parents=True), folder.mkdir()
+    (theirs / "__init__.py").write_text(OTHER_PACKAGE)
+    with cluster(n_workers=0, processes=False, protocol="tcp") as empty:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", empty.scheduler_address, "--no-nanny"]
+        options = ["--nthreads", "1", "--no-dashboard", "--name", "old"]
+        environment = {**os.environ, "PYTHONPATH": str(theirs.parent)}
+        worker = subprocess.Popen([*command, *options], env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        try:
+            said = refused(empty.scheduler_address, folder)
+        finally:
+            worker.kill()
+            worker.wait()
+    assert f"dgrasp {dgrasp.__version__} cannot be loaded there (ModuleNotFoundError" in said
+    assert "not every Dask worker can work" in said and "tcp://" in said
+
+
+def test_a_worker_with_other_code_is_named(here, monkeypatch, tmp_path):
+    edited = Terms(dgrasp.__version__, "0" * 64, str(Path.cwd()), str(tmp_path))
+    monkeypatch.setattr(backends.Terms, "here", lambda folder: edited)
+    said = refused(here, tmp_path)
+    assert "code 00000000" in said and "install the same there, and start the worker again" in said
+
+
+def test_one_that_comes_later_is_held_to_the_same(tmp_path):
+    """Each job looks where it is made."""
+    terms = Terms.here(tmp_path)
+    assert Sent(delayed(square)(3), terms)() == 9
+    later = Terms(terms.version, "0" * 64, terms.standing, terms.folder)
+    with pytest.raises(BackendError, match=r"the worker on \S+ \(process \d+\): it has dgrasp .* \(code 00000000\)"):
+        Sent(delayed(square)(3), later)()
+    with pytest.raises(BackendError, match=r"nowhere is not there: workers share the build folder"):
+        Sent(delayed(square)(3), Terms.here(tmp_path / "nowhere"))()
+
+
+def test_a_folder_that_is_not_shared_is_named(here, monkeypatch, tmp_path):
+    (tmp_path / "token").write_text("token")
+    assert about_worker(str(tmp_path), "token")["blind"] == ""
+    assert about_worker(str(tmp_path / "nowhere"), "token")["blind"] == "the folder does not exist there"
+    assert about_worker(str(tmp_path), "another")["blind"] == "there is another folder of that path there"
+    (tmp_path / "token").unlink()
+    monkeypatch.setattr(Path, "read_text", lambda path: "of somebody else")
+    assert f"not every Dask worker can work for {tmp_path}: " in refused(here, tmp_path)
+
+
+def test_threads_of_one_worker_share_no_simulator():
+    mine, theirs = worker_cell(CellConfig(), Observer()), []
+    thread = threading.Thread(target=lambda: theirs.append(worker_cell(CellConfig(), Observer())))
+    thread.start()
+    thread.join()
+    assert worker_cell(CellConfig(), Observer())._simulator is mine._simulator
+    assert theirs[0]._simulator.client != mine._simulator.client
+
+
+def test_objects_that_look_otherwise_are_refused(monkeypatch):
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    check_looks(FLAT), check_looks("not stated")
+    with pytest.raises(RunError, match=f"{FLAT} on .*, and the attempts are of {TEXTURED}; set {ENVIRONMENT}"):
+        check_looks(TEXTURED)
