@@ -49,7 +49,7 @@ def compare(experiment: Experiment, policies: list[str], presentations: int) -> 
     for label, changes in SWITCHED_OFF.items():
         twin = TwinConfig.model_validate(p.twin.reality.model_dump() | changes)
         recipe = SweepRecipe(sweep=budget, twin=twin, cell=p.cell, observer=experiment.observer)
-        run = sweep(recipe, sources, tuned, experiment.workspace, seed=experiment.seed, workers=p.runtime.workers)
+        run = sweep(recipe, sources, tuned, experiment.workspace, seed=experiment.seed, workers=p.runtime.workforce)
         lifted = read_sweep(run).groupby("policy", sort=False)["success"].agg(lifted="sum", n="size")
         rows += [{"policy": r.Index, "switched_off": label, "lifted": r.lifted, "n": r.n} for r in lifted.itertuples()]
     return pd.DataFrame(rows)

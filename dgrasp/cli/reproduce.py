@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 from dgrasp.cli.options import add_command, add_experiment, build_folder
 
@@ -29,8 +31,20 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.cli.notebooks.chain import Chain, bring_up_to_date
 
     chain = Chain(options.profile, build.resolve(), options.seed)
-    due = bring_up_to_date(chain, options.only, options.force, options.dry_run)
+    with nullcontext() if options.dry_run else _watched(options.profile, chain.build):
+        due = bring_up_to_date(chain, options.only, options.force, options.dry_run)
     if not options.dry_run:
         print(f"{build} is up to date: {', '.join(options.only) or 'notebooks/, figures/'}")
     elif due:
         print(f"{build}: {due} to be run, and those after them whose inputs then change")
+
+
+def _watched(profile: str, build: Path) -> AbstractContextManager[None]:
+    """Progress of the chain; of a published experiment nothing is made but figures."""
+    from dgrasp.experiment.store import named_profile, published_name
+
+    if published_name(profile) is not None:
+        return nullcontext()
+    from dgrasp.cli.watch import watched
+
+    return watched(named_profile(profile), build)

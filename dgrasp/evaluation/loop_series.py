@@ -34,6 +34,7 @@ from dgrasp.evaluation.rows import POSE, on_table, read_rows
 from dgrasp.evaluation.series import finish_series
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.workers import PolicySource, Recent, worker_policy, worker_scene
+from dgrasp.jobs.workforce import Workforce
 from dgrasp.policy.policies import GraspPolicy, Plan, policy_spec
 from dgrasp.policy.servo import AscentConfig
 from dgrasp.runs import Outputs, Run, open_run
@@ -187,7 +188,7 @@ def closed_loop_run(
     root: Path,
     *,
     seed: int,
-    workers: int,
+    workers: Workforce | int,
 ) -> Run:
     """Make all attempts; returns the complete run, with `attempts.csv` in it. Resumes policy by scene."""
     outputs = Outputs(units=("scenes/*",))

@@ -33,7 +33,7 @@ def closed_loop(experiment: Experiment, scenes: int | None = None) -> Run:
     settings = ClosedLoopConfig.model_validate(p.closed_loop.model_dump() | asked)
     recipe = ClosedLoopRecipe(loops=settings, cell=p.cell, observer=experiment.observer, ycb_models=ycb_models())
     tuned = {name: experiment.tuned(name) for name in settings.policies}
-    workers = p.runtime.workers
+    workers = p.runtime.workforce
     sources = experiment.sources(tuned)
     return closed_loop_run(recipe, sources, tuned, experiment.workspace, seed=experiment.seed, workers=workers)
 

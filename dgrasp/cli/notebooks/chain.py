@@ -79,4 +79,5 @@ def bring_up_to_date(chain: Chain, names: Sequence[str] = (), force: bool = Fals
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    clear = "\r\x1b[K" if sys.stderr.isatty() else ""  # where `dgrasp.cli.watch` has left its line
+    print(f"{clear}{text}", file=sys.stderr, flush=True)
