@@ -14,6 +14,7 @@ from dgrasp.cli import (
     ablations,
     beyond,
     board,
+    calibrate,
     closed_loop,
     demonstrations,
     diagnose,
@@ -34,8 +35,8 @@ from dgrasp.cli.errors import MACHINE, exit_code, explained
 from dgrasp.cli.options import Parser
 
 COMMANDS = (
-    reproduce, figures, plan_from_images, board, imports, doctor, new_scenes, train_seeds, variants, ablations, beyond,
-    closed_loop, diagnose, publish, demonstrations, notebook, site, ycb,
+    reproduce, figures, plan_from_images, board, calibrate, imports, doctor, new_scenes, train_seeds, variants,
+    ablations, beyond, closed_loop, diagnose, publish, demonstrations, notebook, site, ycb,
 )  # fmt: skip
 TEXT = """\
 A reproduction of dGrasp: grasp policies whose value landscape is taught to rise along demonstrations.

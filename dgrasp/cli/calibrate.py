@@ -1,0 +1,103 @@
+"""`dgrasp calibrate`: hand-eye calibration from the shell, with a robot, from kept pictures, or for practice."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from dgrasp.cli.options import add_command, folder, positive, whole
+
+if TYPE_CHECKING:
+    from dgrasp.robot.calibration.board import Board
+    from dgrasp.robot.calibration.hand_eye import HandEyeCalibration
+    from dgrasp.robot.calibration.synthetic import SyntheticCell
+
+TEXT = """\
+Where the camera sits on the wrist (T_tool0_cam), and its lens, from pictures of a printed board that lies still:
+`dgrasp board board.pdf --kind charuco` prints it. With --arm and --camera you guide the arm by hand from picture to
+picture; they are kept in FOLDER with the arm's poses (poses.csv). Without, the pictures that FOLDER has are solved
+(again), of any arm. --practice fills FOLDER with the pictures of a made-up lab, and says how far off the truth it is.
+The result is FOLDER/calibration.json, or one line that says why it is refused, and what to do."""
+TOUCH = "the board's first corner lies at {} m in the world: touch it with a pointed tool; 2 mm are good"
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(commands, "calibrate", "hand-eye calibration with a printed board", TEXT)
+    parser.add_argument("folder", type=folder, metavar="FOLDER", help="of the pictures, poses.csv and the result")
+    parser.add_argument("--arm", metavar="ADDRESS", help="of the UR10's controller: take the pictures now")
+    parser.add_argument("--camera", metavar="SERIAL", help="number of the D415 on the wrist, with --arm")
+    parser.add_argument("--views", type=positive, default=20, help="pictures to take (%(default)s)")
+    parser.add_argument("--practice", action="store_true", help="a made-up lab instead of one's own")
+    parser.add_argument("--seed", type=whole, default=0, help="of the made-up lab (0)")
+    parser.add_argument("--columns", type=positive, default=7, help="squares of the board (%(default)s)")
+    parser.add_argument("--rows", type=positive, default=5, help="squares of the board (%(default)s)")
+    parser.add_argument(
+        "--square", type=float, default=35.0, metavar="MM", help="as measured on the print (%(default)s)"
+    )
+    parser.add_argument(
+        "--marker", type=float, default=26.0, metavar="MM", help="as measured on the print (%(default)s)"
+    )
+    parser.add_argument("--distorted", action="store_true", help="estimate the lens' distortion, too")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    from dgrasp.robot.calibration.board import Board
+    from dgrasp.robot.calibration.hand_eye import calibrate
+    from dgrasp.robot.calibration.recorded import read_recorded
+
+    if (options.arm is None) != (options.camera is None) or (options.arm and options.practice):
+        raise ValueError("--arm and --camera go together, and not with --practice")
+    board = Board(
+        columns=options.columns, rows=options.rows, square=options.square / 1000, marker=options.marker / 1000
+    )
+    if options.arm:
+        _take(options, board)
+    truth = _practise(options, board) if options.practice else None
+    sightings, size, unseen = read_recorded(options.folder, board)
+    print(f"{len(sightings)} pictures show the board, {unseen} do not")
+    found = calibrate(board, sightings, size, camera=options.camera or "wrist", distorted=options.distorted)
+    _say(found)
+    if truth is not None:
+        off = [1000 * (row[3] - true[3]) for row, true in zip(found.camera.T_mount_cam, truth.T_tool0_cam, strict=True)]
+        print(f"off the truth by {sum(v * v for v in off[:3]) ** 0.5:.2f} mm")
+    print(found.save(options.folder / "calibration.json"))
+
+
+def _take(options: argparse.Namespace, board: Board) -> None:
+    from dgrasp.robot.calibration.recorded import KeptCamera, Recording, kept
+    from dgrasp.robot.calibration.sightings import collect_sightings, measured_flange
+    from dgrasp.robot.drivers.realsense import RealSenseCamera
+
+    recording = Recording(options.folder)
+    opened = RealSenseCamera(options.camera, width=640, height=480)
+    camera = KeptCamera(opened)
+    try:
+        opened.warm_up()
+        measure = kept(recording, camera, lambda: measured_flange(options.arm))
+        collect_sightings(board, camera, measure, views=options.views)
+    finally:
+        camera.close()
+
+
+def _practise(options: argparse.Namespace, board: Board) -> SyntheticCell:
+    import numpy as np
+
+    from dgrasp.robot.calibration.recorded import Recording
+    from dgrasp.robot.calibration.synthetic import SyntheticCell
+
+    rng = np.random.default_rng(options.seed)
+    lab, recording = SyntheticCell.draw(rng, board), Recording(options.folder)
+    for T_world_tool0 in lab.postures(rng, options.views):
+        recording.add(lab.photograph(T_world_tool0), T_world_tool0)
+    return lab
+
+
+def _say(found: HandEyeCalibration) -> None:
+    left, camera = found.residuals, found.camera
+    print(
+        f"calibration {found.id}: {left.pixels:.2f} px, {left.millimetres:.2f} mm, {left.degrees:.2f} degrees are left"
+    )
+    x, y, z = (1000 * row[3] for row in camera.T_mount_cam[:3])
+    print(f"the camera sits {x:.1f}, {y:.1f}, {z:.1f} mm from the flange; fx {camera.fx:.1f}, fy {camera.fy:.1f} px")
+    print(TOUCH.format(", ".join(f"{row[3]:.4f}" for row in found.T_world_board[:3])))

@@ -1,0 +1,125 @@
+"""Pictures of the board with the flange's poses, in a folder: taken once, and solved as often as one likes.
+
+<folder>/poses.csv     image, x, y, z (m), qx, qy, qz, qw: the flange (tool0) in the world
+<folder>/*.png         the pictures that it names, all of one size
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from dgrasp.cell.interface import Camera
+from dgrasp.cell.transforms import pose_matrix, pose_vector
+from dgrasp.files import UserFileError, atomic_path, write_text
+from dgrasp.robot.calibration.board import Board, Sighting, find_board
+
+POSES = "poses.csv"
+COLUMNS = ("image", "x", "y", "z", "qx", "qy", "qz", "qw")
+
+
+class RecordingError(UserFileError):
+    """A folder of pictures and poses cannot be read; the message says which file and line, in one line."""
+
+
+def read_recorded(folder: Path, board: Board) -> tuple[list[Sighting], tuple[int, int], int]:
+    """The board in the folder's pictures; their size (width, height); and in how many no corner was seen.
+
+    Raises RecordingError for what is no such folder, ImportError without OpenCV.
+    """
+    pictures = [(_picture(Path(folder) / name), T) for name, T in _poses(Path(folder) / POSES)]
+    sizes = {image.shape[1::-1] for image, _ in pictures}
+    if len(sizes) > 1:
+        raise RecordingError(f"{folder}: pictures of several sizes: {sorted(sizes)}; expected one")
+    found = [find_board(board, image, T) for image, T in pictures]
+    seen = [sighting for sighting in found if sighting is not None]
+    width, height = next(iter(sizes))
+    return seen, (int(width), int(height)), len(found) - len(seen)
+
+
+def _poses(file: Path) -> list[tuple[str, Float[np.ndarray, "4 4"]]]:
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as handle:
+            rows = list(csv.DictReader(handle))
+    except (OSError, ValueError, csv.Error) as error:
+        raise RecordingError(f"{file}: cannot be read ({error}); expected the columns {', '.join(COLUMNS)}") from error
+    if not rows or not set(COLUMNS) <= set(rows[0]):
+        raise RecordingError(f"{file}: expected one or more rows of the columns {', '.join(COLUMNS)}")
+    return [(row["image"], _pose(file, number, row)) for number, row in enumerate(rows, start=2)]
+
+
+def _pose(file: Path, line: int, row: dict[str, str]) -> Float[np.ndarray, "4 4"]:
+    try:
+        pose = [float(row[name]) for name in COLUMNS[1:]]
+    except (TypeError, ValueError) as error:
+        raise RecordingError(f"{file}: line {line}: expected numbers ({error})") from error
+    length = float(np.linalg.norm(pose[3:]))
+    if not abs(length - 1) < 1e-2:
+        raise RecordingError(f"{file}: line {line}: qx, qy, qz, qw have length {length:.4g}, expected 1")
+    return pose_matrix(pose)
+
+
+def _picture(file: Path) -> UInt8[np.ndarray, "h w 3"]:
+    try:
+        with Image.open(file, formats=("PNG", "JPEG")) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError) as error:
+        raise RecordingError(f"{file}: no PNG or JPEG that can be read ({error})") from error
+
+
+class Recording:
+    """A folder that pictures and poses are added to, one after the other; each is kept at once.
+
+    Raises FileExistsError for a folder that has poses already.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        if (self.folder / POSES).exists():
+            raise FileExistsError(f"{self.folder / POSES}: exists already; choose another folder, or leave --arm out")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.rows: list[str] = []
+
+    def add(self, image: UInt8[np.ndarray, "h w 3"], T_world_tool0: Float[np.ndarray, "4 4"]) -> None:
+        """Keep a picture, and where the flange stood."""
+        name = f"view_{len(self.rows):03d}.png"
+        with atomic_path(self.folder / name) as temporary:
+            Image.fromarray(image).save(temporary, format="PNG")
+        self.rows.append(",".join([name, *(repr(v) for v in pose_vector(T_world_tool0))]))
+        write_text(self.folder / POSES, "\n".join([",".join(COLUMNS), *self.rows, ""]))
+
+
+class KeptCamera:
+    """A camera whose last picture can be looked up, so that it is kept with the pose that follows it."""
+
+    def __init__(self, camera: Camera) -> None:
+        self.camera, self.serial = camera, camera.serial
+        self.last: UInt8[np.ndarray, "h w 3"] | None = None
+
+    def capture(self) -> UInt8[np.ndarray, "h w 3"]:
+        """See `Camera.capture`."""
+        self.last = self.camera.capture()
+        return self.last
+
+    def close(self) -> None:
+        """See `Camera.close`."""
+        self.camera.close()
+
+
+def kept(
+    recording: Recording, camera: KeptCamera, flange: Callable[[], Float[np.ndarray, "4 4"]]
+) -> Callable[[], Float[np.ndarray, "4 4"]]:
+    """`flange`, which keeps the camera's last picture with what it measures."""
+
+    def measure() -> Float[np.ndarray, "4 4"]:
+        T_world_tool0 = flange()
+        if camera.last is not None:
+            recording.add(camera.last, T_world_tool0)
+        return T_world_tool0
+
+    return measure

@@ -1,0 +1,101 @@
+"""`dgrasp calibrate`: pictures in a folder become a calibration, or one line says why not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dgrasp.cell.transforms import pose_vector
+from dgrasp.cli.main import main
+from dgrasp.robot.calibration.hand_eye import load_calibration
+from dgrasp.robot.calibration.recorded import KeptCamera, Recording, kept, read_recorded
+from dgrasp.robot.calibration.sightings import collect_sightings
+from dgrasp.robot.calibration.synthetic import SyntheticCell
+
+pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[robot]'")
+
+
+def said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code = main(["calibrate", *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_practice_finds_the_truth_and_pictures_are_solved_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "practice"
+    code, out, _ = said([str(folder), "--practice", "--views", "12", "--seed", "3"], capsys)
+    off = float(re.search(r"off the truth by ([\d.]+) mm", out).group(1))
+    assert code == 0 and off < 1.5 and "12 pictures show the board, 0 do not" in out
+    found = load_calibration(folder / "calibration.json")
+    lab = SyntheticCell.draw(np.random.default_rng(3))
+    np.testing.assert_allclose(np.array(found.camera.T_mount_cam)[:3, 3], lab.T_tool0_cam[:3, 3], atol=1.5e-3)
+    assert found.camera.fx == pytest.approx(617.0, rel=0.01)
+    assert said([str(folder)], capsys)[0] == 0
+    again = load_calibration(folder / "calibration.json")
+    np.testing.assert_allclose(again.camera.T_mount_cam, found.camera.T_mount_cam, atol=1e-6)
+    code, _, err = said([str(folder), "--practice"], capsys)
+    assert code == 2 and "poses.csv: exists already; choose another folder" in err
+    code, _, err = said([str(folder), "--square", "40"], capsys)
+    assert code == 2 and "calibration refused" in err and err.count("\n") == 1
+
+
+def test_pictures_that_a_person_takes_are_kept_with_the_arms_poses(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lab = SyntheticCell.draw(rng)
+    postures = list(lab.postures(rng, 3))
+
+    class Camera:
+        serial, closed = "1", False
+
+        def capture(self) -> np.ndarray:
+            return lab.photograph(postures[0])
+
+        def close(self) -> None:
+            self.closed = True
+
+    camera = KeptCamera(Camera())
+    measure = kept(Recording(tmp_path), camera, lambda: postures.pop(0))
+    seen = collect_sightings(lab.board, camera, measure, views=3, ask=lambda line: "")
+    camera.close()
+    again, size, unseen = read_recorded(tmp_path, lab.board)
+    assert size == (640, 480) and unseen == 0 and camera.camera.closed
+    for a, b in zip(again, seen, strict=True):
+        np.testing.assert_allclose(a.T_world_tool0, b.T_world_tool0, atol=1e-12)
+        np.testing.assert_array_equal(a.uv, b.uv)
+
+
+ROW = "a.png," + ",".join(map(repr, pose_vector(np.eye(4))))
+HEAD = "image,x,y,z,qx,qy,qz,qw"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("image,x\na.png,1\n", "poses.csv: expected one or more rows of the columns image, x, y, z, qx"),
+        (f"{HEAD}\na.png,0,0,up,0,0,0,1\n", "poses.csv: line 2: expected numbers"),
+        (f"{HEAD}\n{ROW}\na.png,0,0,0,0,0,0,2\n", "poses.csv: line 3: qx, qy, qz, qw have length 2, expected 1"),
+        (f"{HEAD}\nb.png,0,0,0,0,0,0,1\n", "b.png: no PNG or JPEG that can be read"),
+        (f"{HEAD}\n{ROW}\nc.png,0,0,0,0,0,0,1\n", "pictures of several sizes"),
+        (f"{HEAD}\n{ROW}\n", "calibration refused: 0 of 0 images show 8 corners"),
+    ],
+)
+def test_folders_that_cannot_be_solved_say_why(
+    text: str, answer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, size in (("a.png", (64, 48)), ("c.png", (32, 24))):
+        Image.new("RGB", size, "grey").save(tmp_path / name)
+    (tmp_path / "poses.csv").write_text(text)
+    code, _, err = said([str(tmp_path)], capsys)
+    assert code == 2 and answer in err and err.count("\n") == 1
+
+
+def test_a_robot_needs_its_camera(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--arm", "192.0.2.7"], ["--camera", "1"]):
+        assert said([str(tmp_path), *arguments], capsys)[0] == 2
+    assert said([str(tmp_path / "none")], capsys)[2].count("poses.csv: cannot be read") == 1
