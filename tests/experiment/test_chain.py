@@ -2,20 +2,24 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import started
 import torch
+from dask_clusters import cluster
 
 from dgrasp import streams
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment import diagnosis, record, replication, variants
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.profiles import Runtime, load_profile
 from dgrasp.experiment.store import Build, Record, RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.report.figures import climbs
@@ -89,6 +93,34 @@ def test_killed_again_and_again_the_chain_ends_with_the_same_bytes(undisturbed, 
     assert len(expected) == 19, "ten runs: summaries, weights of four, metrics of four, trials of one"
     assert got.keys() == expected.keys()
     assert [name for name in expected if got[name] != expected[name]] == []
+
+
+def kill_a_worker(workers, folder, pattern):
+    """kill -9 for one worker of a Dask cluster, as soon as there is a file of that name: a study, in the middle."""
+    started.wait_until(lambda: list(folder.glob(pattern)), seconds=300)
+    os.kill(workers.workers[0].pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_that_loses_a_worker_makes_the_same_table(undisturbed, tmp_path):
+    """Scenes that are missing, all studies and all attempts, on two workers and then on one; Phi and Psi are there."""
+    build = tmp_path / "build"
+    shutil.copytree(undisturbed, build)
+    for run in [*(build / "runs").glob("evaluation-*"), *(build / "runs").glob("tuning-*")]:
+        shutil.rmtree(run)
+    next((build / "runs").glob("demonstrations-*/scenes/train*")).unlink()
+    models = {path: path.stat().st_mtime_ns for path in (build / "runs").glob("[nv]*/*.safetensors")}
+    with cluster(n_workers=2) as workers:
+        profile = load_profile(MICRO)
+        runtime = Runtime(workers=2, backend="dask", scheduler=workers.scheduler_address)
+        here = Experiment(profile.model_copy(update={"runtime": runtime}), Build(build))
+        killer = threading.Thread(target=kill_a_worker, args=(workers, build / "runs", "tuning-*/study.journal"))
+        killer.start()
+        here.evaluation()
+        killer.join()
+    assert models == {path: path.stat().st_mtime_ns for path in models} and models
+    assert results(build) == results(undisturbed)
+    assert not list(build.rglob(".*")), "locks, half-written files, and what workers looked for"
 
 
 @pytest.mark.slow
