@@ -1,16 +1,20 @@
 """The closed loop of an experiment: its policies led by what they see, against the same plans executed blindly.
 
-    dgrasp closed-loop --profile published   with the published networks
+    dgrasp closed-loop                  with the published networks; goes on where it was interrupted
+    dgrasp closed-loop --keep           and put the attempts beside the published results
 
-It goes on where it was interrupted. The rows go to `figures/closed_loop.json` of the build.
+Rates and paths go to `figures/closed_loop.json` of the build; notebook 09 shows whatever has been made.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from dgrasp.evaluation.loop_series import (
+    STAGE,
+    TABLE,
     ClosedLoopConfig,
     ClosedLoopRecipe,
     closed_loop_run,
@@ -19,11 +23,14 @@ from dgrasp.evaluation.loop_series import (
     read_loops,
 )
 from dgrasp.experiment.chain import Experiment
-from dgrasp.files import write_json
-from dgrasp.runs import Run
+from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
+from dgrasp.files import SUMS, atomic_path, read_sums, write_json, write_sums
+from dgrasp.locks import sole_writer
+from dgrasp.runs import Run, RunError, read_run
 from dgrasp.sim.objects.ycb import ycb_models
 
 ROWS, PATHS = "closed_loop.json", "closed_loop_paths.json"
+FILES = ("run.json", "done.json", "volatile.json", "timing.jsonl", TABLE)
 
 
 def closed_loop(experiment: Experiment, scenes: int | None = None) -> Run:
@@ -38,9 +45,53 @@ def closed_loop(experiment: Experiment, scenes: int | None = None) -> Run:
     return closed_loop_run(recipe, sources, tuned, experiment.workspace, seed=experiment.seed, workers=workers)
 
 
+def made(experiment: Experiment) -> Run | None:
+    """The complete run with most scenes, of the experiment's workspace or beside its published results; or None."""
+    places = [(path, None) for path in experiment.workspace.glob(f"runs/{STAGE}-*")]
+    if isinstance(experiment.store, Record):
+        places += [(path, experiment.store.folder) for path in experiment.store.folder.glob(f"{STAGE}-*")]
+    found = [run for path, of in sorted(places, key=str) if (run := _complete(path, of)) is not None]
+    return max(found, key=_scenes, default=None)
+
+
+def keep(run: Run, experiment: Experiment, root: Path = PUBLISHED) -> Path:
+    """Put a complete run beside the published results of its experiment, in the place of another; returns its folder.
+
+    Raises RecordError where the experiment is not published.
+    """
+    run.check()
+    folder = published_folder(experiment.profile.name, experiment.seed, root)
+    if not (folder / "profile.json").is_file():
+        raise RecordError(f"{folder}: no published experiment there to keep the closed loop of; publish it first")
+    with sole_writer(folder.parent):
+        for stale in folder.glob(f"{STAGE}-*"):
+            if stale.name != run.path.name:
+                shutil.rmtree(stale)
+        for name in (name for name in FILES if (run.path / name).is_file()):
+            with atomic_path(folder / run.path.name / name) as temporary:
+                shutil.copyfile(run.path / name, temporary)
+        write_sums(folder)
+    return folder / run.path.name
+
+
 def write_closed_loop(run: Run, folder: Path) -> Path:
     """Write rates and paths of a complete run into a folder, as JSON rows; returns the file of the rates."""
     attempts = read_loops(run)
     for name, table in ((ROWS, loop_rates(attempts)), (PATHS, loop_paths(attempts))):
         write_json(folder / name, json.loads(table.to_json(orient="records")))
     return folder / ROWS
+
+
+def _complete(path: Path, record: Path | None) -> Run | None:
+    """The run in a folder, checked; None for one that is not finished."""
+    sums = read_sums(record) if record is not None and (record / SUMS).is_file() else {}
+    of_run = {n.removeprefix(f"{path.name}/"): d for n, d in sums.items() if n.startswith(f"{path.name}/")}
+    try:
+        return read_run(path, ClosedLoopRecipe, of_run or None, STAGE)
+    except RunError:
+        return None
+
+
+def _scenes(run: Run) -> int:
+    assert isinstance(run.recipe, ClosedLoopRecipe)
+    return run.recipe.loops.scenes

@@ -29,7 +29,7 @@ from dgrasp.slopes.modes import own_modes
 class AscentConfig(Config):
     """How the climb of one look becomes a motion. Not in the paper; tried on validation scenes."""
 
-    starts: int = Field(default=48, ge=1, description="poses that are scored in a look, half of them about the TCP")
+    scored: int = Field(default=48, ge=1, description="poses that are scored in a look, half of them about the TCP")
     climbing: int = Field(
         default=6, ge=2, description="of them the best climb; the TCP's own and the last summit always"
     )
@@ -77,7 +77,7 @@ class Servo:
     looks: list[Look] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        about = torch.randn(self.config.starts, 6, generator=self.generator)
+        about = torch.randn(self.config.scored, 6, generator=self.generator)
         turn = roma.rotvec_to_rotmat(self.config.turn_spread * about[:, 3:])
         self.about = make_pose(turn, self.config.spread * about[:, :3])
         self.at_summit = 0

@@ -160,6 +160,24 @@ OUTPUTS: tuple[Output, ...] = (
         alt_text="One row for each pair of arms and task: difference, interval, p, and what it says to the paper.",
         status="ours",
     ),
+    Output(
+        id="closed_loop_rates",
+        kind="figure",
+        paper_place=None,
+        title="The ascent as a motion: success while objects move and cameras are off",
+        notebook="09_closed_loop",
+        alt_text="A panel for each disturbance: success against its size, Base and dGrasp, in open and in closed loop.",
+        status="ours",
+    ),
+    Output(
+        id="closed_loop",
+        kind="table",
+        paper_place=None,
+        title="The ascent as a motion: successes and intervals in open and in closed loop",
+        notebook="09_closed_loop",
+        alt_text="One row for each disturbance, size, loop and policy: successes, attempts, rate, interval.",
+        status="ours",
+    ),
 )
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dgrasp.evaluation.loop_series import RATES, ClosedLoopConfig, read_loops
+from dgrasp.evaluation.loop_series import RATES, ClosedLoopConfig, LoopRow, read_loops
+from dgrasp.evaluation.rows import POSE
 from dgrasp.experiment.chain import Experiment
-from dgrasp.experiment.closed_loop import closed_loop, write_closed_loop
+from dgrasp.experiment.closed_loop import closed_loop, keep, made, write_closed_loop
+from dgrasp.experiment.store import Record, RecordError
+from dgrasp.files import DamagedFileError
 
 ONE = ClosedLoopConfig(
     policies=("dgrasp_quat_sync",), scenes=1, push_cm=(), drift_mm_s=(), shift_mm=(), turn_degrees=()
@@ -33,9 +37,37 @@ def test_the_published_policy_is_led_and_its_rows_are_kept(experiment: Experimen
     monkeypatch.setattr("dgrasp.evaluation.loop_series.in_both_loops", lambda *all: pytest.fail("made again"))
     assert closed_loop(experiment).path == run.path
     rows = json.loads(write_closed_loop(run, tmp_path / "figures").read_text())
-    assert [tuple(row) for row in rows] == [RATES] * 2
+    assert [set(row) for row in rows] == [set(RATES)] * 2
     assert {row["loop"]: (row["successes"], row["n"]) for row in rows} == {
         loop: (int(won), 1) for loop, won in zip(attempts["loop"], attempts["success"], strict=True)
     }
     with pytest.raises(ValueError, match="scenes"):
         closed_loop(experiment, scenes=0)
+
+
+def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monkeypatch) -> None:
+    rows = [vars(row) for row in _rows()]
+    monkeypatch.setattr("dgrasp.evaluation.loop_series._attempts", lambda *all: iter(_rows()))
+    assert made(experiment) is None
+    run = closed_loop(experiment)
+    assert made(experiment).path == run.path
+    with pytest.raises(RecordError, match="no published experiment there to keep the closed loop of"):
+        keep(run, experiment, tmp_path / "nowhere")
+    folder = tmp_path / "published" / "laptop" / "seed-0"
+    folder.mkdir(parents=True)
+    shutil.copy(experiment.store.folder / "profile.json", folder)
+    kept = keep(run, experiment, tmp_path / "published")
+    elsewhere = replace(experiment, store=Record(folder, tmp_path / "other"))
+    again = made(elsewhere)
+    assert again.path == kept and read_loops(again).to_dict("records")[0]["reason"] == rows[0]["reason"]
+    (kept / "attempts.csv").write_text("policy\n")
+    with pytest.raises(DamagedFileError, match=r"attempts\.csv"):
+        made(elsewhere)
+
+
+def _rows() -> list[LoopRow]:
+    pose = dict.fromkeys(POSE, 0.5)
+    about = {"policy": "dgrasp_quat_sync", "task": "simple", "scene": 0, "seed": 0, "object": "", "objects": "box"}
+    said = {"outcome": "missed", "success": False, "reason": "the fingers closed on nothing", "models": "prisms"}
+    numbers = {"size": 0.0, "value": 1.0, "looks": 0, "simulated_seconds": 2.0}
+    return [LoopRow(**pose, **about, **said, **numbers, disturbance="none", loop=loop) for loop in ("open", "closed")]

@@ -20,7 +20,7 @@ def rows(build, id="tab01"):
 
 def test_every_notebook_ran_to_its_end(smoke_build, root):
     sources = sorted(p.stem for p in (root / "notebooks").glob("*.py"))
-    assert len(sources) == 9
+    assert len(sources) == 10
     for stem in sources:
         notebook = nbformat.read(smoke_build / "notebooks" / f"{stem}.ipynb", as_version=4)
         code = [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]

@@ -53,7 +53,7 @@ def servo(value: Cone, planned: np.ndarray, **rule: object) -> Servo:
     bounds = tuple(torch.tensor(corner, dtype=torch.float32) for corner in (BOUNDS_LOW, BOUNDS_HIGH))
     config = OptimizerConfig.model_validate(OPTIMIZER.model_dump() | rule)
     policy = GraspPolicy(POLICIES["dgrasp_quat_sync"], value, config, bounds)  # type: ignore[arg-type]
-    return Servo(policy, planned, torch.Generator().manual_seed(0), LIMITS.above, AscentConfig(starts=8, climbing=3))
+    return Servo(policy, planned, torch.Generator().manual_seed(0), LIMITS.above, AscentConfig(scored=8, climbing=3))
 
 
 def led(pilot: Servo, T: np.ndarray, looks: int = 60, each=lambda: None):  # type: ignore[no-untyped-def]

@@ -1,0 +1,76 @@
+"""The closed loop as a picture: success against the size of each disturbance, blind and seeing, Base and dGrasp."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dgrasp.evaluation.loop_series import STILL
+from dgrasp.examples.pouring import LENS, Pours
+from dgrasp.report.figures.ablations import saying
+from dgrasp.report.figures.plots import plot_table
+from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR
+
+NOT_RUN = "Nothing has been tried in closed loop yet (dgrasp closed-loop): there are no numbers to show."
+STYLES = {"open": "--", "closed": "-"}
+
+
+def plot_closed_loop(rows: pd.DataFrame) -> Figure:
+    """A panel for each disturbance, 0 being none: rates with their 95 % intervals, dashed where the loop is open.
+
+    rows: of `dgrasp.evaluation.loop_series.loop_rates`. Without any the figure says so, and shows nothing.
+    """
+    if not len(rows):
+        return saying(NOT_RUN)
+    kinds = [kind for kind in dict.fromkeys(rows["disturbance"]) if kind != STILL] or [STILL]
+    figure, axes = plt.subplots(1, len(kinds), figsize=(3.2 * len(kinds), 2.9), sharey=True, squeeze=False)
+    for ax, kind in zip(axes.flat, kinds, strict=True):
+        plot_disturbance(ax, rows[rows["disturbance"].isin((STILL, kind))])
+        ax.set_xlabel("undisturbed" if kind == STILL else kind)
+    axes.flat[0].set(ylabel="success rate", ylim=(0, 1))
+    axes.flat[0].legend(fontsize=6, loc="lower left")
+    figure.tight_layout()
+    return figure
+
+
+def plot_disturbance(axes: Axes, rows: pd.DataFrame) -> None:
+    """Lines of every policy in both loops, over the size of one disturbance."""
+    for (policy, loop), of in rows.sort_values("size").groupby(["policy", "loop"], sort=False):
+        colour = DGRASP_COLOUR if str(policy).startswith("dgrasp") else BASE_COLOUR
+        error = [of["rate"] - of["low"], of["high"] - of["rate"]]
+        label = f"{policy}, {loop} loop"
+        axes.errorbar(
+            of["size"], of["rate"], yerr=error, fmt="o", ls=STYLES[loop], ms=3, lw=1, color=colour, label=label
+        )
+
+
+def loop_table(table: pd.DataFrame, title: str) -> Figure:
+    """The rates as a figure; one without rows says that nothing was tried."""
+    if not len(table):
+        return saying(NOT_RUN)
+    figure, ax = plt.subplots(figsize=(11, 0.8 + 0.22 * len(table)))
+    plot_table(ax, table, title)
+    return figure
+
+
+def plot_pours(axes: Axes, pours: Pours, title: str, shown: int = 40) -> None:
+    """Ways of spouts from the side, metres: green where they end in a pour. Short lines point out of the spouts."""
+    for i in range(min(shown, pours.paths.shape[1])):
+        path: Tensor = pours.paths[:, i]
+        colour = "#1b9e77" if pours.poured[i] else "#d95f02"
+        x, z = np.asarray(path[:, 0, 3]), np.asarray(path[:, 2, 3])
+        out = 0.04 * np.asarray(path[-1, :3, 0])
+        axes.plot(x, z, color=colour, lw=0.8, alpha=0.6)
+        axes.plot([x[-1], x[-1] + out[0]], [z[-1], z[-1] + out[2]], color=colour, lw=1.8)
+    axes.plot(float(pours.cup[0]), float(pours.cup[2]), marker="v", ms=12, color="#d7191c", mec="white", zorder=5)
+    axes.set(title=title, xlabel="x (m)", ylabel="height (m)", xlim=(-0.34, 0.34), ylim=(0, 0.5), aspect="equal")
+
+
+def plot_photograph(axes: Axes, picture: Tensor) -> None:
+    """What the pouring network's camera sees."""
+    axes.imshow(np.asarray(picture), cmap="Reds", vmin=0, vmax=1.5, extent=(0, LENS.width, LENS.height, 0))
+    axes.set(title="the camera's picture", xticks=[], yticks=[])

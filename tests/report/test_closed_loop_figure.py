@@ -1,0 +1,50 @@
+"""The closed loop in pictures: every disturbance has a panel, and nothing is shown where nothing was tried."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+import torch
+
+from dgrasp.evaluation.loop_series import DRIFT, PUSH, RATES, STILL
+from dgrasp.examples import pouring
+from dgrasp.report.figures.closed_loop import NOT_RUN, loop_table, plot_closed_loop, plot_photograph, plot_pours
+
+
+def rows() -> pd.DataFrame:
+    one = {"successes": 5, "n": 10, "rate": 0.5, "low": 0.2, "high": 0.8, "seed": 0}
+    who = [{"loop": loop, "policy": p} for loop in ("open", "closed") for p in ("base_quat_sync", "dgrasp_quat_sync")]
+    conditions = ((STILL, 0.0), (PUSH, 5.0), (PUSH, 2.0), (DRIFT, 10.0))
+    made = [{**one, **each, "disturbance": kind, "size": size} for kind, size in conditions for each in who]
+    return pd.DataFrame(made)[list(RATES)]
+
+
+def texts(figure: plt.Figure) -> set[str]:
+    return {text.get_text() for text in figure.findobj(lambda x: hasattr(x, "get_text"))}
+
+
+def test_every_disturbance_has_a_panel_that_begins_undisturbed() -> None:
+    figure = plot_closed_loop(rows())
+    assert {PUSH, DRIFT, "dgrasp_quat_sync, closed loop", "base_quat_sync, open loop"} <= texts(figure)
+    assert len(figure.axes) == 2
+    lines = [container[0] for container in figure.axes[0].containers]
+    assert [list(line.get_xdata()) for line in lines] == [[0.0, 2.0, 5.0]] * 4
+    assert sorted(line.get_linestyle() for line in lines) == ["-", "-", "--", "--"]
+
+
+def test_what_has_not_been_tried_is_said() -> None:
+    for figure in (plot_closed_loop(rows()[:0]), loop_table(rows()[:0], "title")):
+        assert texts(figure) - {""} == {NOT_RUN}
+    assert "title" in texts(loop_table(rows(), "title"))
+
+
+def test_pours_are_green_where_they_end_over_the_cup() -> None:
+    cup = pouring.cups(1, 0, "test")[0]
+    poured = pouring.demonstrations(cup[None], 0)[0]
+    pours = pouring.Pours(torch.stack([poured, poured[:1].expand_as(poured)], dim=1), cup)
+    _, (left, right) = plt.subplots(1, 2)
+    plot_pours(left, pours, "title")
+    plot_photograph(right, pouring.photograph(cup))
+    assert [line.get_color() for line in left.lines[:4]] == ["#1b9e77"] * 2 + ["#d95f02"] * 2
+    assert right.images[0].get_array().max() == pytest.approx(1.0, abs=0.1)
