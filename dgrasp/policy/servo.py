@@ -80,6 +80,7 @@ class Servo:
         about = torch.randn(self.config.scored, 6, generator=self.generator)
         turn = roma.rotvec_to_rotmat(self.config.turn_spread * about[:, 3:])
         self.about = make_pose(turn, self.config.spread * about[:, :3])
+        self.pose = self._pose(self.summit)
         self.at_summit = 0
 
     def __call__(self, views: Views, T_world_tcp: Float[np.ndarray, "4 4"]) -> Command:
@@ -124,6 +125,7 @@ class Servo:
         high = allowed & (scores >= scores[allowed].max() - self.config.flat)
         grasps = [self._grasp(pose, T_world_tcp) for pose in poses[high]]
         nearest = int(np.argmin([away(T, T_world_tcp, self.config.lever) for T in grasps]))
+        self.pose = poses[high][nearest].double().cpu().numpy()  # not its twin, which networks may score otherwise
         return grasps[nearest], float(scores[high][nearest])
 
     def _grasp(self, pose: Float[Tensor, "4 4"], T_near: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
@@ -143,7 +145,7 @@ class Servo:
     ) -> Float[Tensor, "n 4 4"]:
         """The TCP's pose, the last summit, and the best of those round about both."""
         weight = next(self.policy.value.readout.parameters())
-        own = torch.from_numpy(np.stack([self._pose(T_world_tcp), self._pose(self.summit)])).to(weight)
+        own = torch.from_numpy(np.stack([self._pose(T_world_tcp), self.pose])).to(weight)
         poses = torch.cat([own, own[torch.arange(len(self.about)) % 2] @ self.about.to(weight)])
         poses[:, :3, 3] = poses[:, :3, 3].clamp(low.to(weight), high.to(weight))
         best = score(poses[2:]).argsort(descending=True, stable=True)[: self.config.climbing - 2]

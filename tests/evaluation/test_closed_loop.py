@@ -18,6 +18,7 @@ from dgrasp.evaluation.closed_loop import ClosedLoop, follows, path_measures
 from dgrasp.policy.policies import Plan
 from dgrasp.policy.servo import Servo
 from dgrasp.slopes.climb import Optimized
+from dgrasp.slopes.config import OptimizerConfig
 
 GRASP = transform(np.diag([1.0, -1.0, -1.0]), (0.2, 0.0, 1.0))
 
@@ -48,6 +49,8 @@ class Followed:
 
 class Planned:
     """Plans GRASP."""
+
+    config = OptimizerConfig()
 
     def plan(self, views: Views, generator: torch.Generator) -> Plan:
         T = torch.from_numpy(GRASP)
