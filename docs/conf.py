@@ -1,8 +1,11 @@
 """Sphinx's settings. `dgrasp site` copies this folder, adds what is generated, and runs Sphinx there."""
 
 import warnings
+from pathlib import Path
 
 import dgrasp
+
+ANNOUNCEMENT = Path(__file__).with_name("generated") / "announcement.html"  # of what is no result
 
 warnings.filterwarnings("ignore", message=".*RemovedInSphinx.*")
 
@@ -49,5 +52,6 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b5fa5", "color-brand-content": "#0b5fa5"},
     "dark_css_variables": {"color-brand-primary": "#7cc4ff", "color-brand-content": "#7cc4ff"},
     "navigation_with_keys": True,
+    **({"announcement": ANNOUNCEMENT.read_text(encoding="utf-8")} if ANNOUNCEMENT.is_file() else {}),
 }
 image_loading = "lazy"

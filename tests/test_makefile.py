@@ -123,6 +123,8 @@ def test_an_environment_that_failed_is_made_again(repository):
         (["reproduce", "PROFILE=laptop"], "reproduce --profile laptop"),
         (["reproduce", "PROFILE=mine.yaml", "ARGS=--only 04 05"], "reproduce --profile mine.yaml --only 04 05"),
         (["figures"], "figures"),
+        (["site"], "site"),
+        (["site", "PROFILE=smoke", "ARGS=--pictures"], "site --profile smoke --pictures"),
         (["publish", "PROFILE=laptop"], "publish --profile laptop"),
         (["eval-new-scenes"], "eval-new-scenes --scene-seed 11"),
         (["eval-new-scenes", "SCENE_SEED=5", "REPLICATION_ARGS=--keep"], "eval-new-scenes --scene-seed 5 --keep"),

@@ -209,6 +209,8 @@ def test_differences_are_those_of_the_list():
     assert "ReLU before the last layer" in pieces["not_copied"]
     rows = re.findall(r"^\| `", pieces["different"] + pieces["same"], re.MULTILINE)
     assert f"Of {len(rows)} choices" in pieces["counts"]
+    assert "two cores" in pieces["different"] and "set by profile laptop" not in pieces["different"]
+    assert "two cores" not in differences(load_profile("smoke"))["different"], "those are reasons of profile laptop"
 
 
 def test_every_figure_is_in_the_gallery_with_data_and_alternative_text(root, tmp_path):

@@ -9,12 +9,14 @@ left to be fetched by the pages.
 
 from __future__ import annotations
 
+import html
 import io
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.files import write_text
 from dgrasp.report.outputs import OutputRefused
 from dgrasp.report.site.apps import Apps
@@ -30,6 +32,7 @@ from dgrasp.slopes.config import OptimizerConfig
 ROOT = Path(__file__).resolve().parents[3]
 MARKER = ".dgrasp-site"  # in a folder that this module made, and may therefore replace
 HOME_FIGURES = ("climb", "fig06")  # the first that there is
+TRIED_OUT = "Made from profile <code>{}</code>: it shows that everything runs, and says nothing about the method."
 # Pages of the repository that the site shows as well.
 REPOSITORY = {
     "REPRODUCING.md": "/reproducing.md",
@@ -130,6 +133,8 @@ def stage(sources: Sources, apps: Apps, staging: Path) -> None:
     for name, text in pieces.items():
         write_text(staging / "generated" / f"{name}.md", text)
     apps.write(staging / "generated")
+    if (name := sources.experiment.profile.name) not in PUBLISHABLE:
+        write_text(staging / "generated" / "announcement.html", TRIED_OUT.format(html.escape(name)))
 
 
 def run_sphinx(source: Path, folder: Path) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +21,8 @@ GROUPS = {
     "evaluation": "Table 1",
 }
 SOURCES = {"paper": "the paper", "code": "the authors' code", "predecessor": "the predecessor's paper"}
-OURS = "set by profile {} alone"  # where the list gives no reason: that is profile `laptop`'s
+REASONS_OF = "laptop"  # the list gives the reasons of this profile alone
+OURS = "set by profile {}"  # where it gives none
 
 
 def differences(profile: Profile) -> dict[str, str]:
@@ -46,10 +48,14 @@ def _by_group(rows: pd.DataFrame, show: Callable[[pd.DataFrame], pd.DataFrame]) 
 
 
 def _different(rows: pd.DataFrame, profile: str) -> pd.DataFrame:
-    reasons = [why or OURS.format(profile) for why in rows["why"]]
-    tested = [f"; tested by `{row}`" if isinstance(row, str) else "" for row in rows["row"]]
-    why = [reason + test for reason, test in zip(reasons, tested, strict=True)]
+    why = [_why(row, profile) for row in rows.to_dict("records")]
     return pd.DataFrame({"setting": _code(rows["key"]), **_theirs(rows), "here": _code(rows["ours"]), "why": why})
+
+
+def _why(row: dict[Hashable, Any], profile: str) -> str:
+    if not row["why"] or profile != REASONS_OF:
+        return OURS.format(profile)
+    return f"{row['why']}; tested by `{row['row']}`" if isinstance(row["row"], str) else str(row["why"])
 
 
 def _same(rows: pd.DataFrame) -> pd.DataFrame:
