@@ -11,6 +11,7 @@ import pandas as pd
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
+from dgrasp.experiment.profiles import Runtime
 from dgrasp.report.failures.attempts import COLUMNS
 from dgrasp.report.failures.replay import Job, Shown
 from dgrasp.report.failures.sheets import sheet_file
@@ -43,7 +44,7 @@ def experiment(folder: Path, seed: int = 0) -> Any:
     profile = SimpleNamespace(
         name="made up",
         cell=CellConfig(),
-        runtime=SimpleNamespace(workers=1),
+        runtime=Runtime(workers=1),
         twin=SimpleNamespace(reality=TwinConfig()),
     )
     return SimpleNamespace(seed=seed, workspace=folder / "work", profile=profile, observer=SEEN)
