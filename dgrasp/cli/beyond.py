@@ -15,6 +15,7 @@ TEXT = """\
 Make a table of the experiment beyond the paper, and whatever it needs (hours from nothing; stop it at any time, the
 same command goes on where it stopped):
 
+  stages    demonstrations, networks, studies, trials, sweep: all that `dgrasp publish` keeps
   rows      success on simple, clutter, novel and unseen objects, in the twin, and in the twin 10 mm and 2 degrees off
   factors   success in the twin under each factor alone, under none, and under all together
   clearing  the protocols "pile" and "packed" that other methods are measured by
@@ -22,7 +23,7 @@ same command goes on where it stopped):
   summit    what three views, more starts, further readouts and a check of the fingers bring for their time, on
             validation scenes
   objects   the data card of the procedural objects, with pictures; needs no training"""
-WHAT = ("rows", "factors", "clearing", "paired", "summit", "objects")
+WHAT = ("stages", "rows", "factors", "clearing", "paired", "summit", "objects")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -44,6 +45,10 @@ def run(options: argparse.Namespace) -> None:
 
         folder = FOLDER / "beyond" if options.keep else made.figures
         print(*(f"written: {path}" for path in write_object_card(folder)), sep="\n")
+        return
+    if options.what == "stages":
+        for stage in (made.evaluation, made.twin_trials, made.calibration_sweep):
+            print(f"complete: {stage().path}", flush=True)
         return
     if options.what == "summit":
         _summit(made, options)
