@@ -10,14 +10,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dgrasp.cli.options import add_command, folder
+from dgrasp.cli.options import add_command, file_to_write, folder
 
 if TYPE_CHECKING:
     from dgrasp.cli.machine import Finding
 
 TEXT = """\
 Say what of this machine fits what: what was found, what it is for, and what to do where it is missing. Nothing is
-changed. Exit code 0 if the core works (notebooks in smoke, on this processor), 1 if not."""
+changed. Exit code 0 if the core works (notebooks in smoke, on this processor), 1 if not.
+
+With --cell, look at a described cell instead: its numbers, its arm's model, the reach over the workspace, what the hand
+can hold; and draw it. Exit code 0 if all is well, 2 if not. dgrasp/cell/cells has examples to copy."""
 MARKS = {"ok": "ok", "limited": "!", "missing": "-"}
 
 
@@ -25,10 +28,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "doctor", "say what of this machine fits what", TEXT)
     parser.add_argument("--build", type=folder, default=Path("build"), help="where you would build (build)")
     parser.add_argument("--json", action="store_true", help="the same for programs")
+    parser.add_argument("--cell", metavar="FILE", help="a cell's .yaml, or the name of a shipped one (panda_hand)")
+    parser.add_argument("--picture", type=file_to_write, default=Path("cell.png"), help="of the cell (%(default)s)")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.cell is not None:
+        return _cell(options.cell, options.picture)
     from dgrasp.cli.machine import examine
 
     findings = examine(options.build)
@@ -40,6 +47,16 @@ def run(options: argparse.Namespace) -> int:
     bad = [f for f in findings if f.core and f.status == "missing"]
     print("\nThe core works." if works else f"\nThe core does not work: {', '.join(f.name for f in bad)}.")
     return 0 if works else 1
+
+
+def _cell(source: str, picture: Path) -> int:
+    from dgrasp.cell.examined import examine_cell
+    from dgrasp.report.figures.cell_drawing import draw_cell
+
+    found = examine_cell(source)
+    print(*(f"ok  {line}" for line in found.lines), *(f" !  {problem}" for problem in found.problems), sep="\n")
+    print(draw_cell(found, picture))
+    return 2 if found.problems else 0
 
 
 def _lines(finding: Finding) -> str:

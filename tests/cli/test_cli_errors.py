@@ -122,6 +122,8 @@ WRONG_INPUT = [
     ("notebook {here}/07_own.py {here}/out.ipynb --profile huge", "unknown profile 'huge'"),
     ("ycb {here}/ycb spoon", "unknown YCB object 'spoon'; objects: banana, "),
     ("ycb {here}/file", "file"),
+    ("doctor --cell kuka", "kuka: no such cell; expected a .yaml file, or one of panda_hand, ur10_2f140_d415"),
+    ("doctor --cell {here}/unknown_key.yaml", "arm: Field required"),
     ("doctor --jsn", "unrecognized arguments: --jsn"),
     ("record", "invalid choice: 'record' (choose from "),
 ]  # fmt: skip

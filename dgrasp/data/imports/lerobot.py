@@ -208,7 +208,7 @@ def _steps(d: Demonstration, names: list[str], number: int, begin: int, task: in
     for name, image in zip(names, d.views.images, strict=False):
         buffer = io.BytesIO()
         Image.fromarray(image).save(buffer, format="PNG")
-        seen[name] = {"bytes": buffer.getvalue(), "path": None}
+        seen[name] = {"bytes": buffer.getvalue(), "path": f"episode-{number:06d}.png"}
     return [
         {
             **seen, "observation.state": states[i].tolist(), "action": actions[i].tolist(), "timestamp": i / FPS,
@@ -223,12 +223,25 @@ def _write_tables(folder: Path, rows: Table, episodes: Table, tasks: list[str]) 
 
     pyarrow = required("pyarrow", "a LeRobot dataset", "export")
     parquet = required("pyarrow.parquet", "a LeRobot dataset", "export")
-    for path, table in ((DATA.format(chunk_index=0, file_index=0), rows), (EPISODES, episodes)):
+    schema = _schema(pyarrow, list(rows[0]))
+    for path, table, types in ((DATA.format(chunk_index=0, file_index=0), rows, schema), (EPISODES, episodes, None)):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        parquet.write_table(pyarrow.Table.from_pylist(table), folder / path)
+        parquet.write_table(pyarrow.Table.from_pylist(table, schema=types), folder / path)
     pd.DataFrame({"task_index": range(len(tasks))}, index=pd.Index(tasks, name="task")).to_parquet(
         folder / "meta" / "tasks.parquet"
     )
+
+
+def _schema(pyarrow: Any, columns: list[str]) -> Any:
+    """The types that `info.json` states, as the format's loaders expect them."""
+    known = {
+        "observation.state": pyarrow.list_(pyarrow.float64(), len(POSE)),
+        "action": pyarrow.list_(pyarrow.float64(), len(POSE) + 1),
+        "timestamp": pyarrow.float32(),
+    }
+    image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    whole = ("frame_index", "episode_index", "index", "task_index")
+    return pyarrow.schema([(c, known.get(c, pyarrow.int64() if c in whole else image)) for c in columns])
 
 
 def _write_info(

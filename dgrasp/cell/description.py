@@ -1,0 +1,238 @@
+"""A cell as data: arm, gripper, cameras, bench and workspace in one YAML file, checked as it is read.
+
+Shipped are `ur10_2f140_d415` (the paper's, the one that the simulator has), `panda_hand` and `ur5_2f85`, in
+`dgrasp/cell/cells`. The simulator and the drivers have the first one built in; a test says that its file tells the
+same. World frame: z up, metres; poses of the hand as everywhere (z the approach, x across the fingers).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field, ValidationError, field_validator, model_validator
+from scipy.spatial.transform import Rotation
+
+from dgrasp.cameras import Intrinsics, view_from_sphere
+from dgrasp.cell.transforms import transform
+from dgrasp.config import Config, explain
+from dgrasp.files import UserFileError, read_yaml
+
+SHIPPED = Path(__file__).parent / "cells"
+FAR = 10.0  # m: no part of a bench is that far from its origin, but millimetres are
+Point = tuple[float, float, float]
+Span = tuple[float, float]
+
+
+def _near(point: tuple[float, ...]) -> tuple[float, ...]:
+    if max(map(abs, point)) > FAR:
+        raise ValueError(f"over {FAR:g} m; are these millimetres, not metres?")
+    return point
+
+
+def _rising(span: Span) -> Span:
+    if not 0 <= span[0] < span[1]:
+        raise ValueError(f"expected a smaller and a larger number, not negative, got {span[0]:g} and {span[1]:g}")
+    return span
+
+
+class ArmDescription(Config):
+    """The arm: where its model is, and what its joints may do."""
+
+    name: str = Field(min_length=1, description="for people")
+    urdf: str = Field(min_length=1, description="a path, or example-robot-data:PATH, pybullet_data:PATH")
+    base: str = Field(description="link that stands on the bench")
+    flange: str = Field(description="link that carries the hand, z ahead")
+    joints: tuple[str, ...] = Field(min_length=5, max_length=8, description="that move, from the base on")
+    lower: tuple[float, ...] = Field(description="limits of the joints, radians")
+    upper: tuple[float, ...] = Field(description="limits of the joints, radians")
+    speed: tuple[float, ...] = Field(description="limits of the joints, rad/s")
+    home: tuple[float, ...] = Field(description="joints at rest, out of the cameras' sight, radians")
+    base_position: Point = Field(description="of the base link in the world, metres")
+    base_turn: float = Field(0.0, ge=-180, le=180, description="of the base link about z, degrees")
+    closed_form: Literal["ur10"] | None = Field(None, description="inverse kinematics that is written out")
+
+    _position = field_validator("base_position")(_near)
+
+    @model_validator(mode="after")
+    def _joints(self) -> Self:
+        n = len(self.joints)
+        for name in ("lower", "upper", "speed", "home"):
+            if len(getattr(self, name)) != n:
+                raise ValueError(f"{name}: expected {n} numbers, one per joint, got {len(getattr(self, name))}")
+        for joint, low, high, home, speed in zip(
+            self.joints, self.lower, self.upper, self.home, self.speed, strict=True
+        ):
+            if not low < high:
+                raise ValueError(f"{joint}: lower {low:g} is not below upper {high:g}")
+            if max(-low, high) > 4 * math.pi:
+                raise ValueError(f"{joint}: limits of {low:g} to {high:g} rad; are these degrees?")
+            if not low <= home <= high:
+                raise ValueError(f"{joint}: home {home:g} is outside of {low:g} to {high:g} rad")
+            if not 0 < speed <= 20:
+                raise ValueError(f"{joint}: a speed of {speed:g} rad/s; allowed are 0 to 20, is it degrees?")
+        return self
+
+    @property
+    def T_world_base(self) -> Float[np.ndarray, "4 4"]:
+        """Where the base link stands."""
+        return transform(Rotation.from_euler("z", self.base_turn, degrees=True), self.base_position)
+
+
+class GripperDescription(Config):
+    """Two parallel fingers."""
+
+    name: str = Field(min_length=1, description="for people")
+    closing_axis: Point = Field(description="along which the fingers close, a unit vector in the flange's x-y plane")
+    tcp_ahead: float = Field(gt=0, le=1, description="tool centre point ahead of the flange, along z, m")
+    tip_ahead: float = Field(ge=0, le=0.2, description="closed fingertips ahead of the tool centre point, m")
+    opening: float = Field(gt=0, le=0.5, description="between the open fingers, m")
+    finger: Point = Field(description="a finger's thickness (along the closing axis), width and length, m")
+    force: Span = Field(description="least and most per finger, N")
+    speed: Span = Field(description="least and most of the gap, m/s")
+
+    _spans = field_validator("force", "speed")(_rising)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if abs(math.hypot(*self.closing_axis) - 1) > 1e-6 or abs(self.closing_axis[2]) > 1e-6:
+            raise ValueError(f"closing_axis: {self.closing_axis} is no unit vector in the flange's x-y plane")
+        if not all(0 < side <= 0.3 for side in self.finger):
+            raise ValueError(f"finger: sides of {self.finger} m; allowed are 0 to 0.3, are they millimetres?")
+        if self.force[1] > 1000:
+            raise ValueError(f"force: {self.force[1]:g} N; allowed are 1000 at most")
+        return self
+
+    @property
+    def T_flange_tcp(self) -> Float[np.ndarray, "4 4"]:
+        """z ahead, x along the closing axis."""
+        x, z = np.array(self.closing_axis), np.array([0.0, 0.0, 1.0])
+        return transform(np.column_stack([x, np.cross(z, x), z]), (0.0, 0.0, self.tcp_ahead))
+
+
+class CameraDescription(Config):
+    """A camera that stands, looking at the board's middle."""
+
+    name: str = Field(min_length=1, description="unique")
+    width: int = Field(ge=8, le=10_000, description="pixels")
+    height: int = Field(ge=8, le=10_000, description="pixels")
+    fx: float = Field(gt=0, description="pixels")
+    fy: float = Field(gt=0, description="pixels")
+    cx: float = Field(ge=0, description="pixels")
+    cy: float = Field(ge=0, description="pixels")
+    azimuth: float = Field(ge=-180, le=180, description="about the board's middle from +x, degrees")
+    polar: float = Field(ge=0, lt=90, description="from the vertical, degrees")
+    distance: float = Field(gt=0, le=FAR, description="from the board's middle, m")
+
+    @model_validator(mode="after")
+    def _lens(self) -> Self:
+        if self.cx > self.width or self.cy > self.height:
+            raise ValueError(f"cx, cy: ({self.cx:g}, {self.cy:g}) is outside of {self.width}x{self.height} pixels")
+        if not all(0.1 * self.width <= f <= 100 * self.width for f in (self.fx, self.fy)):
+            raise ValueError(f"fx, fy: ({self.fx:g}, {self.fy:g}) are of no lens, at {self.width} pixels' width")
+        return self
+
+    @property
+    def intrinsics(self) -> Intrinsics:
+        return Intrinsics(self.width, self.height, self.fx, self.fy, self.cx, self.cy)
+
+
+class BenchDescription(Config):
+    """The table, and the board on it."""
+
+    table_size: Point = Field(description="m; its top is at the third")
+    table_centre: Span = Field(description="x, y, m")
+    board_size: Point = Field(description="m")
+    board_centre: Span = Field(description="x, y, m")
+    board_top: float = Field(description="height of the board's top, m")
+
+    _sizes = field_validator("table_size", "board_size", "table_centre", "board_centre")(_near)
+
+    @model_validator(mode="after")
+    def _stands(self) -> Self:
+        if not all(side > 0 for side in (*self.table_size, *self.board_size)):
+            raise ValueError("table_size, board_size: expected positive numbers")
+        lower = self.board_top - self.board_size[2]
+        if not lower <= self.table_size[2] + 1e-9 <= self.board_top + 1e-9:
+            raise ValueError(
+                f"board_top: the board reaches from {lower:g} to {self.board_top:g} m, the table's top is at "
+                f"{self.table_size[2]:g} m; expected in between"
+            )
+        for axis in (0, 1):
+            off = abs(self.board_centre[axis] - self.table_centre[axis]) + self.board_size[axis] / 2
+            if off > self.table_size[axis] / 2 + 1e-9:
+                raise ValueError(f"board_centre: the board hangs over the table's edge in {'xy'[axis]}")
+        return self
+
+    @property
+    def middle(self) -> Float[np.ndarray, "3"]:
+        """Of the board's top."""
+        return np.array([*self.board_centre, self.board_top])
+
+
+class WorkspaceDescription(Config):
+    """Where the tool centre point may be, and grasps are searched."""
+
+    low: Point = Field(description="corner, m")
+    high: Point = Field(description="corner, m")
+
+    _corners = field_validator("low", "high")(_near)
+
+    @model_validator(mode="after")
+    def _is_a_box(self) -> Self:
+        if not all(a < b for a, b in zip(self.low, self.high, strict=True)):
+            raise ValueError(f"low {self.low} is not below high {self.high} on every axis")
+        return self
+
+
+class CellDescription(Config):
+    """All of a cell. Raises pydantic's ValidationError for impossible numbers."""
+
+    name: str = Field(min_length=1, description="for people")
+    arm: ArmDescription
+    gripper: GripperDescription
+    cameras: tuple[CameraDescription, ...] = Field(min_length=1)
+    bench: BenchDescription
+    workspace: WorkspaceDescription
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        names = [camera.name for camera in self.cameras]
+        if len(set(names)) < len(names):
+            raise ValueError(f"cameras: names must differ, got {', '.join(names)}")
+        if self.workspace.low[2] < self.bench.board_top - 1e-9:
+            under = 1000 * (self.bench.board_top - self.workspace.low[2])
+            raise ValueError(f"workspace: its lower end is {under:.0f} mm below the board's top")
+        x, y, _ = self.arm.base_position
+        if all(a < v < b for a, v, b in zip(self.workspace.low, (x, y), self.workspace.high, strict=False)):
+            raise ValueError("arm: base_position: the arm stands in the workspace")
+        return self
+
+    def view(self, camera: CameraDescription) -> Float[np.ndarray, "4 4"]:
+        """`T_world_cam` of a camera."""
+        angles = math.radians(camera.azimuth), math.radians(camera.polar)
+        return view_from_sphere(torch.from_numpy(self.bench.middle), camera.distance, *angles).numpy()
+
+
+def read_cell(source: str | Path) -> CellDescription:
+    """A cell's file, or the name of a shipped one. Raises UserFileError (a ValueError) naming every wrong key."""
+    path = shipped_or_path(source)
+    try:
+        return CellDescription.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise UserFileError(explain(str(path), CellDescription, error)) from error
+
+
+def shipped_or_path(source: str | Path) -> Path:
+    """The file of a cell; raises UserFileError naming the shipped ones where there is none."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.name == str(source) and (SHIPPED / f"{source}.yaml").is_file():
+        return SHIPPED / f"{source}.yaml"
+    known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+    raise UserFileError(f"{source}: no such cell; expected a .yaml file, or one of {known}")

@@ -1,0 +1,202 @@
+"""Cells as data: the shipped ones are what they say, and what cannot be is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from dgrasp.cell import gripper, hand, ur10, workspace
+from dgrasp.cell.description import SHIPPED, CellDescription, read_cell
+from dgrasp.cell.examined import examine_cell, missing_meshes, urdf_path
+from dgrasp.cell.kinematics import Numeric, kinematics_of
+from dgrasp.cell.observer import Observer
+from dgrasp.cell.transforms import inverse
+from dgrasp.cli.main import main
+from dgrasp.files import UserFileError
+
+CELLS = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+OTHERS = ["panda_hand", "ur5_2f85"]
+
+
+def test_the_papers_cell_is_what_the_simulator_has_to_the_bit() -> None:
+    cell = read_cell("ur10_2f140_d415")
+    w, g, arm = workspace, cell.gripper, cell.arm
+    assert cell.bench.table_size == w.TABLE_SIZE and cell.bench.table_centre == w.TABLE_CENTRE_XY
+    assert cell.bench.board_size == w.BOARD_SIZE and cell.bench.board_centre == w.BOARD_CENTRE_XY
+    assert cell.bench.board_top == w.BOARD_TOP and np.array_equal(cell.bench.middle, w.BOARD_CENTRE)
+    assert np.array_equal(cell.workspace.low, w.BOUNDS_LOW) and np.array_equal(cell.workspace.high, w.BOUNDS_HIGH)
+    assert arm.base_position == w.BASE_POSITION and arm.joints == ur10.JOINTS
+    assert np.array_equal(arm.upper, ur10.POSITION_LIMITS) and np.array_equal(arm.lower, -ur10.POSITION_LIMITS)
+    assert np.array_equal(arm.speed, ur10.VELOCITY_LIMITS) and np.array_equal(arm.home, ur10.HOME)
+    assert (g.opening, g.force, g.speed) == (gripper.OPENING, gripper.FORCE_RANGE, gripper.SPEED_RANGE)
+    assert (g.finger, g.tip_ahead, g.tcp_ahead) == (gripper.PAD_SIZE, gripper.TIP_BEHIND, gripper.TOOL0_TCP)
+    observer = Observer()
+    assert [c.intrinsics for c in cell.cameras] == [observer.intrinsics] * 2
+    assert np.array_equal([cell.view(c) for c in cell.cameras], observer.Ts_world_cam)
+    T_world_tcp = arm.T_world_base @ ur10.forward(ur10.HOME) @ g.T_flange_tcp
+    np.testing.assert_allclose(T_world_tcp, hand.tcp_pose(ur10.HOME), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_shipped_cells_are_whole_and_in_reach(name: str) -> None:
+    if name in OTHERS:
+        pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
+    found = examine_cell(name)
+    assert found.problems == []
+    assert len(found.places) == 50 and (found.reached == 4).all()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_inverse_kinematics_reach_what_forward_kinematics_give(name: str) -> None:
+    pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
+    cell = read_cell(name)
+    arm = kinematics_of(cell.arm, urdf_path(cell.arm.urdf, SHIPPED))
+    rng = np.random.default_rng(0)
+    low, high = np.array(cell.arm.lower), np.array(cell.arm.upper)
+    found = 0
+    for q in rng.uniform(0.8 * low + 0.2 * high, 0.2 * low + 0.8 * high, (12, len(low))):
+        T = arm.forward(q)
+        solved = arm.inverse(T, np.array(cell.arm.home))
+        if solved is not None:
+            found += 1
+            assert ((solved >= low) & (solved <= high)).all()
+            np.testing.assert_allclose(arm.forward(solved), T, atol=2e-5)
+    assert found >= 11
+    far = np.eye(4)
+    far[0, 3] = 3.0
+    assert arm.inverse(far, np.array(cell.arm.home)) is None
+
+
+def test_the_numeric_arm_agrees_with_the_closed_form() -> None:
+    """The UR10's model and its table of Denavit and Hartenberg: two sources for one arm."""
+    pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
+    cell = read_cell("ur10_2f140_d415")
+    numeric = Numeric(cell.arm, urdf_path(cell.arm.urdf, SHIPPED))
+    for q in np.random.default_rng(1).uniform(-2, 2, (5, 6)):
+        np.testing.assert_allclose(numeric.forward(q), ur10.forward(q), atol=1e-4)
+        solved = kinematics_of(cell.arm, Path()).inverse(ur10.forward(q), q)
+        assert solved is not None
+        np.testing.assert_allclose(solved, q, atol=1e-6)
+
+
+def test_the_pandas_hand_closes_along_its_models_fingers() -> None:
+    pin = pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
+    cell = read_cell("panda_hand")
+    model = pin.buildModelFromUrdf(str(urdf_path(cell.arm.urdf, SHIPPED)))
+    data = model.createData()
+    q = np.concatenate([cell.arm.home, [0.04, 0.04]])
+    pin.framesForwardKinematics(model, data, q)
+    flange, tcp = (data.oMf[model.getFrameId(name)].homogeneous for name in ("panda_link8", "panda_hand_tcp"))
+    fingers = [data.oMf[model.getFrameId(f"panda_{side}finger")].translation for side in ("left", "right")]
+    T = inverse(flange) @ tcp
+    np.testing.assert_allclose(cell.gripper.T_flange_tcp[:3, 3], T[:3, 3], atol=1e-4)
+    across = flange[:3, :3].T @ (fingers[0] - fingers[1])
+    np.testing.assert_allclose(np.abs(across / np.linalg.norm(across)), cell.gripper.closing_axis, atol=1e-6)
+    assert np.linalg.norm(across) == pytest.approx(cell.gripper.opening, abs=1e-6)
+
+
+def change(*keys: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
+    def apply(about: dict[str, Any]) -> None:
+        for key in keys[:-1]:
+            about = about[key]  # type: ignore[index]
+        about[keys[-1]] = to  # type: ignore[index]
+
+    return apply
+
+
+IMPOSSIBLE = [
+    (change("gripper", "opening", to=-0.1), "gripper.opening: Input should be greater than 0"),
+    (change("gripper", "opening", to=85.0), "gripper.opening: Input should be less than or equal to 0.5"),
+    (change("gripper", "force", to=[125.0, 10.0]), "gripper.force: .*expected a smaller and a larger number"),
+    (change("gripper", "closing_axis", to=[0.0, 0.0, 1.0]), "no unit vector in the flange's x-y plane"),
+    (change("gripper", "finger", to=[7.5, 27.0, 70.0]), "allowed are 0 to 0.3, are they millimetres"),
+    (change("gripper", "fingers", to=3), "gripper.fingers: Extra inputs are not permitted; allowed: "),
+    (change("arm", "lower", to=[0.0] * 5), "lower: expected 6 numbers, one per joint, got 5"),
+    (change("arm", "lower", to=[7.0] * 6), "shoulder_pan_joint: lower 7 is not below upper"),
+    (change("arm", "upper", to=[360.0] * 6), "shoulder_pan_joint: limits of .* are these degrees"),
+    (change("arm", "home", to=[9.0] * 6), "shoulder_pan_joint: home 9 is outside of"),
+    (change("arm", "base_position", to=[-455.0, 0, 973.0]), "arm.base_position: .*are these millimetres, not metres"),
+    (change("arm", "base_position", to=[0.2, 0, 0.973]), "the arm stands in the workspace"),
+    (change("cameras", 0, "cx", to=900.0), r"cx, cy: \(900, 240\) is outside of 640x480 pixels"),
+    (change("cameras", 0, "fx", to=4.2), r"fx, fy: \(4.2, 617\) are of no lens"),
+    (change("cameras", 0, "name", to="left"), "names must differ, got left, left"),
+    (change("bench", "board_top", to=2.0), "the board reaches from 1.975 to 2 m, the table's top is at 0.948"),
+    (change("bench", "board_centre", to=[0.6, 0.0]), "the board hangs over the table's edge in x"),
+    (change("workspace", "high", to=[-1.0, 0.3, 1.1]), r"is not below high"),
+    (change("workspace", "low", to=[-0.1, -0.3, 0.9]), "its lower end is 60 mm below the board's top"),
+    (change("workspace", "low", to=float("nan")), "workspace.low"),
+]
+
+
+def written(tmp_path: Path, *changes: Callable[[dict[str, Any]], None], name: str = "ur10_2f140_d415") -> Path:
+    about = yaml.safe_load((SHIPPED / f"{name}.yaml").read_text())
+    for apply in changes:
+        apply(about)
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump(about))
+    return path
+
+
+@pytest.mark.parametrize(("wrong", "answer"), IMPOSSIBLE, ids=[answer for _, answer in IMPOSSIBLE])
+def test_impossible_numbers_are_refused_by_key(wrong: Callable[[dict], None], answer: str, tmp_path: Path) -> None:
+    with pytest.raises(UserFileError, match=answer):
+        read_cell(written(tmp_path, wrong))
+
+
+def test_a_description_survives_its_file(tmp_path: Path) -> None:
+    for name in CELLS:
+        assert read_cell(written(tmp_path, name=name)) == read_cell(name)
+        assert isinstance(read_cell(name), CellDescription)
+    with pytest.raises(UserFileError, match=r"kuka: no such cell; expected a .yaml file, or one of panda_hand, ur10"):
+        read_cell("kuka")
+
+
+URDF = """<robot name="small"><link name="base_link"/><link name="tool0"><visual><geometry>
+<mesh filename="package://small/meshes/there.stl"/></geometry></visual><visual><geometry>
+<mesh filename="package://small/meshes/gone.stl"/></geometry></visual></link>{}</robot>"""
+HINGE = """<joint name="{}" type="revolute"><parent link="base_link"/><child link="tool0"/>
+<limit lower="-3" upper="3"/></joint>"""
+
+
+def test_models_that_do_not_fit_have_a_line_each(tmp_path: Path) -> None:
+    (tmp_path / "meshes").mkdir()
+    (tmp_path / "meshes" / "there.stl").write_text("")
+    urdf = tmp_path / "small.urdf"
+    urdf.write_text(URDF.format("".join(HINGE.format(name) for name in ur10.JOINTS[1:])))
+    assert missing_meshes(urdf) == ["small.urdf: no mesh at package://small/meshes/gone.stl"]
+    found = examine_cell(written(tmp_path, change("arm", "urdf", to="small.urdf"), change("arm", "flange", to="hand")))
+    assert len(found.problems) == 7 + 1 and not len(found.places)
+    said = "\n".join(found.problems)
+    assert "arm: 'hand' is no link of small.urdf" in said and "no mesh at package://small/meshes/gone.stl" in said
+    assert "arm: 'shoulder_pan_joint' is no hinge of small.urdf; hinges: shoulder_lift_joint" in said
+    assert "arm: wrist_1_joint: limits of -6.283 to 6.283 rad, wider than the model's -3 to 3" in said
+    gone = examine_cell(written(tmp_path, change("arm", "urdf", to="none.urdf")))
+    assert gone.problems == ["arm: urdf: none.urdf: no such file"]
+
+
+def test_a_workspace_out_of_reach_and_blind_cameras_are_said(tmp_path: Path) -> None:
+    far = change("arm", "base_position", to=[-1.2, 0.0, 0.973])
+    blind = change("cameras", 0, "distance", to=0.2)
+    found = examine_cell(written(tmp_path, far, blind))
+    assert any("of it are out of the arm's reach, first at" in line for line in found.problems)
+    assert any("cameras: right sees" in line for line in found.problems)
+
+
+def test_the_doctor_looks_at_a_cell_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "cell.png"
+    assert main(["doctor", "--cell", "ur10_2f140_d415", "--picture", str(picture)]) == 0
+    out = capsys.readouterr().out
+    assert "up to 140 mm between its fingers" in out and "reach: 100% of hands" in out
+    assert picture.stat().st_size > 20_000
+    bad = written(tmp_path, change("arm", "urdf", to="none.urdf"))
+    assert main(["doctor", "--cell", str(bad), "--picture", str(picture)]) == 2
+    assert "!  arm: urdf: none.urdf: no such file" in capsys.readouterr().out
+    impossible = written(tmp_path, change("gripper", "opening", to=-0.1), change("arm", "home", to=[9.0] * 6))
+    assert main(["doctor", "--cell", str(impossible)]) == 2
+    err = capsys.readouterr().err
+    assert "gripper.opening" in err and "home 9 is outside" in err and err.count("\n") == 1
