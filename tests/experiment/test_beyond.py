@@ -23,7 +23,11 @@ from dgrasp.streams import torch_generator
 from dgrasp.value.outcomes import failed_grasps
 
 MICRO = Path(__file__).with_name("micro.yaml")
-INGREDIENTS = ("looks", "calibration", "outcomes", "outcome_share", "fingers", "tuned_blocks")
+INGREDIENTS = {
+    "data": ("looks",),
+    "nerf": ("calibration", "tuned_blocks"),
+    "value": ("calibration", "outcome_share"),
+}
 
 
 def micro() -> Profile:
@@ -38,8 +42,15 @@ def micro() -> Profile:
 
 @pytest.mark.parametrize("name", [name for name in PROFILES if name != "beyond"])
 def test_the_papers_profiles_have_none_of_it(name: str) -> None:
-    settings = load_profile(name).canonical()
-    assert not [word for word in INGREDIENTS if f'"{word}"' in settings]
+    p = load_profile(name)
+    assert p.outcomes is None and p.fingers is None
+    for settings, words in (
+        (p.data, INGREDIENTS["data"]),
+        (p.nerf, INGREDIENTS["nerf"]),
+        (p.value, INGREDIENTS["value"]),
+    ):
+        assert not [word for word in words if f'"{word}"' in settings.canonical()]
+    assert not {"outcomes", "fingers"} & p.model_dump().keys()
 
 
 def test_the_profile_trains_on_nothing_that_is_tested_and_compares_like_with_like() -> None:
