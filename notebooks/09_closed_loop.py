@@ -42,6 +42,7 @@ from dgrasp.policy.servo import Servo, from_behind
 from dgrasp.report.figures.closed_loop import NOT_RUN, loop_table, plot_closed_loop, plot_photograph, plot_pours
 from dgrasp.report.notebook import open_experiment, show_source, versions
 from dgrasp.report.outputs import NO_OBJECTS, save_output
+from dgrasp.sim.sight import Sight, put_right
 
 experiment = open_experiment(profile, build, seed)
 settings, settings_name = experiment.profile.closed_loop, experiment.profile.name
@@ -73,8 +74,8 @@ save_output("closed_loop", figure, rates, experiment.figures, ycb_appearance=NO_
 rates.round(3)
 
 # %% [markdown]
-# Standing cameras that are off are off for every look alike: they show the object beside where it is, and the loop
-# follows what they show. There is no reason why closing it should help, and the panels say whether it hurts.
+# Standing cameras that are off show the object beside where it is, in every look alike: closing the loop alone cannot
+# help. But they show the hand, too, and the arm knows where that is (below).
 #
 # ## One look, one step
 #
@@ -93,8 +94,15 @@ show_source(from_behind, towards)
 
 # %% [markdown]
 # The hand is over the object when it matters, and Φ has never seen a hand. So pixels that the arm covers, by its joint
-# angles and the calibration, show what was seen there last. On hardware the same loop stands behind the arming step;
-# a planner that hangs or a camera that stops is a fault, and the arm is stopped.
+# angles and the calibration, show what was seen there last. And where the hand is not seen where it is expected, the
+# camera is off: it is turned until it sees the hand where the hand is.
+
+# %%
+show_source(Sight, put_right)
+
+# %% [markdown]
+# On hardware the same loop stands behind the arming step; a planner that hangs or a camera that stops is a fault, and
+# the arm is stopped.
 #
 # ## Do the paths look like demonstrations?
 #

@@ -65,9 +65,10 @@ class ClosedLoopConfig(Config):
     push_cm: tuple[float, ...] = Field(
         default=(2.0, 5.0, 8.0), description="an object is pushed, once, on the arm's way"
     )
-    drift_mm_s: tuple[float, ...] = Field(default=(5.0, 10.0), description="the board moves all the while")
+    drift_mm_s: tuple[float, ...] = Field(default=(10.0, 20.0), description="the board moves all the while")
     shift_mm: tuple[float, ...] = Field(default=(5.0, 20.0), description="both cameras stand off, a random direction")
     turn_degrees: tuple[float, ...] = Field(default=(1.0, 5.0), description="both cameras are turned, a random axis")
+    correct_cameras: bool = Field(default=True, description="the closed loop sees by its hand how cameras are off")
     steps: StepLimits = StepLimits()
     ascent: AscentConfig = AscentConfig()
 
@@ -227,6 +228,7 @@ def in_both_loops(
 ) -> Iterator[LoopRow]:
     """One policy in one scene: all conditions, each in both loops."""
     planner, loops = Remembered(policy), recipe.loops
+    cell.correct_cameras = loops.correct_cameras
     closed = ClosedLoop(cell, policy, loops.ascent, seed=seed)
     address = (scene.task, scene.index)
     for condition in loops.conditions:

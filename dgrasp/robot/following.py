@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from dgrasp.cameras import Intrinsics, Views
-from dgrasp.cell.following import FreePixels, Guide, NoSummit, Pilot, StepLimits, check_step, half_turn_between
+from dgrasp.cameras import Views
+from dgrasp.cell.following import Guide, NoSummit, Pilot, StepLimits, check_step, half_turn_between
 from dgrasp.cell.interface import Execution, UnsafePose
 from dgrasp.cell.outcome import Outcome
 from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.limits import SafetyLimits, check_pose
 from dgrasp.robot.safety import HOME, SafeGrasp
 from dgrasp.sim.following import nearest_posture
-from dgrasp.sim.silhouette import arm_silhouettes
+from dgrasp.sim.sight import Sight
 
 STRIDE = 0.01  # m between the poses at which a straight way is checked
 
@@ -26,7 +26,7 @@ class SteeredDevices(DeviceCell):
 
     Between its steps the arm stands, while cameras look and the pilot thinks; a pilot that is silent for
     `steps.patience` seconds ends the cell's work, as a fault of a device does. Standing cameras look past the arm
-    (`FreePixels`); one on the wrist sees what it sees from where the arm is.
+    (`dgrasp.sim.sight.Sight`); one on the wrist sees what it sees from where the arm is.
     """
 
     def __init__(self, *parts: Any, steps: StepLimits | None = None, **more: Any) -> None:
@@ -34,7 +34,7 @@ class SteeredDevices(DeviceCell):
         super().__init__(*parts, **more)
         self.steps = steps or StepLimits()
         self._guide: Guide | None = None
-        self._free: FreePixels | None = None
+        self._sight: Sight | None = None
 
     def follow(self, T_world_tcp: Float[np.ndarray, "4 4"], pilot: Pilot) -> Execution:
         """See `dgrasp.cell.following.FollowingCell`. In a dry run the way to the planned grasp is checked, as ever."""
@@ -45,7 +45,7 @@ class SteeredDevices(DeviceCell):
             with self._guarded():
                 self._check_hand()
                 self._asked = np.asarray(T_world_tcp, dtype=np.float64)
-                self._free = FreePixels(self.observe()) if self._standing else None
+                self._sight = Sight(self.observe(), self.safety._model.world) if self._standing else None
                 self._guide = Guide(pilot, self.steps, watched=True)
                 try:
                     return self._execute(grasp)
@@ -111,12 +111,7 @@ class SteeredDevices(DeviceCell):
     def _look(self) -> Views:
         cameras = dict.fromkeys(view.camera for view in self.viewpoints)
         views = Views(*(np.stack(column) for column in zip(*map(self._picture, cameras), strict=True)))
-        return views if self._free is None else self._free(views, self._covered(views))
-
-    def _covered(self, views: Views) -> np.ndarray:
-        height, width = views.images.shape[1:3]
-        lenses = [Intrinsics(width, height, K[0, 0], K[1, 1], K[0, 2], K[1, 2]) for K in views.K]
-        return arm_silhouettes(self.safety._model.world, self.arm.joints(), views.Ts_world_cam, lenses)
+        return views if self._sight is None else self._sight(views, self.arm.joints())
 
 
 def check_waypoint(

@@ -13,7 +13,6 @@ from dgrasp.cameras import Views
 from dgrasp.cell import ur10
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.following import (
-    FreePixels,
     Guide,
     NoSummit,
     Pilot,
@@ -32,7 +31,7 @@ from dgrasp.sim.disturbances import Disturbance, Mover
 from dgrasp.sim.execution import GraspProtocol, GraspResult
 from dgrasp.sim.planning import Infeasible, JointPaths, plan_motion
 from dgrasp.sim.scene import Scene
-from dgrasp.sim.silhouette import arm_silhouettes
+from dgrasp.sim.sight import Sight
 from dgrasp.sim.simulated_cell import PhysicsCell, SimulatedCell, as_execution
 from dgrasp.sim.world import World
 
@@ -125,10 +124,12 @@ def nearest_posture(T_world_tcp: Float[np.ndarray, "4 4"], q: Float[np.ndarray, 
 class SteeredCell(PhysicsCell):
     """What simulation and twin add to be steered: `follow`, by the pilot's steps, and the disturbance of an attempt.
 
-    Use with a `PhysicsCell` that observes. led: `T_world_tcp` before and after each step of the last `follow`.
+    Use with a `PhysicsCell` that observes. correct_cameras: see `dgrasp.sim.sight.Sight`. led: `T_world_tcp` before and
+    after each step of the last `follow`.
     """
 
     steps: StepLimits
+    correct_cameras = True
     disturbance: Disturbance
     disturbance_address: tuple[str | int, ...] = ()  # of the stream of its directions
     observer: Observer
@@ -165,16 +166,11 @@ class SteeredCell(PhysicsCell):
     ) -> DisturbedProtocol:
         if pilot is None:
             return DisturbedProtocol(world, T, plan, mover)
-        free = FreePixels(before)
+        sight = Sight(before, self._model.world, correct=self.correct_cameras)
         guide = Guide(pilot, self.steps, watched=False)
-        protocol = FollowingProtocol(world, T, plan, mover, guide, lambda q: free(self.observe(), self._covered(q)))
+        protocol = FollowingProtocol(world, T, plan, mover, guide, lambda q: sight(self.observe(), q))
         self.led = protocol.path
         return protocol
-
-    def _covered(self, q: np.ndarray) -> np.ndarray:
-        """Where the arm is in the views that are stated."""
-        lenses = [self.observer.intrinsics] * self.observer.views
-        return arm_silhouettes(self._model.world, q, self.observer.Ts_world_cam, lenses)
 
     @property
     def _model(self) -> Cell:

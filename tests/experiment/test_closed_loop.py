@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dgrasp.cli.main import main
 from dgrasp.evaluation.loop_series import RATES, ClosedLoopConfig, LoopRow, read_loops
 from dgrasp.evaluation.rows import POSE
 from dgrasp.experiment.chain import Experiment
@@ -45,12 +46,17 @@ def test_the_published_policy_is_led_and_its_rows_are_kept(experiment: Experimen
         closed_loop(experiment, scenes=0)
 
 
-def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monkeypatch) -> None:
+def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monkeypatch, capsys) -> None:
     rows = [vars(row) for row in _rows()]
     monkeypatch.setattr("dgrasp.evaluation.loop_series._attempts", lambda *all: iter(_rows()))
     assert made(experiment) is None
     run = closed_loop(experiment)
     assert made(experiment).path == run.path
+    monkeypatch.setattr("dgrasp.cli.closed_loop.experiment", lambda options: experiment)
+    assert main(["closed-loop"]) == 0
+    said = capsys.readouterr().out
+    assert "| none | 0" in said and "closed_loop.json" in said
+    assert json.loads((experiment.figures / "closed_loop.json").read_text())[0]["n"] == 1
     with pytest.raises(RecordError, match="no published experiment there to keep the closed loop of"):
         keep(run, experiment, tmp_path / "nowhere")
     folder = tmp_path / "published" / "laptop" / "seed-0"

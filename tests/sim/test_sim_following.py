@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from sim_scenes import box, scene_of, top_down
 
 from dgrasp.cameras import Views
@@ -13,10 +14,11 @@ from dgrasp.cell.config import CellConfig
 from dgrasp.cell.following import Command, StepLimits, distance
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
-from dgrasp.cell.transforms import transform
+from dgrasp.cell.transforms import inverse, transform
 from dgrasp.sim.disturbances import Disturbance
 from dgrasp.sim.following import SteeredSimulation
 from dgrasp.sim.planning import plan_motion
+from dgrasp.sim.sight import pixel
 from dgrasp.sim.simulated_cell import SimulatedCell
 
 OBSERVER = Observer(views=2, width=64, height=48)
@@ -128,6 +130,36 @@ def test_pilots_are_shown_the_scene_without_the_arm(cell: SteeredSimulation) -> 
     world.robot.place(plan_motion(world, GRASP).approach[0])
     cell._fresh = True  # what would be seen of an arm
     assert (np.abs(cell.observe().images - clean).max(-1) > 8).mean() > 0.01
+
+
+@pytest.mark.parametrize(
+    "E_cam", [transform(None, (0.012, -0.012, 0.01)), transform(Rotation.from_rotvec([0.05, -0.06, 0.04]))]
+)
+def test_cameras_that_are_off_are_put_right_by_the_hand(cell: SteeredSimulation, E_cam: np.ndarray) -> None:
+    """20 mm, or 5 degrees: where the grasp is, a pilot is told of a fifth of it at most."""
+    cell.E_cam, pilot = E_cam, Seer(cell)
+    stated = cell.observer.Ts_world_cam
+    true = stated @ inverse(E_cam)
+    cell.follow(GRASP, pilot)
+    for look in pilot.looks[:3]:
+        for i, K in enumerate(look.K):
+            seen, told, was = (pixel(K, T[i], GRASP[:3, 3]) for T in (true, look.Ts_world_cam, stated))
+            assert np.linalg.norm(told - seen) < max(0.2 * np.linalg.norm(was - seen), 0.7)
+
+
+def test_exact_cameras_are_left_alone(cell: SteeredSimulation) -> None:
+    pilot = Seer(cell)
+    cell.follow(GRASP, pilot)
+    for look in pilot.looks:
+        off = [pixel(K, T, GRASP[:3, 3]) - pixel(K, S, GRASP[:3, 3]) for K, T, S in zip(
+            look.K, look.Ts_world_cam, cell.observer.Ts_world_cam, strict=True)]  # fmt: skip
+        assert np.abs(off).max() < 0.7
+    cell.correct_cameras = False
+    cell.show(scene_of(box()))
+    pilot = Seer(cell)
+    cell.follow(GRASP, pilot)
+    cell.correct_cameras = True
+    assert all(np.array_equal(look.Ts_world_cam, cell.observer.Ts_world_cam) for look in pilot.looks)
 
 
 def test_a_pilot_that_leads_out_of_reach_is_refused_and_lifts_nothing(cell: SteeredSimulation) -> None:
