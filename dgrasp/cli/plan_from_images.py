@@ -17,14 +17,17 @@ from dgrasp.cli.options import (
 )
 
 TEXT = """\
-Ranked grasps for photographs with known cameras: positions of the tool centre point (metres) and unit quaternions
-(xyzw) in the world frame, best first. The folder holds a transforms.json in nerfstudio's layout; OWN_IMAGES.md explains
-it. The published policies plan; with --profile and --build others do, and what those lack is trained first."""
+Ranked grasps for photographs: positions of the tool centre point (metres) and unit quaternions (xyzw) in the world
+frame, best first. The folder says where the cameras stood: by a printed sheet on the table (`dgrasp board`, and its
+sheet.yaml), a transforms.json in nerfstudio's layout, or a COLMAP model; OWN_IMAGES.md explains them.
+The published policies plan; with --profile and --build others do, and what those lack is trained first."""
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "plan-from-images", "grasps for photographs of your own", TEXT)
-    parser.add_argument("photos", type=Path, metavar="FOLDER", help="photographs with their transforms.json")
+    parser.add_argument(
+        "photos", type=Path, metavar="FOLDER", help="photographs with their sheet.yaml, transforms.json or COLMAP model"
+    )
     parser.add_argument("--policy", default="dgrasp_quat_sync", help="who plans (%(default)s)")
     parser.add_argument("-n", type=positive, default=10, help="grasps at most (%(default)s)")
     parser.add_argument("--output", type=file_to_write, metavar="FILE", help="a .csv file instead of the screen")

@@ -5,7 +5,8 @@
 The published policies plan, unless `--profile` and `--build` name others; what those lack is trained first.
 The folder is a capture (`dgrasp.data.captures`): images and a `transforms.json` in nerfstudio's layout. Two photographs
 from opposite sides are what the policies were trained for. Their cameras must be given in the cell's world frame (z up,
-metres, the board's centre at `dgrasp.cell.workspace.BOARD_CENTRE`), or in one of their own with `T_world_capture`.
+metres, the board's centre at `dgrasp.cell.workspace.BOARD_CENTRE`), or in one of their own with `T_world_capture`; a
+printed sheet in the pictures tells it, too.
 """
 
 from __future__ import annotations

@@ -93,11 +93,11 @@ def test_one_to_eight_photographs_of_several_sizes(pages: dict[str, np.ndarray],
     sizes = [(640, 480), (480, 360)]
     for i, T in enumerate(Ts):
         width, height = sizes[i % 2]
-        image = photograph(pages["apriltags"], TAGS, lens(width, height, 0.9 * width), (width, height), T)
+        image = photograph(pages["apriltags"], TAGS, lens(width, height, 0.9 * width), (width, height), T, finer=1)
         Image.fromarray(image).save(tmp_path / f"{i}.png")
     write_sheet_file(TAGS, tmp_path / "sheet.yaml")
     capture = read_capture(tmp_path)
-    assert errors(capture, Ts)[0] < 6 and len(capture.images) == 8
+    assert errors(capture, Ts)[0] < 10 and len(capture.images) == 8  # edges without antialiasing, and half the pixels
     np.testing.assert_allclose(capture.K[:, 0, 0], [576, 432] * 4, rtol=0.01)
 
 
@@ -164,14 +164,15 @@ def test_what_is_written_of_a_sheet_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sheet", [TAGS, SQUARES], ids=lambda sheet: sheet.kind)
 @pytest.mark.parametrize("turn", range(4))
 def test_the_page_is_what_the_corners_say_however_it_is_turned(sheet: Sheet, turn: int, pages: dict) -> None:
-    page = np.repeat(pages[sheet.kind][..., None], 3, axis=2)
+    small = Image.fromarray(pages[sheet.kind]).resize((780, 551), Image.Resampling.BOX)
+    page = np.repeat(np.asarray(small)[..., None], 3, axis=2)
     seen = sheet.find(np.rot90(page, turn))
     assert seen is not None and len(seen.uv) == len(sheet.corners)
-    per_metre, (height, width) = 200 / 0.0254, page.shape[:2]
+    per_metre, (height, width) = 780 / 0.297, page.shape[:2]
     u, v = width / 2 + seen.p_sheet[:, 0] * per_metre - 0.5, height / 2 - seen.p_sheet[:, 1] * per_metre - 0.5
     for _ in range(turn):
         u, v, width, height = v, width - 1 - u, height, width
-    assert np.abs(seen.uv - np.column_stack([u, v])).max() < 1.0  # of 200 to an inch: 0.13 mm
+    assert np.abs(seen.uv - np.column_stack([u, v])).max() < 0.7  # of 780 over the page: 0.27 mm
 
 
 @pytest.mark.parametrize("ending", ["pdf", "svg", "png"])

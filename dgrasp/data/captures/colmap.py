@@ -20,6 +20,7 @@ from dgrasp.data.captures.document import CaptureError, Entry, reason
 from dgrasp.data.captures.pose import CV_TO_GL
 
 FOLDERS = ("", "sparse/0", "sparse", "colmap/sparse/0")  # where COLMAP and nerfstudio put a model
+FARTHEST = 1e6  # of a pose's numbers, as for a transforms.json
 MAX_BYTES = 256 * 2**20  # images.txt lists every point seen
 # By number: name, and its parameters; f is fl_x and fl_y.
 MODELS: dict[int, tuple[str, tuple[str, ...]]] = {
@@ -68,8 +69,10 @@ def _entry(file: Path, index: int, image: Image, cameras: dict[int, Camera], roo
     if camera not in cameras:
         known = ", ".join(map(str, sorted(cameras)[:10]))
         raise entry.error("", f"has camera {camera}, which is not in the model; cameras: {known}")
+    if not all(abs(number) < FARTHEST for number in pose):
+        raise entry.error("", f"the pose's numbers are too large, or none; allowed are less than {FARTHEST:g}")
     q = np.array(pose[:4])
-    if not (np.isfinite(pose).all() and abs(np.linalg.norm(q) - 1) < 1e-3):
+    if not abs(np.linalg.norm(q) - 1) < 1e-3:
         raise entry.error("", f"the pose's quaternion has length {np.linalg.norm(q):.4g}, expected 1")
     T_capture_cam = inverse(transform(Rotation.from_quat(q, scalar_first=True), pose[4:]))
     return Entry(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dgrasp.cell.workspace import inside_bounds
+from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.imports.cameras import CONVENTIONS, convention_found, reinterpreted
 from dgrasp.data.imports.episode import Episode, ImportRefused
 from dgrasp.data.imports.lerobot import read_lerobot
 from dgrasp.data.imports.plain import read_plain
 from dgrasp.data.imports.robomimic import read_robomimic_episodes
+from dgrasp.files import UserFileError
 
 FORMATS = ("lerobot", "robomimic", "folder")
 ENOUGH = 0.5  # share of cameras that must see the grasps: fewer, and images and trajectories are of two worlds
@@ -29,18 +32,29 @@ def read_import(
     feature. Raises ImportRefused, also where the cameras see the grasps under another convention than the stated one;
     CaptureError for photographs; ImportError without the extra "export".
     """
-    if form == "lerobot":
-        episodes, stated = read_lerobot(source, cameras=cameras, unit=unit, pose=pose)
-    elif form == "robomimic":
-        episodes, stated = read_robomimic_episodes(source, cameras=cameras, unit=unit)
-    elif form == "folder":
-        episodes, stated = read_plain(source, unit=unit)
-    else:
+    readers: dict[str, Callable[[], tuple[list[Episode], str]]] = {
+        "lerobot": lambda: read_lerobot(source, cameras=cameras, unit=unit, pose=pose),
+        "robomimic": lambda: read_robomimic_episodes(source, cameras=cameras, unit=unit),
+        "folder": lambda: read_plain(source, unit=unit),
+    }
+    if form not in readers:
         raise ImportRefused(f"format: unknown {form!r}; formats: {', '.join(FORMATS)}")
+    episodes, stated = _as_documented(readers[form], source, form)
     if convention is not None and convention != stated:
         episodes = [replace(e, views=reinterpreted(e.views, stated, convention)) for e in episodes]
         stated = convention
     return episodes, _checked(source, episodes, stated)
+
+
+def _as_documented(read: Callable[[], tuple[list[Episode], str]], source: Path, form: str) -> tuple[list[Episode], str]:
+    """What a reader reads; what it meets of missing columns and other types is refused with the source's name."""
+    try:
+        return read()
+    except (UserFileError, CaptureError, ImportError):
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, OSError, ArithmeticError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ImportRefused(f"{source}: is not as the format {form} has it ({what})") from error
 
 
 def _checked(source: Path, episodes: list[Episode], stated: str) -> list[str]:
