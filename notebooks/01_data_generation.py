@@ -16,7 +16,7 @@
 # **Question.** What does the policy learn from?
 #
 # > **Box.** Makes Figure 3 and the demonstrations that all later notebooks train on. Needs no earlier notebook. Smoke
-# > one or two minutes on two cores, laptop ten, most of it physics; with `published` a sample of the scenes is made
+# > less than a minute on two cores, laptop ten, most of it physics; with `published` a sample of the scenes is made
 # > again. Interrupt it and run it again: it goes on by scene.
 #
 # A UR10 with a Robotiq 2F-140 gripper stands at a workbench with upright prisms: in the paper those of the *simple*

@@ -15,8 +15,8 @@
 #
 # **Question.** Can a network that has only learned to render unseen views of a scene tell where things are?
 #
-# > **Box.** Makes no figure of the paper; trains Φ, on which everything later stands. Needs notebook 1. Smoke a few
-# > minutes on two cores, laptop about 40; with `published` Φ is read. Resumes from its last checkpoint.
+# > **Box.** Makes no figure of the paper; trains Φ, on which everything later stands. Needs notebook 1. Smoke about
+# > a minute on two cores, laptop about 40; with `published` Φ is read. Resumes from its last checkpoint.
 #
 # Φ is an image-conditioned NeRF: unlike the classic NeRF it is not one network per scene. It reads the images, and
 # answers for *any* scene: at a point seen from a direction, what colour and what density? It is trained for novel view

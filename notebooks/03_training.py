@@ -17,7 +17,7 @@
 # differ?
 #
 # > **Box.** Makes Figure 2, and trains Ψ three times: Base (main loss), dGrasp with quaternions and with 6D rotations
-# > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke a few minutes on two cores, laptop an hour and a half; with
+# > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke about a minute on two cores, laptop an hour and a half; with
 # > `published` the models are read. Resumes from its last checkpoint.
 #
 # Ψ reads the frozen Φ at points around the gripper (42 in the paper; fewer at smoke and laptop) and returns one number.

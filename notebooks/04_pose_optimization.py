@@ -15,8 +15,8 @@
 #
 # **Question.** Do candidates find the grasp from anywhere, and does teaching slopes make more of them arrive?
 #
-# > **Box.** Makes Figures 1, 4, 5 and 6, and tunes the eight policies. Needs notebooks 1 to 3. Smoke two minutes on
-# > two cores, once the policies are tuned one; laptop 40 minutes; with `published` the tuned settings are read. The
+# > **Box.** Makes Figures 1, 4, 5 and 6, and tunes the eight policies. Needs notebooks 1 to 3. Smoke less than a
+# > minute on two cores, laptop 40 minutes; with `published` the tuned settings are read. The
 # > slope explorer at the end needs a running kernel; its picture does not.
 #
 # A policy is a trained value, a rotation representation (quaternion or 6D) and a schedule (translation first and then

@@ -15,7 +15,7 @@
 #
 # **Question.** How often do the eight policies really lift something, and does teaching slopes help?
 #
-# > **Box.** Makes Table 1. Needs notebooks 1 to 4. Smoke a few minutes on two cores, laptop 45; with
+# > **Box.** Makes Table 1. Needs notebooks 1 to 4. Smoke about a minute on two cores, laptop 45; with
 # > `published` the trials are read. Resumes scene by scene.
 #
 # This is the paper's Sec. 5.1, read critically. Each plan is executed by the simulated arm. Success is the paper's: the

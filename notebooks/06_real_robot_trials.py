@@ -18,7 +18,7 @@
 # > **Box.** Makes Table 2, Figure 7 and a figure that the paper asks for: success against calibration error. **No robot
 # > moved for what ships.** The paper's numbers are the paper's, ours come from a digital twin, and the hardware's
 # > column stays empty until logs of real trials fill it (`hardware_logs`). Needs notebooks 1 to 4. `published`, the
-# > default, reads the published results; smoke takes two minutes on two cores.
+# > default, reads the published results; smoke takes less than a minute on two cores.
 #
 # The paper presents ten everyday objects five times each. Two choices make real grasps safer: only poses that point
 # downwards are considered, and the chosen pose is shifted 1 cm along its approach axis against calibration errors (Sec.

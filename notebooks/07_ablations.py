@@ -16,8 +16,8 @@
 # **Question.** The paper explains its results (fewer poses, smaller batches, fewer images) and makes choices (KL, ELU,
 # the next pose as target). Which of these matter, and is second order needed at all?
 #
-# > **Box.** Makes a figure and two tables of our own. Needs notebooks 1 to 3. Smoke asks two questions in a few
-# > minutes; at other profiles, and with `published`, whatever has been tried is read. To try it, arm by arm, in about
+# > **Box.** Makes a figure and two tables of our own. Needs notebooks 1 to 3. Smoke asks two questions in less than
+# > a minute; at other profiles, and with `published`, whatever has been tried is read. To try it, arm by arm, in about
 # > four hours of two cores: `dgrasp ablations --profile laptop`.
 #
 # Each question has *arms* that differ in one thing. Arms share Φ, demonstrations, initial weights and observations, and
