@@ -1,7 +1,10 @@
 """What notebooks load, loaded: for the process that their kernels are forked from (`kernels.py`)."""
 
+import contextlib
+import importlib
+
 from dgrasp.cli.quiet import load_pybullet
 
 load_pybullet()
-
-import dgrasp.report.notebook  # noqa: E402, F401
+with contextlib.suppress(Exception):  # the cell that imports it says what is wrong
+    importlib.import_module("dgrasp.report.notebook")
