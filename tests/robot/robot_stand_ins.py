@@ -182,7 +182,7 @@ class Loopback:
 
     def open(self, **options: Any) -> DeviceCell:
         """A cell against the stand-ins; there can be one at a time."""
-        self.camera = RealSenseCamera(device=self.device.device, width=WIDTH, height=HEIGHT, timeout=0.5)
+        self.camera = RealSenseCamera(device=self.device.device, width=WIDTH, height=HEIGHT, timeout=5.0)
         self.camera.warm_up()
         try:
             return open_cell(self.config, cameras={"left": self.camera, "right": self.camera}, **options)

@@ -23,7 +23,7 @@ from dgrasp.robot.safety import HOME
 
 GRASP = top_down(0.25, 0.1, 0.05)
 ASIDE = top_down(0.28, 0.08, 0.05)  # where the object has gone
-STEPS = StepLimits(rate=2, step=0.05, patience=0.5, looks=20)
+STEPS = StepLimits(rate=2, step=0.05, patience=5, looks=20)
 
 
 @pytest.fixture
@@ -75,6 +75,7 @@ def stands_still(loopback):
 
 
 def test_a_frozen_planner_stops_the_arm_where_it_is(loopback, cell):
+    cell.steps = STEPS.model_copy(update={"patience": 0.5})
     thaw = threading.Event()
     pilot = Leader(trouble=lambda: thaw.wait(30))
     with cell.armed(CONFIRMATION), pytest.raises(FrozenPilot, match=r"no answer within 0\.5 s; the arm was stopped"):
@@ -87,8 +88,9 @@ def test_a_frozen_planner_stops_the_arm_where_it_is(loopback, cell):
     assert loopback.state()["events"] == events
 
 
-def test_a_camera_that_stops_in_the_loop_stops_the_arm(loopback, cell):
+def test_a_camera_that_stops_in_the_loop_stops_the_arm(loopback, cell, monkeypatch):
     def stop():
+        monkeypatch.setattr(loopback.camera, "timeout", 0.5)
         loopback.device.mode = "dead"
 
     with cell.armed(CONFIRMATION), pytest.raises(FrozenCamera) as raised:

@@ -321,7 +321,8 @@ def test_frozen_camera(loopback):
     assert loopback.state()["events"] == ["stop"]
 
 
-def test_camera_without_frames(loopback):
+def test_camera_without_frames(loopback, monkeypatch):
+    monkeypatch.setattr(loopback.camera, "timeout", 0.5)
     loopback.device.mode = "dead"
     with pytest.raises(FrozenCamera, match=r"no frame within 0\.5 s"):
         loopback.cell.observe()
