@@ -119,7 +119,7 @@ def _kernel(command: list[str], environment: dict[str, str], folder: str) -> Non
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    util._run_finalizers(0)  # semaphores, say, of progress bars
+    util._run_finalizers(0)  # type: ignore[attr-defined]  # semaphores, say, of progress bars
     # Not by multiprocessing's end of a process, which waits for the threads of joblib's pool for ever. Its workers end
     # with this process.
     os._exit(code if isinstance(code, int) else int(code is not None))
