@@ -30,6 +30,10 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1500,1300",
 )  # fmt: skip
 IMAGE = "img.widget-image, .widget-image img"
+ASK = """
+    const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel
+    kernel.requestKernelInfo().then(() => arguments[0]())
+"""
 KERNEL = "return window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status"
 FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
 
@@ -105,6 +109,7 @@ class Page:
 
     def __init__(self, chrome: webdriver.Chrome, address: str, seconds: float) -> None:
         self.chrome = chrome
+        self.chrome.set_script_timeout(seconds)
         self.wait = WebDriverWait(chrome, seconds, poll_frequency=0.1)
         chrome.get(address)
         self.wait.until(lambda c: c.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-Cell"))
@@ -145,6 +150,14 @@ class Page:
         before = self.picture()
         act()
         self.wait.until(lambda _: self.picture() != before)
+        seen = before
+        while (now := self._answered()) != seen:
+            seen = now
+        return now
+
+    def _answered(self) -> str:
+        """The picture after an answer of the kernel, which comes after those to all that it was asked before."""
+        self.chrome.execute_async_script(ASK)
         self.wait.until(lambda c: c.execute_script(KERNEL) == "idle" and self.status().startswith("answered"))
         return self.picture()
 
