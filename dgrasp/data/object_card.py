@@ -42,7 +42,11 @@ def object_card(numbers: Iterable[int] = range(LIBRARY)) -> str:
         cone=np.degrees(CONE), widest=1000 * WIDEST, made=MADE_SHARE, piled=PILED_SHARE, printed=PRINTED_SHARE,
         density=DENSITY, friction=FRICTION,
     )  # fmt: skip
-    return head + markdown_table(families_table(numbers))
+    table = families_table(numbers)
+    measured = (
+        f"Measured on {table['objects'].sum()} of them (sides of the bounding box and widths of grasps in mm):\n\n"
+    )
+    return head + measured + markdown_table(table)
 
 
 def families_table(numbers: Iterable[int]) -> pd.DataFrame:

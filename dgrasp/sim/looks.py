@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
@@ -44,6 +44,15 @@ class LooksConfig(Config):
     blur: float = Field(0.9, ge=0, le=5, description="Gaussian, pixels of the image used")
     vignette: float = Field(0.25, ge=0, le=1, description="share of light that the corners lose")
     distortion: float = Field(0.008, ge=0, le=0.1, description="shift of the corners, share of the half diagonal")
+
+    @model_validator(mode="after")
+    def _not_the_twins(self) -> LooksConfig:
+        for name, (low, high) in (("ambient", self.ambient), ("diffuse", self.diffuse)):
+            if not 0 <= low <= high <= 1:
+                raise ValueError(f"{name}: expected two shares in order from 0 to 1, got {low:g} and {high:g}")
+        if all(held_out(a, d, self.light_turn) for a in self.ambient for d in self.diffuse):
+            raise ValueError("looks: the twin can draw every one of these lights, which are its test; widen a range")
+        return self
 
 
 @dataclass(frozen=True, eq=False)

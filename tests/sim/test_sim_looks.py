@@ -101,3 +101,10 @@ def test_the_lens_bends_the_corners_alone() -> None:
     assert np.array_equal(bent[11:13, 15:17], image[11:13, 15:17])
     straight = looks.photographed(image, look(distortion=0, **still), streams.rng(0, "noise"))
     assert np.array_equal(straight, image)
+
+
+def test_ranges_in_which_every_light_is_the_twins_are_refused() -> None:
+    with pytest.raises(ValueError, match="the twin can draw every one of these lights"):
+        LooksConfig(ambient=(0.45, 0.6), diffuse=(0.4, 0.5), light_turn=20)
+    with pytest.raises(ValueError, match="ambient: expected two shares in order"):
+        LooksConfig(ambient=(0.6, 0.45))
