@@ -123,10 +123,10 @@ def test_every_page_is_whole_light_and_accessible(chrome, site):
         wrong += chrome.execute_async_script(FOUND, ALL)
         dark(chrome, True)
         wrong += [f"in the dark, {text}" for text in chrome.execute_async_script(FOUND, CONTRAST)]
-        resize(chrome, PHONE)
-        if (wider := chrome.execute_script(OVERFLOW)) > 0:
-            wrong.append(f"{wider} pixels wider than a phone")
-        resize(chrome, DESKTOP)
+        for screen in (PHONE, DESKTOP):
+            resize(chrome, screen)
+            if (wider := chrome.execute_script(OVERFLOW)) > 0:
+                wrong.append(f"{wider} pixels wider than a screen of {screen[0]}")
         if wrong:
             found[name] = wrong
     assert not found, "\n".join(f"{name}: {text}" for name, texts in found.items() for text in texts)
