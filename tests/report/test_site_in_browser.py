@@ -21,7 +21,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+    pytest.mark.filterwarnings("ignore:.*deprecated"),
+]
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 DESKTOP, PHONE = (1280, 900), (390, 844)
 LIGHT_PAGE = 3e6  # bytes, before anything is played

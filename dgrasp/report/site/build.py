@@ -24,7 +24,7 @@ from dgrasp.report.site.differences import differences
 from dgrasp.report.site.gallery import figure, gallery
 from dgrasp.report.site.learn import Lesson, lessons_table, write_lessons
 from dgrasp.report.site.log import runs_table
-from dgrasp.report.site.markdown import linked
+from dgrasp.report.site.markdown import demoted, linked
 from dgrasp.report.site.reference import policies_table, settings_table
 from dgrasp.report.site.results import Results
 from dgrasp.slopes.config import OptimizerConfig
@@ -128,7 +128,7 @@ def stage(sources: Sources, apps: Apps, staging: Path) -> None:
         "optimizer_config": settings_table(OptimizerConfig),
         "policies": policies_table(),
         "runs": runs_table(sources.experiment),
-        "own_images": _of_repository("OWN_IMAGES.md").partition("\n")[2],
+        "own_images": demoted(_of_repository("OWN_IMAGES.md").partition("\n")[2]),
     }
     for name, text in pieces.items():
         write_text(staging / "generated" / f"{name}.md", text)
