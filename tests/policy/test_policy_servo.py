@@ -20,7 +20,7 @@ DOWN = np.diag([1.0, -1.0, -1.0])
 SUMMIT = transform(yaw(0.4) @ DOWN, (0.25, -0.05, 1.0))
 LIMITS = StepLimits()
 NOTHING = Views(np.zeros((1, 2, 3, 3), np.uint8), np.eye(3)[None], np.eye(4)[None])
-OPTIMIZER = OptimizerConfig(translation_rate=0.02, rotation_rate=0.1, gradient_clip=None, n_starts=8)
+OPTIMIZER = OptimizerConfig(steps=14, translation_rate=0.02, rotation_rate=0.1, gradient_clip=None, n_starts=8)
 
 
 class Cone:
