@@ -30,53 +30,44 @@ build = "../build/published"
 seed = 0
 
 # %%
-from pathlib import Path
-
-import matplotlib.pyplot as plt
-import pandas as pd
+import torch
 
 from dgrasp import grasp_ranking_loss, slope_loss
-from dgrasp.examples import peg_in_hole
-from dgrasp.examples.plane import climb, demonstrations, plot_landscape, train_value_in_plane
-from dgrasp.report.notebook import load_settings, registry_table, show_source, versions
-from dgrasp.report.outputs import save_output
+from dgrasp.examples import peg_in_hole, plane
+from dgrasp.report.answers import idea_answer
+from dgrasp.report.figures.examples import landscapes, pegs
+from dgrasp.report.notebook import open_studio, registry_table, show, show_source, versions
 
-settings = load_settings(profile)
+studio = open_studio(profile, build, seed)
+settings = studio.experiment.profile
 
 # %% [markdown]
 # ## The result first
 #
 # Two small networks see the same demonstrations: one good action (the star) and random bad ones. The right one also
-# sees the demonstrated *paths*. Before looking: where will the walkers that start in the corners go?
+# sees the demonstrated *paths*. **Before you look:** 40 walkers start at random and climb. Where will those end that
+# start in the corners?
 
 # %%
-paths = demonstrations(n=24, seed=seed)
-base = train_value_in_plane(paths, slope_weight=0.0, seed=seed)
-dgrasp = train_value_in_plane(paths, slope_weight=1.0, seed=seed)
-
-figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharex=True, sharey=True)
-for ax, value, title in zip(axes, (base, dgrasp), ("main loss only", "main + auxiliary loss"), strict=True):
-    plot_landscape(ax, value, climb(value, seed=seed), title)
+studio.make("plane")
 
 # %% [markdown]
-# Colour is the score (dark is high), grey arrows are its slopes, lines are 40 walkers climbing with Adam from random
-# places. The networks read a positional code of the action, as Ψ reads a NeRF's: it makes landscapes rough, and the
-# main loss has no reason to smooth them where it was never asked. The auxiliary loss has. In numbers, over 200 walkers:
-
-# %%
-for name, value in (("main loss only", base), ("main + auxiliary loss", dgrasp)):
-    ends = climb(value, seed=seed, walkers=200)[-1]
-    arrived = (ends - paths[0, -1]).norm(dim=-1) < 0.1
-    print(f"{name:22s} walkers that end within 0.1 of the star: {arrived.float().mean():.0%}")
-
-# %% [markdown]
-# ## The two losses
+# The networks read a positional code of the action, as Ψ reads a NeRF's: it makes landscapes rough, and the main loss
+# has no reason to smooth them where it was never asked. The auxiliary loss has.
 #
-# The *main loss* (Eq. 2) is a softmax cross-entropy: the demonstrated action against sampled ones,
+# ## The two losses, by hand
+#
+# The *main loss* (Eq. 2) is a softmax cross-entropy: the demonstrated action $p^0$ against sampled ones $p^i$,
 # $$\mathcal{L}_{main} = -\log \frac{e^{\Psi(p^0)}}{\sum_{i=0}^{N} e^{\Psi(p^i)}}.$$
 
 # %%
-show_source(grasp_ranking_loss)
+base, dgrasp = landscapes(studio).values()
+paths = plane.demonstrations(n=24, seed=seed)
+actions = torch.cat([paths[:1, -1], torch.rand(63, 2) * 2 - 1])  # the demonstrated one first
+
+scores = base(actions)
+by_hand = torch.logsumexp(scores, 0) - scores[0]
+torch.testing.assert_close(grasp_ranking_loss(scores), by_hand)
 
 # %% [markdown]
 # The *auxiliary loss* (Eq. 4) compares the slope with the displacement to a later pose of the demonstration,
@@ -85,7 +76,12 @@ show_source(grasp_ranking_loss)
 # the gradient, in the weights, of a loss on the gradient in the pose.
 
 # %%
-show_source(slope_loss)
+points, targets = paths[:, 8].clone().requires_grad_(), paths[:, 10]
+
+slope = torch.autograd.grad(dgrasp(points).sum(), points)[0]
+by_hand = -torch.cosine_similarity(targets - points, slope).mean()
+torch.testing.assert_close(slope_loss(dgrasp, points.detach(), targets), by_hand, atol=1e-4, rtol=1e-4)
+print(f"auxiliary loss of the right network: {by_hand:.2f} (best: -1)")
 
 # %% [markdown]
 # ## For other people's problems
@@ -101,50 +97,32 @@ show_source(slope_loss)
 # - **`optimize_poses(value, starts, config, bounds=(low, high))`** takes the same `value` and `starts` of (n, 4, 4), in
 #   metres. Out come poses and scores, the best first, and with `record=True` all paths.
 #
-# The plane needed the first and the third: its walkers are poses of which the value reads two numbers. Here is the same
-# with real poses: **a peg that has to find its hole**, from twelve demonstrations which turn it on the way to a
-# place in front of the hole and then push straight in. The network is small and sees the pose alone. Both losses and
-# the training loop fit in a page:
+# Here is the same with real poses: **a peg that has to find its hole**, from twelve demonstrations which turn it on the
+# way to a place in front of the hole and then push straight in. The network is small and sees the pose alone. Both
+# losses and the training loop fit in a page:
 
 # %%
 show_source(peg_in_hole.train_insertion_value)
 
 # %% [markdown]
-# Then 500 pegs climb what was learnt, from random poses all over the box, and this is all there is to it:
+# Then 500 pegs climb what was learnt, from random poses all over the workspace, and this is all there is to it:
 
 # %%
 show_source(peg_in_hole.insert)
 
+# %% [markdown]
+# **Before you look:** which part is harder without slopes, to turn the peg or to bring it to the hole?
+
 # %%
-demos = peg_in_hole.demonstrations(12, seed)
-pegs = {
-    "main loss only": peg_in_hole.insert(peg_in_hole.train_insertion_value(demos, slope_weight=0.0, seed=seed), seed),
-    "main + auxiliary loss": peg_in_hole.insert(
-        peg_in_hole.train_insertion_value(demos, slope_weight=1.0, seed=seed), seed
-    ),
-}
-for name, found in pegs.items():
-    share = peg_in_hole.inserted(found[-1]).float().mean()
-    print(f"{name:22s} pegs that end within 2 cm and 15 degrees of the hole: {share:.0%}")
+studio.make("peg_in_hole")
 
 # %% [markdown]
-# Seen from the side, the starts at the far ends of the lines; the thick stroke is where a peg ends and how it points.
-# Both networks turn pegs the right way; only one tells them where to go.
+# Both networks turn pegs the right way; only one tells them where to go. Be fair to the left picture: some pegs start
+# near the hole. With enough starts a bad landscape still yields one good pose, which is how the paper's Base policies
+# succeed at all. Slopes decide how many starts you need.
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
-for ax, (name, found) in zip(axes, pegs.items(), strict=True):
-    peg_in_hole.plot_insertion(ax, found[:, :: len(found[0]) // 60], name)
-data = pd.concat([peg_in_hole.insertion_table(found, name) for name, found in pegs.items()])
-save_output("peg_in_hole", figure, data, Path(build) / "figures", profile=settings.name, runs={}, seed=seed)
-
-# %% [markdown]
-# Be fair to the left picture: of 500 pegs some start near the hole, and the best-scored one of them does dock. With
-# enough starts a bad landscape still yields one good pose, which is how the paper's Base policies succeed at all.
-# Slopes decide how many starts you need.
-
-# %%
-for name, found in pegs.items():
+for name, found in pegs(studio).items():
     print(f"{name:22s} the best-scored peg of all is in the hole: {bool(peg_in_hole.inserted(found[-1, 0]))}")
 
 # %% [markdown]
@@ -161,20 +139,35 @@ for name, found in pegs.items():
 registry_table()
 
 # %% [markdown]
-# This run uses the following profile; every number below is in one YAML file, `dgrasp/profiles/<name>.yaml`, checked
-# key by key.
+# This run uses the following profile; its numbers are in one YAML file, `dgrasp/experiment/profiles/<name>.yaml`.
 
 # %%
 print(f"{settings.name}: {settings.data.train_scenes} training scenes, {settings.nerf.training.steps} steps of Phi")
 print(f"{settings.value.steps} steps of Psi, {settings.optimizer.n_starts} starting poses per plan")
 
 # %% [markdown]
+# ## What we saw
+
+# %%
+ends = {name: plane.climb(value, seed, walkers=200)[-1] for name, value in landscapes(studio).items()}
+arrived = {name: float(((p - plane.GOOD_ACTION).norm(dim=-1) < 0.1).float().mean()) for name, p in ends.items()}
+print(idea_answer(arrived))
+
+# %% [markdown]
 # ## Try it
 #
-# - Set `slope_weight=0.1`, or give fewer demonstrations: how little slope teaching is enough?
-# - Replace the demonstrations by detours: the slopes follow whatever was demonstrated, wise or not.
-# - Give the pegs 3 demonstrations, or 30. Let them climb in six numbers of rotation: `"6d"` in `slope_loss` and
-#   `representation="6d"` in `optimize_poses`.
+# A tenth of the slope teaching: is that enough? It takes three seconds. Expect a landscape between the two above, with
+# a basin round the star and walkers that are caught on its way. Then try `0.01`, or fewer demonstrations.
+
+# %%
+import matplotlib.pyplot as plt
+
+weight, demonstrations = 0.1, 24
+
+value = plane.train_value_in_plane(plane.demonstrations(demonstrations, seed), weight, seed)
+figure, ax = plt.subplots(figsize=(4.2, 4.2))
+plane.plot_landscape(ax, value, plane.climb(value, seed), f"weight {weight:g}")
+show(figure, f"The landscape of the plane with slopes taught at weight {weight:g}, and 40 walkers.")
 
 # %%
 versions()

@@ -33,23 +33,22 @@ seed = 0
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from IPython.display import Markdown, display
 
 from dgrasp import sim, streams
-from dgrasp.cameras import Intrinsics
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.data.statistics import attempts_table, objects_table, poses_table
 from dgrasp.experiment.record import identical_scenes
+from dgrasp.report.answers import data_answer
 from dgrasp.report.figures.draw import show_view
 from dgrasp.report.figures.filmstrip import film
 from dgrasp.report.figures.pictures import picture
 from dgrasp.report.figures.plots import plot_demonstration
-from dgrasp.report.notebook import open_experiment, show_source, versions
-from dgrasp.report.outputs import save_output
+from dgrasp.report.notebook import open_studio, show, show_source, versions
 from dgrasp.sim.oracle import oracle
 
-experiment = open_experiment(profile, build, seed)
+studio = open_studio(profile, build, seed)
+experiment, size = studio.experiment, studio.size
 run = experiment.example_scenes()
 made = experiment.demonstrations()  # the same, but for a published experiment: of that, some scenes are made again
 demos = DemonstrationSet(run, split="train")
@@ -63,9 +62,9 @@ print("{} of {} scene files here are byte for byte those of the models' training
 # %% [markdown]
 # ## The result first: one demonstration
 #
-# Left, what the policy may see. Right, what the demonstrator did: the gripper from blue (start) to green (grasp). The
-# paper does not say where trajectories start or how densely they are recorded; ours start anywhere above the workspace,
-# so that slopes can be taught everywhere.
+# Left, what the policy may see. Right, what the demonstrator did: the gripper from dark (start) to bright (grasp). The
+# paper does not say where trajectories start or how densely they are recorded. **Before you look:** would you start
+# them just above the object, or all over the workspace, if slopes are to be learned from them?
 
 # %%
 training = sim.task(experiment.profile.data.task)
@@ -74,7 +73,9 @@ demo = demos[0]
 print(f"object {demo.object!r}, {len(demo.Ts_world_tcp)} recorded poses, {len(demo.views)} views")
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 show_view(axes[0], demo.views, title="observation")
-plot_demonstration(axes[1], picture(experiment.profile.cell, demo.state), demo.Ts_world_tcp, title="trajectory")
+background = picture(experiment.profile.cell, demo.state, size.width, size.finer)
+plot_demonstration(axes[1], background, demo.Ts_world_tcp, title="trajectory")
+show(figure, "Left, the camera image. Right, gripper poses from a start above the board to a grasp on an object.")
 
 # %% [markdown]
 # ## The cell, and a trial as a filmstrip
@@ -96,6 +97,7 @@ for ax, (label, image) in zip(axes.flat, frames, strict=False):
     ax.imshow(image)
     ax.set_title(label)
     ax.set_axis_off()
+show(figure, f"Six pictures of the arm: {', '.join(label for label, _ in frames)}.")
 
 # %% [markdown]
 # What counts as success is the paper's definition: the object is enveloped by the fingers (contacts on both pads) and
@@ -116,6 +118,7 @@ count = experiment.profile.data.policy_views
 figure, axes = plt.subplots(1, count, figsize=(2 * count, 1.8))
 for i, ax in enumerate(np.atleast_1d(axes)):
     show_view(ax, demo.views, i)
+show(figure, "The same scene from the fixed viewpoints, around the board at 45 degrees.")
 
 # %% [markdown]
 # ## What was generated
@@ -144,7 +147,8 @@ axes[1].scatter(poses["x"], poses["y"], s=1, color="0.7")
 axes[1].scatter(grasps["x"], grasps["y"], s=6)
 axes[1].set(xlabel="x (m)", ylabel="y (m)", title="grasps (blue) and ways there", aspect="equal")
 axes[2].scatter(1e3 * poses["height"], np.degrees(poses["tilt"]), s=1)
-_ = axes[2].set(xlabel="height above the board (mm)", ylabel="tilt (degrees)", title="recorded poses")
+axes[2].set(xlabel="height above the board (mm)", ylabel="tilt (degrees)", title="recorded poses")
+show(figure, "Scatter plots: widths and heights of prisms, places of grasps and ways, heights and tilts of poses.")
 
 # %% [markdown]
 # ## Figure 3: observations of all tasks
@@ -153,28 +157,7 @@ _ = axes[2].set(xlabel="height above the board (mm)", ylabel="tilt (degrees)", t
 # *novel objects* (one YCB object). The test scenes' seeds are disjoint from those of training and validation.
 
 # %%
-figure, axes = plt.subplots(3, 4, figsize=(9, 5.4))
-models = {}
-with sim.Cell(experiment.profile.cell) as cell:
-    for row, name in zip(axes, ("simple", "clutter", "novel"), strict=True):
-        for i, ax in enumerate(row):
-            scene = sim.task(name).scene(split="test", index=i, seed=seed)
-            cell.reset(scene)
-            show_view(
-                ax,
-                cell.observe(sim.evaluation_viewpoints(2)[:1], Intrinsics.d415(640, 480)),
-                title=name if i == 0 else None,
-            )
-            models[name, i] = {
-                "task": name,
-                "scene": i,
-                "objects": len(scene.objects),
-                "models": ", ".join(scene.model_sources) or "prisms",
-            }
-data = pd.DataFrame(models.values())
-save_output(
-    "fig03", figure, data, experiment.figures, profile=experiment.profile.name, runs={"demonstrations": made}, seed=seed
-)
+studio.make("fig03")
 
 # %% [markdown]
 # ## A task of your own
@@ -205,21 +188,33 @@ with sim.Cell(experiment.profile.cell) as cell:
     cell.reset(tower)
     T_top = sim.oracle_grasps(tower, clear=False)
     trial = cell.execute(T_top[T_top[:, 2, 3].argmax()])
-    show_view(plt.figure(figsize=(4, 3)).gca(), picture(experiment.profile.cell, tower), title=trial.outcome.value)
-print(trial.reason)
+print(f"{trial.outcome.value}: {trial.reason}")
+figure, ax = plt.subplots(figsize=(4, 3))
+show_view(ax, picture(experiment.profile.cell, tower, size.width, size.finer), title="tower")
+show(figure, "One box on top of another, in the middle of the board.")
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-counts = pd.Series([d.object.rstrip(" 0123456789") for d in demos]).value_counts()
-display(Markdown(f"{len(demos)} lifted grasps. Objects: {counts.to_dict()}. YCB models: {data['models'].iloc[-1]}."))
+scenes, heights = poses.groupby(["split", "scene"]).ngroups, poses["height"]
+print(data_answer(len(grasps), scenes, heights.min(), heights.max()))
 
 # %% [markdown]
 # ## Try it
 #
-# - Move the grasp: `T_world_tcp[0, 3] += 0.05` before `film`, and read the outcome and its reason.
-# - Count how often the oracle fails, by reason, in the data card.
+# Move the grasp sideways, and read the outcome and its reason. A trial takes a few seconds. Expect the first
+# centimetres to do nothing (the hand opens 140 mm and closes about the middle), and then a collision or a miss.
+
+# %%
+aside = 0.05  # metres
+
+T_moved = T_world_tcp.copy()
+T_moved[0, 3] += aside
+with sim.Cell(experiment.profile.cell) as cell:
+    cell.reset(scene)
+    moved = cell.execute(T_moved)
+print(f"{100 * aside:g} cm aside: {moved.outcome.value}, {moved.reason}")
 
 # %%
 versions()

@@ -15,7 +15,7 @@
 #
 # **Question.** Can a network that has only learned to render unseen views of a scene tell where things are?
 #
-# > **Box.** Makes no figure of the paper; trains Φ, on which everything later stands. Needs notebook 1. Smoke about
+# > **Box.** Makes a figure of ours (rays); trains Φ, on which everything later stands. Needs notebook 1. Smoke about
 # > a minute on two cores, laptop about 40; with `published` Φ is read. Resumes from its last checkpoint.
 #
 # Φ is an image-conditioned NeRF: unlike the classic NeRF it is not one network per scene. It reads the images, and
@@ -31,18 +31,19 @@ seed = 0
 # %%
 import matplotlib.pyplot as plt
 import pandas as pd
+import torch
 
-from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.nerf.model import MVNeRF
+from dgrasp.nerf.rendering import composite
 from dgrasp.nerf.validation import novel_views
+from dgrasp.report.answers import probe_answer
 from dgrasp.report.figures.plots import plot_novel_view
-from dgrasp.report.figures.probes import beside, plot_ray_knowledge, ray_knowledge, train_probes
-from dgrasp.report.notebook import open_experiment, show_source, summary_table, versions
+from dgrasp.report.figures.probes import probes_of
+from dgrasp.report.notebook import open_studio, show, show_source, summary_table, versions
 
-experiment = open_experiment(profile, build, seed)
+studio = open_studio(profile, build, seed)
+experiment, phi, held_out = studio.experiment, studio.phi, studio.held_out
 run = experiment.nerf()
-phi = experiment.load_nerf()
-train, held_out = (DemonstrationSet(experiment.example_scenes(), split=split) for split in ("train", "validation"))
 
 # %% [markdown]
 # ## The result first: views that nobody took
@@ -56,6 +57,7 @@ sources = experiment.profile.nerf.training.source_views
 for view in novel_views(phi, held_out, count=2, sources=sources, seed=seed):
     figure, axes = plt.subplots(1, sources + 3, figsize=(2.3 * (sources + 3), 2.1))
     plot_novel_view(axes, view)
+    show(figure, "From the left: source images, the view that was held out, its rendering, and depths in metres.")
 
 # %% [markdown]
 # ## How good is it?
@@ -71,7 +73,8 @@ summary_table(quality).style.format("{:.2f}")
 metrics = pd.DataFrame(run.metrics())
 figure, ax = plt.subplots(figsize=(6, 2.6))
 ax.plot(metrics["step"], metrics["loss"])
-_ = ax.set(xlabel="step", ylabel="coarse + fine MSE", yscale="log", title="training loss of Φ")
+ax.set(xlabel="step", ylabel="coarse + fine MSE", yscale="log", title="training loss of Φ")
+show(figure, "The training loss falls with the steps, on a logarithmic scale.")
 
 # %% [markdown]
 # ## How it is built
@@ -86,6 +89,22 @@ _ = ax.set(xlabel="step", ylabel="coarse + fine MSE", yscale="log", title="train
 show_source(MVNeRF.activations)
 
 # %% [markdown]
+# ## Volume rendering, by hand
+#
+# A pixel's colour is a mean over samples along its ray. Sample $i$ has density $\sigma_i$ and stands for a piece of
+# length $\delta_i$; it stops the share $1 - e^{-\sigma_i\delta_i}$ of the light that gets there, which is what the
+# samples before it have let through:
+# $$C = \sum_i w_i c_i, \qquad w_i = e^{-\sum_{j<i}\sigma_j\delta_j}\left(1 - e^{-\sigma_i\delta_i}\right).$$
+
+# %%
+depths, density, colour = torch.linspace(0.9, 1.1, 12), 40 * torch.rand(12), torch.rand(12, 3)
+optical = density * (depths[1] - depths[0])
+
+w = torch.exp(optical - optical.cumsum(0)) * (1 - torch.exp(-optical))
+torch.testing.assert_close(composite(colour, density, depths).rgb, (w[:, None] * colour).sum(0))
+print(f"{w.sum():.0%} of this ray's light are stopped; depth {(w * depths).sum() / w.sum():.2f} m")
+
+# %% [markdown]
 # ## What the activations know
 #
 # Ψ will never see an image; these activations are all it is told. Do they say where the objects are, *in space*? Φ was
@@ -97,21 +116,17 @@ show_source(MVNeRF.activations)
 # point's positional code, as a control.
 
 # %%
-probes = train_probes(phi, train[:40], held_out[:10], sources, experiment.profile.value.workspace, seed)
+probes = probes_of(studio)
 for name, auc in probes.auc.items():
     print(f"{name:18s} a point inside an object scores higher than one outside with probability {auc:.2f}")
 
 # %% [markdown]
 # Now walk along two rays of a camera that was not a source: through the object that was grasped in a held-out scene,
-# and past all objects, to the table. Green is where the object really is.
+# and past all objects, to the table. **Before you look:** the probe is linear. Will it say where the object *ends*, or
+# only where it begins?
 
 # %%
-demo = held_out[0]
-grasped = demo.T_world_grasp[:3, 3]
-places = {"through the object that was grasped": grasped, "beside it": beside(demo, sources, grasped)}
-rays = {name: ray_knowledge(phi, demo, sources, p_world, probes) for name, p_world in places.items()}
-figure, axes = plt.subplots(3, 2, figsize=(9, 5.6), sharex="col", sharey="row")
-plot_ray_knowledge(axes, rays)
+studio.make("rays")
 
 # %% [markdown]
 # How to read it. *Top*: Φ's own density, and the share of the ray's light that is stopped on the way. *Middle*: the
@@ -132,15 +147,21 @@ plot_ray_knowledge(axes, rays)
 steps = experiment.profile.nerf.training.steps
 print(f"{steps} steps of training in {run.seconds / 60:.1f} minutes, where it was trained")
 print(f"held-out views: {quality['psnr']:.1f} dB over whole images, {quality['psnr_objects']:.1f} dB over objects")
-print(f"inside or outside an object, read linearly: {probes.auc['scene activations']:.2f} with activations,", end=" ")
-print(f"{probes.auc['position alone']:.2f} with the position alone (0.5 is chance)")
+print(probe_answer(probes.auc))
 
 # %% [markdown]
 # ## Try it
 #
-# - Render with one source view and with two: what does the second one buy, in colours and in depth?
-# - Ask for a view from below the table.
-# - Which of the four scene activations does the probe need? The last one alone is `[:, -phi.config.field.hidden :]`.
+# What does the second source view buy? A few seconds. Expect colours to lose little and depths to lose much: one eye
+# does not see how far things are.
+
+# %%
+count = 1
+
+(view,) = novel_views(phi, held_out, count=1, sources=count, seed=seed)
+figure, axes = plt.subplots(1, count + 3, figsize=(2.3 * (count + 3), 2.1))
+plot_novel_view(axes, view)
+show(figure, f"A held-out view rendered from {count} source image, and its depths.")
 
 # %%
 versions()

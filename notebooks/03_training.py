@@ -32,42 +32,36 @@ seed = 0
 # %%
 import matplotlib.pyplot as plt
 import pandas as pd
+import torch
 
-from dgrasp.data.demonstrations import DemonstrationSet
-from dgrasp.report.figures.pictures import picture
-from dgrasp.report.figures.plots import plot_labelled_poses, plot_queries, plot_slopes, policy_colour
+from dgrasp.poses import representation
+from dgrasp.report.answers import slope_answer
+from dgrasp.report.figures.losses import cosines
+from dgrasp.report.figures.plots import plot_queries, policy_colour
 from dgrasp.report.figures.second_order import second_order_table
-from dgrasp.report.figures.slope_arrows import one_per_method, slope_arrows, slope_cosines
-from dgrasp.report.notebook import open_experiment, show_source, versions
-from dgrasp.report.outputs import save_output
+from dgrasp.report.names import model_label
+from dgrasp.report.notebook import open_studio, show, show_source, versions
 from dgrasp.slopes.exact import exact_slope_loss
-from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
+from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss, value_gradient
 from dgrasp.value.queries import QueryPoints
+from dgrasp.value.samples import around_trajectory
 
-experiment = open_experiment(profile, build, seed)
+studio = open_studio(profile, build, seed)
+experiment, values, held_out = studio.experiment, studio.values, studio.held_out
 runs = experiment.values()
-values = {name: experiment.load_value(name) for name in runs}
-held_out = DemonstrationSet(experiment.example_scenes(), split="validation")
 
 # %% [markdown]
 # ## The result first: do the slopes point where the demonstrator went?
 #
 # On held-out trajectories, perturbed as in training: the cosine between the slope and the displacement to the next
-# pose. One is perfect, zero is chance.
+# pose. One is perfect, zero is chance. **Before you look:** Base was never told about slopes. Is it at chance?
 
 # %%
-cosines = slope_cosines(values, held_out, experiment.profile.value, seed)
-cosines.groupby("model", sort=False)[["translation", "rotation"]].agg(["median", "mean"]).round(3)
+studio.make("cosines")
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharey=True)
-for ax, part in zip(axes, ("translation", "rotation"), strict=True):
-    for name, rows in cosines.groupby("model", sort=False):
-        ax.ecdf(rows[part], label=name, color=policy_colour(name), ls="--" if "6d" in name else "-")
-    ax.axvline(0, color="0.7", lw=0.8)
-    ax.set(title=part, xlabel="cosine of slope and displacement", xticks=(-1, -0.5, 0, 0.5, 1))
-axes[0].set_ylabel("share of poses below")
-_ = axes[0].legend()
+medians = cosines(studio).groupby("model", sort=False)[["translation", "rotation"]].median()
+medians.rename(index=model_label).round(3)
 
 # %% [markdown]
 # The further right a curve, the better: a curve through zero at one half is chance. Each model is judged in the
@@ -87,6 +81,7 @@ for place, (whose, queries) in enumerate({"the paper": QueryPoints.from_config()
     ax = figure.add_subplot(1, 2, place, projection="3d")
     title = f"{len(queries)} query points ({whose.rpartition('/')[2]})"
     plot_queries(ax, queries.points.numpy(), queries.directions.numpy(), title)
+show(figure, "Query points between and beside the fingers with their view directions, the paper's and ours.")
 
 # %% [markdown]
 # ## The main loss
@@ -98,7 +93,14 @@ for place, (whose, queries) in enumerate({"the paper": QueryPoints.from_config()
 # grasps of the same scene that the open hand does not reach past a neighbour.
 
 # %%
-show_source(grasp_ranking_loss)
+demo = held_out[0]
+trajectory = torch.as_tensor(demo.Ts_world_tcp, dtype=torch.get_default_dtype())
+score = values["base"].bind(values["base"].encode(demo.views[: experiment.profile.value.views]))
+poses = trajectory.flip(0)  # the grasp first, then the poses on the way to it
+
+psi = score(poses).detach()
+torch.testing.assert_close(grasp_ranking_loss(psi), torch.logsumexp(psi, 0) - psi[0])
+print(f"main loss of Base, the grasp against {len(poses) - 1} poses of its own way: {psi.logsumexp(0) - psi[0]:.2f}")
 
 # %% [markdown]
 # ## The auxiliary loss
@@ -110,25 +112,23 @@ show_source(grasp_ranking_loss)
 # $q$ and $-q$ are the same rotation, so the nearer one is the target.
 
 # %%
-show_source(slope_loss)
+rep, generator = representation("quat"), torch.Generator().manual_seed(seed)
+T, T_later = around_trajectory(trajectory, experiment.profile.value.slope, generator)
+slope, way = value_gradient(score, T, rep), rep.displacement(rep.from_matrix(T), rep.from_matrix(T_later))
+
+cosine = [torch.cosine_similarity(slope[:, part], way[:, part]) for part in (slice(0, 3), slice(3, 7))]
+torch.testing.assert_close(slope_loss(score, T, T_later, "quat"), -sum(cosine).mean(), atol=1e-3, rtol=1e-3)
+print(f"auxiliary loss of Base on this demonstration: {-sum(cosine).mean():.2f} (best: -2)")
 
 # %% [markdown]
 # ## Figure 2: what the two losses supervise
 #
-# Left, the grasp in green among sampled poses in red (uniform, near and blocked ones). Right, perturbed poses along a
-# held-out trajectory: where the demonstrator moved, and where Base and dGrasp point. One picture proves nothing; the
-# curves above are all of them.
+# Left, one grasp among sampled poses (uniform, near and blocked ones). Right, perturbed poses along a held-out
+# trajectory: where the demonstrator moved, and where Base and dGrasp point. **Before you look:** which of the two
+# points down to the object from far above? One picture proves nothing; the curves above are of all poses.
 
 # %%
-demo = held_out[0]
-arrows = slope_arrows(values, demo, experiment.profile.value, seed, poses=8)
-background = picture(experiment.profile.cell, demo.state)
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-plot_labelled_poses(axes[0], background, arrows.T_world_grasp, arrows.Ts_negative, title="main loss")
-directions = {"demonstrated": (arrows.displacement, "0.15")}
-directions |= {m: (arrows.slopes[name], policy_colour(name)) for m, name in one_per_method(values).items()}
-plot_slopes(axes[1], background, arrows.p_world, directions, title="auxiliary loss")
-save_output("fig02", figure, arrows.table(), experiment.figures, profile=experiment.profile.name, runs=runs, seed=seed)
+studio.make("fig02")
 
 # %% [markdown]
 # ## Second order, at a lower price
@@ -184,24 +184,41 @@ for name, run in runs.items():
     for ax, loss in zip(axes, ("main", "aux"), strict=True):
         if loss in metrics and (logged := metrics.dropna(subset=[loss])).size:
             smooth = logged[loss].rolling(20, min_periods=1).mean()
-            ax.plot(logged["step"], smooth, label=name, color=policy_colour(name), ls="--" if "6d" in name else "-")
+            ax.plot(
+                logged["step"],
+                smooth,
+                label=model_label(name),
+                color=policy_colour(name),
+                ls="--" if "6d" in name else "-",
+            )
 for ax, title in zip(axes, ("main loss", "auxiliary loss (best: -2, 6D -3)"), strict=True):
     ax.set(xlabel="step", ylabel="mean over 20 logs", title=title)
     ax.legend()
+show(figure, "Main and auxiliary loss against the training step, one curve for each model.")
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-medians = cosines.groupby("model", sort=False)[["translation", "rotation"]].median()
-for name in runs:
-    print("{}: median cosine {:.2f} (translation), {:.2f} (rotation)".format(name, *medians.loc[name]))
+print(slope_answer(medians))
 
 # %% [markdown]
 # ## Try it
 #
-# - In the profile's `value.slope`, set `weight: 0` for dGrasp: its steps are then Base's, bit for bit.
-# - Replace `negatives` by the preset `uniform`: the loss falls faster, and the grasps get worse.
+# How far from the trajectory do the taught slopes still point the right way? Seconds. Training perturbs poses by up to
+# 2 cm in each direction; expect cosines to fall beyond that, and Base's to stay where they are.
+
+# %%
+from dgrasp.policy.diagnostics import slope_agreement
+
+aside = 0.05  # metres in x
+
+T_aside = T.clone()
+T_aside[:, 0, 3] += aside
+for name, value in values.items():
+    bound = value.bind(value.encode(demo.views[: experiment.profile.value.views]))
+    here, there = (slope_agreement(bound, poses, T_later, "quat")[:, 0].median() for poses in (T, T_aside))
+    print(f"{model_label(name)}: median cosine {here:.2f} on this trajectory, {there:.2f} at {100 * aside:g} cm aside")
 
 # %%
 versions()

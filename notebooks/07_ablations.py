@@ -33,30 +33,16 @@ seed = 0
 import pandas as pd
 from IPython.display import Markdown, display
 
-from dgrasp.evaluation.arms import trials_of_arm
-from dgrasp.evaluation.rows import SAME_EVERYWHERE
-from dgrasp.experiment.ablations.kept import results
 from dgrasp.experiment.ablations.questions import questions
 from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
-from dgrasp.experiment.profiles import PUBLISHABLE
-from dgrasp.experiment.seeds import all_seeds
-from dgrasp.report.figures.ablations import NOT_RUN, plot_ablations, table_figure
-from dgrasp.report.notebook import open_experiment, show_source, versions
-from dgrasp.report.outputs import NO_OBJECTS, save_output
+from dgrasp.report.figures.ablations import NOT_RUN, tried
+from dgrasp.report.notebook import open_studio, versions
 from dgrasp.report.tables.ablations import answers
-from dgrasp.slopes.first_order import finite_difference_slopes, trajectory_ranking_loss
 
-experiment = open_experiment(profile, build, seed)
-settings, settings_name = experiment.profile.ablations, experiment.profile.name
-if settings_name not in PUBLISHABLE:
-    experiment.ablations()
-tried = [result for one in all_seeds(experiment) for result in results(one)]
-rows, differences = ablation_rows(tried), ablation_differences(tried)
-runs = {f"{r.question}, {r.arm}, seed {r.run.seed}": r.run for r in tried}
-models = {model for r in tried for model in trials_of_arm(r.run)["models"]}
-looks = "; ".join(sorted(models - SAME_EVERYWHERE)) or NO_OBJECTS
-about = {"settings": settings.model_dump(mode="json")}
-if not tried:
+studio = open_studio(profile, build, seed)
+settings = studio.experiment.profile.ablations
+rows, differences = ablation_rows(tried(studio)), ablation_differences(tried(studio))
+if not tried(studio):
     display(Markdown(f"**{NOT_RUN}** What follows are the questions, and empty figures."))
 
 # %% [markdown]
@@ -77,10 +63,7 @@ pd.DataFrame(listed, index=list(asked)).style.set_properties(**{"text-align": "l
 # Dots are rates, bars 95 % intervals (Wilson), one colour per task.
 
 # %%
-save_output(
-    "ablation_rates", plot_ablations(rows), rows, experiment.figures,
-    profile=settings_name, runs=runs, seed=seed, about=about, ycb_appearance=looks,
-)  # fmt: skip
+studio.make("ablation_rates")
 
 # %% [markdown]
 # The same as a table. `minutes` are of the readout's training (its share of the pass it was trained in; where times are
@@ -89,11 +72,7 @@ save_output(
 # to the end.
 
 # %%
-save_output(
-    "ablations", table_figure(rows.round(3), f"Ablations, profile {settings_name}"), rows, experiment.figures,
-    profile=settings_name, runs=runs, seed=seed, about=about, ycb_appearance=looks,
-)  # fmt: skip
-rows.round(3)
+studio.make("ablations")
 
 # %% [markdown]
 # ## Differences, and what they say to the paper
@@ -103,12 +82,7 @@ rows.round(3)
 # beyond chance. Where there is none the paper is **not contradicted**: that proves neither its claim nor the opposite.
 
 # %%
-title = "Differences between arms on the same scenes and starts"
-save_output(
-    "ablation_differences", table_figure(differences.round(3), title), differences, experiment.figures,
-    profile=settings_name, runs=runs, seed=seed, about=about, ycb_appearance=looks,
-)  # fmt: skip
-differences.round(3)
+studio.make("ablation_differences")
 
 # %%
 sentences = answers(differences)
@@ -144,7 +118,21 @@ print(f"{len(differences)} comparisons, {len(sure)} of them beyond chance")
 #   $-\log \sigma(\Psi(p_{t'}) - \Psi(p_t))$. It says which way is up, and nothing of the slope.
 
 # %%
-show_source(finite_difference_slopes, trajectory_ranking_loss)
+import torch
+
+from dgrasp.slopes.first_order import finite_difference_slopes, trajectory_ranking_loss
+from dgrasp.slopes.losses import value_gradient
+
+value = lambda p: -(p**2).sum(dim=-1) + p.prod(dim=-1)  # noqa: E731
+p, later = torch.rand(5, 3, dtype=torch.float64), torch.rand(5, 3, dtype=torch.float64)
+
+h, e = 1e-3, torch.eye(3, dtype=torch.float64)
+by_hand = torch.stack([(value(p + h * e[i]) - value(p - h * e[i])) / (2 * h) for i in range(3)], dim=-1)
+torch.testing.assert_close(finite_difference_slopes(value, p), by_hand)
+print(f"differences off the derivative by {(by_hand - value_gradient(value, p)).abs().max():.1e} at most")
+
+by_hand = -torch.nn.functional.logsigmoid(value(later) - value(p)).mean()
+torch.testing.assert_close(trajectory_ranking_loss(value(p), value(later)), by_hand)
 
 # %%
 second = rows[rows["question"] == "second_order"]
@@ -158,11 +146,25 @@ second[wanted].round(3)
 # What this does *not* show: arms are trained for a share of the full steps, which may favour what learns quickly; and
 # with one training seed an arm's initial weights are one draw, which the intervals do not cover.
 #
+# ## What we saw
+
+# %%
+print(*(sentences or [NOT_RUN]), sep="\n")
+
+# %% [markdown]
 # ## Try it
 #
-# - `dgrasp ablations --list` says which questions there are and how many of their arms are done.
-# - Write a question of your own into `dgrasp/experiment/ablations/questions.yaml`: an arm is a few settings.
-# - `finite_difference_slope_loss` takes any `value(pose) -> score`: put it in the place of `slope_loss` in notebook 0.
+# How far apart may the two values of a finite difference stand? A second. Expect the error to grow as $h^2$, and, far
+# below a millionth, to grow again: then rounding is all that is left.
+
+# %%
+for h in (1e-1, 1e-3, 1e-5, 1e-9):
+    off = (finite_difference_slopes(value, p, step=h) - value_gradient(value, p)).abs().max()
+    print(f"h = {h:.0e}: off by {off:.1e}")
+
+# %% [markdown]
+# More: `dgrasp ablations --list` says which questions there are and how many of their arms are done; an arm of your own
+# is a few settings in `dgrasp/experiment/ablations/questions.yaml`.
 
 # %%
 versions()

@@ -34,23 +34,16 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from dgrasp.cell.following import towards
-from dgrasp.evaluation.loop_series import MEASURES, RATES, loop_paths, loop_rates, read_loops
+from dgrasp.evaluation.loop_series import MEASURES, loop_paths, read_loops
 from dgrasp.examples import pouring
-from dgrasp.experiment.closed_loop import closed_loop, made
-from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.policy.servo import Servo, from_behind
-from dgrasp.report.figures.closed_loop import NOT_RUN, loop_table, plot_closed_loop, plot_photograph, plot_pours
-from dgrasp.report.notebook import open_experiment, show_source, versions
-from dgrasp.report.outputs import NO_OBJECTS, save_output
+from dgrasp.report.figures.closed_loop import NOT_RUN, loops, plot_photograph, plot_pours
+from dgrasp.report.notebook import open_studio, show, show_source, versions
 from dgrasp.sim.sight import Sight, put_right
 
-experiment = open_experiment(profile, build, seed)
-settings, settings_name = experiment.profile.closed_loop, experiment.profile.name
-run = made(experiment) if settings_name in PUBLISHABLE else closed_loop(experiment)
+studio = open_studio(profile, build, seed)
+run = loops(studio)
 attempts = None if run is None else read_loops(run)
-rates = pd.DataFrame(columns=list(RATES)) if attempts is None else loop_rates(attempts)
-about = {"settings": settings.model_dump(mode="json")}
-saved = {"profile": settings_name, "runs": {} if run is None else {"closed-loop": run}, "seed": seed, "about": about}
 
 # %% [markdown]
 # ## The result first
@@ -60,18 +53,15 @@ saved = {"profile": settings_name, "runs": {} if run is None else {"closed-loop"
 # closing the loop help, and where can it not?
 
 # %%
-figure = plot_closed_loop(rates)
-save_output("closed_loop_rates", figure, rates, experiment.figures, ycb_appearance=NO_OBJECTS, **saved)
-if not len(rates):
+studio.make("closed_loop_rates")
+if run is None:
     display(Markdown(f"**{NOT_RUN}** What follows are an empty table, how it works, and another problem."))
 
 # %% [markdown]
 # The same as a table: `size` is in the unit that the disturbance's name says.
 
 # %%
-figure = loop_table(rates.round(3), f"Open and closed loop, profile {settings_name}")
-save_output("closed_loop", figure, rates, experiment.figures, ycb_appearance=NO_OBJECTS, **saved)
-rates.round(3)
+studio.make("closed_loop")
 
 # %% [markdown]
 # Standing cameras that are off show the object beside where it is, in every look alike: closing the loop alone cannot
@@ -138,10 +128,11 @@ for name, weight in (("main loss only", 0.0), ("main + auxiliary loss", 1.0)):
 # anywhere, from the side (forty are drawn). Thick strokes point out of the spouts.
 
 # %%
-_, axes = plt.subplots(1, 3, figsize=(11, 3.2), width_ratios=(1, 1.4, 1.4))
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), width_ratios=(1, 1.4, 1.4))
 plot_photograph(axes[0], pouring.photograph(new_cup))
 for ax, (name, found) in zip(axes[1:], pours.items(), strict=True):
     plot_pours(ax, found, name)
+show(figure, "The camera's picture of a cup; ways of jugs after the main loss alone, and after both losses.")
 
 # %% [markdown]
 # Some jugs tilt before they are over the cup: Adam moves every coordinate at its own rate, however small its slope. A

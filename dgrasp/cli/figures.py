@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dgrasp.cli.options import add_command, add_experiment, build_folder, folder
 
+if TYPE_CHECKING:
+    from dgrasp.report.studio import Studio
+
 TEXT = """\
 Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
-trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied, and they
-themselves, at web size, to notebooks/executed/. Outputs of another
-experiment or seed have a folder of their own, figures/<experiment>/seed-<n>/; profiles for trying out are refused."""
+trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied, they themselves,
+at web size, to notebooks/executed/, and README.md's results are brought up to date. Outputs of another experiment or
+seed have a folder of their own, figures/<experiment>/seed-<n>/; profiles for trying out are refused."""
 
 
 MAIN = Path("figures")  # of the main experiment
@@ -22,6 +26,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "figures", "make figures/ again from the published results (7 minutes)", TEXT)
     add_experiment(parser)
     parser.add_argument("--folder", type=folder, help="where they go (figures, or a folder below it)")
+    parser.add_argument(
+        "--only", nargs="+", metavar="ID", help="these alone (fig04, tab01, ...), without their notebooks"
+    )
     parser.set_defaults(run=run)
 
 
@@ -44,6 +51,33 @@ def check_publishable(profile: str) -> None:
         raise OutputRefused(f"profile {name!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
 
 
+def make_alone(options: argparse.Namespace, build: Path) -> None:
+    """Draw some outputs, without running the notebooks that show them. Raises OutputRefused for an unknown one."""
+    from dgrasp.report.outputs import OutputRefused
+    from dgrasp.report.registry import OUTPUTS
+
+    if unknown := sorted(set(options.only) - {entry.id for entry in OUTPUTS}):
+        known = ", ".join(entry.id for entry in OUTPUTS)
+        raise OutputRefused(f"unknown figure or table {unknown[0]!r}; there are: {known}")
+    studio = _studio(options, build)
+    for id in options.only:
+        studio.make(id)
+
+
+def write_readme(options: argparse.Namespace, build: Path) -> None:
+    """Bring the README's results up to date."""
+    from dgrasp.report.readme import results_block, write_results
+
+    write_results(Path("README.md"), results_block(_studio(options, build)))
+
+
+def _studio(options: argparse.Namespace, build: Path) -> Studio:
+    from dgrasp.experiment.chain import Experiment
+    from dgrasp.report.studio import Studio
+
+    return Studio(Experiment.open(options.profile, build.resolve(), options.seed))
+
+
 def run(options: argparse.Namespace) -> None:
     build = build_folder(options)
     from dgrasp.cli.notebooks.chain import Chain, bring_up_to_date
@@ -53,11 +87,16 @@ def run(options: argparse.Namespace) -> None:
 
     check_publishable(options.profile)
     chain = Chain(options.profile, build.resolve(), options.seed)
-    bring_up_to_date(chain)
     target = options.folder or folder_for(options.profile, options.seed)
-    print(f"{len(publish(build, target))} files in {target}")
-    if target == MAIN:
+    if options.only:
+        make_alone(options, build)
+    else:
+        bring_up_to_date(chain)
+    print(f"{len(publish(build, target, options.only or ()))} files in {target}")
+    if target == MAIN and not options.only:
         print(f"{len(keep_executed(map(chain.output, chain.chosen()), EXECUTED))} notebooks in {EXECUTED}")
+    if target == MAIN and Path("README.md").is_file():
+        write_readme(options, build)
     if others := other_looks(target):
         looks = ", ".join(sorted(set(others.values())))
         print(

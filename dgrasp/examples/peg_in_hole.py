@@ -33,6 +33,7 @@ CLIMB = OptimizerConfig(
 )  # fmt: skip
 
 Value = Callable[[Tensor], Tensor]
+Paths = Float[Tensor, "steps n 4 4"]
 
 
 def demonstrations(n: int, seed: int, steps: int = 24) -> Float[Tensor, "n steps 4 4"]:
@@ -87,10 +88,10 @@ def inserted(T_world_peg: Float[Tensor, "*n 4 4"]) -> Bool[Tensor, "*n"]:
 
 
 def plot_insertion(axes: Axes, paths: Float[Tensor, "steps n 4 4"], title: str, shown: int = 60) -> None:
-    """Paths from the side, metres: green where they end in the hole; short lines are the pegs' final directions."""
+    """Paths from the side, metres: blue if they end in the hole, else orange; short lines are final directions."""
     arrived = inserted(paths[-1])
     for i in range(min(shown, paths.shape[1])):
-        colour = "#1b9e77" if arrived[i] else "#d95f02"
+        colour = "#0077BB" if arrived[i] else "#EE7733"  # blue and orange of Tol's vibrant set
         x, z = np.asarray(paths[:, i, 0, 3]), np.asarray(paths[:, i, 2, 3])
         axes.plot(x, z, color=colour, lw=0.8, alpha=0.6)
         back = -0.03 * np.asarray(paths[-1, i, :3, 2])

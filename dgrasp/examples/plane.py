@@ -20,6 +20,7 @@ from dgrasp.slopes.climb import optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
 
+Value = Callable[[Tensor], Tensor]
 GOOD_ACTION = torch.tensor([0.45, 0.3])
 OCTAVES = 5  # of the positional code that the network reads, as Psi reads a NeRF's: the reason why landscapes are bumpy
 
@@ -40,9 +41,7 @@ def demonstrations(n: int, seed: int, steps: int = 24) -> Float[Tensor, "n steps
     return start + t * straight + 0.35 * torch.sin(torch.pi * t) * (straight @ bend.T)
 
 
-def train_value_in_plane(
-    paths: Float[Tensor, "n steps 2"], slope_weight: float, seed: int, steps: int = 400
-) -> Callable[[Tensor], Tensor]:
+def train_value_in_plane(paths: Float[Tensor, "n steps 2"], slope_weight: float, seed: int, steps: int = 400) -> Value:
     """Fit a small ELU network on the positional code by L_main + slope_weight * L_aux; returns `value(p)`."""
     generator = streams.torch_generator(seed, "plane", "training")
     with torch.random.fork_rng():
@@ -64,9 +63,7 @@ def train_value_in_plane(
     return value
 
 
-def climb(
-    value: Callable[[Tensor], Tensor], seed: int, walkers: int = 40, steps: int = 60
-) -> Float[Tensor, "steps n 2"]:
+def climb(value: Value, seed: int, walkers: int = 40, steps: int = 60) -> Float[Tensor, "steps n 2"]:
     """Paths of walkers that climb `value` with Adam from random places of the square.
 
     The optimizer moves poses; a point of the plane is a pose of which the value reads two numbers.
@@ -81,9 +78,7 @@ def climb(
     return climbed.paths[:, :, :2, 3]
 
 
-def plot_landscape(
-    axes: Axes, value: Callable[[Tensor], Tensor], paths: Float[Tensor, "steps n 2"], title: str
-) -> None:
+def plot_landscape(axes: Axes, value: Value, paths: Float[Tensor, "steps n 2"], title: str) -> None:
     """The landscape as contours, its slopes as arrows, and the walkers' paths."""
     grid = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 61)] * 2, indexing="xy"), dim=-1)
     with torch.no_grad():

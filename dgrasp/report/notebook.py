@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import io
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import Code, Markdown, display
+from IPython.core.getipython import get_ipython
+from IPython.display import Code, Image, Markdown, display
+from matplotlib.figure import Figure
 
 from dgrasp.experiment import store
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import Profile
 from dgrasp.provenance import provenance
-from dgrasp.report.outputs import use_style
+from dgrasp.report.captions import caption
+from dgrasp.report.outputs import Drawn, use_style
 from dgrasp.report.registry import OUTPUTS
+from dgrasp.report.studio import Studio
+from dgrasp.report.tables.printing import as_markdown
 
 
 def load_settings(profile: str) -> Profile:
@@ -27,6 +34,35 @@ def open_experiment(profile: str, build: str | Path, seed: int = 0) -> Experimen
     """The experiment of a notebook's parameters (`Experiment.open`), with the project's figure style switched on."""
     use_style()
     return Experiment.open(profile, build, seed)
+
+
+def open_studio(profile: str, build: str | Path, seed: int = 0) -> Studio:
+    """The studio of a notebook's parameters: it makes the registered figures and tables of that experiment."""
+    return Studio(Experiment.open(profile, build, seed))
+
+
+def show(figure: Figure, alt_text: str) -> None:
+    """A figure that is no registered output, with a text for those who do not see it; it is closed."""
+    page = io.BytesIO()
+    figure.savefig(page, format="png", dpi=110)
+    plt.close(figure)
+    display(Image(page.getvalue(), alt=alt_text))
+
+
+def show_output(id: str, drawn: Drawn, folder: Path) -> None:
+    """A registered output, saved in `folder`, with its caption: in a notebook; elsewhere nothing."""
+    if get_ipython() is None:
+        return
+    said = caption(id, drawn.facts)
+    if drawn.printed is not None:
+        display(Markdown(as_markdown(drawn.printed)))
+    elif drawn.frames:
+        display(Image((folder / f"{id}.gif").read_bytes(), format="gif", alt=said["alt_text"]))
+    elif drawn.figure is not None:
+        page = io.BytesIO()
+        drawn.figure.savefig(page, format="png", dpi=110)
+        display(Image(page.getvalue(), alt=said["alt_text"]))
+    display(Markdown(f"**{said['paper_place'] or 'Not in the paper'}: {said['title']}.** {said['caption']}"))
 
 
 def show_source(*things: Any) -> None:

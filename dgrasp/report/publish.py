@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from dgrasp.experiment.profiles import PUBLISHABLE
@@ -11,12 +12,14 @@ from dgrasp.report.outputs import NO_OBJECTS, OutputRefused
 from dgrasp.report.registry import OUTPUTS
 
 
-def publish(build: Path, folder: Path) -> list[Path]:
-    """Copy every registered output of `build` into `folder`; returns the files written.
+def publish(build: Path, folder: Path, only: Collection[str] = ()) -> list[Path]:
+    """Copy every registered output of `build` (or those of `only`) into `folder`; returns the files written.
 
     Raises OutputRefused, before anything is written, if an output is missing or was made at a profile for trying out.
     """
-    sources = [build / "figures" / f"{o.id}.{suffix}" for o in OUTPUTS for suffix in o.suffixes]
+    sources = [
+        build / "figures" / f"{o.id}.{suffix}" for o in OUTPUTS for suffix in o.suffixes if o.id in (only or {o.id})
+    ]
     missing = [path.name for path in sources if not path.is_file()]
     if missing:
         raise OutputRefused(
@@ -35,5 +38,6 @@ def publish(build: Path, folder: Path) -> list[Path]:
 
 def other_looks(folder: Path) -> dict[str, str]:
     """Outputs whose YCB objects look otherwise than in the trials of Table 1 -> how they look, from the sidecars."""
-    looks = {o.id: str(read_json(folder / f"{o.id}.meta.json")["ycb_models"]) for o in OUTPUTS}
-    return {id: look for id, look in looks.items() if look not in (looks["tab01"], NO_OBJECTS)}
+    sidecars = {o.id: folder / f"{o.id}.meta.json" for o in OUTPUTS}
+    looks = {id: str(read_json(path)["ycb_models"]) for id, path in sidecars.items() if path.is_file()}
+    return {id: look for id, look in looks.items() if look not in (looks.get("tab01", look), NO_OBJECTS)}

@@ -18,7 +18,7 @@ class Output(Config):
     """
 
     id: str
-    kind: Literal["figure", "table"]
+    kind: Literal["figure", "table", "animation"]
     paper_place: str | None
     title: str
     notebook: str
@@ -29,11 +29,20 @@ class Output(Config):
     @property
     def suffixes(self) -> tuple[str, ...]:
         """Files that belong to this output."""
-        data = ("csv", "json") if self.kind == "table" else ("csv",)
-        return ("png", "pdf", *data, "meta.json")
+        shown = {"figure": ("png", "pdf"), "table": ("json", "md", "tex"), "animation": ("gif", "png")}
+        return (*shown[self.kind], "csv", "caption.json", "meta.json")
 
 
 OUTPUTS: tuple[Output, ...] = (
+    Output(
+        id="climb",
+        kind="animation",
+        paper_place=None,
+        title="Base beside dGrasp, climbing from the same poses",
+        notebook="04_pose_optimization",
+        alt_text="A board with one object, twice. Grippers move step by step, left Base's, right dGrasp's.",
+        status="ours",
+    ),
     Output(
         id="tab01",
         kind="table",
@@ -58,7 +67,7 @@ OUTPUTS: tuple[Output, ...] = (
         paper_place="Figure 1",
         title="A grasp demonstration, and where the policies' candidates end",
         notebook="04_pose_optimization",
-        alt_text="Left, gripper poses along a demonstration. Right, where candidates of Base (top) and dGrasp end.",
+        alt_text="Left, the cell with a demonstration. Right, where candidates of Base (top) and dGrasp end.",
         status="reproduced",
     ),
     Output(
@@ -67,7 +76,7 @@ OUTPUTS: tuple[Output, ...] = (
         paper_place="Figure 2",
         title="What the main loss and the auxiliary loss supervise",
         notebook="03_training",
-        alt_text="Left, a demonstrated grasp in green among random poses in red. Right, slopes beside displacements.",
+        alt_text="Left, a demonstrated grasp (blue) among random poses (red). Right, slopes beside displacements.",
         status="reproduced",
     ),
     Output(
@@ -83,9 +92,9 @@ OUTPUTS: tuple[Output, ...] = (
         id="fig04",
         kind="figure",
         paper_place="Figure 4",
-        title="Optimization paths on the simple task",
+        title="Optimization paths on the simple task, and convergence",
         notebook="04_pose_optimization",
-        alt_text="Paths of candidate grasps from blue to green over a scene of prisms, five best in red.",
+        alt_text="Paths of random candidates over a scene of prisms, Base beside dGrasp; right, curves of convergence.",
         status="reproduced",
     ),
     Output(
@@ -94,7 +103,7 @@ OUTPUTS: tuple[Output, ...] = (
         paper_place="Figure 5",
         title="Optimization paths on the clutter task",
         notebook="04_pose_optimization",
-        alt_text="Paths of candidate grasps from blue to green over a pile of prisms, five best in red.",
+        alt_text="Paths of random candidates over a pile of prisms, Base beside dGrasp; the chosen grasps are thick.",
         status="reproduced",
     ),
     Output(
@@ -103,7 +112,7 @@ OUTPUTS: tuple[Output, ...] = (
         paper_place="Figure 6",
         title="Optimization paths on the novel objects task",
         notebook="04_pose_optimization",
-        alt_text="Paths of candidate grasps from blue to green over a YCB object, five best in red.",
+        alt_text="Paths of random candidates round a YCB object, Base beside dGrasp; the chosen grasps are thick.",
         status="reproduced",
     ),
     Output(
@@ -112,7 +121,7 @@ OUTPUTS: tuple[Output, ...] = (
         paper_place="Figure 7",
         title="Outcomes of trials in the twin: corner, slippage, success",
         notebook="06_real_robot_trials",
-        alt_text="Rows of frames of simulated trials: a failure to the workspace's corner, a slippage, a success.",
+        alt_text="Rows of pictures of simulated trials: a pose at the edge, an object that slips, a success.",
         status="not attempted",
     ),
     Output(
@@ -131,6 +140,60 @@ OUTPUTS: tuple[Output, ...] = (
         title="Another problem: pegs that find their hole, with and without slope teaching",
         notebook="00_start_here",
         alt_text="Sixty paths from the side: taught by the main loss alone they end all over; by both, in the hole.",
+        status="ours",
+    ),
+    Output(
+        id="plane",
+        kind="figure",
+        paper_place=None,
+        title="The idea in a plane: landscapes with and without taught slopes",
+        notebook="00_start_here",
+        alt_text="Two landscapes with walkers. Left, bumpy: they end all over. Right, smooth: they end at the star.",
+        status="ours",
+    ),
+    Output(
+        id="rays",
+        kind="figure",
+        paper_place=None,
+        title="What scene activations know along a ray",
+        notebook="02_nerf_transfer",
+        alt_text="Density, activations and a linear probe along two rays, one of which meets an object.",
+        status="ours",
+    ),
+    Output(
+        id="cosines",
+        kind="figure",
+        paper_place=None,
+        title="Slopes beside demonstrated displacements, on all held-out poses",
+        notebook="03_training",
+        alt_text="Cumulative curves of the cosine for translation and rotation, one for each model.",
+        status="ours",
+    ),
+    Output(
+        id="convergence",
+        kind="figure",
+        paper_place=None,
+        title="Convergence of candidates over many scenes",
+        notebook="04_pose_optimization",
+        alt_text="Three plots of shares of candidates against the step: near a grasp, at an object, in a corner.",
+        status="ours",
+    ),
+    Output(
+        id="rates",
+        kind="figure",
+        paper_place=None,
+        title="Success rates of all policies beside the paper's",
+        notebook="05_simulated_grasping",
+        alt_text="Dots with intervals for eight policies, one panel for each task; diamonds are the paper's rates.",
+        status="ours",
+    ),
+    Output(
+        id="by_object",
+        kind="figure",
+        paper_place=None,
+        title="Which novel objects are hard",
+        notebook="05_simulated_grasping",
+        alt_text="Success rates of Base and dGrasp for each novel object, the hardest on top, with intervals.",
         status="ours",
     ),
     Output(

@@ -1,13 +1,13 @@
 """What the repository ships is what its published results say: figures, tables, weights, the README's numbers."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from dgrasp.cli.notebooks.source import parameter_defaults, read_source
-from dgrasp.data.card import markdown_table
 from dgrasp.data.layout import read_manifest
 from dgrasp.data.statistics import sec_4_1_departures
 from dgrasp.evaluation.config import EvaluationConfig
@@ -22,9 +22,10 @@ from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.experiment.store import PUBLISHED, named_profile, published, published_folder
 from dgrasp.files import SUMS, read_sums, visible_files
 from dgrasp.policy.policies import policy_spec
+from dgrasp.report.captions import templates
 from dgrasp.report.publish import other_looks
 from dgrasp.report.registry import OUTPUTS
-from dgrasp.report.tables.success import headline, table_1
+from dgrasp.report.tables.success import table_1
 from dgrasp.twin.sweep import read_sweep
 from dgrasp.twin.trials import read_twin_trials
 
@@ -117,8 +118,14 @@ def test_the_manifest_proves_the_paper_s_training_set(name, seed, tmp_path):
     assert sum(entry["demonstrations"] for entry in train) == 2560
 
 
-def test_the_readme_prints_table_1(rows):
-    assert markdown_table(headline(rows)) in (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("entry", OUTPUTS, ids=lambda entry: entry.id)
+def test_every_caption_is_whole_and_vector_files_are_small(entry):
+    said = json.loads((FIGURES / f"{entry.id}.caption.json").read_text(encoding="utf-8"))
+    assert (said["title"], said["alt_text"]) == (entry.title, entry.alt_text)
+    pattern = re.escape(" ".join(templates()[entry.id].split()))
+    assert re.fullmatch(re.sub(r"\\\{\w+\\\}", ".+", pattern), said["caption"]), "the text of captions.yaml, filled"
+    if "pdf" in entry.suffixes:
+        assert (FIGURES / f"{entry.id}.pdf").stat().st_size < 2**20
 
 
 @pytest.mark.parametrize(("name", "seed"), ALL)

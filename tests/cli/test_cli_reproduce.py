@@ -53,7 +53,7 @@ def ran(monkeypatch) -> list[str]:
             write_json(job.partial, {"cells": []})
             raise NotebookError(f"{job.source}: cell 2 of 2 failed")
         for id in MAKES.get(stem, ()):
-            for suffix in ("png", "pdf", "csv", "meta.json"):
+            for suffix in ("png", "pdf", "csv", "caption.json", "meta.json"):
                 file = Path(parameters["build"], "figures", f"{id}.{suffix}")
                 file.parent.mkdir(parents=True, exist_ok=True)
                 drawn = time.monotonic_ns() if suffix == "meta.json" else f"{id} {code.partition('#')[0].strip()}"
@@ -119,7 +119,7 @@ def test_the_header_and_line_ends_of_a_source_cost_nothing(built, ran, header):
     assert ran == []
 
 
-@pytest.mark.parametrize("suffix", ["png", "pdf", "csv", "meta.json"])
+@pytest.mark.parametrize("suffix", ["png", "pdf", "csv", "caption.json", "meta.json"])
 def test_a_deleted_output_is_made_again_by_its_notebook_alone(built, ran, suffix):
     file = built.build / "figures" / f"b.{suffix}"
     before = {path: path.read_bytes() for path in built.build.rglob("*.[pc][ndsv]*")}
@@ -223,7 +223,9 @@ def test_after_a_failure_the_next_run_goes_on_there(built, ran):
 
 def test_a_notebook_that_leaves_out_a_figure_has_failed(chain, monkeypatch):
     monkeypatch.setitem(MAKES, "01_second", ["b"])
-    with pytest.raises(NotebookError, match=r"01_second: ran to its end and left no c.png, c.pdf, c.csv, c.meta.json"):
+    with pytest.raises(
+        NotebookError, match=r"01_second: ran to its end and left no c.png, c.pdf, c.csv, c.caption.json, c.meta.json"
+    ):
         bring_up_to_date(chain)
     assert not (chain.build / "notebooks" / "01_second.ipynb").exists()
 

@@ -1,5 +1,6 @@
 """What notebook 4 shows of many climbs: convergence, value against success, studies; and policies a profile lacks."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -12,8 +13,19 @@ from optuna.storages.journal import JournalFileBackend
 
 from dgrasp.evaluation.study.trials import study_table, study_trials
 from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
-from dgrasp.report.figures.climbs import Climb, arrivals, convergence, final_values, shown
-from dgrasp.report.figures.plots import plot_convergence, plot_studies, plot_success_by_value
+from dgrasp.report.figures.climbs import (
+    Climb,
+    arrivals,
+    at_object,
+    convergence,
+    final_values,
+    reach_of,
+    shown,
+)
+from dgrasp.report.figures.plots import arrival, methods_of, plot_convergence, plot_studies, plot_success_by_value
+from dgrasp.sim.objects.shapes import Prism
+from dgrasp.sim.scene import Scene, SceneObject
+from dgrasp.slopes.config import OptimizerConfig
 
 SETTINGS = {"steps": 8, "translation_rate": 0.02, "rotation_rate": 0.1, "translation_decay": 0.9, "rotation_decay": 0.8}
 
@@ -26,7 +38,9 @@ def ax():
 
 
 def climb(near_grasp, near=None, scores=(1.0, 2.0)):
-    progress = pd.DataFrame({"step": [0, 1], "near_grasp": near_grasp, "in_corner": [0.0, 0.25]})
+    progress = pd.DataFrame(
+        {"step": [0, 1], "near_grasp": near_grasp, "at_object": [0.0, 0.5], "in_corner": [0.0, 0.25]}
+    )
     return Climb(None, np.eye(4), np.zeros((2, 4, 4)), np.array(scores), np.zeros((2, 2, 4, 4)), progress, near)
 
 
@@ -34,6 +48,33 @@ def climbs():
     known = climb([0.0, 0.5], np.array([False, True]))
     unknown = climb([np.nan, np.nan])  # a pile without a valid grasp
     return {"base_6d_sync": [known, unknown], "dgrasp_quat_sync": [climb([0.0, 1.0], np.array([True, False])), known]}
+
+
+def test_what_is_drawn_are_the_first_starts_and_nobody_is_chosen():
+    one = climb([0.0, 0.5])
+    paths = np.tile(np.eye(4), (2, 5, 1, 1))
+    paths[..., 0, 3] = np.arange(5)
+    some = replace(one, paths=paths)
+    assert some.sample(3)[0, :, 0, 3].tolist() == [0, 1, 2]
+    table = some.table("base_6d_sync", "simple", 3)
+    assert table["start"].tolist() == [0, 1, 2] * 2 and table["x"].tolist() == [0, 1, 2] * 2
+    assert arrival(some) == "50% of 5 starts end at an object (0% began there)"
+
+
+def test_a_point_is_at_an_object_inside_its_grown_hull():
+    box = SceneObject("box", Prism(4, 0.04, 0.04, 0.04), (1, 0, 0), 0.1, 0.5, np.eye(4))
+    points = np.array([[0.0, 0.0, 0.0], [0.039, 0.0, 0.0], [0.041, 0.0, 0.0]])
+    assert at_object(Scene((box,)), points).tolist() == [True, True, False]
+    assert at_object(Scene((box,)), points, grown=0.0).tolist() == [True, False, False]
+
+
+def test_reach_is_what_adam_s_steps_can_add_up_to():
+    config = OptimizerConfig(steps=3, translation_rate=0.02, translation_decay=0.5)
+    assert reach_of(SimpleNamespace(config=config)) == pytest.approx(0.035)
+
+
+def test_one_policy_of_each_method_the_synchronous_one_first():
+    assert methods_of(["base_6d_seq", "base_6d_sync", "dgrasp_quat_seq"]) == ["base_6d_sync", "dgrasp_quat_seq"]
 
 
 def test_scenes_without_a_valid_grasp_do_not_count_as_failures(ax):

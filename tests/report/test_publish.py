@@ -6,9 +6,11 @@ from dgrasp.cli.main import main
 from dgrasp.cli.notebooks import chain
 from dgrasp.experiment import store
 from dgrasp.experiment.profiles import load_profile
+from dgrasp.report import executed
 from dgrasp.report.outputs import OutputRefused
 from dgrasp.report.publish import other_looks, publish
 from dgrasp.report.registry import OUTPUTS
+from dgrasp.report.studio import Studio
 
 
 @pytest.fixture
@@ -68,8 +70,22 @@ def test_experiments_do_not_write_over_each_other_s_figures(build, tmp_path, mon
         stated.write_text(json.dumps({"profile": profile, "seed": seed}))
     monkeypatch.setattr(store, "PUBLISHED", tmp_path / "runs")
     monkeypatch.setattr(chain, "bring_up_to_date", lambda *_: 0)
+    monkeypatch.setattr(executed, "keep_executed", lambda *_: [])
     monkeypatch.chdir(tmp_path)
     assert main(["figures", "--build", str(build), *options]) == 0
     assert (tmp_path / folder / "tab01.json").read_text() == "tab01"
     assert len(list(tmp_path.rglob("tab01.json"))) == 2, "those of the build, and their copies"
     assert f"files in {folder}\n" in capsys.readouterr().out
+
+
+def test_some_outputs_are_made_and_copied_alone(build, tmp_path, monkeypatch, capsys):
+    made = []
+    monkeypatch.setattr(Studio, "make", lambda self, id: made.append(id))
+    monkeypatch.setattr(chain, "bring_up_to_date", lambda *_: pytest.fail("notebooks are not run"))
+    monkeypatch.chdir(tmp_path)
+    options = ["--build", str(build), "--folder", "there"]
+    assert main(["figures", *options, "--only", "tab01", "fig04"]) == 0
+    assert made == ["tab01", "fig04"]
+    assert {path.name.partition(".")[0] for path in (tmp_path / "there").iterdir()} == {"tab01", "fig04"}
+    assert main(["figures", *options, "--only", "tab1"]) != 0
+    assert "unknown figure or table 'tab1'; there are: climb, " in capsys.readouterr().err

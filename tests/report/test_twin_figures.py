@@ -38,11 +38,15 @@ def test_sweep_is_drawn_point_by_point(rates: pd.DataFrame) -> None:
     figure, axes = plt.subplots(1, 2)
     plot_calibration_sweep(axes, rates)
     lines = {c.get_label(): c[0] for c in axes[0].containers}
-    np.testing.assert_array_equal(lines["base_quat_sync"].get_xdata().astype(float), [0, 10])
-    np.testing.assert_allclose(lines["dgrasp_quat_sync"].get_ydata().astype(float), [0.8, 0.8])
-    np.testing.assert_allclose(lines["dgrasp_quat_sync"].get_xdata().astype(float), [0.1, 10.1])
-    assert lines["base_quat_sync"].get_color() == BASE_COLOUR and lines["dgrasp_quat_sync"].get_color() == DGRASP_COLOUR
+    np.testing.assert_array_equal(lines["Base (quaternion, synchronous)"].get_xdata().astype(float), [0, 10])
+    np.testing.assert_allclose(lines["dGrasp (quaternion, synchronous)"].get_ydata().astype(float), [0.8, 0.8])
+    np.testing.assert_allclose(lines["dGrasp (quaternion, synchronous)"].get_xdata().astype(float), [0.1, 10.1])
+    assert (
+        lines["Base (quaternion, synchronous)"].get_color() == BASE_COLOUR
+        and lines["dGrasp (quaternion, synchronous)"].get_color() == DGRASP_COLOUR
+    )
     assert "mm" in axes[0].get_xlabel() and "degrees" in axes[1].get_xlabel()
+    assert axes[0].get_xticks().tolist() == [0, 10] and axes[1].get_xticks().tolist() == [0, 2], "measured errors"
     assert all("added hand-eye error" in ax.get_xlabel() for ax in axes), "0 is not free of errors"
     assert axes[0].get_legend().get_title().get_text() == "n = 5 per point"
     plt.close(figure)
@@ -94,8 +98,9 @@ def test_a_kind_that_did_not_happen_says_so() -> None:
     figure, axes = plt.subplots(2, 2)
     plot_examples(axes, examples, trials=7)
     assert "none among 7 trials" in axes[0][0].texts[0].get_text()
-    titles = {axes[1][0].get_title(side) for side in ("left", "center")}  # where the style in use puts titles
-    assert any(title.startswith("success: ") and title.endswith("\nhome") for title in titles)
+    title = axes[1][0].get_title("left")
+    assert title == "success: o" and axes[1][0].texts[0].get_text() == "home"
+    assert axes[1][1].texts[0].get_text() == "the end:\nr", "a row that is not full says how it ended"
     table = examples_table(examples)
     assert table["shown"].tolist() == ["slippage", "success"] and table["outcome"].tolist()[1] == "success"
     plt.close(figure)

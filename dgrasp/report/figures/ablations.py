@@ -10,7 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 
-from dgrasp.report.figures.plots import plot_table
+from dgrasp.evaluation.arms import trials_of_arm
+from dgrasp.evaluation.rows import SAME_EVERYWHERE
+from dgrasp.experiment.ablations.kept import results
+from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
+from dgrasp.experiment.ablations.stage import Result
+from dgrasp.experiment.profiles import PUBLISHABLE
+from dgrasp.experiment.seeds import all_seeds
+from dgrasp.report.names import task_label
+from dgrasp.report.outputs import NO_OBJECTS, Drawn
+from dgrasp.report.studio import Studio
 
 TASK_COLOURS = {"simple": "#228833", "clutter": "#AA3377", "novel": "#CCBB44"}  # colour-blind safe; no method's
 OTHER = "#66CCEE"
@@ -50,18 +59,11 @@ def plot_question(axes: Axes, rows: pd.DataFrame) -> None:
         rate = of_task["successes"] / of_task["n"]
         y = [arms.index(arm) + 0.16 * (k - (len(tasks) - 1) / 2) for arm in of_task["arm"]]
         colour = TASK_COLOURS.get(task, OTHER)
-        axes.errorbar(rate, y, xerr=[rate - low, high - rate], fmt="o", ms=3.5, lw=1, color=colour, label=task)
+        axes.errorbar(
+            rate, y, xerr=[rate - low, high - rate], fmt="o", ms=3.5, lw=1, color=colour, label=task_label(task)
+        )
     axes.set(yticks=range(len(arms)), yticklabels=[arm.replace("_", " ") for arm in arms], xlim=(0, 1))
     axes.set_ylim(len(arms) - 0.5, -0.5)
-
-
-def table_figure(table: pd.DataFrame, title: str) -> Figure:
-    """A table as a figure; one that is empty says that nothing was tried."""
-    if not len(table):
-        return saying(NOT_RUN)
-    figure, ax = plt.subplots(figsize=(15, 0.8 + 0.22 * len(table)))
-    plot_table(ax, table, title)
-    return figure
 
 
 def saying(text: str) -> Figure:
@@ -70,3 +72,47 @@ def saying(text: str) -> Figure:
     ax.set_axis_off()
     ax.text(0.5, 0.5, text, ha="center", va="center")
     return figure
+
+
+def tried(studio: Studio) -> list[Result]:
+    """Arms that have been trained and tried; a profile for trying out does so now."""
+
+    def collect() -> list[Result]:
+        if studio.experiment.profile.name not in PUBLISHABLE:
+            studio.experiment.ablations()
+        return [result for one in all_seeds(studio.experiment) for result in results(one)]
+
+    return studio.once("ablations", collect)
+
+
+def draw_ablation_rates(studio: Studio) -> Drawn:
+    """A panel for each question."""
+    rows = ablation_rows(tried(studio))
+    return _drawn(studio, plot_ablations(rows), rows)
+
+
+def draw_ablations(studio: Studio) -> Drawn:
+    """One row for each arm and task."""
+    rows = ablation_rows(tried(studio))
+    return _drawn(studio, None, rows, _printed(rows))
+
+
+def draw_ablation_differences(studio: Studio) -> Drawn:
+    """One row for each pair of arms and task."""
+    differences = ablation_differences(tried(studio))
+    return _drawn(studio, None, differences, _printed(differences))
+
+
+def _printed(table: pd.DataFrame) -> pd.DataFrame:
+    named = table.rename(columns=lambda name: str(name).replace("_", " "))
+    return named.round(3) if len(table) else pd.DataFrame({"": [NOT_RUN]})
+
+
+def _drawn(studio: Studio, figure: Figure | None, data: pd.DataFrame, printed: pd.DataFrame | None = None) -> Drawn:
+    arms = tried(studio)
+    runs = {f"{r.question}, {r.arm}, seed {r.run.seed}": r.run for r in arms}
+    models = {model for r in arms for model in trials_of_arm(r.run)["models"]}
+    looks = "; ".join(sorted(models - SAME_EVERYWHERE)) or NO_OBJECTS
+    about = {"settings": studio.experiment.profile.ablations.model_dump(mode="json")}
+    facts = {"arms": f"{len(arms)} arms of {len({r.question for r in arms})} questions have been tried"}
+    return Drawn(figure, data, runs, facts, printed, about=about, ycb_appearance=looks)

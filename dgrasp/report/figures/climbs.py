@@ -1,129 +1,160 @@
-"""One recorded pose optimization: what Figures 1, 4, 5 and 6 are drawn from."""
+"""Recorded pose optimizations: what Figures 1, 4, 5, 6 and the animation are drawn from.
+
+Every random start climbs to the end, as in the paper, and what is drawn of them is not chosen: the first ones that were
+drawn at random. A policy's own settings drop most candidates early, which shows survivors alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Bool, Float
+from scipy.spatial import ConvexHull
 from scipy.stats import bootstrap
 
 from dgrasp import streams
 from dgrasp.cameras import Views
-from dgrasp.evaluation.workers import Recent, worker_scene
 from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.diagnostics import near_grasps, progress
-from dgrasp.report.figures.pictures import picture
+from dgrasp.policy.policies import GraspPolicy
+from dgrasp.report.figures.pictures import vertices
 from dgrasp.sim.oracle import oracle_grasps
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.simulated_cell import SimulatedCell
+from dgrasp.sim.tasks.paper import task
 
-SHOWN = 24  # candidates drawn in a figure
-
-# Of a scene that several policies meet, worked out once.
-_views, _pictures, _known = Recent(64), Recent(8), Recent(64)
+AT_OBJECT = 0.02  # metres by which an object's convex hull is grown: a TCP in there ended at the object
+SHARES = ("near_grasp", "at_object", "in_corner")
 
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Candidates of one plan that climbed to the end, ranked by final value.
+    """Candidates of one plan, all of which climbed to the end.
 
-    views: a large image for drawing, not what the policy saw; None where nothing is drawn. T_world_tcp: (4, 4), the
-    chosen grasp. finals: (n, 4, 4). scores: (n,). paths: (steps + 1, n, 4, 4). progress: of the candidates, step by
-    step (`policy.progress`). near: (n,), which of `finals` are near one of the oracle's grasps; None if the oracle
-    knows none. Metres, world frame.
+    scene: where. T_world_tcp: (4, 4), the chosen grasp. finals: (n, 4, 4) and scores: (n,), by final value, best first.
+    paths: (steps + 1, n, 4, 4), in the order in which starts were drawn at random. progress: shares of all candidates,
+    step by step: `near_grasp` (NaN where the oracle knows no grasp), `at_object`, `in_corner`. near: (n,), which of
+    `finals` are near one of the oracle's grasps; None if it knows none. reach: metres that the climb's rates can carry
+    a candidate along each axis. Metres, world frame.
     """
 
-    views: Views | None
+    scene: Scene | None
     T_world_tcp: np.ndarray
     finals: np.ndarray
     scores: np.ndarray
     paths: np.ndarray
     progress: pd.DataFrame
     near: np.ndarray | None
+    reach: float = 0.0
 
-    @property
-    def best_paths(self) -> np.ndarray:
-        """Paths of the best candidates, (steps + 1, SHOWN, 4, 4), best first."""
-        return self.paths[:, :SHOWN]
+    def sample(self, n: int) -> Float[np.ndarray, "steps n 4 4"]:
+        """Paths of the first n random starts, whatever became of them."""
+        return self.paths[:, :n]
 
-    def table(self, policy: str, task: str) -> pd.DataFrame:
+    def share(self, name: str, step: int = -1) -> float:
+        """A column of `progress` after a step; default: the last."""
+        return float(self.progress[name].iloc[step])
+
+    def table(self, policy: str, task: str, n: int) -> pd.DataFrame:
         """The drawn paths as data: one row per candidate and step."""
-        steps, shown = self.best_paths.shape[:2]
-        positions = self.best_paths[..., :3, 3].reshape(-1, 3)
+        some = self.sample(n)
+        steps, shown = some.shape[:2]
+        positions = some[..., :3, 3].reshape(-1, 3).round(5)
         index = {"policy": policy, "task": task, "step": np.repeat(np.arange(steps), shown)}
-        index |= {"rank": np.tile(np.arange(shown), steps)}
+        index |= {"start": np.tile(np.arange(shown), steps)}
         return pd.DataFrame(index | {axis: positions[:, i] for i, axis in enumerate("xyz")})
 
 
-def record_climb(
+def record_climbs(
     experiment: Experiment,
-    policy: str,
+    policies: Sequence[str],
     task_name: str,
-    scene: int,
+    scenes: Sequence[int],
     split: str = "test",
-    *,
-    drawn: bool = True,
     **changes: object,
-) -> Climb:
-    """Plan in one scene and keep every candidate's path; `changes` override the policy's optimizer settings.
+) -> dict[str, list[Climb]]:
+    """Plan in each scene with each policy, from the same random starts, and keep every candidate's path.
 
-    drawn: with an image to draw on.
+    Nothing is dropped on the way (`pruning=()`); `changes` override more of the policies' optimizer settings.
     """
-    state = worker_scene(task_name, split, scene, experiment.seed)
-    chosen = experiment.policy(policy, **changes)
-    generator = streams.torch_generator(experiment.seed, "figures", task_name, split, scene)
-    plan = chosen.plan(_observed(experiment, state), generator, record=True)
-    order = plan.candidates.start
+    loaded = {name: experiment.policy(name, **{"pruning": (), **changes}) for name in policies}
+    climbs: dict[str, list[Climb]] = {name: [] for name in policies}
+    for index, (state, observation) in zip(scenes, _observed(experiment, task_name, scenes, split), strict=True):
+        for name, policy in loaded.items():
+            generator = streams.torch_generator(experiment.seed, "figures", task_name, split, index)
+            climbs[name].append(_climbed(policy, state, observation, generator, experiment.profile.value.bounds))
+    return climbs
+
+
+def _observed(
+    experiment: Experiment, task_name: str, scenes: Sequence[int], split: str
+) -> Iterator[tuple[Scene, Views]]:
+    with SimulatedCell(experiment.profile.cell, experiment.observer) as cell:
+        for index in scenes:
+            state = task(task_name).scene(split=split, index=index, seed=experiment.seed)
+            cell.show(state)
+            yield state, cell.observe()
+
+
+def _climbed(
+    policy: GraspPolicy,
+    state: Scene,
+    observation: Views,
+    generator: torch.Generator,
+    bounds: tuple[torch.Tensor, torch.Tensor],
+) -> Climb:
+    plan = policy.plan(observation, generator, record=True)
     assert plan.candidates.paths is not None
-    paths = plan.candidates.paths[:, order].cpu()
-    grasps = torch.as_tensor(_known.get(state, lambda: oracle_grasps(state)), dtype=paths.dtype)
+    paths = plan.candidates.paths.cpu()
+    grasps = torch.as_tensor(oracle_grasps(state), dtype=paths.dtype)
+    table = progress(paths, grasps.reshape(-1, 4, 4), bounds)
     return Climb(
-        _drawn(experiment, state) if drawn else None,
+        state,
         plan.T_world_tcp.cpu().numpy(),
         plan.candidates.T_world_tcp.cpu().numpy(),
         plan.candidates.scores.cpu().numpy(),
         paths.numpy(),
-        progress(paths, grasps.reshape(-1, 4, 4), experiment.profile.value.bounds),
+        table.assign(at_object=[at_object(state, p).mean() for p in paths[..., :3, 3].numpy()]),
         near_grasps(plan.candidates.T_world_tcp.cpu(), grasps).numpy() if len(grasps) else None,
+        reach_of(policy),
     )
 
 
-def _observed(experiment: Experiment, state: Scene) -> Views:
-    """What policies see of a scene."""
-    settings, observer = experiment.profile.cell, experiment.observer
-
-    def look() -> Views:
-        with SimulatedCell(settings, observer) as cell:
-            cell.show(state)
-            return cell.observe()
-
-    return _views.get((state, settings.digest(), observer.digest()), look)
+def reach_of(policy: GraspPolicy) -> float:
+    """Metres that Adam's steps add up to along one axis, if all point the same way: the sum of the decaying rates."""
+    config = policy.config
+    return float(sum(config.translation_rate * config.translation_decay**k for k in range(config.steps)))
 
 
-def _drawn(experiment: Experiment, state: Scene) -> Views:
-    settings = experiment.profile.cell
-    return _pictures.get((state, settings.digest()), lambda: picture(settings, state))
+def at_object(scene: Scene, p_world: Float[np.ndarray, "n 3"], grown: float = AT_OBJECT) -> Bool[np.ndarray, "n"]:
+    """Which points (metres) lie in the convex hull of an object, all of whose faces were moved outwards by `grown`."""
+    found = np.zeros(len(p_world), dtype=bool)
+    for thing in scene.objects:
+        planes = ConvexHull(vertices(thing)).equations
+        found |= (p_world @ planes[:, :3].T + planes[:, 3] <= grown).all(axis=1)
+    return found
 
 
 def convergence(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:
-    """Columns `policy`, `step`, `near_grasp`, `in_corner`: means over each policy's climbs that have a share at all."""
+    """Columns `policy`, `step` and the shares of `Climb.progress`: means over a policy's climbs that have a share."""
     tables = {name: pd.concat([c.progress for c in each]).groupby("step").mean() for name, each in climbs.items()}
     return pd.concat(tables, names=["policy"]).reset_index()
 
 
 def arrivals(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:
-    """Where candidates end: per policy the mean over scenes of `near_grasp` and `in_corner` at the last step.
+    """Where candidates end: per policy the mean over scenes of each of `SHARES` at the last step.
 
     Each with its 95 % interval in `low_`, `high_` (percentile bootstrap over scenes; NaN for fewer than two of them).
     """
     rows = []
     for policy, each in climbs.items():
         row: dict[str, object] = {"policy": policy, "scenes": len(each)}
-        for share in ("near_grasp", "in_corner"):
-            ends = np.array([climb.progress[share].iloc[-1] for climb in each])
+        for share in SHARES:
+            ends = np.array([climb.share(share) for climb in each])
             ends = ends[~np.isnan(ends)]
             low, high = np.nan, np.nan
             if len(ends) > 1:

@@ -9,11 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dgrasp.evaluation.loop_series import STILL
+from dgrasp.evaluation.loop_series import RATES, STILL, loop_rates, read_loops
 from dgrasp.examples.pouring import LENS, Pours
+from dgrasp.experiment.closed_loop import closed_loop, made
+from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.report.figures.ablations import saying
-from dgrasp.report.figures.plots import plot_table
-from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR
+from dgrasp.report.names import policy_label
+from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR, NO_OBJECTS, Drawn
+from dgrasp.report.studio import Studio
+from dgrasp.runs import Run
 
 NOT_RUN = "Nothing has been tried in closed loop yet (dgrasp closed-loop): there are no numbers to show."
 STYLES = {"open": "--", "closed": "-"}
@@ -42,26 +46,17 @@ def plot_disturbance(axes: Axes, rows: pd.DataFrame) -> None:
     for (policy, loop), of in rows.sort_values("size").groupby(["policy", "loop"], sort=False):
         colour = DGRASP_COLOUR if str(policy).startswith("dgrasp") else BASE_COLOUR
         error = [of["rate"] - of["low"], of["high"] - of["rate"]]
-        label = f"{policy}, {loop} loop"
+        label = f"{policy_label(str(policy))}, {loop} loop"
         axes.errorbar(
             of["size"], of["rate"], yerr=error, fmt="o", ls=STYLES[loop], ms=3, lw=1, color=colour, label=label
         )
 
 
-def loop_table(table: pd.DataFrame, title: str) -> Figure:
-    """The rates as a figure; one without rows says that nothing was tried."""
-    if not len(table):
-        return saying(NOT_RUN)
-    figure, ax = plt.subplots(figsize=(11, 0.8 + 0.22 * len(table)))
-    plot_table(ax, table, title)
-    return figure
-
-
 def plot_pours(axes: Axes, pours: Pours, title: str, shown: int = 40) -> None:
-    """Ways of spouts from the side, metres: green where they end in a pour. Short lines point out of the spouts."""
+    """Ways of spouts from the side, metres: blue if they end in a pour, else orange; short lines point out of them."""
     for i in range(min(shown, pours.paths.shape[1])):
         path: Tensor = pours.paths[:, i]
-        colour = "#1b9e77" if pours.poured[i] else "#d95f02"
+        colour = "#0077BB" if pours.poured[i] else "#EE7733"
         x, z = np.asarray(path[:, 0, 3]), np.asarray(path[:, 2, 3])
         out = 0.04 * np.asarray(path[-1, :3, 0])
         axes.plot(x, z, color=colour, lw=0.8, alpha=0.6)
@@ -74,3 +69,39 @@ def plot_photograph(axes: Axes, picture: Tensor) -> None:
     """What the pouring network's camera sees."""
     axes.imshow(np.asarray(picture), cmap="Reds", vmin=0, vmax=1.5, extent=(0, LENS.width, LENS.height, 0))
     axes.set(title="the camera's picture", xticks=[], yticks=[])
+
+
+def loops(studio: Studio) -> Run | None:
+    """The attempts in both loops; made now by a profile for trying out, else None if there are none."""
+    experiment = studio.experiment
+    make = made if experiment.profile.name in PUBLISHABLE else closed_loop
+    return studio.once("closed loop", lambda: make(experiment))
+
+
+def rates_of(studio: Studio) -> pd.DataFrame:
+    """`loop_rates` of what has been tried; without any, no rows."""
+    run = loops(studio)
+    return pd.DataFrame(columns=list(RATES)) if run is None else loop_rates(read_loops(run))
+
+
+def draw_closed_loop_rates(studio: Studio) -> Drawn:
+    """A panel for each disturbance."""
+    rates = rates_of(studio)
+    return _loops_drawn(studio, plot_closed_loop(rates), rates)
+
+
+def draw_closed_loop(studio: Studio) -> Drawn:
+    """One row for each disturbance, size, loop and policy."""
+    rates = rates_of(studio)
+    named = rates.assign(policy=[policy_label(str(policy)) for policy in rates["policy"]]).round(3)
+    return _loops_drawn(studio, None, rates, named if len(rates) else pd.DataFrame({"": [NOT_RUN]}))
+
+
+def _loops_drawn(
+    studio: Studio, figure: Figure | None, rates: pd.DataFrame, printed: pd.DataFrame | None = None
+) -> Drawn:
+    run, settings = loops(studio), studio.experiment.profile.closed_loop
+    tried = NOT_RUN if run is None else f"{len(rates)} combinations of disturbance, loop and policy were tried."
+    runs = {} if run is None else {"closed-loop": run}
+    about = {"settings": settings.model_dump(mode="json")}
+    return Drawn(figure, rates, runs, {"tried": tried}, printed, about=about, ycb_appearance=NO_OBJECTS)

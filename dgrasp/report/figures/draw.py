@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap
+from matplotlib.patheffects import withStroke
 from matplotlib.typing import ColorType as Colour
 
 from dgrasp.cameras import Views, project
+from dgrasp.cell.workspace import BOARD_CENTRE, BOARD_SIZE, BOARD_TOP
 
 # A fork in the TCP frame (metres): closed fingertips are 15 mm ahead of the TCP, the hand opens 140 mm.
 _HALF_OPENING, _TIP, _PALM, _WRIST = 0.07, 0.015, -0.05, -0.11
@@ -59,21 +64,62 @@ def draw_gripper(
     color: Colour,
     alpha: float = 1.0,
     width: float = 1.6,
+    outlined: bool = False,
 ) -> None:
-    """One gripper as a fork; parts behind the camera are left out."""
+    """One gripper as a fork; parts behind the camera are left out. outlined: in white, to stand out among others."""
+    effects = [withStroke(linewidth=width + 2.0, foreground="white")] if outlined else None
+    style: dict[str, Any] = {
+        "color": color,
+        "alpha": alpha,
+        "lw": width,
+        "solid_capstyle": "round",
+        "solid_joinstyle": "round",
+    }
     for uv in gripper_in_view(views, view, T_world_tcp):
-        axes.plot(*uv.T, color=color, alpha=alpha, lw=width, solid_capstyle="round", solid_joinstyle="round")
+        axes.plot(*uv.T, **style, path_effects=effects, zorder=6 if outlined else 2)
 
 
 def draw_path(
-    axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "steps 3"], *, cmap: Colormap, alpha: float = 1.0
+    axes: Axes,
+    views: Views,
+    view: int,
+    p_world: Float[np.ndarray, "steps 3"],
+    *,
+    cmap: Colormap,
+    alpha: float = 1.0,
+    width: float = 1.0,
 ) -> None:
     """A path of positions; colour runs with progress."""
     uv, depth = to_pixels(views, view, p_world)
     if (depth <= 0.05).any():
         return
     segments = np.stack([uv[:-1], uv[1:]], axis=1)
-    lines = LineCollection(list(segments), cmap=cmap, alpha=alpha, linewidths=1.0)
+    lines = LineCollection(list(segments), cmap=cmap, alpha=alpha, linewidths=width)
     lines.set_array(np.linspace(0, 1, len(segments)))
     lines.set_clim(0, 1)
     axes.add_collection(lines)
+
+
+def letter_panels(axes: Iterable[Axes]) -> None:
+    """(a), (b), ... before the titles of panels, in their order."""
+    for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
+        side = next((side for side in ("left", "center", "right") if ax.get_title(side)), "left")
+        ax.set_title(f"({letter}) {ax.get_title(side)}".rstrip(), loc=side)  # type: ignore[arg-type]
+
+
+def draw_scale_bar(axes: Axes, views: Views, view: int = 0, metres: float = 0.1) -> None:
+    """A bar of known length that lies on the board along x, near its front edge."""
+    left = BOARD_CENTRE - (BOARD_SIZE[0] / 2 - 0.02, BOARD_SIZE[1] / 2 - 0.03, 0.0)
+    uv, _ = to_pixels(views, view, left + np.array([[0.0, 0.0, 0.0], [metres, 0.0, 0.0]]))
+    axes.plot(*uv.T, color="0.1", lw=2.2, solid_capstyle="butt")
+    axes.annotate(
+        f"{100 * metres:.0f} cm", uv.mean(axis=0), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=7
+    )
+
+
+def draw_reach(axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "3"], radius: float) -> None:
+    """A dashed circle on the board about the place below a point: from how far candidates can come (metres)."""
+    angle = np.linspace(0, 2 * np.pi, 73)
+    circle = np.stack([p_world[0] + radius * np.cos(angle), p_world[1] + radius * np.sin(angle)], axis=1)
+    uv, _ = to_pixels(views, view, np.column_stack([circle, np.full(len(circle), BOARD_TOP)]))
+    axes.plot(*uv.T, color="0.25", lw=0.9, ls=(0, (4, 3)))

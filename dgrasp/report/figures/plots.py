@@ -3,53 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import ListedColormap
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from dgrasp.cameras import Views
+from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.nerf.quality import psnr, ssim
 from dgrasp.nerf.validation import NovelView
-from dgrasp.report.figures.draw import draw_gripper, draw_path, show_view, to_pixels
+from dgrasp.report.figures.climbs import Climb
+from dgrasp.report.figures.draw import draw_gripper, draw_path, draw_reach, draw_scale_bar, show_view, to_pixels
+from dgrasp.report.names import model_label, object_label, policy_label, task_label
 from dgrasp.report.outputs import BASE_COLOUR, CONTROL_COLOUR, DGRASP_COLOUR, PAPER_COLOUR
 
-PROGRESS = LinearSegmentedColormap.from_list("blue to green", ["#1f3fbf", "#2bb673"])  # Figures 4 to 6
-BEST = "#d7191c"
-POSITIVE, NEGATIVE = "#1a9641", "#d7191c"
+PROGRESS = ListedColormap(colormaps["plasma"](np.linspace(0.0, 0.82, 256)), "start to end")  # even steps, no pale end
+POSITIVE, NEGATIVE = "#004488", "#BB5566"  # blue and red of Tol's high-contrast set
 
 
-def plot_optimization(
-    axes: Axes,
-    views: Views,
-    paths: Float[np.ndarray, "steps candidates 4 4"],
-    *,
-    view: int = 0,
-    best: int = 5,
-    title: str | None = None,
+def plot_climb(
+    axes: Axes, views: Views, climb: Climb, policy: str, *, shown: int, view: int = 0, title: str | None = None
 ) -> None:
-    """Candidates ordered from best to worst final value: paths from blue to green, the `best` final poses in red."""
-    show_view(axes, views, view, title)
-    for candidate in reversed(range(paths.shape[1])):
-        draw_path(axes, views, view, paths[:, candidate, :3, 3], cmap=PROGRESS, alpha=0.8)
-        top = candidate < best
-        draw_gripper(
-            axes, views, view, paths[-1, candidate], color=BEST if top else PROGRESS(1.0), alpha=0.9 if top else 0.35,
-            width=1.6 if top else 0.9,
-        )  # fmt: skip
+    """Paths of the first `shown` random starts, dark to bright; where they end in grey; the chosen grasp is thick.
+
+    The dashed circle is the climb's reach about the chosen grasp. Below: which share of all starts arrives.
+    """
+    show_view(axes, views, view, title or policy_label(policy))
+    paths = climb.sample(shown)
+    for k in range(paths.shape[1]):
+        draw_path(axes, views, view, paths[:, k, :3, 3], cmap=PROGRESS, width=1.3)
+        draw_gripper(axes, views, view, paths[-1, k], color="0.35", alpha=0.45, width=0.7)
+    plot_chosen(axes, views, climb, policy, view)
+    axes.set_xlabel(arrival(climb), fontsize=8)
 
 
-def plot_final_candidates(
-    axes: Axes, views: Views, finals: Float[np.ndarray, "candidates 4 4"], *, view: int = 0, title: str | None = None
+def plot_ends(
+    axes: Axes, views: Views, climb: Climb, policy: str, *, shown: int, view: int = 0, title: str | None = None
 ) -> None:
-    """Final states, best first; the selected grasp in red (Figure 1, right)."""
-    show_view(axes, views, view, title)
-    for T in finals[1:][::-1]:
-        draw_gripper(axes, views, view, T, color="#dddddd", alpha=0.55, width=0.9)
-    draw_gripper(axes, views, view, finals[0], color=BEST, width=2.0)
+    """Where the first `shown` random starts end, in grey, and the chosen grasp (Figure 1, right)."""
+    show_view(axes, views, view, title or policy_label(policy))
+    for T in climb.sample(shown)[-1]:
+        draw_gripper(axes, views, view, T, color="0.2", alpha=0.5, width=0.8)
+    plot_chosen(axes, views, climb, policy, view)
+    axes.set_xlabel(arrival(climb), fontsize=8)
+
+
+def plot_chosen(axes: Axes, views: Views, climb: Climb, policy: str, view: int = 0) -> None:
+    """The chosen grasp in its method's colour, the reach about it, and a scale bar."""
+    if climb.reach:
+        draw_reach(axes, views, view, climb.T_world_tcp[:3, 3], climb.reach)
+    draw_gripper(axes, views, view, climb.T_world_tcp, color=policy_colour(policy), width=2.6, outlined=True)
+    draw_scale_bar(axes, views, view)
+
+
+def arrival(climb: Climb) -> str:
+    """Which share of a climb's candidates ends at an object, of how many, and how many began there."""
+    end, begin = climb.share("at_object"), climb.share("at_object", 0)
+    return f"{end:.0%} of {climb.paths.shape[1]:,} starts end at an object ({begin:.0%} began there)"
 
 
 def plot_demonstration(
@@ -61,9 +76,9 @@ def plot_demonstration(
     every: int = 4,
     title: str | None = None,
 ) -> None:
-    """Gripper poses along a demonstrated trajectory, from blue to green, which is the grasp (Figure 1, left)."""
+    """Gripper poses along a demonstrated trajectory, from dark to bright, which is the grasp (Figure 1, left)."""
     show_view(axes, views, view, title)
-    draw_path(axes, views, view, Ts_world_tcp[:, :3, 3], cmap=PROGRESS)
+    draw_path(axes, views, view, Ts_world_tcp[:, :3, 3], cmap=PROGRESS, width=2.0)
     last = len(Ts_world_tcp) - 1
     for step in sorted({*range(last % every, last, every), last}):
         draw_gripper(axes, views, view, Ts_world_tcp[step], color=PROGRESS(step / max(last, 1)), alpha=0.9)
@@ -78,11 +93,11 @@ def plot_labelled_poses(
     view: int = 0,
     title: str | None = None,
 ) -> None:
-    """L_main: one demonstrated grasp (green) among sampled poses (red)."""
+    """L_main: one demonstrated grasp (blue, thick) among sampled poses (red)."""
     show_view(axes, views, view, title)
     for T in Ts_negative:
         draw_gripper(axes, views, view, T, color=NEGATIVE, alpha=0.5, width=1.0)
-    draw_gripper(axes, views, view, T_positive, color=POSITIVE, width=2.2)
+    draw_gripper(axes, views, view, T_positive, color=POSITIVE, width=2.6, outlined=True)
 
 
 def plot_slopes(
@@ -113,38 +128,67 @@ def plot_slopes(
             label=label,
             alpha=0.85,
         )
-    _zoom(axes, views, view, p_world)
     axes.legend(loc="best", framealpha=0.8, frameon=True)
 
 
-def _zoom(axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "n 3"], margin: float = 0.08) -> None:
-    """The part of a view around points, in the proportions of the whole; margin: share of the image's width."""
-    height, width = views.images[view].shape[:2]
-    uv, _ = to_pixels(views, view, p_world)
-    (u_low, v_low), (u_high, v_high) = uv.min(axis=0), uv.max(axis=0)
-    half = margin * width + max(u_high - u_low, (v_high - v_low) * width / height) / 2
-    u, v = (u_low + u_high) / 2, (v_low + v_high) / 2
-    axes.set(xlim=(u - half, u + half), ylim=(v + half * height / width, v - half * height / width))
+def plot_side_view(
+    axes: Axes,
+    p_world: Float[np.ndarray, "n 3"],
+    arrows: Mapping[str, tuple[Float[np.ndarray, "n 3"], str]],
+    *,
+    length: float = 0.03,
+    title: str | None = None,
+) -> None:
+    """The poses of `plot_slopes` seen along the board: x and height above it, centimetres; arrows of equal length."""
+    along, height = 100 * p_world[:, 0], 100 * (p_world[:, 2] - BOARD_TOP)
+    for directions, colour in arrows.values():
+        unit = directions / np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
+        ends = 100 * length * unit[:, [0, 2]].T
+        axes.quiver(along, height, *ends, color=colour, angles="xy", scale_units="xy", scale=1, width=0.007, alpha=0.85)
+    axes.axhline(0, color="0.6", lw=1)
+    axes.set(xlabel="x (cm)", ylabel="height above the board (cm)", title=title)
+    axes.margins(0.2)
+    axes.set_aspect("equal", adjustable="datalim")
 
 
-def plot_success_rates(axes: Axes, table: pd.DataFrame, tasks: Sequence[str]) -> None:
-    """Ours (dots with Wilson intervals) beside the paper's (grey ticks), one group per task."""
+def plot_rates(axes: Sequence[Axes], table: pd.DataFrame, tasks: Sequence[str]) -> None:
+    """One panel for each task, one line for each policy: ours as dots with intervals, the paper's as open diamonds."""
     policies = list(dict.fromkeys(table["policy"]))
-    for i, name in enumerate(policies):
-        rows = table[table["policy"] == name].set_index("task").reindex(tasks)
-        x = np.arange(len(tasks)) + (i - (len(policies) - 1) / 2) * 0.8 / len(policies)
-        error = np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]])
-        axes.errorbar(x, rows["rate"], yerr=np.clip(error, 0, None), fmt="o", ms=4, color=policy_colour(name), lw=1.2)
-        axes.plot(x, rows["paper"], ls="", marker="_", ms=9, mew=2, color=PAPER_COLOUR)
-    axes.set(xticks=np.arange(len(tasks)), xticklabels=tasks, ylim=(-0.02, 1.02), ylabel="grasp success rate")
+    y = np.arange(len(policies))
+    for ax, task in zip(axes, tasks, strict=True):
+        rows = table[table["task"] == task].set_index("policy").reindex(policies)
+        for place, (policy, row) in zip(y, rows.iterrows(), strict=True):
+            error = [[max(0.0, row["rate"] - row["low"])], [max(0.0, row["high"] - row["rate"])]]
+            ax.errorbar(row["rate"], place, xerr=error, fmt="o", ms=4, lw=1.2, color=policy_colour(str(policy)))
+        ax.plot(rows["paper"], y, ls="", marker="D", ms=4, mfc="white", mec=PAPER_COLOUR, mew=1.1, label="paper")
+        ax.plot([], [], "o-", ms=4, lw=1.2, color="0.2", label="ours, with interval")
+        ax.grid(axis="y", color="0.92", lw=0.8)
+        ax.set(title=task_label(task), xlim=(-0.03, 1.03), xticks=(0, 0.5, 1), xlabel="success rate")
+    axes[0].set(yticks=y, yticklabels=[policy_label(policy) for policy in policies])
+    axes[0].set_ylim(len(policies) - 0.5, -0.5)
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=2)  # type: ignore[call-arg]
+
+
+def plot_cosines(axes: Sequence[Axes], table: pd.DataFrame) -> None:
+    """Cumulative distributions of `slope_cosines`: left of translation, right of rotation; 6D dashed."""
+    for ax, part in zip(axes, ("translation", "rotation"), strict=True):
+        for name, rows in table.groupby("model", sort=False):
+            ax.ecdf(rows[part], label=model_label(str(name)), color=policy_colour(str(name)), ls=_dashes(f"{name}"))
+        ax.axvline(0, color="0.7", lw=0.8)
+        ax.set(title=part, xlabel="cosine of slope and displacement", xticks=(-1, -0.5, 0, 0.5, 1))
+    axes[0].set_ylabel("share of poses below")
+    axes[0].legend(loc="upper left")
 
 
 def plot_convergence(axes: Axes, table: pd.DataFrame, share: str) -> None:
     """A share of candidates (column `near_grasp` or `in_corner`) after each step, one line per policy; 6D dashed."""
     for policy, rows in table.groupby("policy", sort=False):
-        axes.plot(rows["step"], rows[share], color=policy_colour(str(policy)), ls=_dashes(str(policy)), label=policy)
+        style: dict[str, Any] = {"color": policy_colour(str(policy)), "ls": _dashes(str(policy))}
+        axes.plot(rows["step"], rows[share], label=policy_label(str(policy)), **style)
     highest = 0.0 if table[share].isna().all() else float(table[share].max())
     axes.set(xlabel="step", ylabel="share of candidates", ylim=(0, max(0.01, 1.05 * highest)))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
@@ -155,7 +199,7 @@ def plot_success_by_value(axes: Axes, table: pd.DataFrame, ylabel: str = "succes
         rows = table[table["policy"] == policy]
         x = rows["bin"] + 0.06 * (i - (len(policies) - 1) / 2)
         error = np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]).clip(0)
-        style = {"ls": _dashes(policy), "color": policy_colour(policy), "label": policy}
+        style: dict[str, Any] = {"ls": _dashes(policy), "color": policy_colour(policy), "label": policy_label(policy)}
         axes.errorbar(x, rows["rate"], yerr=error, marker="o", ms=4, **style)
     bins = sorted(set(table["bin"]))
     top = min(1.0, 1.1 * float(table["high"].max()))
@@ -171,9 +215,10 @@ def plot_by_object(axes: Axes, table: pd.DataFrame) -> None:
         rows = table[table["policy"] == policy].set_index("objects")
         y = np.array([objects.index(name) for name in rows.index]) + 0.24 * (i - (len(policies) - 1) / 2)
         error = np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]).clip(0)
-        axes.errorbar(rows["rate"], y, xerr=error, fmt="o", ms=4, color=policy_colour(policy), lw=1.2, label=policy)
+        style: dict[str, Any] = {"color": policy_colour(policy), "label": policy_label(policy)}
+        axes.errorbar(rows["rate"], y, xerr=error, fmt="os"[i % 2], ms=4, lw=1.2, **style)
     counts = table.groupby("objects")["n"].max()
-    axes.set(yticks=range(len(objects)), yticklabels=[f"{name} (n = {counts[name]})" for name in objects])
+    axes.set(yticks=range(len(objects)), yticklabels=[f"{object_label(name)} (n = {counts[name]})" for name in objects])
     axes.set(xlim=(-0.02, 1.02), xlabel="grasp success rate")
     axes.invert_yaxis()
     if policies:
@@ -190,7 +235,7 @@ def plot_studies(axes: Axes, trials: pd.DataFrame) -> None:
         complete = rows["state"] == "COMPLETE"
         best = rows["success"].where(complete).cummax().ffill()
         dots = {"markevery": complete.tolist(), "marker": shape, "ms": 4, "ls": _dashes(str(policy))}
-        axes.plot(rows["trial"], best, color=colour, label=policy, **dots)
+        axes.plot(rows["trial"], best, color=colour, label=policy_label(str(policy)), **dots)
         for some, face in ((complete, colour), (~complete, "none")):
             axes.scatter(rows["trial"][some], rows["success"][some], c=face, edgecolors=colour, marker=shape, s=16)
     axes.set(xlabel="trial (0: untuned)", ylabel="success in simulation", ylim=(-0.02, 1.02))
@@ -198,7 +243,15 @@ def plot_studies(axes: Axes, trials: pd.DataFrame) -> None:
 
 
 def _dashes(policy: str) -> str:
+    """6D dashed, of policies and of models."""
     return "--" if "_6d" in policy else "-"
+
+
+def methods_of(policies: Sequence[str]) -> list[str]:
+    """One policy of each method, the first that moves and turns at once (else its first)."""
+    order = sorted(policies, key=lambda policy: not policy.endswith("_sync"))
+    firsts = {policy.partition("_")[0]: policy for policy in reversed(order)}
+    return sorted(firsts.values())
 
 
 def policy_colour(policy: str) -> str:
@@ -206,23 +259,6 @@ def policy_colour(policy: str) -> str:
     if "control" in policy:
         return CONTROL_COLOUR
     return DGRASP_COLOUR if policy.startswith("dgrasp") else BASE_COLOUR
-
-
-def plot_table(axes: Axes, table: pd.DataFrame, title: str) -> None:
-    """A data frame as a figure, so that tables have a bitmap and a vector too."""
-    axes.set_axis_off()
-    axes.set_title(title)
-    cells = axes.table(
-        cellText=table.astype(str).to_numpy().tolist(), colLabels=list(table.columns), loc="center", cellLoc="center"
-    )
-    cells.auto_set_font_size(False)
-    cells.set_fontsize(7.5)
-    cells.auto_set_column_width(list(range(len(table.columns))))
-    cells.scale(1, 1.25)
-    for (row, _), cell in cells.get_celld().items():
-        cell.set_linewidth(0.4 if row else 0.8)
-        if row == 0:
-            cell.set_text_props(weight="bold")
 
 
 def plot_novel_view(axes: Sequence[Axes], view: NovelView) -> None:

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
-from scipy.spatial import ConvexHull
 
 from dgrasp import streams
 from dgrasp.cameras import Views
-from dgrasp.data.demonstrations import Demonstration
+from dgrasp.data.demonstrations import Demonstration, DemonstrationSet
 from dgrasp.nerf.batches import source_tensors
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.field import positional_code
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.rendering import depth_bounds
 from dgrasp.policy.diagnostics import ranking_auc
-from dgrasp.report.outputs import DGRASP_COLOUR, PAPER_COLOUR
+from dgrasp.report.figures.climbs import at_object
+from dgrasp.report.figures.draw import letter_panels
+from dgrasp.report.figures.pictures import vertices
+from dgrasp.report.outputs import DGRASP_COLOUR, PAPER_COLOUR, Drawn
+from dgrasp.report.studio import Studio
+from dgrasp.runs import Run
 from dgrasp.sim.scene import Scene
 
 Bounds = tuple[tuple[float, float, float], tuple[float, float, float]]
+# Of three lines in one plot; Tol's vibrant set, which colour-blind people tell apart.
+COMPONENTS: tuple[dict[str, Any], ...] = (
+    {"color": "#0077BB"},
+    {"color": "#EE7733", "ls": "--"},
+    {"color": "#009988", "ls": "-."},
+)
 DOWN = (0.0, 0.0, -1.0)  # the probe asks Phi as most grasps approach: from above
 HEADROOM = 0.25  # metres above the workspace that the probe learns too: rays come from there
 ABOUT_OBJECTS = 0.03  # metres around objects, where half of the probe's points lie: elsewhere the question is too easy
@@ -31,11 +44,7 @@ ABOUT_OBJECTS = 0.03  # metres around objects, where half of the probe's points 
 
 def inside_objects(scene: Scene, p_world: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
     """Which points (metres) are inside the convex hull of an object: the simulator's truth."""
-    inside = np.zeros(len(p_world), dtype=bool)
-    for thing in scene.objects:
-        planes = ConvexHull(_vertices(thing)).equations
-        inside |= (p_world @ planes[:, :3].T + planes[:, 3] <= 0).all(axis=1)
-    return inside
+    return at_object(scene, p_world, grown=0.0)
 
 
 @torch.no_grad()
@@ -64,7 +73,7 @@ def probe_points(
 ) -> Float[np.ndarray, "n 3"]:
     """Points in the workspace and `headroom` above it (metres), half of them close to objects."""
     anywhere = rng.uniform(bounds[0], np.add(bounds[1], (0, 0, headroom)), size=(n // 2, 3))
-    boxes = [_vertices(thing) for thing in scene.objects]
+    boxes = [vertices(thing) for thing in scene.objects]
     chosen = rng.integers(len(boxes), size=n - n // 2)
     low, high = (np.array([f(b, axis=0) for b in boxes])[chosen] for f in (np.min, np.max))
     return np.concatenate([anywhere, rng.uniform(low - ABOUT_OBJECTS, high + ABOUT_OBJECTS)])
@@ -193,14 +202,16 @@ def plot_ray_knowledge(axes: Sequence[Sequence[Axes]], rays: dict[str, RayKnowle
         twin.plot(ray.depths, ray.stopped, color="0.2", ls=":", lw=1.2)
         twin.set(ylim=(0, 1.05), ylabel="light stopped (dotted)")
         twin.spines["right"].set_visible(True)
-        lines = components.plot(ray.depths, ray.components, lw=1.2)
+        lines = [
+            components.plot(ray.depths, c, lw=1.2, **s)[0] for c, s in zip(ray.components.T, COMPONENTS, strict=True)
+        ]
         probe.plot(ray.depths, ray.position, color=PAPER_COLOUR, label="position alone")
         probe.plot(ray.depths, ray.probe, color=DGRASP_COLOUR, label="scene activations")
-        density.set(title=name)
+        density.set_title(name)
         probe.set(xlabel="depth along the ray (m)", ylim=(-0.5, 1.2))
         for ax in (density, components, probe):
             ax.fill_between(
-                ray.depths, 0, 1, where=ray.inside.tolist(), color="#1a9641", alpha=0.18, lw=0,
+                ray.depths, 0, 1, where=ray.inside.tolist(), color="#228833", alpha=0.18, lw=0,
                 transform=ax.get_xaxis_transform(),
             )  # fmt: skip
         if column == 0:
@@ -218,6 +229,38 @@ def _components(a: Float[np.ndarray, "n features"]) -> Float[np.ndarray, "n 3"]:
     return np.sqrt(len(left)) * left[:, :3]
 
 
-def _vertices(thing) -> Float[np.ndarray, "n 3"]:  # type: ignore[no-untyped-def]
-    corners = np.asarray(thing.shape.mesh()[0]).reshape(-1, 3)
-    return corners @ thing.T_world_object[:3, :3].T + thing.T_world_object[:3, 3]
+def probes_of(studio: Studio) -> Probes:
+    """Probes on the experiment's Phi, fitted on training scenes and tried on held-out ones."""
+
+    def train() -> Probes:
+        experiment = studio.experiment
+        some = DemonstrationSet(experiment.example_scenes(), split="train")[:40]
+        sources = experiment.profile.nerf.training.source_views
+        bounds = experiment.profile.value.workspace
+        return train_probes(studio.phi, some, studio.held_out[:10], sources, bounds, experiment.seed)
+
+    return studio.once("probes", train)
+
+
+def draw_rays(studio: Studio) -> Drawn:
+    """Along a ray through the object that was grasped in a held-out scene, and along one beside it."""
+    demo, sources = studio.held_out[0], studio.experiment.profile.nerf.training.source_views
+    grasped, probes = demo.T_world_grasp[:3, 3], probes_of(studio)
+    places = {"through the object": grasped, "beside it": beside(demo, sources, grasped)}
+    rays = {name: ray_knowledge(studio.phi, demo, sources, p, probes) for name, p in places.items()}
+    figure, axes = plt.subplots(3, 2, figsize=(9.0, 5.8), sharex="col", sharey="row")
+    plot_ray_knowledge(axes, rays)
+    letter_panels(axes[0])
+    facts = {"activations": f"{probes.auc['scene activations']:.2f}", "position": f"{probes.auc['position alone']:.2f}"}
+    return Drawn(figure, pd.concat([_ray_table(name, ray) for name, ray in rays.items()]), _runs(studio), facts)
+
+
+def _runs(studio: Studio) -> dict[str, Run]:
+    return {"demonstrations": studio.experiment.demonstrations(), "nerf": studio.experiment.nerf()}
+
+
+def _ray_table(name: str, ray: RayKnowledge) -> pd.DataFrame:
+    columns = {"ray": name, "depth": ray.depths, "density": ray.density, "stopped": ray.stopped}
+    columns |= {f"component_{i + 1}": ray.components[:, i] for i in range(3)}
+    columns |= {"probe": ray.probe, "position": ray.position, "inside": ray.inside}
+    return pd.DataFrame(columns).round(5)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float, Int
 
 from dgrasp import streams
 from dgrasp.data.demonstrations import Demonstration
@@ -81,14 +82,19 @@ def slope_arrows(
     negatives: int = 24,
     poses: int = 12,
 ) -> SlopeArrows:
-    """Sampled poses of both losses around one demonstration, with each model's translational slopes there."""
+    """Sampled poses of both losses around one demonstration, with each model's translational slopes there.
+
+    Of many poses along the trajectory those are taken that lie far from each other, whatever their slopes.
+    """
     generator = streams.torch_generator(seed, "figure 2")
     low, high = (torch.tensor(b) for b in config.workspace)
     grasp = _tensor(demo.T_world_grasp)
     blocked = [blocked_poses(demo)] if config.negatives.blocked_share else None
     among = grasp_among_negatives(grasp, negatives + 1, config.negatives, (low, high), generator, blocked)
-    wide = config.slope.model_copy(update={"n_poses": poses, "window": min(poses, len(demo.Ts_world_tcp))})
+    wide = config.slope.model_copy(update={"n_poses": 12 * poses, "window": len(demo.Ts_world_tcp)})
     T_r, T_target = around_trajectory(_tensor(demo.Ts_world_tcp), wide, generator)
+    few = spread(T_r[:, :3, 3], poses)
+    T_r, T_target = T_r[few], T_target[few]
     directions = {}
     for name, value in values.items():
         rep = representation(MODELS[name] or EVALUATED_IN)
@@ -96,6 +102,16 @@ def slope_arrows(
         directions[name] = value_gradient(score, rep.from_matrix(T_r), rep)[:, :3].numpy()
     displacement = (T_target - T_r)[:, :3, 3].numpy()
     return SlopeArrows(grasp.numpy(), among[1:].numpy(), T_r[:, :3, 3].numpy(), displacement, directions)
+
+
+def spread(p: Float[torch.Tensor, "m 3"], n: int) -> Int[torch.Tensor, "n"]:
+    """Indices of n points that lie far from each other: the first, then always the one farthest from those chosen."""
+    chosen = [0]
+    distance = (p - p[0]).norm(dim=-1)
+    for _ in range(min(n, len(p)) - 1):
+        chosen.append(int(distance.argmax()))
+        distance = torch.minimum(distance, (p - p[chosen[-1]]).norm(dim=-1))
+    return torch.tensor(chosen)
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

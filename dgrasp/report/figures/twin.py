@@ -1,10 +1,14 @@
-"""Figures of the real-robot chapter: outcomes of trials (Figure 7), success against calibration error."""
+"""The real-robot chapter: Table 2, outcomes of trials (Figure 7), success against calibration error."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -17,18 +21,25 @@ from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_matrix
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
-from dgrasp.report.figures.draw import gripper_in_view
+from dgrasp.report.figures.draw import gripper_in_view, letter_panels
 from dgrasp.report.figures.filmstrip import Frame, film
 from dgrasp.report.figures.plots import policy_colour
+from dgrasp.report.names import policy_label
+from dgrasp.report.outputs import Drawn
+from dgrasp.report.studio import Studio
+from dgrasp.report.tables.success import printable_2, table_2, with_labels
+from dgrasp.robot.log import TrialLog, read_log
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.objects import ycb
 from dgrasp.twin.cell import TwinCell
+from dgrasp.twin.rates import sweep_rates
 from dgrasp.twin.reality import TwinConfig
-from dgrasp.twin.sweep import ROTATION, TRANSLATION
+from dgrasp.twin.sweep import ROTATION, TRANSLATION, read_sweep
+from dgrasp.twin.trials import read_twin_trials
 
 CORNER = 0.05  # m from two sides of the workspace: a pose that went to its corner (Sec. 5.2)
 EDGE = 0.01  # m from one side: a pose that the workspace alone stopped
-SHOWN = ("home", "approach", "close", "lift")  # frames of a trial in Figure 7
+SHOWN = ("approach", "close", "lift", "hold")  # frames of a trial in Figure 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +82,10 @@ def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
     return {title: rows.iloc[0].to_dict() if len(rows) else None for title, rows in kinds.items()}
 
 
-def film_trial(record: dict, twin: TwinConfig, cell: CellConfig, observer: Observer, seed: int) -> tuple[Frame, ...]:
-    """The frames `SHOWN` of a recorded twin trial, executed again; fewer where it ended before.
+def film_trial(
+    record: dict, twin: TwinConfig, cell: CellConfig, observer: Observer, seed: int, finer: int = 1
+) -> tuple[Frame, ...]:
+    """The frames `SHOWN` of a recorded twin trial, executed again; where it ended before, what was there afterwards.
 
     Of a refused one there is one frame, with the refused pose drawn as a red fork.
     """
@@ -80,12 +93,14 @@ def film_trial(record: dict, twin: TwinConfig, cell: CellConfig, observer: Obser
     with TwinCell(twin, cell, observer, seed) as again:
         again.present(record["object"], record["presentation"])
         if record["outcome"] == Outcome.REFUSED:
-            return (("home; red: the refused pose", _with_pose(again.simulated, T_world_tcp)),)
+            return (("the refused pose, in red", _with_pose(again.simulated, T_world_tcp)),)
         T_world_tcp[:3, 3] += again.reality.execution_shift
         aim = torch.from_numpy(T_world_tcp[:3, 3] + [0.0, 0.0, 0.06])
         camera = view_from_sphere(aim, 0.7, np.radians(60), np.radians(72)).numpy()
-        frames, _ = film(again.simulated, T_world_tcp, T_world_cam=camera)
-    return tuple(frame for frame in frames if frame[0] in SHOWN)
+        frames, _ = film(again.simulated, T_world_tcp, T_world_cam=camera, finer=finer, after=True)
+    *during, after = frames
+    shown = [frame for frame in during if frame[0] in SHOWN]
+    return tuple([*shown, after][: len(SHOWN)])
 
 
 def _with_pose(cell: Cell, T_world_tcp: np.ndarray) -> np.ndarray:
@@ -105,17 +120,28 @@ def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], t
     for row, example in zip(axes, examples, strict=True):
         for ax in row:
             ax.set_axis_off()
-        text = example.title
-        if example.record is not None:
-            outcome = example.record["outcome"]
-            text += f": {example.record['object']}" + (f" ({outcome})" if outcome != example.title else "")
-        row[0].set_title(text)
         for ax, (phase, image) in zip(row, example.frames, strict=False):
             ax.imshow(image)
-            ax.set_title(f"{text}\n{phase}" if ax is row[0] else f"\n{phase}")
-        row[0].title.set_in_layout(len(example.frames) < 2)  # it runs over the next column, which keeps its height
-        if example.record is None:
-            row[0].text(0.0, 0.5, f"none among {trials} trials at this profile", transform=row[0].transAxes)
+            ax.text(6, 8, phase, va="top", fontsize=8, bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 2})
+        told = row[len(example.frames)] if len(example.frames) < len(row) else None
+        if told is not None:
+            told.text(0.03, 0.5, _how_it_ended(example, trials), transform=told.transAxes, va="center", fontsize=8)
+        row[0].set_title(_headline(example), loc="left")
+        row[0].title.set_in_layout(False)  # it may run over the next column
+
+
+def _headline(example: Example) -> str:
+    if example.record is None:
+        return example.title
+    outcome = example.record["outcome"]
+    return f"{example.title}: {example.record['object']}" + ("" if outcome == example.title else f" ({outcome})")
+
+
+def _how_it_ended(example: Example, trials: int) -> str:
+    if example.record is None:
+        return f"none among {trials} trials\nat this profile"
+    moved = "nothing moved:" if example.record["outcome"] == Outcome.REFUSED else "the end:"
+    return f"{moved}\n{textwrap.fill(str(example.record['reason']), 34)}"
 
 
 def examples_table(examples: Sequence[Example]) -> pd.DataFrame:
@@ -132,7 +158,7 @@ def ycb_appearance(attempts: pd.DataFrame) -> str:
 def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
     """Success with Wilson intervals against the hand-eye error: left its length (mm), right its angle (degrees).
 
-    The error is added to those of arm and lens, which the twin has at 0 as well.
+    The error is added to those of arm and lens, which the twin has at 0 as well. Ticks are the measured errors.
     rates: from `dgrasp.twin.rates.sweep_rates`. Curves stand 1 % of the axis apart, so that equal ones show.
     """
     labels = {TRANSLATION: "added hand-eye error, position (mm)", ROTATION: "added hand-eye error, turn (degrees)"}
@@ -141,13 +167,81 @@ def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
         apart = 0.01 * here["error"].max()
         for k, (policy, rows) in enumerate(here.groupby("policy", sort=False)):
             error = np.clip(np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]), 0, None)
-            colour = policy_colour(str(policy))
-            ax.errorbar(
-                rows["error"] + k * apart, rows["rate"], yerr=error, fmt="o-", ms=4, lw=1.2, color=colour, label=policy
-            )
-        ax.set(xlabel=label, ylim=(-0.02, 1.02), ylabel="grasp success rate in the twin")
-    axes[0].legend(loc="upper left", title=f"n = {_numbers(rates['n'])} per point")
+            style: dict[str, Any] = {
+                "fmt": "os"[k % 2] + "-",
+                "color": policy_colour(str(policy)),
+                "label": policy_label(str(policy)),
+            }
+            ax.errorbar(rows["error"] + k * apart, rows["rate"], yerr=error, ms=4, lw=1.2, **style)
+        ax.set(xlabel=label, xticks=sorted(set(here["error"])), ylabel="grasp success rate in the twin")
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set_ylim(-0.02, min(1.02, 0.1 * np.ceil(10 * float(rates["high"].max())) + 0.02))
+    axes[0].legend(loc="upper right", title=f"n = {_numbers(rates['n'])} per point")
 
 
 def _numbers(n: pd.Series) -> str:
     return str(n.min()) if n.min() == n.max() else f"{n.min()} to {n.max()}"
+
+
+def twin_logs(studio: Studio) -> dict[str, TrialLog]:
+    """The logs of all policies' trials in the twin."""
+    return studio.once("twin logs", lambda: dict(read_twin_trials(studio.experiment.twin_trials())))
+
+
+def draw_tab02(studio: Studio, hardware: Sequence[Path] = ()) -> Drawn:
+    """Ours in the twin, the hardware's column, and the paper's rates. hardware: a lab's own logs."""
+    logs = twin_logs(studio)
+    rows = table_2([*(log.path for log in logs.values()), *hardware])
+    banners = dict.fromkeys(log.banner for log in [*logs.values(), *map(read_log, hardware)])
+    looks = ", ".join(sorted({log.header["devices"]["YCB models"] for log in logs.values()}))
+    runs = studio.experiment.used() | {"twin-trials": studio.experiment.twin_trials()}
+    facts = {"banners": " ".join(banners), "hardware": ", ".join(path.name for path in hardware) or "no log, no number"}
+    return Drawn(None, rows, runs, facts, with_labels(printable_2(rows)), ycb_appearance=looks)
+
+
+def draw_fig07(studio: Studio) -> Drawn:
+    """One trial in the twin for each way to end, executed again and filmed."""
+    experiment, finer = studio.experiment, 1 if studio.size.finer == 1 else 2
+    trials = pd.concat([log.judged for log in twin_logs(studio).values()], ignore_index=True)
+    world = (experiment.profile.twin.reality, experiment.profile.cell, experiment.observer, experiment.seed)
+    examples = [
+        Example(title, record, film_trial(record, *world, finer) if record else ())
+        for title, record in choose_examples(trials).items()
+    ]
+    figure, axes = plt.subplots(len(examples), len(SHOWN), figsize=(9.0, 6.4))
+    plot_examples(axes, examples, len(trials))
+    letter_panels([row[0] for row in axes])
+    figure.get_layout_engine().set(rect=(0, 0, 1, 0.96))  # type: ignore[union-attr, call-arg]
+    facts = {"trials": len(trials), "shown": "; ".join(example.title for example in examples)}
+    return Drawn(figure, examples_table(examples), experiment.used() | {"twin-trials": experiment.twin_trials()}, facts)
+
+
+def sweep(studio: Studio) -> pd.DataFrame:
+    """Attempts in the twin under added calibration errors."""
+    return studio.once("sweep", lambda: read_sweep(studio.experiment.calibration_sweep()))
+
+
+def draw_calibration(studio: Studio) -> Drawn:
+    """Success against the camera's error, in millimetres and in degrees."""
+    attempts = sweep(studio)
+    rates = sweep_rates(attempts)
+    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.2), sharey=True)
+    plot_calibration_sweep(axes, rates)
+    letter_panels(axes)
+    runs = {"calibration-sweep": studio.experiment.calibration_sweep()}
+    facts = {"n": _numbers(rates["n"]), "ends": which_hurts_more(rates)}
+    return Drawn(figure, rates, runs, facts, ycb_appearance=ycb_appearance(attempts))
+
+
+def which_hurts_more(rates: pd.DataFrame) -> str:
+    """A sentence for each policy: its rate without an added error, at the largest length and at the largest angle."""
+    said = []
+    for policy, rows in rates.groupby("policy", sort=False):
+        none = rows[rows["error"] == 0]["rate"].iloc[0]
+        parts = []
+        for kind, unit in ((TRANSLATION, "mm"), (ROTATION, "degrees")):
+            some = rows[rows["kind"] == kind]
+            most = some.loc[some["error"].idxmax()]
+            parts.append(f"{most.rate:.2f} at {most.error:g} {unit}")
+        said.append(f"{policy_label(str(policy))} lifts {none:.2f} without an added error, {' and '.join(parts)}.")
+    return " ".join(said)

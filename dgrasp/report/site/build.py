@@ -36,6 +36,9 @@ TRIED_OUT = "Made from profile <code>{}</code>: it shows that everything runs, a
 # Pages of the repository that the site shows as well.
 REPOSITORY = {
     "REPRODUCING.md": "/reproducing.md",
+    "EXPERIMENT_LOG.md": "/experiment_log.md",
+    "DIGITAL_TWIN.md": "/digital_twin.md",
+    "REAL_CELL.md": "/real_cell.md",
     "OWN_IMAGES.md": "/lab_guide.md",
     "CONTRIBUTING.md": "/contributing.md",
     "CHANGELOG.md": "/changelog.md",

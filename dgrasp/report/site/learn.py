@@ -24,7 +24,7 @@ NOT_EXECUTED = (
 )
 STALE = "What is shown below was executed, but is not up to date: {}. `make figures` brings it up to date."
 QUESTION = re.compile(r"\*\*Question\.\*\*\s*(.+?)(?:\n\s*\n|\Z)", re.DOTALL)
-SAVED = re.compile(r"""save_output\(\s*["'](\w+)["']""")
+SAVED = re.compile(r"""(?:save_output|studio\.make)\(\s*["'](\w+)["']""")
 PICTURE = ("image/png", "image/gif", "image/jpeg", "image/svg+xml")
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dgrasp.evaluation.over_seeds import pool_seeds
 from dgrasp.evaluation.statistics import with_rates
+from dgrasp.report.names import policy_label, task_label
 from dgrasp.report.tables.paper import paper_rate, paper_values
 from dgrasp.robot.log import TrialLog, read_log
 
@@ -186,6 +187,17 @@ def headline(rows: pd.DataFrame) -> pd.DataFrame:
             line[row["task"]] = f"{row['rate']:.3f}{_spread(row)} [{row['low']:.2f}, {row['high']:.2f}]{beside}"
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def with_labels(printed: pd.DataFrame) -> pd.DataFrame:
+    """A printable table with policies and tasks as people say them."""
+    named = printed.rename(columns=lambda name: _with_task_label(str(name)))
+    return named.assign(policy=[policy_label(str(policy)) for policy in printed["policy"]])
+
+
+def _with_task_label(column: str) -> str:
+    task, space, rest = column.partition(" ")
+    return task_label(task) + space + rest
 
 
 def table_1_title(rows: pd.DataFrame) -> str:

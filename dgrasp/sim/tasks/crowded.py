@@ -1,7 +1,7 @@
 """A training set nearer to clutter and to flat objects than the simple task.
 
 In a profile: `data: {task: "dgrasp.sim.tasks.crowded:Crowded"}`, or `Printed`. Not in the paper.
-What it brought on validation scenes is in REPRODUCING.md.
+What it brought on validation scenes is in EXPERIMENT_LOG.md.
 """
 
 from __future__ import annotations

@@ -1,0 +1,42 @@
+"""What policies and tasks are called in figures and tables that people read."""
+
+from __future__ import annotations
+
+import re
+
+from dgrasp.policy.policies import policy_spec
+
+METHODS = {"base": "Base", "dgrasp": "dGrasp", "control": "Control"}
+ROTATIONS = {"quat": "quaternion", "6d": "6D"}
+SCHEDULES = {"seq": "sequential", "sync": "synchronous"}
+TASKS = {"simple": "simple", "clutter": "clutter", "novel": "novel objects", "unseen": "unseen objects"}
+OTHERS = {"base_reported": "predecessor, three views"}  # only the paper reports it
+
+
+def method_of(policy: str) -> str:
+    """ "Base", "dGrasp" or "Control": the method of a policy, or of a model."""
+    return METHODS[policy.partition("_")[0]]
+
+
+def policy_label(policy: str) -> str:
+    """A policy as people say it: "dGrasp (quaternion, synchronous)"; raises ValueError for an unknown one."""
+    if policy in OTHERS:
+        return OTHERS[policy]
+    spec = policy_spec(policy)
+    return f"{method_of(policy)} ({ROTATIONS[spec.representation]}, {SCHEDULES[spec.schedule]})"
+
+
+def model_label(model: str) -> str:
+    """A trained model as people say it: "Base", "dGrasp (6D)"."""
+    rotation = ROTATIONS.get(model.rpartition("_")[2])
+    return f"{method_of(model)} ({rotation})" if rotation else "Control" if "control" in model else method_of(model)
+
+
+def task_label(task: str) -> str:
+    """A task as people say it; tasks of one's own keep their names."""
+    return TASKS.get(task, task)
+
+
+def object_label(name: str) -> str:
+    """An object as people say it: "tennis ball" of the YCB set's "056_tennis_ball"."""
+    return re.sub(r"^\d{3}_", "", name).replace("_", " ")

@@ -1,0 +1,96 @@
+"""The part of README.md that has numbers: worked out from the published results, written by `make figures`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from dgrasp.files import write_text
+from dgrasp.policy.policies import POLICIES
+from dgrasp.report.figures.results import results
+from dgrasp.report.figures.twin import twin_logs
+from dgrasp.report.names import METHODS, task_label
+from dgrasp.report.studio import Studio
+from dgrasp.report.tables.findings import LEVEL, compare, slope_pairs
+from dgrasp.report.tables.paper import paper_rate
+from dgrasp.report.tables.printing import as_markdown
+from dgrasp.report.tables.success import over_seeds
+
+BEGIN, END = "<!-- results: written by `make figures` -->", "<!-- end of results -->"
+COMPARED = ("base", "dgrasp")
+
+
+def results_block(studio: Studio) -> str:
+    """The table of both methods and what it says, between the two marks."""
+    found = results(studio)
+    table = over_seeds(found.rows).dropna(subset=["n"])
+    pairs = compare(found.trials, slope_pairs(), found.rates)
+    lines = [as_markdown(_by_method(table)), _what_it_is(table, len(found.seeds)), "", *_sentences(studio, pairs)]
+    return "\n".join([BEGIN, *lines, END])
+
+
+def write_results(page: Path, block: str) -> None:
+    """Put the block in the place of the one in a page; raises ValueError where the page has no marks."""
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page}: no place for results; it needs the lines {BEGIN!r} and {END!r}")
+    write_text(page, before + block + after)
+
+
+def _by_method(table: pd.DataFrame) -> pd.DataFrame:
+    """Per method and task the mean over policies, and in brackets the lowest and the highest; below, the paper's."""
+    tasks, lines = list(dict.fromkeys(table["task"])), []
+    for kind, name in (("rate", "{}"), ("paper", "*{} in the paper*")):
+        for method in COMPARED:
+            rows = table[[policy.startswith(f"{method}_") for policy in table["policy"]]]
+            cells = {task_label(t): _span(rows[rows["task"] == t][kind]) for t in tasks}
+            lines.append({"lifted": name.format(METHODS[method]), **cells})
+    return pd.DataFrame(lines)
+
+
+def _span(rates: pd.Series) -> str:
+    if rates.isna().all():
+        return "-"
+    return f"{rates.mean():.2f} ({rates.min():.2f} to {rates.max():.2f})"
+
+
+def _what_it_is(table: pd.DataFrame, seeds: int) -> str:
+    policies = sum(policy.startswith("dgrasp_") for policy in set(table["policy"]))
+    n = sorted({f"{count:.0f}" for count in table["n"]})
+    trained = "one training seed" if seeds == 1 else f"{seeds} training seeds"
+    return (
+        f"Share of attempts that lift an object: mean over each method's {policies} policies, and in brackets the\n"
+        f"lowest and the highest of them. {' or '.join(n)} attempts per policy and task in simulation, {trained}.\n"
+        "[All policies with intervals](figures/tab01.md)."
+    )
+
+
+def _sentences(studio: Studio, pairs: pd.DataFrame) -> list[str]:
+    above = pairs["difference"] > 0
+    sure = above & (pairs["p_holm"] < LEVEL)
+    lines = [
+        f"- dGrasp lifts more than its own Base in {above.sum()} of {len(pairs)} pairs of policy and task, and in "
+        f"{sure.sum()} of them\n  beyond chance (permutation test by scene, Holm-corrected, p < {LEVEL}).",
+        f"- In the paper dGrasp is ahead in {_paper_ahead('simple')} pairs on simple scenes, {_paper_ahead('clutter')} "
+        f"in clutter\n  and {_paper_ahead('novel')} on novel objects.",
+    ]
+    lifted = {method: _twin(studio, method) for method in COMPARED}
+    return [
+        *lines,
+        f"- In a digital twin of the paper's real cell, which no network has seen, dGrasp lifts {lifted['dgrasp']}\n"
+        f"  everyday objects and Base {lifted['base']}. No real robot was used.",
+    ]
+
+
+def _paper_ahead(task: str) -> str:
+    pairs = [pair for pair in slope_pairs() if set(pair) <= set(POLICIES)]
+    ahead = [(paper_rate("tab01", a, task) or 0) > (paper_rate("tab01", b, task) or 0) for a, b in pairs]
+    return f"{sum(ahead)} of {len(ahead)}"
+
+
+def _twin(studio: Studio, method: str) -> str:
+    judged = [log.judged for policy, log in twin_logs(studio).items() if policy.startswith(f"{method}_")]
+    return f"{sum(int(j['success'].sum()) for j in judged)} of {sum(len(j) for j in judged)}"

@@ -1,0 +1,17 @@
+import pytest
+
+from dgrasp.report.names import model_label, object_label, policy_label, task_label
+
+
+def test_policies_models_tasks_and_objects_are_called_as_people_do():
+    assert policy_label("dgrasp_6d_sync") == "dGrasp (6D, synchronous)"
+    assert policy_label("control_quat_seq") == "Control (quaternion, sequential)"
+    assert (model_label("base"), model_label("dgrasp_quat"), model_label("base_control")) == (
+        "Base",
+        "dGrasp (quaternion)",
+        "Control",
+    )
+    assert (task_label("novel"), task_label("tower")) == ("novel objects", "tower")
+    assert object_label("056_tennis_ball") == "tennis ball" and object_label("3-D printed block") == "3-D printed block"
+    with pytest.raises(ValueError, match="dgrasp_quat_sync"):
+        policy_label("dgrasp")
