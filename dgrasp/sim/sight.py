@@ -23,6 +23,7 @@ MARGIN = 0.015  # of the image's width, kept round the arm: edges of pixels are 
 CHANGED = 20  # of 255: more is no noise
 FARTHEST = 0.13  # of the image's width: an error of 5 degrees or so
 AROUND = 0.22  # of the image's width about the TCP: the hand, and not the arm behind it
+EXACT = 1.0  # pixel: less says nothing against a calibration
 SURE = 0.5  # of the hand that must be seen where it is found
 
 
@@ -35,7 +36,7 @@ class Sight:
 
     def __init__(self, before: Views, model: World, *, correct: bool = True) -> None:
         self.free, self.model, self.correct = FreePixels(before), model, correct
-        self.off = np.zeros((len(before.images), 2))  # pixels (u, v), as it was seen last
+        self.found: list[list[np.ndarray]] = [[] for _ in before.images]  # of each view: pixels (u, v), look by look
 
     def __call__(self, views: Views, q: Float[np.ndarray, "6"]) -> Views:
         """views: of now, with stated poses. q: joint angles of the arm in them."""
@@ -47,11 +48,18 @@ class Sight:
             changed = np.abs(views.images.astype(np.int16) - self.free.seen).max(-1) > CHANGED
             for i, (arm, new) in enumerate(zip(arms, changed, strict=True)):
                 found = offset(arm, new, pixel(views.K[i], views.Ts_world_cam[i], p_tcp))
-                self.off[i] = self.off[i] if found is None else found
-        covered = np.stack([moved(arm, off) for arm, off in zip(arms, self.off, strict=True)])
-        poses = zip(views.K, views.Ts_world_cam, self.off, strict=True)
+                self.found[i] += [] if found is None else [found]
+        offs = [settled(found) for found in self.found]
+        covered = np.stack([moved(arm, off) for arm, off in zip(arms, offs, strict=True)])
+        poses = zip(views.K, views.Ts_world_cam, offs, strict=True)
         Ts_world_cam = np.stack([put_right(K, T, off, p_tcp) for K, T, off in poses])
         return self.free(Views(views.images, views.K, Ts_world_cam), covered)
+
+
+def settled(found: list[np.ndarray]) -> Float[np.ndarray, "2"]:
+    """What several looks say together: their mean, since a camera stands; none, where that is less than `EXACT`."""
+    mean = np.mean(found, axis=0) if found else np.zeros(2)
+    return mean if np.linalg.norm(mean) >= EXACT else np.zeros(2)
 
 
 def pixel(
