@@ -49,7 +49,7 @@ class _Logits(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             raise ValueError("scene_activations: a gradient is wanted in them, which only GraspReadout.forward gives")
         size = grads[0].abs()
-        kept = (size > ctx.least * size.max()).nonzero().squeeze(1)
+        kept = (~(size <= ctx.least * size.max())).nonzero().squeeze(1)  # all, where one is not a number
         found = _weight_gradients(ctx.readout, ctx.inner.of_poses(kept), grads[0][kept])
         return None, None, None, *(found.get(name) for name, _ in ctx.readout.named_parameters())
 
@@ -87,7 +87,9 @@ class _Inner:
 
     def features(self, readout: GraspReadout) -> Float[Tensor, "poses queries_features"]:
         """The features of all queries of a pose, side by side."""
-        return activation_with_slope(readout.config.activation, self.query)[0].view(len(self.a), -1)
+        return activation_with_slope(readout.config.activation, self.query)[0].view(
+            len(self.a), self.a.shape[1] * self.query.shape[1]
+        )
 
     def of_poses(self, kept: Tensor) -> _Inner:
         """What belongs to some poses."""

@@ -54,3 +54,11 @@ def test_it_is_for_training_the_readout_alone():
     model, a = readout(), at().requires_grad_()
     with pytest.raises(ValueError, match=r"only GraspReadout\.forward gives"):
         layers.logits(model, a).sum().backward()
+
+
+@pytest.mark.parametrize(("size", "expected"), [(0.0, 0.0), (float("nan"), float("nan"))])
+def test_where_no_logit_has_a_gradient_no_weight_has_one_and_what_is_no_number_is_not_hidden(size, expected):
+    model, a = readout(), at()
+    found = gradients(layers.logits(model, a), torch.full((2, 7), size, dtype=torch.float64), model)
+    for gradient in found:
+        torch.testing.assert_close(gradient, torch.full_like(gradient, expected), equal_nan=True)
