@@ -2,9 +2,7 @@
 
 aux_step_ratio: L_main on 512 poses and L_aux on 64, over L_main alone. aux_over_plain: the exact scheme over plain
 second-order autograd (`create_graph=True`, `loss.backward()`), 512 poses for each loss. aux_peak_mib: memory of the
-exact scheme's step at 512 + 512. Of the profile `laptop`, on made-up images, over as many steps as use an encoding:
-one_pass_over_separate (all models in one pass over the sum of their separate trainings) and encoder_share_of_value_step
-(of the one pass).
+exact scheme's step at 512 + 512. `Passes` are steps of the profile `laptop`, for `bench_experiment.py`.
 """
 
 from __future__ import annotations
@@ -100,9 +98,9 @@ class Passes:
         negatives = self.profile.value.negatives.model_copy(update={"blocked_share": 0.0})  # which need a simulator
         given = {"negatives": negatives, "block": self.profile.value.batch, "cache_gib": 8.0}
         self.config = self.profile.value.model_copy(update=given)
-        self.demonstrations = [_made_up(i, self.profile) for i in range(self.config.batch)]
+        self.demonstrations = [made_up(i, self.profile) for i in range(self.config.batch)]
         self.phi = build_nerf(self.profile.nerf).with_precision("fp32")
-        self.encoding = 0.0  # seconds
+        self.encoding = 0.0  # processor seconds
 
     def one_pass(self) -> None:
         """All models side by side."""
@@ -118,9 +116,9 @@ class Passes:
         encode = values[0].encode
 
         def timed(views: Views) -> EncodedViews:
-            start = time.perf_counter()
+            start = time.process_time()
             enc = encode(views)
-            self.encoding += time.perf_counter() - start
+            self.encoding += time.process_time() - start
             return enc
 
         values[0].encode = timed  # type: ignore[method-assign]
@@ -131,7 +129,7 @@ class Passes:
             trainer.step(step)
 
 
-def _made_up(i: int, profile: Profile) -> Demonstration:
+def made_up(i: int, profile: Profile) -> Demonstration:
     """Random images from cameras of the profile's size, and a trajectory of random poses."""
     random = numpy.random.default_rng(i)
     n, width, height = profile.data.policy_views, profile.data.width, profile.data.height
@@ -142,19 +140,6 @@ def _made_up(i: int, profile: Profile) -> Demonstration:
     return Demonstration(i, 0, Views(images, K, Ts), trajectory[-1], trajectory, "made up", "success", Scene(()))
 
 
-def _passes() -> dict[str, dict[str, object]]:
-    passes = Passes()
-    separate = seconds(passes.separate, 1)
-    passes.one_pass()
-    passes.encoding, start = 0.0, time.perf_counter()
-    passes.one_pass()
-    together = time.perf_counter() - start
-    return {
-        "one_pass_over_separate": entry(together / separate, "x", 1),
-        "encoder_share_of_value_step": entry(passes.encoding / together, "x", 1),
-    }
-
-
 def benchmarks() -> dict[str, dict[str, object]]:
     steps = Steps()
     main, both = seconds(steps.main, REPEATS), seconds(steps.main_and_aux, REPEATS)
@@ -163,7 +148,6 @@ def benchmarks() -> dict[str, dict[str, object]]:
         "aux_step_ratio": entry(both / main, "x", REPEATS),
         "aux_over_plain": entry(exact / plain, "x", REPEATS),
         "aux_peak_mib": entry(peak_mib_in_fresh_process(__file__, "peak"), "MiB", 1),
-        **_passes(),
     }
 
 

@@ -141,6 +141,11 @@ def added_peak_mib(work: Callable[[], object]) -> float:
     return _memory_mib("VmHWM") - before
 
 
+def resident_mib() -> float:
+    """MiB that this process has now (Linux only)."""
+    return _memory_mib("VmRSS")
+
+
 def _memory_mib(name: str) -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024

@@ -27,6 +27,7 @@ MARKS = {"ok": "ok", "limited": "!", "missing": "-"}
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "doctor", "say what of this machine fits what", TEXT)
     parser.add_argument("--build", type=folder, default=Path("build"), help="where you would build (build)")
+    parser.add_argument("--profile", choices=("paper",), help="also what this profile needs of a GPU, estimated")
     parser.add_argument("--json", action="store_true", help="the same for programs")
     parser.add_argument("--cell", metavar="FILE", help="a cell's .yaml, or the name of a shipped one (panda_hand)")
     parser.add_argument("--picture", type=file_to_write, default=Path("cell.png"), help="of the cell (%(default)s)")
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         return _cell(options.cell, options.picture)
     from dgrasp.cli.machine import examine
 
-    findings = examine(options.build)
+    findings = examine(options.build, options.profile)
     works = all(f.status != "missing" for f in findings if f.core)
     if options.json:
         print(json.dumps({"works": works, "findings": [asdict(f) for f in findings]}, indent=2))

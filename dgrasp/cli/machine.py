@@ -40,6 +40,8 @@ print(json.dumps({
         else f"ROCm {torch.version.hip}" if getattr(torch.version, "hip", None) else "CPU",
     "bf16": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) if torch.backends.mkldnn.is_available() else False,
     "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if cuda else [],
+    "gpu_gib": [torch.cuda.get_device_properties(i).total_memory / 2**30 for i in range(torch.cuda.device_count())]
+        if cuda else [],
     "gpu_bf16": bool(cuda and torch.cuda.is_bf16_supported()),
     "mps": bool(mps and mps.is_available()),
 }))
@@ -65,8 +67,8 @@ class Finding:
     core: bool = False
 
 
-def examine(build: Path) -> list[Finding]:
-    """Look at everything; `build` is where the user would build."""
+def examine(build: Path, profile: str | None = None) -> list[Finding]:
+    """Look at everything; `build` is where the user would build. profile "paper": and at what that would need."""
     torch, bullet = probe(TORCH), probe(PYBULLET)
     checks: Sequence[Callable[[], Finding]] = (
         python,
@@ -85,7 +87,12 @@ def examine(build: Path) -> list[Finding]:
         usb,
         robot,
     )
-    return [check() for check in checks]
+    found = [check() for check in checks]
+    if profile == "paper":
+        from dgrasp.cli.paper import paper_findings
+
+        found += paper_findings(torch)
+    return found
 
 
 def probe(code: str) -> dict[str, Any]:

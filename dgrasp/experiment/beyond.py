@@ -68,9 +68,9 @@ def paired(
     for name, one in (("ours", experiment), (THEIRS, published)):
         recipe = experiment.evaluation_recipe(policies=(BEST,), repetitions=repetitions)
         recipe = recipe.model_copy(update={"cell": one.profile.cell, "observer": one.observer})
-        where = {"seed": PAIRED_SEED, "workers": experiment.profile.runtime.workers}
-        inputs = {BEST: one.tuned(BEST)}
-        runs[name] = evaluate(recipe, one.sources((BEST,)), inputs, experiment.workspace, **where)
+        inputs, who = {BEST: one.tuned(BEST)}, experiment.profile.runtime.workforce
+        sources, root = one.sources((BEST,)), experiment.workspace
+        runs[name] = evaluate(recipe, sources, inputs, root, seed=PAIRED_SEED, workers=who)
     rows = paired_rows(*(read_trials(run) for run in runs.values()))
     return rows.assign(seed=experiment.seed), runs
 

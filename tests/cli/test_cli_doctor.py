@@ -246,3 +246,16 @@ def test_the_probes_of_this_machine_answer():
     assert machine.physics(probe(machine.PYBULLET)).status == "ok"
     found = machine.torch_build(probe(machine.TORCH))
     assert found.status == "ok" and "build" in found.found
+
+
+def test_what_the_paper_profile_would_need(works, monkeypatch, capsys):
+    """The estimate stands beside the GPU that is there, with what it assumes."""
+    code, page = doctor(works, capsys, "--profile", "paper")
+    said = " ".join(page.split())
+    assert code == 0 and "GPU memory no GPU (profile paper: " in said
+    assert "hours of paper about " in said and "assumed: a quarter of 26.7 TFLOP/s" in said
+    for gib, status in ((80.0, "ok"), (1.0, "limited")):
+        monkeypatch.setattr(machine, "probe", lambda code, gib=gib: TORCH | {"api": 1, "pixels": "", "gpu_gib": [gib]})
+        findings = json.loads(doctor(works, capsys, "--profile", "paper", "--json")[1])["findings"]
+        (memory,) = [f for f in findings if f["name"] == "GPU memory"]
+        assert (memory["status"], memory["found"]) == (status, f"{gib} GiB")
