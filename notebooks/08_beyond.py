@@ -38,7 +38,7 @@ from dgrasp.evaluation.clearing import yardstick
 from dgrasp.experiment.beyond import TABLES, kept_table
 from dgrasp.experiment.profiles import load_profile
 from dgrasp.report.figures.objects import objects_sheet
-from dgrasp.report.notebook import open_experiment, show_source, versions
+from dgrasp.report.notebook import open_experiment, show, show_source, versions
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.looks import Look, held_out, observe_in
 from dgrasp.sim.objects.antipodal import antipodal_lines
@@ -83,6 +83,7 @@ with Cell(beyond.cell) as cell:
 for axis, picture, title in zip(axes, pictures, ("the paper's cell", "a look", "another", "one more"), strict=True):
     axis.imshow(picture)
     axis.set(title=title, xticks=[], yticks=[])
+show(figure, "A scene in the paper's cell, and with three other benches, lights and cameras.")
 
 # %%
 show_source(held_out)
@@ -94,9 +95,11 @@ show_source(held_out)
 # reaches, the ones that physics lifts are demonstrated.
 
 # %%
-plt.figure(figsize=(5, 12))
-plt.imshow(objects_sheet(columns=4))
-plt.axis("off")
+figure, ax = plt.subplots(figsize=(5, 12))
+ax.imshow(objects_sheet(columns=4))
+ax.set_axis_off()
+show(figure, "Four objects of each of ten families, a row each, as they come to rest.")
+
 # %%
 show_source(antipodal_lines)
 

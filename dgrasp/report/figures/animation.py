@@ -33,9 +33,10 @@ def draw_climb(studio: Studio) -> Drawn:
     found, views = climbs(studio, TASK), background(studio, TASK)
     lifted = {policy: executes(studio, climb) for policy, climb in found.items()}
     steps = next(iter(found.values())).paths.shape[0]
-    frames = [as_image(_frame(views, found, step, SHOWN)) for step in range(steps)]
+    shown = range(0, steps, 1 if studio.size.finer > 1 else 5)  # a profile for trying out shows every fifth step
+    frames = [as_image(_frame(views, found, step, SHOWN)) for step in shown]
     last = _frame(views, found, steps - 1, SHOWN, lifted)
-    times = [FIRST, *[FRAME] * (steps - 1), LAST]
+    times = [FIRST, *[FRAME] * (len(frames) - 1), LAST]
     data = pd.concat([climb.table(policy, TASK, SHOWN) for policy, climb in found.items()])
     facts: dict[str, object] = {"shown": SHOWN, "starts": next(iter(found.values())).paths.shape[1]}
     facts |= {"scene": central_scene(studio, TASK), "of": studio.size.candidates}
