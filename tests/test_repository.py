@@ -70,3 +70,27 @@ def test_licences_and_citation_are_there(root):
     assert "CC BY 4.0" in (root / "LICENSE-figures").read_text()
     cited = yaml.safe_load((root / "CITATION.cff").read_text())["preferred-citation"]
     assert cited["title"].startswith("dGrasp") and len(cited["authors"]) == 4
+
+
+def test_links_between_pages_lead_somewhere(root):
+    """Files, and headings in them, as code hosts name these."""
+    lost = []
+    for page in [*root.glob("*.md"), root / "figures" / "README.md"]:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            file, _, heading = target.partition("#")
+            other = page.parent / file if file else page
+            if not target.startswith(("http", "mailto")) and (not other.exists() or heading not in headings(other)):
+                lost.append(f"{page.name}: {target}")
+    assert not lost
+
+
+def headings(page: Path) -> set[str]:
+    """Names of a page's headings in addresses; the empty one is the page itself, or a file of another kind."""
+    if page.suffix != ".md":
+        return {""}
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {"", *(re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in found)}
+
+
+def test_a_lost_link_would_be_found(root):
+    assert "how-to-run" in headings(root / "REPRODUCING.md") and "how-to-walk" not in headings(root / "REPRODUCING.md")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dgrasp.experiment.choices import PAPERS_SET
 from dgrasp.files import write_text
 from dgrasp.policy.policies import POLICIES
 from dgrasp.report.figures.results import results
@@ -26,7 +27,9 @@ def results_block(studio: Studio) -> str:
     found = results(studio)
     table = over_seeds(found.rows).dropna(subset=["n"])
     pairs = compare(found.trials, slope_pairs(), found.rates)
-    lines = [as_markdown(_by_method(table)), _what_it_is(table, len(found.seeds)), "", *_sentences(studio, pairs)]
+    (training,) = set(found.rows["training"])
+    what = _what_it_is(table, len(found.seeds), training)
+    lines = [as_markdown(_by_method(table)), what, "", *_sentences(studio, pairs)]
     return "\n".join([BEGIN, *lines, END])
 
 
@@ -57,14 +60,17 @@ def _span(rates: pd.Series) -> str:
     return f"{rates.mean():.2f} ({rates.min():.2f} to {rates.max():.2f})"
 
 
-def _what_it_is(table: pd.DataFrame, seeds: int) -> str:
+def _what_it_is(table: pd.DataFrame, seeds: int, training: str) -> str:
     policies = sum(policy.startswith("dgrasp_") for policy in set(table["policy"]))
     n = sorted({f"{count:.0f}" for count in table["n"]})
     trained = "one training seed" if seeds == 1 else f"{seeds} training seeds"
+    learned = (
+        "The training set is the paper's." if training == PAPERS_SET else f"Training set (not the paper's): {training}."
+    )
     return (
         f"Share of attempts that lift an object: mean over each method's {policies} policies, and in brackets the\n"
         f"lowest and the highest of them. {' or '.join(n)} attempts per policy and task in simulation, {trained}.\n"
-        "[All policies with intervals](figures/tab01.md)."
+        f"{learned}\n[All policies with intervals](figures/tab01.md)."
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from dgrasp.evaluation.over_seeds import rates_by_seed
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.choices import PAPERS_SET, training_set
 from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.policy.policies import POLICIES
 from dgrasp.report.names import METHODS, task_label
@@ -81,6 +82,15 @@ def test_columns_are_the_tasks_and_attempts_are_those_of_a_policy_and_task(exper
     seeds = trials["seed"].nunique()
     budgets = {b.scenes * b.attempts * config.repetitions * seeds for b in config.tasks.values()}
     assert [int(x) for x in n.split(" or ")] == sorted(budgets)
+
+
+def test_the_training_set_is_named(experiment):
+    trained = training_set(experiment.profile)
+    said(
+        r"(The training set is the paper's\.)"
+        if trained == PAPERS_SET
+        else rf"not the paper's\): ({re.escape(trained)})\."
+    )
 
 
 def test_in_how_many_pairs_dgrasp_is_ahead(experiment, trials, rates):
