@@ -20,11 +20,11 @@ from dgrasp.sim.silhouette import arm_silhouettes
 from dgrasp.sim.world import World
 
 MARGIN = 0.015  # of the image's width, kept round the arm: edges of pixels are mixed
-CHANGED = 20  # of 255: more is no noise
+CHANGED = 10  # of 255: more is no noise
 FARTHEST = 0.13  # of the image's width: an error of 5 degrees or so
 AROUND = 0.22  # of the image's width about the TCP: the hand, and not the arm behind it
 EXACT = 1.0  # pixel: less says nothing against a calibration
-SURE = 0.5  # of the hand that must be seen where it is found
+SURE = 0.7  # of the hand that must be seen where it is found; with half, an arm's length was taken for the hand
 
 
 class Sight:
