@@ -39,8 +39,9 @@ from typing import TYPE_CHECKING
 
 from dgrasp.lazy import names_of
 from dgrasp.memory import keep_freed_memory
+from dgrasp.version import VERSION
 
-__version__ = "0.1.0.dev0"
+__version__ = VERSION
 keep_freed_memory()
 
 _HOMES = {

@@ -18,10 +18,9 @@ def about_worker(folder: str | None, token: str) -> dict[str, Any]:
 
     about: dict[str, Any] = {"blind": ""}
     try:
-        import dgrasp
-        from dgrasp.jobs.there import loaded_code
+        from dgrasp.jobs.there import code_here
 
-        about["code"] = (dgrasp.__version__, loaded_code())
+        about["code"] = code_here()
     except Exception as error:
         about["error"] = f"{type(error).__name__}: {error}"
     if folder is None:

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import dgrasp
 from dgrasp.fingerprints import package_digest
+from dgrasp.version import VERSION
 
 
 class BackendError(ValueError):
@@ -30,11 +30,11 @@ class Terms:
     @classmethod
     def here(cls, folder: Path | None = None) -> Terms:
         """This process's."""
-        return cls(dgrasp.__version__, loaded_code(), str(Path.cwd()), None if folder is None else str(folder))
+        return cls(*code_here(), str(Path.cwd()), None if folder is None else str(folder))
 
     def broken(self) -> str:
         """What is otherwise in this process; empty if nothing."""
-        if (there := (dgrasp.__version__, loaded_code())) != (self.version, self.code):
+        if (there := code_here()) != (self.version, self.code):
             return other_code((self.version, self.code), there)
         if self.folder is not None and not Path(self.folder).is_dir():
             return f"the folder {self.folder} is not there: workers share the build folder, under the same path"
@@ -56,6 +56,11 @@ class Sent:
             os.chdir(self.terms.standing)
         call, arguments, options = self.job
         return call(*arguments, **options)
+
+
+def code_here() -> tuple[str, str]:
+    """Version and digest of this process's package."""
+    return VERSION, loaded_code()
 
 
 @cache
