@@ -24,7 +24,8 @@ from dgrasp.jobs.workforce import Workforce, as_they_come, in_order
 from dgrasp.runs import RunError
 from dgrasp.sim.objects.ycb import ENVIRONMENT, FLAT, TEXTURED
 
-OTHER_PACKAGE = '__version__ = "0.0.9"\n'
+# An older one, without this part; said so, since an editable installation would lend it ours.
+OTHER_PACKAGE = 'import sys\n\n__version__ = "0.0.9"\nsys.modules["dgrasp.jobs"] = None\n'
 
 
 def square(number: int) -> int:
