@@ -58,7 +58,7 @@ def backend(
     check_backend(name, scheduler)
     if name == "dask":
         with _dask(folder, workers, scheduler) as client, _told(scheduler or "this machine"):
-            yield {"backend": "dask", "client": client}
+            yield {"backend": _cluster(client)}
         return
     if name == "ray":
         from dgrasp.jobs.ray_backend import register
@@ -83,6 +83,17 @@ def _dask(folder: Path | None, workers: int, scheduler: str | None) -> Iterator[
     with client:
         _check_workers(client, folder, scheduler)
         yield client
+
+
+def _cluster(client: Client) -> Any:
+    """joblib's Dask backend, which also asks a cluster of one worker; joblib would make the jobs here."""
+    from joblib._dask import DaskDistributedBackend
+
+    class Cluster(DaskDistributedBackend):  # type: ignore[misc]
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return max(2, int(super().effective_n_jobs(n_jobs)))
+
+    return Cluster(client=client)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class RayTasks(ParallelBackendBase):
                 {} if "RAY_ADDRESS" in os.environ else {"num_cpus": n_jobs, "include_dashboard": False}
             )
             ray.init(log_to_driver=False, **here)
-        return int(ray.cluster_resources().get("CPU", 1))
+        return max(2, int(ray.cluster_resources().get("CPU", 1)))  # of one alone joblib would make the jobs here
 
     def submit(self, func: Callable[[], Any], callback: Callable[[Future], None] | None = None) -> Future:
         future = ray.remote(_call).remote(func).future()

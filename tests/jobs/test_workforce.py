@@ -54,6 +54,15 @@ def test_results_are_those_of_the_jobs_in_their_order(backend, here, tmp_path):
     assert not list(tmp_path.iterdir()), "what workers look for is taken away again"
 
 
+def thread() -> str:
+    return threading.current_thread().name
+
+
+def test_a_cluster_of_one_worker_makes_the_jobs_itself(here, tmp_path):
+    (name,) = in_order([delayed(thread)()], Workforce(1, "dask", here), tmp_path)
+    assert name != threading.current_thread().name and "Dask" in name
+
+
 def test_no_jobs_ask_no_scheduler(tmp_path):
     assert in_order([], Workforce(1, "dask", "tcp://127.0.0.1:1"), tmp_path) == []
 
