@@ -25,6 +25,7 @@ from dgrasp.report.site.gallery import gallery
 from dgrasp.report.site.learn import Lesson, lessons_table
 from dgrasp.report.site.markdown import demoted, linked, table
 from dgrasp.report.site.pictures import web_picture, web_png
+from dgrasp.report.site.results import ablations
 
 SOURCE = """\
 # ---
@@ -225,6 +226,15 @@ def test_every_figure_is_in_the_gallery_with_data_and_alternative_text(root, tmp
         assert f"({entry.id})=" in text and f"[Data (CSV)](/figures/{entry.id}.csv)" in text
     assert text.count(":alt: ") == text.count(":::{figure}") and ":alt: \n" not in text
     assert sum(path.stat().st_size for path in (tmp_path / "figures").glob("*.webp")) < 2.5e6, "a page of 3 MB"
+
+
+def test_ablations_are_answers_or_said_to_be_missing(tmp_path):
+    path = tmp_path / "ablation_differences.json"
+    path.write_text("[]")
+    assert ablations(tmp_path).startswith("None of the ")
+    row = {"question": "poses", "arm": "a", "against": "b", "task": "clutter", "difference": 0.1, "low": 0.0}
+    path.write_text(json.dumps([row | {"high": 0.2, "verdict": "agrees"}]))
+    assert ablations(tmp_path).startswith("- ") and "clutter: a +0.10" in ablations(tmp_path)
 
 
 def test_a_folder_of_somebody_is_not_emptied(tmp_path):

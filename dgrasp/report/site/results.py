@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 
 from dgrasp.evaluation.over_seeds import pool_seeds, rates_by_seed
 from dgrasp.experiment import replication
+from dgrasp.experiment.ablations.questions import questions
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.seeds import all_seeds, trials_of
+from dgrasp.files import read_json
 from dgrasp.report.failures.page import task_title
 from dgrasp.report.play.supply import policy_title
 from dgrasp.report.site.markdown import table
 from dgrasp.report.tables import findings
+from dgrasp.report.tables.ablations import answers
 from dgrasp.report.tables.sentences import REPORTED, sentences
 from dgrasp.report.tables.success import over_seeds, printable, printable_2, table_1, table_1_title, table_2
 from dgrasp.twin.trials import read_twin_trials
@@ -105,6 +109,14 @@ class Results:
         kept = replication.kept(self.experiment)
         said = [f"- **{name}**: {stated['said']}." for name, stated in kept.items()]
         return "\n".join(said or ["Nothing was repeated yet."]) + "\n"
+
+
+def ablations(figures: Path) -> str:
+    """What the ablations answer, question by question, from the table in `figures`; or that none has been tried."""
+    differences = pd.DataFrame(read_json(figures / "ablation_differences.json"))
+    if not len(differences):
+        return f"None of the {len(questions())} questions has been tried for these results yet.\n"
+    return "".join(f"- {answer}\n" for answer in answers(differences))
 
 
 def _in_words(pairs: pd.DataFrame) -> str:
