@@ -119,6 +119,7 @@ def test_tables_are_markdown_with_bold_cells_and_empty_ones():
 )
 def test_links_of_the_repository_lead_to_pages(text, expected):
     assert linked(text, {"OWN.md": "/own.md"}) == expected
+    assert linked(text, {"OWN.md": "/own.md"}, anchors=False) == expected.replace("/own.md#top", "/own.md")
 
 
 def test_a_page_within_another_one_has_lower_headings():

@@ -33,19 +33,20 @@ ROOT = Path(__file__).resolve().parents[3]
 MARKER = ".dgrasp-site"  # in a folder that this module made, and may therefore replace
 HOME_FIGURES = ("climb", "fig06")  # the first that there is
 TRIED_OUT = "Made from profile <code>{}</code>: it shows that everything runs, and says nothing about the method."
-# Pages of the repository that the site shows as well.
-REPOSITORY = {
+# Files of the repository that are pages of the site as they are, and others that a page stands for.
+COPIED = {
     "REPRODUCING.md": "/reproducing.md",
-    "EXPERIMENT_LOG.md": "/experiment_log.md",
-    "DIGITAL_TWIN.md": "/digital_twin.md",
-    "REAL_CELL.md": "/real_cell.md",
-    "OWN_IMAGES.md": "/lab_guide.md",
     "CONTRIBUTING.md": "/contributing.md",
     "CHANGELOG.md": "/changelog.md",
+    "DIGITAL_TWIN.md": "/digital_twin.md",
+    "EXPERIMENT_LOG.md": "/experiment_log.md",
+    "REAL_CELL.md": "/real_cell.md",
     "figures/runs/laptop/seed-0/model_card.md": "/model_card.md",
 }
+LAB_GUIDE = dict.fromkeys(("OWN_IMAGES.md", "docs/lab_guide.md"), "/lab_guide.md")
+PAGES = COPIED | LAB_GUIDE | {"figures/tab01.md": "/results.md"}
+HISTORY = "CHANGELOG.md"  # names sections that are gone
 CODE = ("dgrasp/slopes/losses.py", "dgrasp/slopes/exact.py")  # which pages show functions of
-COPIED = {name: page for name, page in REPOSITORY.items() if name != "OWN_IMAGES.md"}
 
 
 @dataclass(frozen=True)
@@ -169,4 +170,4 @@ def _of_repository(name: str) -> str:
     """A page of the repository, with links to the site's pages."""
     text = (ROOT / name).read_text(encoding="utf-8")
     folder = f"{Path(name).parent.as_posix()}/" if "/" in name else ""
-    return linked(text, REPOSITORY, folder)
+    return linked(text, PAGES, folder, anchors=name != HISTORY)

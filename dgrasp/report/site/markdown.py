@@ -26,10 +26,11 @@ def note(text: str, kind: str = "note") -> str:
     return f":::{{{kind}}}\n{text}\n:::\n"
 
 
-def linked(text: str, pages: Mapping[str, str], place: str = "") -> str:
+def linked(text: str, pages: Mapping[str, str], place: str = "", anchors: bool = True) -> str:
     """A page with its links between files of the repository turned into links between pages of the site.
 
-    pages: file -> page. place: folder that the text lies in. A link to a file that is no page becomes its name.
+    pages: file -> page. place: folder that the text lies in. anchors: keep those of other pages. A link to a file that
+    is no page becomes its name.
     """
 
     def of_site(match: re.Match[str]) -> str:
@@ -39,7 +40,7 @@ def linked(text: str, pages: Mapping[str, str], place: str = "") -> str:
         if not target:
             return match.group(0)
         page = pages.get(f"{place}{target}".removeprefix("./"))
-        return f"[{words}]({page}{anchor or ''})" if page else f"{words} (`{target}`)"
+        return f"[{words}]({page}{anchor if anchor and anchors else ''})" if page else f"{words} (`{target}`)"
 
     return LINK.sub(of_site, text)
 
