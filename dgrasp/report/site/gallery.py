@@ -57,7 +57,9 @@ def _entry(entry: Output, figures: Path, site: Path) -> str:
             shutil.copyfile(source, site / "figures" / source.name)
             links.append(f"[{title}](/figures/{source.name})")
     place = f"{entry.paper_place}: " if entry.paper_place else ""
-    made = f"Profile `{meta['profile']}`, seed {meta['seed']}, commit `{str(meta['made_by']['commit'])[:10]}`"
+    known = meta["made_by"]["commit"]
+    commit = f"`{known[:10]}`" if known else "not noted"
+    made = f"Profile `{meta['profile']}`, seed {meta['seed']}, commit {commit}"
     notebook = f"[notebook {entry.notebook[:2]}](/learn/{entry.notebook})"
     return (
         f"({entry.id})=\n## {place}{entry.title}\n\n{figure(entry.id, figures, site)}\n"
