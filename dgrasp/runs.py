@@ -332,7 +332,11 @@ def _state(path: Path, about: dict[str, Any]) -> None:
     except DamagedFileError as error:
         print(f"{str(error).partition(';')[0]}; it is written anew", file=sys.stderr, flush=True)
         about["restored"] = True
-    write_sealed(path / "run.json", {**about, "made_by": provenance()})
+    try:
+        write_sealed(path / "run.json", {**about, "made_by": provenance()})
+    except FileNotFoundError:  # half-written, and cleared by who has begun the run meanwhile (`Run.writing`)
+        if not (path / "run.json").is_file():
+            raise
 
 
 def _made_from(path: Path, fingerprint: str | None = None) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_the_page_and_its_files_name_the_same_things(tmp_path, monkeypatch):
     text = page.build_failures([experiment(tmp_path, 0), experiment(tmp_path, 3)], tmp_path).read_text(encoding="utf-8")
     assert "http" not in text and "unseen objects" in text
     table_file = (tmp_path / "failures-files" / "attempts-all.js").read_text(encoding="utf-8")
-    facts = facts_of(base64.b64decode(table_file.split('"')[3]))
+    facts = facts_of(base64.b85decode(table_file.split('"')[3]))
     sheets_of = dict(zip(facts["columns"]["sheet"]["codes"], facts["columns"]["task"]["codes"], strict=True))
     named = {facts["columns"]["sheet"]["words"][code] for code in sheets_of} - {""}
     assert named == {path.stem[6:] for path in (tmp_path / "failures-files").glob("sheet-*.js")}, (

@@ -87,7 +87,7 @@ def test_the_hardest_object_comes_first_and_piles_are_no_objects():
     ax = plt.figure().gca()
     plots.plot_by_object(ax, table)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["drill (n = 3)", "pear (n = 3)"]
-    assert ax.get_legend_handles_labels()[1] == ["base_quat_seq", "dgrasp_quat_seq"]
+    assert ax.get_legend_handles_labels()[1] == ["Base (quaternion, sequential)", "dGrasp (quaternion, sequential)"]
 
 
 def test_intervals_over_scenes_are_wider_where_attempts_of_a_scene_end_alike():

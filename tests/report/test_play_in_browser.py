@@ -160,7 +160,7 @@ def damaged(page: PlayPage, name: str, change: Callable[[str], str]) -> None:
     [
         (lambda text: text[:2000] + '");', "is damaged or incomplete"),
         (lambda text: text[:4000] + ("A" if text[4000] != "A" else "B") + text[4001:], "is damaged or incomplete"),
-        (lambda text: 'dgraspFile("scene-noise-0", "***");', "the file of scene noise-0 is damaged"),
+        (lambda text: 'dgraspFile("scene-noise-0", "[[[[[");', "the file of scene noise-0 is damaged"),
     ],
 )
 def test_a_damaged_scene_is_said(chrome, tmp_path, change, said):

@@ -176,13 +176,13 @@ def test_a_recorded_trial_is_filmed_as_it_happened() -> None:
         assert cell.execute(T).outcome == "success"
     record = {"object": "crochet ball", "presentation": 0, "outcome": "success", "pose": [*place, 1.0, 0.0, 0.0, 0.0]}
     frames = film_trial(record, TwinConfig(), CellConfig(), OBSERVER, seed=0)
-    assert [phase for phase, _ in frames] == ["home", "approach", "close", "lift"]
+    assert [phase for phase, _ in frames] == ["approach", "close", "lift", "hold"]
     assert frames[0][1].shape == (240, 320, 3)
     with TwinCell(observer=OBSERVER) as cell:  # a grasp in the air never gets to lift anything
         cell.present("crochet ball", 0)
         assert cell.execute(_raised(T)).outcome == "missed"
     refused = film_trial(record | {"outcome": "refused"}, TwinConfig(), CellConfig(), OBSERVER, seed=0)
-    assert [phase for phase, _ in refused] == ["home; red: the refused pose"], "what was refused did not move"
+    assert [phase for phase, _ in refused] == ["the refused pose, in red"], "what was refused did not move"
     assert 100 < (refused[0][1] == (215, 25, 28)).all(axis=-1).sum() < 5000, "its pose is drawn as lines"
     missed = record | {"outcome": "missed", "pose": [*_raised(T)[:3, 3], 1.0, 0.0, 0.0, 0.0]}
     assert "lift" not in [phase for phase, _ in film_trial(missed, TwinConfig(), CellConfig(), OBSERVER, seed=0)]

@@ -57,7 +57,8 @@ def test_beside_others_each_learns_what_it_learns_alone():
         t.step(step)
     for k, recipe in enumerate(recipes):
         alone, _ = trained(recipe.model, recipe.value, steps=2)
-        torch.testing.assert_close(weights(t, k), alone, rtol=1e-4, atol=1e-6)
+        # The last one is added to all scores alike: L_main does not see it, and Adam steps by its gradient's rounding.
+        torch.testing.assert_close(weights(t, k)[:-1], alone[:-1], rtol=1e-4, atol=1e-6)
 
 
 def test_a_trained_steered_value_is_climbed_along_what_its_second_head_says(tmp_path):

@@ -38,7 +38,7 @@ def packed(
         tensors |= {f"{name}.{part}": value for part, value in _rounded(name, np.asarray(array), bits).items()}
     header = {"format": FORMAT, "rounded": shapes, **facts}
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}  # it is written as it lies
-    return gzip.compress(save(tensors, {"dgrasp": json.dumps(header)}), compresslevel=6, mtime=0)
+    return gzip.compress(save(tensors, {"dgrasp": json.dumps(header)}), compresslevel=9, mtime=0)
 
 
 def _rounded(name: str, array: np.ndarray, bits: int) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """`play.html`: the explorer as a static page, which also works when it is opened from disk.
 
 Browsers load no modules and fetch no files from disk. So the module stands in the page itself, and each model and
-scene is a script that hands over its bytes as base64 text.
+scene is a script that hands over its bytes as base85 text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ function load(kind, id) {
     script.onload = () => reject(new FileProblem(`the file ${key}.js is damaged`)); // it handed over nothing
     script.onerror = () => reject(new FileProblem(`the file ${script.src.split("/").pop()} did not arrive`));
     document.head.append(script);
-  }).then(decoded).catch((error) => {
+  }).then(decoded85).catch((error) => {
     throw error instanceof FileProblem ? error : new FileProblem(`the file of ${kind} ${id} is damaged`);
   });
 }
@@ -74,7 +74,7 @@ def write_files(supply: Supply, folder: Path) -> None:
 
 def write_file(folder: Path, key: str, data: bytes) -> int:
     """A script that hands over a file's bytes; returns its size in bytes."""
-    text = f"dgraspFile({json.dumps(key)}, {json.dumps(base64.b64encode(data).decode())});\n"
+    text = f"dgraspFile({json.dumps(key)}, {json.dumps(base64.b85encode(data).decode())});\n"
     write_text(folder / f"{key}.js", text)
     return len(text)
 
@@ -100,7 +100,7 @@ def first_bytes(supply: Supply) -> int:
     """What is loaded before the first scene can be played, bytes."""
     first = supply.catalogue["first"]
     files = [("scene", first["scene"]), *(("model", model) for model in first["models"] if model)]
-    return sum(len(base64.b64encode(supply.file(*file))) for file in files)
+    return sum(len(base64.b85encode(supply.file(*file))) for file in files)
 
 
 def play_body(catalogue: dict, wait_for: int | None = None) -> str:

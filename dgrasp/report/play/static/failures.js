@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 3d3b94b27e217290246754d7fd882e2272d4760b2778acb6fbaa57e292f5ac82
+// Built by tools/play_module.py from ../source; do not edit. Sources: 5a6873acaf71679eb72a8f0136fc32f0a5e90cd38024bd4f7f773985da835f59
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
@@ -17,6 +17,30 @@ const lacking = (wanted) => Object.entries(wanted).filter(([name]) => !(name in 
 
 /** Bytes of base64. */
 const decoded = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+const DIGIT = new Int8Array(128).fill(-1);
+[...DIGITS].forEach((character, value) => (DIGIT[character.charCodeAt(0)] = value));
+
+/** Bytes of base85 as Python writes it: 1.25 characters a byte, where base64 takes 1.33. Throws for other characters. */
+function decoded85(text) {
+  const missing = (5 - text.length % 5) % 5;
+  const whole = text + DIGITS.at(-1).repeat(missing);
+  const bytes = new Uint8Array(whole.length / 5 * 4);
+  const view = new DataView(bytes.buffer);
+  let strange = 0;
+  for (let i = 0; i < whole.length; i += 5) {
+    let word = 0;
+    for (let k = i; k < i + 5; k++) {
+      const digit = DIGIT[whole.charCodeAt(k) & 127];
+      strange |= digit; // negative from the first such character on
+      word = word * 85 + digit;
+    }
+    view.setUint32(i / 5 * 4, word);
+  }
+  if (strange < 0) throw new RangeError("no base85");
+  return bytes.subarray(0, bytes.length - missing);
+}
 
 /** The decompressed bytes of a file; gzip's own checksum finds damage. */
 async function inflate(bytes) {
