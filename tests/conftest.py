@@ -77,15 +77,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The smoke build takes longest, then the files in `FIRST`; the robot's controller comes last, when there is time.
+    """What takes longest begins first and does not end alone: the smoke build, and the robot, which waits much.
 
-    It answers 125 times a second, and its client gives it up where it cannot.
+    The robot's controller answers 125 times a second, and its client gives it up where it cannot: beside it runs no
+    more than the smoke build, which computes in one process.
     """
-    first, last = ["smoke", *FIRST], "ports"
+    first = ["smoke", "ports", *FIRST]
 
     def rank(item: pytest.Item) -> int:
         group = group_of(item.nodeid)
-        return first.index(group) if group in first else len(first) + (group == last)
+        return first.index(group) if group in first else len(first)
 
     items.sort(key=rank)
 

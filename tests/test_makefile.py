@@ -30,6 +30,7 @@ cp interpreter "$VENV/bin/python"
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = re.search(r"^EXTRAS := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
 INSTALLED = f"installing [{EXTRAS}] with requirements.lock"
+OF_THE_OUTER_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "PYTEST_ARGS", "JOBS", "ARGS", "CI")
 OLD_NAMES = {"record": "publish", "fresh": "eval-new-scenes", "seeds": "train-seeds"}
 
 
@@ -57,7 +58,7 @@ def ready(repository: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-    inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "CI")}
+    inherited = {k: v for k, v in os.environ.items() if k not in OF_THE_OUTER_MAKE}
     environment = {**inherited, "FAIL_AT": "nowhere", **variables}
     command = ["make", "-C", str(folder), *arguments]
     return subprocess.run(command, cwd=cwd or folder, env=environment, capture_output=True, text=True, timeout=500)
