@@ -3,7 +3,8 @@
     build/<profile>/runs/<stage>-<fingerprint>/
         run.json        recipe (under "config"), inputs, commit, versions, threads, device, seed
         metrics.jsonl   one line per logged step (no wall times: equal runs give equal bytes)
-        timing.jsonl    wall seconds of work, appended with every logged step and at the end; they add up over resumes
+        timing.jsonl    wall seconds of work, appended with every logged step and at the end; they add up over resumes;
+                        and MiB of memory, whenever more was taken than before (`dgrasp.footprint`)
         *.safetensors   weights and checkpoints
         done.json       summary, and the digests of all outputs; its presence marks a complete run
         volatile.json   digests of outputs that hold times of day, which equal runs do not share
@@ -47,6 +48,7 @@ from dgrasp.files import (
     write_text,
 )
 from dgrasp.fingerprints import code_of
+from dgrasp.footprint import memory_noted
 from dgrasp.locks import check_lock, sole_writer
 from dgrasp.provenance import provenance
 from dgrasp.renamed import as_called_now
@@ -168,7 +170,8 @@ class Run:
                 left.unlink(missing_ok=True)
             if self._done.is_file() and (damage := self.damage()):
                 self._clear(damage)
-            yield
+            with memory_noted(self.path / "timing.jsonl"):
+                yield
 
     def _clear(self, damage: Mapping[str, str]) -> None:
         name, what = next(iter(damage.items()))

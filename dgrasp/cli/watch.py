@@ -1,26 +1,32 @@
-"""The terminal while a chain runs: stage, progress and time left in one line; elsewhere a line for each stage."""
+"""The terminal while a chain runs: stage, progress and time left in one line; elsewhere a line for each stage.
+
+At the end what each stage took, which is kept in the build's `costs.jsonl`: a line for each time that it was worked on.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from dgrasp.experiment.profiles import Profile
-from dgrasp.experiment.progress import Progress, about
+from dgrasp.experiment.progress import Progress, about, spoken
+from dgrasp.footprint import memory_watched
 
+COSTS = "costs.jsonl"
 EVERY = 5.0  # s between looks at the files
 CLEAR = "\r\x1b[K"  # of a terminal's line
 
 
 @contextmanager
 def watched(profile: Profile, build: Path, out: TextIO | None = None, every: float = EVERY) -> Iterator[None]:
-    """Within this context `out` (default: stderr) is told how far the chain in `build` is.
+    """Within this context `out` (default: stderr) is told how far the chain in `build` is, and then what it took.
 
     Bars of single stages are off meanwhile, in this process and those that it starts.
     """
@@ -30,10 +36,12 @@ def watched(profile: Profile, build: Path, out: TextIO | None = None, every: flo
     thread = threading.Thread(target=watch.until, args=(over, every), name="watch", daemon=True)
     thread.start()
     try:
-        yield
+        with memory_watched(watch.remember):
+            yield
     finally:
         over.set()
         thread.join()
+        watch.end(build / COSTS)
         os.environ.pop("TQDM_DISABLE")
         if before is not None:
             os.environ["TQDM_DISABLE"] = before
@@ -45,6 +53,9 @@ class Watch:
     def __init__(self, progress: Progress, runs: Path, out: TextIO) -> None:
         self.progress, self.runs, self.out = progress, runs, out
         self._told: int | None = None
+        self._begun = time.monotonic()
+        self._memory: list[float] = []  # MiB since the last look
+        self._most = 0.0
 
     def until(self, over: threading.Event, every: float) -> None:
         """Look, and tell, again and again."""
@@ -54,9 +65,15 @@ class Watch:
             self.out.write(CLEAR)
             self.out.flush()
 
+    def remember(self, mib: float) -> None:
+        """Of the memory that the chain takes now."""
+        self._most = max(self._most, mib)
+        self._memory.append(mib)
+
     def look(self, now: float) -> None:
         """Look once; nothing is told before the first stage is at work."""
-        self.progress.look(self.runs, now)
+        taken, self._memory = self._memory, []
+        self.progress.look(self.runs, now, max(taken, default=0.0))
         if self.progress.current is None:
             return
         if self.out.isatty():
@@ -68,3 +85,26 @@ class Watch:
             self.out.write(f"{stage}, {about(seen.left(self.progress.factor))}; {about(self.progress.left)} in all\n")
         self._told = self.progress.current
         self.out.flush()
+
+    def end(self, kept: Path) -> None:
+        """Tell what the stages took, and add it to the file; nothing where none was at work."""
+        stages = self.progress.costs()
+        if not stages:
+            return
+        whole = {"seconds": round(time.monotonic() - self._begun, 1), "peak_mib": round(self._most, 1)}
+        self.out.write(costs_table({**stages, "whole chain": whole}))
+        try:
+            with open(kept, "a", encoding="utf-8") as handle:
+                handle.write(json.dumps({**whole, "stages": stages}) + "\n")
+        except OSError as error:  # the chain's own errors are to be heard, too
+            self.out.write(f"{kept}: not written ({error})\n")
+        self.out.flush()
+
+
+def costs_table(costs: Mapping[str, Mapping[str, float]]) -> str:
+    """Lines of names, wall times and peak memory."""
+    lines = [f"{'stage':<16}{'time':>12}{'peak memory':>14}"]
+    for name, cost in costs.items():
+        gib = f"{cost['peak_mib'] / 1024:.1f} GiB"
+        lines.append(f"{name:<16}{spoken(cost['seconds']):>12}{gib:>14}")
+    return "\n".join(lines) + "\n"

@@ -67,13 +67,14 @@ def usual_costs(profile: str) -> dict[str, float]:
 
 @dataclass
 class Seen:
-    """What was seen of a stage: units `made`, those of them that were there `before`, and seconds at work."""
+    """What was seen of a stage: units `made`, those of them that were there `before`; while at work seconds and MiB."""
 
     stage: Stage
     cost: float
     made: int = 0
     before: int | None = None
     seconds: float = 0.0
+    mib: float = 0.0
 
     @property
     def fresh(self) -> int:
@@ -101,8 +102,11 @@ class Progress:
         known = costs or usual_costs(profile.name)
         return cls([Seen(stage, known[stage.name]) for stage in stages(profile)])
 
-    def look(self, runs: Path, now: float) -> None:
-        """See what is in a build's folder of runs; `now` in seconds of any clock that does not jump."""
+    def look(self, runs: Path, now: float, mib: float = 0.0) -> None:
+        """See what is in a build's folder of runs.
+
+        now: seconds of any clock that does not jump. mib: most memory that was taken since the last look.
+        """
         since, self._looked = 0.0 if self._looked is None else now - self._looked, now
         for number, seen in enumerate(self.seen):
             at_work = [path for path in sorted(runs.glob(seen.stage.runs)) if _at_work(path)]
@@ -115,6 +119,7 @@ class Progress:
                 seen.before = seen.made
             else:
                 seen.seconds += since
+            seen.mib = max(seen.mib, mib)
 
     def _of(self, stage: Stage, runs: Path) -> list[Path]:
         """A folder for each name of the stage's runs: one that was at work, else the newest."""
@@ -150,13 +155,26 @@ class Progress:
         made = f"{min(now.made, now.stage.count):,} of {now.stage.count:,} {now.stage.unit}"
         return f"{now.stage.name}: {made}, {about(now.left(self.factor))}; {chain}"
 
+    def costs(self) -> dict[str, dict[str, float]]:
+        """By stage that was seen at work: units made meanwhile, wall seconds, and MiB at most."""
+        worked = {seen.stage.name: seen for seen in self.seen if seen.before is not None}
+        return {
+            name: {"units": seen.fresh, "seconds": round(seen.seconds, 1), "peak_mib": round(seen.mib, 1)}
+            for name, seen in worked.items()
+        }
+
 
 def about(seconds: float) -> str:
+    """A length of time that is estimated, as one would say it."""
+    return f"about {spoken(seconds)}"
+
+
+def spoken(seconds: float) -> str:
     """A length of time as one would say it."""
     minutes = round(seconds / 60)
     if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {minutes} min" if minutes < 90 else f"about {minutes // 60} h {minutes % 60:02d} min"
+        return f"{max(1, round(seconds))} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _name(run: Path) -> str:
