@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import reprlib
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self, get_args
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     SerializerFunctionWrapHandler,
@@ -19,6 +20,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+Names = TypeVar("Names", bound=Iterable[str])
 SHOWN = 120  # characters of a value that was refused: it may be a whole file
 
 
@@ -62,6 +64,17 @@ class Config(BaseModel):
     def digest(self) -> str:
         """SHA-256 of `canonical()`."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def each(check: Callable[[str], object]) -> AfterValidator:
+    """What a type of several names is annotated with: `check` raises ValueError for a name that it does not know."""
+
+    def checked(names: Names) -> Names:
+        for name in names:
+            check(name)
+        return names
+
+    return AfterValidator(checked)
 
 
 def _kinds(annotation: Any) -> set[Any]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Generator, Tensor
 
 from dgrasp.cameras import Views, visible
 from dgrasp.checks import described
+from dgrasp.config import each
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.policy.fingers import FingerCheck, first_free
 from dgrasp.poses import check_box, euler_uniform_rotations, uniform_poses, uniform_rotations
@@ -51,6 +54,10 @@ def policy_spec(name: str) -> PolicySpec:
     if name not in known:
         raise ValueError(f"unknown policy {name!r}; policies: {', '.join(known)}")
     return known[name]
+
+
+PAIR = ("base_quat_sync", "dgrasp_quat_sync")  # one Base and one dGrasp that differ in the loss alone
+PolicyNames = Annotated[tuple[str, ...], Field(min_length=1), each(policy_spec)]
 
 
 class NoGraspError(RuntimeError):

@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import trimesh
+from pydantic import Field
 
+from dgrasp.config import each
 from dgrasp.sim.objects.shapes import Prism
 
 VERSION = 1  # raise when a mesh below changes: it names the cache folders
@@ -148,3 +151,6 @@ def everyday(name: str) -> Everyday:
         if o.name == name:
             return o
     raise ValueError(f"unknown object {name!r}; objects: {', '.join(o.name for o in EVERYDAY)}")
+
+
+ObjectNames = Annotated[tuple[str, ...], Field(min_length=1), each(everyday)]

@@ -14,7 +14,7 @@ from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.sim.objects.prints import PRINTS
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import SceneObject
-from dgrasp.sim.tasks.paper import UprightPrisms, positions_in
+from dgrasp.sim.tasks.paper import UprightPrisms, drawn_prism, positions_in, random_sides
 
 # Sizes of prisms, metres; not in the paper: from what lies flat on the board to what fills most of the opening.
 HEIGHTS = (0.022, 0.120)
@@ -53,11 +53,9 @@ class Printed(Crowded):
 
 def varied_prism(rng: np.random.Generator) -> Prism:
     """A box, cylinder, hexagonal or octagonal prism with sides that the pads can hold."""
-    sides = int(rng.choice([4, 4, 0, 6, 8]))  # two boxes for one of each other kind
+    sides = random_sides(rng)
     while True:
-        height, width = float(rng.uniform(*HEIGHTS)), float(rng.uniform(*WIDTHS))
-        length = width if sides == 0 else min(float(rng.uniform(1.0, 3.0 if sides == 4 else 1.3) * width), LONGEST)
-        prism = Prism(sides, width, length, height)
+        prism = drawn_prism(rng, sides, HEIGHTS, WIDTHS, stretch=3.0, longest=LONGEST)
         if any(not line.direction[2] and not line.closing[2] for line in prism.grasp_lines):
             return prism
 

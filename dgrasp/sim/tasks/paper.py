@@ -10,13 +10,16 @@ import importlib
 import importlib.util
 import sys
 from abc import ABC, abstractmethod
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator, Field
 from scipy.spatial.transform import Rotation
 
 from dgrasp import streams
 from dgrasp.cell.transforms import direction, transform, yaw
 from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW, inside_bounds
+from dgrasp.config import each
 from dgrasp.sim import arrangement
 from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.models import load_model
@@ -206,13 +209,26 @@ def drop(rng: np.random.Generator, o: SceneObject, corners: np.ndarray) -> Scene
 
 def random_prism(rng: np.random.Generator) -> Prism:
     """A box, cylinder, hexagonal or octagonal prism that the gripper can span. Sizes: not in the paper."""
-    sides = int(rng.choice([4, 4, 0, 6, 8]))  # two boxes for one of each other kind
-    height = float(rng.uniform(0.045, 0.095))
-    width = float(rng.uniform(0.032, BEAM))
-    if sides == 0:
-        return Prism(0, width, width, height)
-    length = float(rng.uniform(1.0, 1.7 if sides == 4 else 1.3) * width)
-    return Prism(sides, width, length, height)
+    return drawn_prism(rng, random_sides(rng), heights=(0.045, 0.095), widths=(0.032, BEAM), stretch=1.7)
+
+
+def random_sides(rng: np.random.Generator) -> int:
+    """Of a prism (0: a cylinder): two boxes for one of each other kind."""
+    return int(rng.choice([4, 4, 0, 6, 8]))
+
+
+def drawn_prism(
+    rng: np.random.Generator,
+    sides: int,
+    heights: tuple[float, float],
+    widths: tuple[float, float],
+    stretch: float,
+    longest: float = np.inf,
+) -> Prism:
+    """A prism with sizes drawn from ranges, metres. stretch: of a box's length over its width, at most; others: 1.3."""
+    height, width = float(rng.uniform(*heights)), float(rng.uniform(*widths))
+    length = width if sides == 0 else float(rng.uniform(1.0, stretch if sides == 4 else 1.3) * width)
+    return Prism(sides, width, min(length, longest), height)
 
 
 def coloured_prism(rng: np.random.Generator, i: int, prism: Prism, T_world_object: np.ndarray) -> SceneObject:
@@ -271,6 +287,10 @@ def check_task(name: str) -> str:
     if name not in TASKS and not (colon and all(part.isidentifier() for part in (*module.split("."), member))):
         raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}, or your own as 'module:Class'")
     return name
+
+
+TaskName = Annotated[str, AfterValidator(check_task)]
+TaskNames = Annotated[tuple[str, ...], Field(min_length=1), each(check_task)]
 
 
 def check_findable(name: str) -> None:
