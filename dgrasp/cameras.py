@@ -57,6 +57,17 @@ class Intrinsics:
     def matrix(self) -> Float[np.ndarray, "3 3"]:
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
+    def check_lens(self, focal: str = "fx, fy", centre: str = "cx, cy") -> None:
+        """Raises ValueError if no camera is like that, as where numbers are of another unit or image size.
+
+        focal, centre: what the numbers are called where they were stated.
+        """
+        w, h, fx, fy, cx, cy = self.width, self.height, self.fx, self.fy, self.cx, self.cy
+        if not (0 <= cx <= w and 0 <= cy <= h):
+            raise ValueError(f"{centre}: ({cx:g}, {cy:g}) is outside of {w}x{h} pixels")
+        if not all(0.1 * w <= f <= 100 * w for f in (fx, fy)):
+            raise ValueError(f"{focal}: ({fx:g}, {fy:g}) are of no lens, at {w} pixels' width")
+
 
 def look_at(eye: Float[Tensor, "3"], target: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
     """`T_world_cam` of a camera at `eye` (metres, world) that looks at `target`; the world's z is up in the image."""

@@ -130,10 +130,7 @@ class CameraDescription(Config):
 
     @model_validator(mode="after")
     def _lens(self) -> Self:
-        if self.cx > self.width or self.cy > self.height:
-            raise ValueError(f"cx, cy: ({self.cx:g}, {self.cy:g}) is outside of {self.width}x{self.height} pixels")
-        if not all(0.1 * self.width <= f <= 100 * self.width for f in (self.fx, self.fy)):
-            raise ValueError(f"fx, fy: ({self.fx:g}, {self.fy:g}) are of no lens, at {self.width} pixels' width")
+        self.intrinsics.check_lens()
         return self
 
     @property

@@ -163,10 +163,7 @@ class CameraCalibration(Config):
 
     @model_validator(mode="after")
     def _lens(self) -> Self:
-        if not (0 <= self.cx <= self.width and 0 <= self.cy <= self.height):
-            raise ValueError(f"cx, cy: ({self.cx:g}, {self.cy:g}) is outside of {self.width}x{self.height} pixels")
-        if not all(0.1 * self.width <= f <= 100 * self.width for f in (self.fx, self.fy)):
-            raise ValueError(f"fx, fy: ({self.fx:g}, {self.fy:g}) are of no lens, at {self.width} pixels' width")
+        self.intrinsics.check_lens()
         return self
 
     @property

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from dgrasp.cameras import Views, visible
+from dgrasp.cameras import Intrinsics, Views, visible
 from dgrasp.cell.transforms import inverse, pose_problem
 from dgrasp.config import Config, explain
 from dgrasp.data.captures.lens import HALF_PIXEL
@@ -46,6 +46,12 @@ class StatedCamera(Config):
     cx: float = Field(description="principal point, pixels")
     cy: float = Field(description="principal point, pixels")
     pose: tuple[Row, Row, Row, Row] = Field(description="of the camera, in the file's convention and unit")
+
+    @model_validator(mode="after")
+    def _lens(self) -> Self:
+        lens = Intrinsics(self.w, self.h, self.fl_x, self.fl_y, self.cx, self.cy)
+        lens.check_lens(focal="fl_x, fl_y", centre="cx, cy")
+        return self
 
     @property
     def K(self) -> Float[np.ndarray, "3 3"]:
