@@ -18,7 +18,6 @@ before they are used: a run with a damaged file is made again, and a published o
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -50,12 +49,10 @@ from dgrasp.files import (
 from dgrasp.fingerprints import code_of
 from dgrasp.footprint import memory_noted
 from dgrasp.locks import check_lock, sole_writer
-from dgrasp.provenance import provenance
 from dgrasp.renamed import as_called_now
+from dgrasp.run_origin import fingerprint_of, made_from_of, state_origin
 
 CHECKPOINT = "checkpoint"  # what an interrupted stage goes on from; no output
-MADE_FROM = ("stage", "config", "inputs", "seed", "code")  # what a fingerprint is of
-OF_BEFORE = {*MADE_FROM, "fingerprint", "sealed", "made_by"}
 NOTES = ("run.json", "done.json", "volatile.json", "timing.jsonl", f"{CHECKPOINT}.safetensors")
 
 
@@ -287,18 +284,18 @@ def open_run(
         "seed": seed,
         "code": code_of(code),
     }
-    fingerprint = _fingerprint(made_from)
+    fingerprint = fingerprint_of(made_from)
     path = Path(root) / "runs" / f"{stage}-{fingerprint[:12]}"
     run = Run(path, stage, fingerprint, recipe, seed, outputs)
     if not _computing.get():
         if not (path / "done.json").is_file():
             raise RunError(f"{path}: this stage is not complete, as the code, settings and inputs stand now")
-        _made_from(path, fingerprint)
+        made_from_of(path, fingerprint)
         run.check()
         return run
     try:
         path.mkdir(parents=True, exist_ok=True)
-        _state(path, {"fingerprint": fingerprint, "sealed": True, **made_from})
+        state_origin(path, {"fingerprint": fingerprint, "sealed": True, **made_from})
     except OSError as error:  # no permission, read-only, no space, a file in the way
         raise RunError(f"{path}: cannot write runs there ({error}); choose another build folder") from error
     return run
@@ -314,52 +311,13 @@ def read_run(path: Path, recipe: type[Config], sums: Mapping[str, str] | None = 
     path = Path(path)
     if missing := [name for name in ("run.json", "done.json") if not (path / name).is_file()]:
         raise RunError(f"{path}: no complete run there ({missing[0]} is missing)")
-    made_from = _made_from(path)
+    made_from = made_from_of(path)
     if stage is not None and made_from["stage"] != stage:
         raise RunError(f"{path}: a run of stage {made_from['stage']!r}, not of {stage!r}")
     settings = recipe.model_validate(as_called_now(made_from["config"]))
     run = Run(path, made_from["stage"], made_from["fingerprint"], settings, made_from["seed"], sums=sums)
     run.check()
     return run
-
-
-def _state(path: Path, about: dict[str, Any]) -> None:
-    """Write `run.json`, unless it is there; one that is damaged is written anew, since all of it is known here.
-
-    All but who made the run: what stands there then is who wrote it anew, and that it was.
-    """
-    try:
-        if (path / "run.json").is_file():
-            _made_from(path, about["fingerprint"])
-            return
-    except DamagedFileError as error:
-        print(f"{str(error).partition(';')[0]}; it is written anew", file=sys.stderr, flush=True)
-        about["restored"] = True
-    try:
-        write_sealed(path / "run.json", {**about, "made_by": provenance()})
-    except FileNotFoundError:  # half-written, and cleared by who has begun the run meanwhile (`Run.writing`)
-        if not (path / "run.json").is_file():
-            raise
-
-
-def _made_from(path: Path, fingerprint: str | None = None) -> dict[str, Any]:
-    """What `run.json` says the run was made from; raises DamagedFileError if that is not its fingerprint, or ours."""
-    file = path / "run.json"
-    stated: Any = read_json(file) if file.is_file() else None
-    try:
-        made_from = {key: stated[key] for key in MADE_FROM}
-        # runs of before were not sealed, and have no other keys than these
-        sound = stated.keys() <= OF_BEFORE or read_sealed(file).keys() <= OF_BEFORE | {"restored"}
-        sound &= fingerprint in (None, stated["fingerprint"]) and stated["fingerprint"] == _fingerprint(made_from)
-    except (KeyError, TypeError, AttributeError, DamagedFileError):
-        sound = False
-    if not sound:
-        raise DamagedFileError(f"{file}: is not what was written; restore it, or run the stage again")
-    return made_from | {"fingerprint": stated["fingerprint"]}
-
-
-def _fingerprint(made_from: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
 def _difference(path: Path, digest: str) -> str:

@@ -11,7 +11,8 @@ from dgrasp.data import layout
 from dgrasp.data.demonstrations import DemonstrationSet, open_demonstrations
 from dgrasp.data.statistics import attempts_table, objects_table, poses_table
 from dgrasp.files import DamagedFileError, read_json, read_sealed, write_json, write_sealed
-from dgrasp.runs import MADE_FROM, Run, RunError, _fingerprint
+from dgrasp.run_origin import MADE_FROM, fingerprint_of
+from dgrasp.runs import Run, RunError
 
 
 def test_a_damaged_scene_is_named(own_copy: Run) -> None:
@@ -53,7 +54,7 @@ def test_data_are_read_without_the_module_of_their_task(own_copy: Run) -> None:
     write_sealed(own_copy.path / "run.json", about)
     with pytest.raises(DamagedFileError, match=r"run\.json: is not what was written"):
         open_demonstrations(own_copy.path)
-    about["fingerprint"] = done["fingerprint"] = _fingerprint({key: about[key] for key in MADE_FROM})
+    about["fingerprint"] = done["fingerprint"] = fingerprint_of({key: about[key] for key in MADE_FROM})
     write_sealed(own_copy.path / "run.json", about)
     write_sealed(own_copy.path / "done.json", done)
     assert len(DemonstrationSet(open_demonstrations(own_copy.path))) > 0
