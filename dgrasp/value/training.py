@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import torch
 from tqdm import tqdm
@@ -30,6 +31,14 @@ from dgrasp.value.readout import GraspReadout
 from dgrasp.value.steered import SteeredReadout, SteeredValue
 from dgrasp.value.trainer import Learner, Trainer, check_one_pass
 from dgrasp.value.validation import validate
+
+
+class Computed(TypedDict, total=False):
+    """What a pass is computed by: `devices` of the kind `device` share each step. threads: see `run_on`."""
+
+    device: str
+    devices: int
+    threads: int | None
 
 
 @dataclass(frozen=True)
@@ -77,15 +86,10 @@ def train_value(
     *,
     model: str,
     seed: int = 0,
-    device: str = "cpu",
-    devices: int = 1,
-    threads: int | None = None,
+    **computed: Unpack[Computed],
 ) -> Run:
     """Train one of `MODELS`; returns the complete run. See `train_values`."""
-    runs = train_values(
-        config, nerf_run, demos_run, root, models=[model], seed=seed, device=device, devices=devices, threads=threads
-    )
-    return runs[model]
+    return train_values(config, nerf_run, demos_run, root, models=[model], seed=seed, **computed)[model]
 
 
 def train_values(
@@ -96,23 +100,20 @@ def train_values(
     *,
     models: Sequence[str],
     seed: int = 0,
-    device: str = "cpu",
-    devices: int = 1,
-    threads: int | None = None,
     second: SecondRound | None = None,
+    **computed: Unpack[Computed],
 ) -> dict[str, Run]:
     """Train some of `MODELS` on the demonstrations' training split, in one pass; returns their complete runs.
 
     They see the same observations, encoded once, at the same poses as far as their losses do; each one's weights are,
     to the bit, those it would have got alone. Complete ones are only read, and models that are trained in the same way
     share a run. Goes on from the last checkpoints of an interrupted pass; the weights are then those of an undisturbed
-    one (same devices and number of threads). devices: how many of the kind `device` share each step. Raises pydantic's
-    ValidationError for an unknown model or impossible settings, DeviceError for devices that are not there or that
-    cannot share the batch evenly.
+    one (same devices and number of threads). Raises pydantic's ValidationError for an unknown model or impossible
+    settings, DeviceError for devices that are not there or that cannot share the batch evenly.
     """
     inputs = config, nerf_run, demos_run, root
     runs = {model: value_run(*inputs, model=model, seed=seed, second=second) for model in models}
-    train_runs(runs.values(), nerf_run, demos_run, device=device, devices=devices, threads=threads, second=second)
+    train_runs(runs.values(), nerf_run, demos_run, second=second, **computed)
     return runs
 
 
