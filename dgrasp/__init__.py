@@ -27,6 +27,7 @@ those below it in this list, and not from those above (`make lint`):
     Sec. 4         cell/          facts of the cell, and the interface that all its backends share
     Sec. 6         examples/      the loss where nothing is grasped
     Eq. 2 to 6     slopes/        losses.py, exact.py (Eq. 5), climb.py (Sec. 3.3): torch alone
+                   jobs/          work side by side, in processes here or on other machines
     Sec. 3.3       poses.py       quaternions, the 6D representation; cameras.py beside it
 
 Above them `report/` draws figures and tables, and `cli/` is the command `dgrasp`. Importing the package tells glibc to

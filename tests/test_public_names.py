@@ -1,5 +1,7 @@
 import importlib
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +24,18 @@ def test_no_public_name_is_that_of_a_module(package):
 def test_unknown_name_says_what_exists():
     with pytest.raises(AttributeError, match="slope_loss"):
         dgrasp.slop_loss  # noqa: B018
+
+
+def test_the_front_docstring_names_every_folder_in_the_order_of_imports():
+    """Its table is where a reader of the paper looks for a section's code."""
+    package = Path(dgrasp.__file__).parent
+    rows = re.findall(r"^ {4}(.{14}) ((\w+)(?:/|\.py) .*)$", dgrasp.__doc__, re.MULTILINE)
+    stated = [folder for _, _, folder in rows]
+    layers = re.findall(r"^ +dgrasp\.(\w+)$", (package.parent / ".importlinter").read_text(), re.MULTILINE)
+    folders = {path.parent.name for path in package.glob("*/__init__.py")}
+    assert set(stated) - {"poses"} == folders - {"cli", "report"}, "and those two are in the text below it"
+    assert stated == [layer for layer in layers if layer in stated]
+    for _, row, folder in rows:
+        for name in re.findall(r"\b(\w+(?:/|\.py))", row):
+            places = package / name, package / folder / name
+            assert any(path.exists() for path in places), f"{folder}: {name}"
