@@ -197,6 +197,7 @@ def changed_by(path: Path, edit) -> set[str]:
         ("evaluation/attempt", PLANS),
         ("evaluation/table", {"table"}),
         ("evaluation/series", PLANS),
+        ("evaluation/stage", {"table", "sweep", "twin trials"}),
         ("evaluation/statistics", set()),
         ("twin/rates", set()),
         ("twin/sweep", {"sweep"}),

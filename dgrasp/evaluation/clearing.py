@@ -7,34 +7,30 @@ What is not equal to theirs says `yardstick.yaml`, and so does every table made 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
 from itertools import product
-from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from dgrasp.cell.config import CellConfig
-from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
 from dgrasp.evaluation.attempt import Planner
 from dgrasp.evaluation.episode import Episode
-from dgrasp.evaluation.rows import Row, on_table, read_rows
-from dgrasp.evaluation.series import Setup, finish_series, rows
+from dgrasp.evaluation.rows import Row, on_table
+from dgrasp.evaluation.series import Setup, rows
+from dgrasp.evaluation.stage import AttemptsRecipe, SeriesStage
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.table import COLUMNS
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy, worker_scene
 from dgrasp.files import parse_yaml
-from dgrasp.jobs.workforce import Workforce
-from dgrasp.policy.policies import policy_spec
-from dgrasp.runs import Outputs, Run, open_run
+from dgrasp.policy.policies import PAIR, PolicyNames
+from dgrasp.runs import Run
 from dgrasp.sim.simulated_cell import SimulatedCell
-from dgrasp.sim.tasks.paper import check_task, own_module
+from dgrasp.sim.tasks.paper import TaskNames
 
 PILE, PACKED = "dgrasp.sim.tasks.procedural:Pile", "dgrasp.sim.tasks.procedural:Packed"
 IN_A_ROW = 2  # grasps without success that end a scene (Breyer et al. 2020)
@@ -44,49 +40,23 @@ OBJECTS = 5  # of a scene
 class ClearingConfig(Config):
     """Which protocols, which policies, how many scenes."""
 
-    policies: tuple[str, ...] = Field(default=("base_quat_sync", "dgrasp_quat_sync"), min_length=1, description="names")
-    tasks: tuple[str, ...] = Field(default=(PILE, PACKED), min_length=1, description="tasks of five objects")
+    policies: PolicyNames = Field(default=PAIR, description="names")
+    tasks: TaskNames = Field(default=(PILE, PACKED), description="tasks of five objects")
     scenes: int = Field(default=100, ge=1, description="of each task (VGN: 100)")
 
-    @field_validator("policies", "tasks")
-    @classmethod
-    def _known(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
-        check = policy_spec if info.field_name == "policies" else check_task
-        for name in names:
-            check(name)
-        return names
 
-
-class ClearingRecipe(Config):
-    """Everything the attempts depend on besides the trained models and tuned parameters (which are input runs)."""
+class ClearingRecipe(AttemptsRecipe):
+    """What the attempts depend on."""
 
     clearing: ClearingConfig
-    cell: CellConfig
-    observer: Observer
 
 
-def clear_tables(
-    recipe: ClearingRecipe,
-    sources: Mapping[str, PolicySource],
-    inputs: Mapping[str, Run],
-    root: Path,
-    *,
-    seed: int,
-    workers: Workforce | int,
-) -> Run:
-    """Clear all scenes of the test split; returns the complete run with `attempts.csv` in it. Resumes by scene."""
-    code = (__name__, *(module for task in recipe.clearing.tasks for module in own_module(task)))
-    outputs = Outputs(units=("scenes/*",))
-    run = open_run(root, "clearing", recipe, inputs=inputs, seed=seed, code=code, outputs=outputs)
-    if run.complete:
-        return run
-    c = recipe.clearing
-    each = product(c.tasks, range(c.scenes), c.policies)
-    episodes = [Episode(policy, task, "test", scene, 0) for task, scene, policy in each]
-    units = {_name(e): joblib.delayed(_attempts)(recipe, sources[e.policy], e, seed) for e in episodes}
-    return finish_series(
-        run, units, workers, folder="scenes", table="attempts.csv", columns=COLUMNS, desc="clearing", unit="scene"
-    )
+class ClearingEpisode(Episode):
+    """One policy on one scene, which it clears."""
+
+    @property
+    def name(self) -> str:
+        return super().name.replace(":", ".")  # of tasks, which stand in names of files here
 
 
 def cleared(run: Run, confidence: float = 0.95) -> pd.DataFrame:
@@ -94,9 +64,8 @@ def cleared(run: Run, confidence: float = 0.95) -> pd.DataFrame:
 
     cleared: share of all objects that were lifted.
     """
-    run.check()
+    attempts = clear_tables.read(run)
     assert isinstance(run.recipe, ClearingRecipe)
-    attempts = read_rows(run.path / "attempts.csv")
     grouped = attempts.groupby(["policy", "task"], sort=False)["success"]
     table = grouped.agg(successes="sum", n="count").reset_index().astype({"successes": int})
     share = table["successes"] / (OBJECTS * run.recipe.clearing.scenes)
@@ -123,10 +92,25 @@ def in_a_row(cell: SimulatedCell, policy: Planner, episode: Episode, seed: int) 
         scene, attempt = cell.scene, attempt + 1
 
 
-def _name(episode: Episode) -> str:
-    return episode.name.replace(":", ".")
+def _episodes(recipe: ClearingRecipe) -> Iterator[ClearingEpisode]:
+    c = recipe.clearing
+    for task, scene, policy in product(c.tasks, range(c.scenes), c.policies):
+        yield ClearingEpisode(policy, task, "test", scene, 0)
 
 
 def _attempts(recipe: ClearingRecipe, source: PolicySource, episode: Episode, seed: int) -> Iterator[Row]:
     cell, policy = worker_cell(recipe.cell, recipe.observer), worker_policy(source)
     yield from rows(cell, in_a_row(cell, policy, episode, seed), seed=seed, rehearse=False)
+
+
+clear_tables = SeriesStage(
+    name="clearing",
+    code=__name__,
+    tasks=lambda recipe: recipe.clearing.tasks,
+    folder="scenes",
+    columns=COLUMNS,
+    units=_episodes,
+    attempts=_attempts,
+    doing="clearing",
+    unit="scene",
+)

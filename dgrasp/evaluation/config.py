@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from dgrasp.config import Config
-from dgrasp.policy.policies import POLICIES, policy_spec
-from dgrasp.sim.tasks.paper import check_task
+from dgrasp.config import Config, each
+from dgrasp.policy.policies import POLICIES, PolicyNames
+from dgrasp.sim.tasks.paper import TaskNames, check_task
 
 
 class TaskBudget(Config):
@@ -16,6 +16,9 @@ class TaskBudget(Config):
 
     scenes: int = Field(ge=1, description="test scenes")
     attempts: int = Field(ge=1, description="grasp attempts in a scene; a lifted object is taken away")
+
+
+TaskBudgets = Annotated[dict[str, TaskBudget], each(check_task)]
 
 
 class EvaluationConfig(Config):
@@ -26,7 +29,7 @@ class EvaluationConfig(Config):
     would count the same attempts five times and make the intervals too narrow.
     """
 
-    tasks: dict[str, TaskBudget] = Field(
+    tasks: TaskBudgets = Field(
         default={
             "simple": TaskBudget(scenes=10, attempts=5),
             "clutter": TaskBudget(scenes=10, attempts=5),
@@ -34,30 +37,16 @@ class EvaluationConfig(Config):
         },
         description="task -> budget",
     )
-    policies: tuple[str, ...] = Field(default=tuple(POLICIES), min_length=1, description="policies, in table order")
+    policies: PolicyNames = Field(default=tuple(POLICIES), description="policies, in table order")
     views: int = Field(default=2, ge=2, le=3, description="images per plan (Sec. 5: 2; the predecessor used 3)")
     repetitions: int = Field(default=5, ge=1, description="runs with other scenes and other starting poses (Sec. 5.1)")
     confidence: float = Field(default=0.95, gt=0, lt=1, description="level of the Wilson intervals")
-
-    @field_validator("tasks")
-    @classmethod
-    def _known_tasks(cls, tasks: dict[str, TaskBudget]) -> dict[str, TaskBudget]:
-        for name in tasks:
-            check_task(name)
-        return tasks
-
-    @field_validator("policies")
-    @classmethod
-    def _known_policies(cls, policies: tuple[str, ...]) -> tuple[str, ...]:
-        for name in policies:
-            policy_spec(name)
-        return policies
 
 
 class ValidationConfig(Config):
     """Sec. 4.2: tuning is guided by grasp success on validation scenes of the simple task, 10 scenes x 5 attempts."""
 
-    tasks: tuple[str, ...] = Field(default=("simple",), min_length=1, description="tasks, scene by scene in turn")
+    tasks: TaskNames = Field(default=("simple",), description="tasks, scene by scene in turn")
     scenes: int = Field(default=10, ge=1, description="validation scenes of each task")
     attempts: int = Field(default=5, ge=1, description="grasp attempts in each")
     final_scenes: int = Field(
@@ -65,13 +54,6 @@ class ValidationConfig(Config):
         ge=1,
         description="further validation scenes of each task, for the final comparison of `tuning.finalists`",
     )
-
-    @field_validator("tasks")
-    @classmethod
-    def _known_tasks(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
-        for name in tasks:
-            check_task(name)
-        return tasks
 
 
 class TuningConfig(Config):

@@ -9,42 +9,35 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import joblib
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from pydantic import Field, field_validator
+from pydantic import Field
 from scipy.spatial.transform import Rotation
 from torch import Generator
 
 from dgrasp import streams
 from dgrasp.cameras import Views
-from dgrasp.cell.config import CellConfig
 from dgrasp.cell.following import StepLimits
-from dgrasp.cell.observer import Observer
-from dgrasp.cell.outcome import Outcome
-from dgrasp.cell.transforms import pose_vector, transform
+from dgrasp.cell.transforms import transform
 from dgrasp.config import Config
 from dgrasp.evaluation.attempt import Attempt, Planner, attempt
 from dgrasp.evaluation.closed_loop import ClosedLoop, follows, path_measures
-from dgrasp.evaluation.rows import POSE, on_table, read_rows
-from dgrasp.evaluation.series import finish_series
+from dgrasp.evaluation.rows import POSE, Judged, judged, on_table
+from dgrasp.evaluation.stage import AttemptsRecipe, SeriesStage
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.workers import PolicySource, Recent, worker_policy, worker_scene
-from dgrasp.jobs.workforce import Workforce
-from dgrasp.policy.policies import GraspPolicy, Plan, policy_spec
+from dgrasp.policy.policies import PAIR, GraspPolicy, Plan, PolicyNames
 from dgrasp.policy.servo import AscentConfig
-from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.disturbances import Disturbance
 from dgrasp.sim.following import SteeredSimulation
 from dgrasp.sim.oracle import OracleConfig
 from dgrasp.sim.scene import Scene
-from dgrasp.sim.tasks.paper import check_task
+from dgrasp.sim.tasks.paper import TaskName
 
-STAGE, TABLE = "closed-loop", "attempts.csv"
+STAGE = "closed-loop"
 CONFIDENCE = 0.95  # of the intervals
 STILL, PUSH, DRIFT, SHIFT, TURN = "none", "push (cm)", "drift (mm/s)", "cameras (mm)", "cameras (degrees)"
 Loop = Literal["open", "closed"]
@@ -57,10 +50,8 @@ MEASURES = ("length", "detour", "smoothness", "cosine", "shown_length", "shown_s
 class ClosedLoopConfig(Config):
     """Which disturbances, which policies, how many scenes. Not in the paper."""
 
-    policies: tuple[str, ...] = Field(
-        default=("base_quat_sync", "dgrasp_quat_sync"), min_length=1, description="one Base and one dGrasp"
-    )
-    task: str = Field(default="simple", description="whose test scenes are met")
+    policies: PolicyNames = Field(default=PAIR, description="one Base and one dGrasp")
+    task: TaskName = Field(default="simple", description="whose test scenes are met")
     scenes: int = Field(default=250, ge=1, description="attempts of each policy, in each loop, under each condition")
     push_cm: tuple[float, ...] = Field(
         default=(2.0, 5.0, 8.0), description="an object is pushed, once, on the arm's way"
@@ -72,18 +63,6 @@ class ClosedLoopConfig(Config):
     steps: StepLimits = StepLimits()
     ascent: AscentConfig = AscentConfig()
 
-    @field_validator("policies")
-    @classmethod
-    def _policies(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            policy_spec(name)
-        return names
-
-    @field_validator("task")
-    @classmethod
-    def _task(cls, name: str) -> str:
-        return check_task(name)
-
     @property
     def conditions(self) -> list[Condition]:
         """All of them, the undisturbed first."""
@@ -91,12 +70,10 @@ class ClosedLoopConfig(Config):
         return [Condition(STILL, 0.0), *(Condition(kind, size) for kind, all_ in sizes.items() for size in all_)]
 
 
-class ClosedLoopRecipe(Config):
-    """Everything the attempts depend on besides the trained models and tuned parameters (which are input runs)."""
+class ClosedLoopRecipe(AttemptsRecipe):
+    """What the attempts depend on."""
 
     loops: ClosedLoopConfig
-    cell: CellConfig
-    observer: Observer
     ycb_models: str = Field(default="not stated", description="looks of YCB objects: no comparison mixes two of them")
 
 
@@ -123,7 +100,7 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoopRow:
+class LoopRow(Judged):
     """One attempt. x to qw: where the fingers closed, or were to close. looks: of the closed loop; 0 in the open one.
 
     length, detour, smoothness: of the way from the pre-grasp on (`path_measures`). cosine: of motion and demonstrated
@@ -131,29 +108,13 @@ class LoopRow:
     shown_length, shown_smoothness: the demonstration's own. What was not reached is None.
     """
 
-    policy: str
     task: str
     scene: int
     seed: int
     disturbance: str
     size: float
     loop: str
-    x: float | None
-    y: float | None
-    z: float | None
-    qx: float | None
-    qy: float | None
-    qz: float | None
-    qw: float | None
-    value: float | None
-    outcome: str
-    success: bool
-    reason: str
-    object: str
-    objects: str
-    models: str
     looks: int
-    simulated_seconds: float
     length: float | None = None
     detour: float | None = None
     smoothness: float | None = None
@@ -162,7 +123,12 @@ class LoopRow:
     shown_smoothness: float | None = None
 
 
-COLUMNS = tuple(LoopRow.__dataclass_fields__)
+COLUMNS = (
+    *("policy", "task", "scene", "seed", "disturbance", "size", "loop"),
+    *POSE,
+    *("value", "outcome", "success", "reason", "object", "objects", "models", "looks", "simulated_seconds"),
+    *MEASURES,
+)
 
 
 class Remembered:
@@ -180,33 +146,6 @@ class Remembered:
             if len(self.plans) > self.keep:
                 self.plans.popitem(last=False)
         return self.plans[key]
-
-
-def closed_loop_run(
-    recipe: ClosedLoopRecipe,
-    sources: Mapping[str, PolicySource],
-    inputs: Mapping[str, Run],
-    root: Path,
-    *,
-    seed: int,
-    workers: Workforce | int,
-) -> Run:
-    """Make all attempts; returns the complete run, with `attempts.csv` in it. Resumes policy by scene."""
-    outputs = Outputs(units=("scenes/*",))
-    run = open_run(root, STAGE, recipe, inputs=inputs, seed=seed, code=(__name__,), outputs=outputs)
-    if run.complete:
-        return run
-    names = [(policy, scene) for scene in range(recipe.loops.scenes) for policy in recipe.loops.policies]
-    units = {f"{p}-{i:03d}": joblib.delayed(_attempts)(recipe, sources[p], i, seed) for p, i in names}
-    return finish_series(
-        run, units, workers, folder="scenes", table=TABLE, columns=COLUMNS, desc="closed loop", unit="scene"
-    )
-
-
-def read_loops(run: Run) -> pd.DataFrame:
-    """The attempts of a complete run, one row each; raises RunError if it is not complete."""
-    run.summary  # noqa: B018 (raises if the run is not complete)
-    return read_rows(run.path / TABLE)
 
 
 def loop_rates(attempts: pd.DataFrame) -> pd.DataFrame:
@@ -244,22 +183,11 @@ def in_both_loops(
             yield _row(made, cell, looks, vars(condition) | labels | on_table(scene))
 
 
-def _row(made: Attempt, cell: SteeredSimulation, looks: int, labels: Mapping[str, object]) -> LoopRow:
-    assert made.outcome is not None
+def _row(made: Attempt, cell: SteeredSimulation, looks: int, labels: Mapping[str, Any]) -> LoopRow:
     done = made.execution
     T = made.T_world_tcp if done is None else done.T_world_tcp
-    return LoopRow(
-        **labels,  # type: ignore[arg-type]
-        **(dict.fromkeys(POSE) if T is None else dict(zip(POSE, pose_vector(T), strict=True))),  # type: ignore[arg-type]
-        value=None if made.plan is None else made.plan.value,
-        outcome=made.outcome.value,
-        success=made.outcome is Outcome.SUCCESS,
-        reason=made.reason,
-        object=done.object if done else "",
-        looks=looks,
-        simulated_seconds=(done.duration or 0.0) if done else 0.0,
-        **(_measured(cell, T) if T is not None and done is not None and done.moved else {}),  # type: ignore[arg-type]
-    )
+    measured = _measured(cell, T) if T is not None and done is not None and done.moved else {}
+    return LoopRow(**judged(made, T), **labels, looks=looks, **measured)
 
 
 def _measured(cell: SteeredSimulation, T_world_grasp: np.ndarray) -> dict[str, float]:
@@ -294,8 +222,36 @@ def straight(T_world_grasp: Float[np.ndarray, "4 4"], metres: float) -> Float[np
 _cells = Recent(2)
 
 
-def _attempts(recipe: ClosedLoopRecipe, source: PolicySource, index: int, seed: int) -> Iterator[LoopRow]:
+@dataclass(frozen=True)
+class _InScene:
+    policy: str
+    scene: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.policy}-{self.scene:03d}"
+
+
+def _units(recipe: ClosedLoopRecipe) -> Iterator[_InScene]:
+    for scene in range(recipe.loops.scenes):
+        yield from (_InScene(policy, scene) for policy in recipe.loops.policies)
+
+
+def _attempts(recipe: ClosedLoopRecipe, source: PolicySource, unit: _InScene, seed: int) -> Iterator[LoopRow]:
     key = recipe.digest()
     cell = _cells.get(key, lambda: SteeredSimulation(recipe.cell, recipe.observer, steps=recipe.loops.steps))
-    scene = worker_scene(recipe.loops.task, "test", index, seed)
+    scene = worker_scene(recipe.loops.task, "test", unit.scene, seed)
     yield from in_both_loops(cell, worker_policy(source), recipe, scene, seed)
+
+
+closed_loop_run = SeriesStage(
+    name=STAGE,
+    code=__name__,
+    folder="scenes",
+    columns=COLUMNS,
+    units=_units,
+    attempts=_attempts,
+    doing="closed loop",
+    unit="scene",
+)
+TABLE, read_loops = closed_loop_run.table, closed_loop_run.read

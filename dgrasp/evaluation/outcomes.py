@@ -18,7 +18,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from dgrasp.cameras import Views
 from dgrasp.cell.config import CellConfig
@@ -32,7 +32,7 @@ from dgrasp.evaluation.series import Setup, rows, rows_of_units
 from dgrasp.evaluation.workers import PolicySource, Recent, worker_policy
 from dgrasp.files import write_text
 from dgrasp.jobs.workforce import Workforce
-from dgrasp.policy.policies import policy_spec
+from dgrasp.policy.policies import PAIR, PolicyNames
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.simulated_cell import SimulatedCell
@@ -47,22 +47,14 @@ COLUMNS = (
 class OutcomesConfig(Config):
     """How many grasps are tried, and how the second round of training learns from those that failed."""
 
-    policies: tuple[str, ...] = Field(
-        default=("base_quat_sync", "dgrasp_quat_sync"),
-        min_length=1,
+    policies: PolicyNames = Field(
+        default=PAIR,
         description="whose grasps; all models learn from the failures of all of them, so that only the loss differs",
     )
     demonstrations: int = Field(default=400, ge=1, description="tried by each policy, evenly taken from the training's")
     share: float = Field(default=0.125, gt=0, le=1, description="of negatives that are failures")
     steps: int = Field(default=1000, ge=1, description="of the second round")
     learning_rate: float = Field(default=5e-4, gt=0, description="at its start")
-
-    @field_validator("policies")
-    @classmethod
-    def _policies(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            policy_spec(name)
-        return names
 
 
 class OutcomesRecipe(Config):

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_vector
@@ -25,24 +27,15 @@ SAME_EVERYWHERE = frozenset({PRISMS, PATTERNED})  # of what `models` says: looks
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One attempt. What does not apply to a series, or was not reached, is None (in a CSV: empty, or no column).
+class Judged:
+    """What every row of an attempt has: who grasped where, and how it ended.
 
     x to qw: pose of the TCP in the world, metres and unit quaternion (xyzw); None, as is the value, where the policy's
     rule left no candidate. object: the one presented, or, of several on the table, the one lifted ("" if none was).
     """
 
     policy: str
-    task: str | None = None
-    split: str | None = None
-    scene: int | None = None
-    repetition: int | None = None
-    attempt: int | None = None
-    seed: int | None = None
-    kind: str | None = None  # of the calibration error
-    error: float | None = None  # its size, mm or degrees
     object: str
-    presentation: int | None = None
     x: float | None
     y: float | None
     z: float | None
@@ -57,25 +50,44 @@ class Row:
     objects: str  # all that stood on the table before the attempt
     models: str  # what they are made from
     simulated_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(Judged):
+    """One attempt. What does not apply to a series, or was not reached, is None (in a CSV: empty, or no column)."""
+
+    task: str | None = None
+    split: str | None = None
+    scene: int | None = None
+    repetition: int | None = None
+    attempt: int | None = None
+    seed: int | None = None
+    kind: str | None = None  # of the calibration error
+    error: float | None = None  # its size, mm or degrees
+    presentation: int | None = None
     stage: str | None = None  # of a diagnosis: which one failed
     valid_value: float | None = None  # of a diagnosis: Psi's highest near a valid grasp
 
 
 def row(made: Attempt, **labels: Any) -> Row:
     """The row of an attempt that a cell has judged; `labels` are what the series knows of it."""
+    return Row(**{**judged(made, made.T_world_tcp), **labels})
+
+
+def judged(made: Attempt, T_world_tcp: Float[np.ndarray, "4 4"] | None) -> dict[str, Any]:
+    """How an attempt ended, at this pose, in the words of `Judged`: all but the policy and what stood on the table."""
     assert made.outcome is not None
-    T, done = made.T_world_tcp, made.execution
-    pose = dict.fromkeys(POSE) if T is None else dict(zip(POSE, pose_vector(T), strict=True))
-    about = {"object": done.object if done else "", **labels}
-    return Row(
-        **about,
-        **pose,  # type: ignore[arg-type]
-        value=None if made.plan is None else made.plan.value,
-        outcome=made.outcome.value,
-        success=made.outcome is Outcome.SUCCESS,
-        reason=made.reason,
-        simulated_seconds=(done.duration or 0.0) if done else 0.0,
-    )
+    done = made.execution
+    pose = dict.fromkeys(POSE) if T_world_tcp is None else dict(zip(POSE, pose_vector(T_world_tcp), strict=True))
+    return {
+        "object": done.object if done else "",
+        **pose,
+        "value": None if made.plan is None else made.plan.value,
+        "outcome": made.outcome.value,
+        "success": made.outcome is Outcome.SUCCESS,
+        "reason": made.reason,
+        "simulated_seconds": (done.duration or 0.0) if done else 0.0,
+    }
 
 
 def on_table(scene: Scene) -> dict[str, str]:

@@ -7,25 +7,23 @@ parallel processes; Table 2 and a laboratory's trials write the log of `dgrasp.r
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib
-import pandas as pd
 from tqdm import tqdm
 
 from dgrasp import streams
 from dgrasp.cell.interface import RobotCell
 from dgrasp.evaluation.attempt import Attempt, Planner, attempt
-from dgrasp.evaluation.rows import Row, row
-from dgrasp.files import DamagedFileError, read_sealed, write_sealed, write_text
+from dgrasp.evaluation.rows import Judged, Row, row
+from dgrasp.files import DamagedFileError, read_sealed, write_sealed
 from dgrasp.jobs.workforce import Workforce, as_they_come
-from dgrasp.runs import Run
 
-Call = tuple[Callable[..., Iterable[Row]], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
+Call = tuple[Callable[..., Iterable[Judged]], tuple[Any, ...], dict[str, Any]]  # what `joblib.delayed` makes of a call
 Line = dict[str, Any]
 
 
@@ -84,8 +82,7 @@ def rows_of_units(
 
     units: by name, the call (`joblib.delayed`) that makes a unit's rows. folder: where each unit's rows are kept, as
     JSON; units that are there, and are what was written, are not made again. shared: what workers elsewhere must see,
-    if not that folder's. order: names of all units, in which they
-    are begun: those side by side that share what a worker keeps.
+    if not that folder's. order: all units' names as they are begun: those side by side that share what a worker keeps.
     """
     places = {name: None if folder is None else folder / f"{name}.json" for name in units}
     made = {name: lines for name, path in places.items() if (lines := _kept(name, path)) is not None}
@@ -95,33 +92,6 @@ def rows_of_units(
             made[name] = lines
             progress.update()
     return [line for name in units for line in made[name]]
-
-
-def finish_series(
-    run: Run,
-    units: Mapping[str, Call],
-    workers: Workforce | int,
-    *,
-    folder: str,
-    table: str,
-    columns: Sequence[str],
-    desc: str,
-    unit: str,
-    order: Iterable[str] | None = None,
-) -> Run:
-    """Finish a run whose attempts are recorded unit by unit in its `folder`; returns it complete, with the `table`.
-
-    Interrupted runs go on where they stopped, and what is recorded does not depend on the number of workers.
-    """
-    with run.writing():
-        if run.complete:
-            return run
-        lines = rows_of_units(
-            units, workers, desc=desc, unit=unit, folder=run.path / folder, shared=run.path, order=order
-        )
-        frame = pd.DataFrame(lines, columns=list(columns))
-        write_text(run.path / table, frame.to_csv(index=False, lineterminator="\n"))
-        return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))
 
 
 def _make(name: str, call: Call, path: Path | None) -> tuple[str, list[Line]]:

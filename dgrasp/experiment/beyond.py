@@ -55,9 +55,7 @@ def factors(experiment: Experiment, config: FactorsConfig | None = None) -> Run:
     """The attempts under each factor alone, under none and under all."""
     p, config = experiment.profile, config or FactorsConfig()
     recipe = FactorsRecipe(factors=config, twin=p.twin.reality, cell=p.cell, observer=experiment.observer)
-    tuned = {name: experiment.tuned(name) for name in config.policies}
-    sources, root, who = experiment.sources(tuned), experiment.workspace, p.runtime.workforce
-    return try_factors(recipe, sources, tuned, root, seed=experiment.seed, workers=who)
+    return experiment.try_policies(try_factors, recipe, config.policies)
 
 
 def paired(
@@ -86,9 +84,7 @@ def clearing(experiment: Experiment, config: ClearingConfig | None = None) -> Ru
     """The attempts of VGN's protocols."""
     p, config = experiment.profile, config or ClearingConfig()
     recipe = ClearingRecipe(clearing=config, cell=p.cell, observer=experiment.observer)
-    tuned = {name: experiment.tuned(name) for name in config.policies}
-    sources, root, who = experiment.sources(tuned), experiment.workspace, p.runtime.workforce
-    return clear_tables(recipe, sources, tuned, root, seed=experiment.seed, workers=who)
+    return experiment.try_policies(clear_tables, recipe, config.policies)
 
 
 def write_table(

@@ -18,6 +18,8 @@ from dgrasp.cell.observer import Observer
 from dgrasp.data.config import DataConfig, DemonstrationsRecipe
 from dgrasp.data.generate import generate_demonstrations
 from dgrasp.evaluation.outcomes import OutcomesRecipe, try_grasps
+from dgrasp.evaluation.stage import PolicyStage
+from dgrasp.evaluation.stage import Recipe as TheirRecipe
 from dgrasp.evaluation.study.stage import TuningRecipe, tune_policy, tuning_run
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
 from dgrasp.evaluation.workers import PolicySource
@@ -279,9 +281,20 @@ class Experiment:
         return self.store.run("evaluation", EvaluationRecipe, self._evaluate)
 
     def _evaluate(self, root: Path) -> Run:
-        tuned = self.tuning()
-        workers = self.profile.runtime.workforce
-        return evaluate(self.evaluation_recipe(), self.sources(tuned), tuned, root, seed=self.seed, workers=workers)
+        return self.try_policies(evaluate, self.evaluation_recipe(), self.tuning(), root)
+
+    def try_policies(
+        self,
+        stage: PolicyStage[TheirRecipe],
+        recipe: TheirRecipe,
+        policies: Iterable[str],
+        root: Path | None = None,
+        seed: int | None = None,
+    ) -> Run:
+        """The complete run of a stage with these policies, tuned. root, seed: default the experiment's own."""
+        tuned = {name: self.tuned(name) for name in policies}
+        root, seed = root or self.workspace, self.seed if seed is None else seed
+        return stage(recipe, self.sources(tuned), tuned, root, seed=seed, workers=self.profile.runtime.workforce)
 
     def evaluation_recipe(self, **changes: object) -> EvaluationRecipe:
         """What Table 1 is made from, with other settings of `profile.evaluation` where `changes` says so."""
@@ -294,9 +307,9 @@ class Experiment:
         return self.store.run("twin-trials", TwinTrialsRecipe, self._twin_trials)
 
     def _twin_trials(self, root: Path) -> Run:
-        p, tuned = self.profile, self.tuning()
+        p = self.profile
         recipe = TwinTrialsRecipe(trials=p.twin.trials, twin=p.twin.reality, cell=p.cell, observer=self.observer)
-        return twin_trials(recipe, self.sources(tuned), tuned, root, seed=self.seed, workers=p.runtime.workforce)
+        return self.try_policies(twin_trials, recipe, self.tuning(), root)
 
     def calibration_sweep(self) -> Run:
         """Success in the twin against calibration error."""
@@ -305,8 +318,7 @@ class Experiment:
     def _calibration_sweep(self, root: Path) -> Run:
         p = self.profile
         recipe = SweepRecipe(sweep=p.twin.sweep, twin=p.twin.reality, cell=p.cell, observer=self.observer)
-        tuned = {name: self.tuned(name) for name in p.twin.sweep.policies}
-        return sweep(recipe, self.sources(tuned), tuned, root, seed=self.seed, workers=p.runtime.workforce)
+        return self.try_policies(sweep, recipe, p.twin.sweep.policies, root)
 
     def ablations(self, questions: Iterable[str] = ()) -> list[Result]:
         """The arms of the paper's explanations, trained and tried; default: all questions that the profile asks.

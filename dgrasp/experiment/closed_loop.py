@@ -39,10 +39,7 @@ def closed_loop(experiment: Experiment, scenes: int | None = None) -> Run:
     asked = {} if scenes is None else {"scenes": scenes}
     settings = ClosedLoopConfig.model_validate(p.closed_loop.model_dump() | asked)
     recipe = ClosedLoopRecipe(loops=settings, cell=p.cell, observer=experiment.observer, ycb_models=ycb_models())
-    tuned = {name: experiment.tuned(name) for name in settings.policies}
-    workers = p.runtime.workforce
-    sources = experiment.sources(tuned)
-    return closed_loop_run(recipe, sources, tuned, experiment.workspace, seed=experiment.seed, workers=workers)
+    return experiment.try_policies(closed_loop_run, recipe, settings.policies)
 
 
 def made(experiment: Experiment) -> Run | None:

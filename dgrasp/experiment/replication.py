@@ -47,9 +47,7 @@ def evaluate_new_scenes(
     if policies:
         changes["policies"] = tuple(policies)
     recipe = experiment.evaluation_recipe(**changes)
-    tuned = {name: experiment.tuned(name) for name in recipe.evaluation.policies}
-    workers = experiment.profile.runtime.workforce
-    return evaluate(recipe, experiment.sources(tuned), tuned, experiment.workspace, seed=scene_seed, workers=workers)
+    return experiment.try_policies(evaluate, recipe, recipe.evaluation.policies, seed=scene_seed)
 
 
 def agreement(experiment: Experiment, new: Run) -> pd.DataFrame:

@@ -22,12 +22,11 @@ import pandas as pd
 from pydantic import Field
 
 from dgrasp import streams
-from dgrasp.cell.config import CellConfig
-from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
 from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.rows import Row, read_rows
 from dgrasp.evaluation.series import rows_of_units
+from dgrasp.evaluation.stage import AttemptsRecipe
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.table import COLUMNS
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy, worker_scene
@@ -35,7 +34,7 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.replicas import train_replicas
 from dgrasp.files import read_json, write_json, write_text
 from dgrasp.policy.fingers import FingerCheck
-from dgrasp.policy.policies import policy_spec
+from dgrasp.policy.policies import PAIR, PolicyNames, policy_spec
 from dgrasp.runs import Outputs, Run, open_run
 
 SECONDS = "seconds.json"
@@ -65,17 +64,15 @@ class SummitConfig(Config):
     """Which options, on how many validation scenes."""
 
     options: dict[str, Option] = Field(default=dict(OPTIONS), description="by name")
-    policies: tuple[str, ...] = Field(default=("base_quat_sync", "dgrasp_quat_sync"), min_length=1, description="names")
-    tasks: tuple[str, ...] = Field(default=("simple", "clutter"), min_length=1, description="of validation scenes")
+    policies: PolicyNames = Field(default=PAIR, description="names")
+    tasks: TaskNames = Field(default=("simple", "clutter"), description="of validation scenes")
     scenes: int = Field(default=60, ge=1, description="of each task, one attempt in each")
 
 
-class SummitRecipe(Config):
-    """Everything the attempts depend on besides the networks (which are input runs)."""
+class SummitRecipe(AttemptsRecipe):
+    """What the attempts depend on."""
 
     summit: SummitConfig
-    cell: CellConfig
-    observer: Observer
 
 
 @dataclass(frozen=True)

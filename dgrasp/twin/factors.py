@@ -8,27 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import joblib
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from dgrasp.cell.config import CellConfig
-from dgrasp.cell.observer import Observer
-from dgrasp.config import Config
-from dgrasp.evaluation.rows import Row, read_rows
-from dgrasp.evaluation.series import finish_series, rows
+from dgrasp.config import Config, each
+from dgrasp.evaluation.rows import Row
+from dgrasp.evaluation.series import rows
+from dgrasp.evaluation.stage import SeriesStage
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.workers import PolicySource, worker_policy
-from dgrasp.jobs.workforce import Workforce
-from dgrasp.policy.policies import policy_spec
+from dgrasp.policy.policies import PAIR, PolicyNames
 from dgrasp.robot.trials import for_real_robot
-from dgrasp.runs import Outputs, Run, open_run
-from dgrasp.sim.objects.everyday import EVERYDAY, everyday
+from dgrasp.runs import Run
+from dgrasp.sim.objects.everyday import EVERYDAY, ObjectNames
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import TwinConfig
+from dgrasp.twin.recipe import TwinRecipe
 from dgrasp.twin.sweep import COLUMNS, SweepPoint, presentations
 
 NONE, ALL, TWIN, FAR_OFF = "none", "all", "twin", "twin_10mm_2deg"
@@ -85,32 +82,22 @@ def check_condition(name: str) -> str:
     return name
 
 
+ConditionNames = Annotated[tuple[str, ...], Field(min_length=1), each(check_condition)]
+
+
 class FactorsConfig(Config):
     """Which conditions, which policies, how many presentations."""
 
-    policies: tuple[str, ...] = Field(
-        default=("base_quat_sync", "dgrasp_quat_sync"), min_length=1, description="one Base and one dGrasp"
-    )
-    conditions: tuple[str, ...] = Field(default=CONDITIONS, min_length=1, description="see `dgrasp.twin.factors`")
-    objects: tuple[str, ...] = Field(default=tuple(o.name for o in EVERYDAY), min_length=1, description="paper's names")
+    policies: PolicyNames = Field(default=PAIR, description="one Base and one dGrasp")
+    conditions: ConditionNames = Field(default=CONDITIONS, description="see `dgrasp.twin.factors`")
+    objects: ObjectNames = Field(default=tuple(o.name for o in EVERYDAY), description="paper's names")
     presentations: int = Field(default=5, ge=1, description="of each object, per policy and condition")
 
-    @field_validator("policies", "conditions", "objects")
-    @classmethod
-    def _known(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
-        check = {"policies": policy_spec, "conditions": check_condition, "objects": everyday}[info.field_name]
-        for name in names:
-            check(name)
-        return names
 
-
-class FactorsRecipe(Config):
-    """Everything the attempts depend on besides the trained models and tuned parameters (which are input runs)."""
+class FactorsRecipe(TwinRecipe):
+    """What the attempts depend on."""
 
     factors: FactorsConfig
-    twin: TwinConfig
-    cell: CellConfig
-    observer: Observer
 
 
 @dataclass(frozen=True)
@@ -123,44 +110,21 @@ class _Point:
         return f"{self.policy}-{self.condition.replace(' ', '_')}"
 
 
-def try_factors(
-    recipe: FactorsRecipe,
-    sources: Mapping[str, PolicySource],
-    inputs: Mapping[str, Run],
-    root: Path,
-    *,
-    seed: int,
-    workers: Workforce | int,
-) -> Run:
-    """Attempt all presentations under all conditions; returns the complete run, with `attempts.csv` in it.
-
-    sources, inputs: as of `dgrasp.twin.sweep.sweep`. The condition stands in the column `kind`. Resumes by policy and
-    condition.
-    """
-    outputs = Outputs(units=("conditions/*",))
-    run = open_run(root, "factors", recipe, inputs=inputs, seed=seed, code=(__name__,), outputs=outputs)
-    if run.complete:
-        return run
-    points = [_Point(policy, name) for name in recipe.factors.conditions for policy in recipe.factors.policies]
-    units = {p.name: joblib.delayed(_attempts)(recipe, sources[p.policy], p, seed) for p in points}
-    return finish_series(
-        run, units, workers, folder="conditions", table="attempts.csv", columns=COLUMNS, desc="factors",
-        unit="condition",
-    )  # fmt: skip
-
-
 def factor_rates(run: Run, confidence: float = 0.95) -> pd.DataFrame:
     """Rows (policy, factor, successes, n, rate, low, high, seed, loss), conditions in the order they were asked for.
 
     loss: the rate without any factor less this one; NaN where that condition was not tried.
     """
-    run.check()
-    assert isinstance(run.recipe, FactorsRecipe)
-    attempts = read_rows(run.path / "attempts.csv").rename(columns={"kind": "factor"})
+    attempts = try_factors.read(run).rename(columns={"kind": "factor"})
     grouped = attempts.groupby(["policy", "factor"], sort=False)["success"]
     table = with_rates(grouped.agg(successes="sum", n="count").reset_index().astype({"successes": int}), confidence)
     without = table[table["factor"] == NONE].set_index("policy")["rate"]
     return table.assign(seed=run.seed, loss=table["policy"].map(without) - table["rate"])
+
+
+def _points(recipe: FactorsRecipe) -> Iterator[_Point]:
+    for name in recipe.factors.conditions:
+        yield from (_Point(policy, name) for policy in recipe.factors.policies)
 
 
 def _attempts(recipe: FactorsRecipe, source: PolicySource, point: _Point, seed: int) -> Iterator[Row]:
@@ -169,3 +133,16 @@ def _attempts(recipe: FactorsRecipe, source: PolicySource, point: _Point, seed: 
         as_sweep = SweepPoint(point.policy, point.condition, 0.0)
         setups = presentations(cell, policy, as_sweep, recipe.factors.objects, recipe.factors.presentations)
         yield from rows(cell, setups, seed=seed)
+
+
+# the condition stands in the column `kind`
+try_factors = SeriesStage(
+    name="factors",
+    code=__name__,
+    folder="conditions",
+    columns=COLUMNS,
+    units=_points,
+    attempts=_attempts,
+    doing="factors",
+    unit="condition",
+)

@@ -8,29 +8,24 @@ directions, noise and starting poses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
-from pathlib import Path
 
-import joblib
-import pandas as pd
 from pydantic import Field, field_validator
 
-from dgrasp.cell.config import CellConfig
-from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
 from dgrasp.evaluation.attempt import Planner
-from dgrasp.evaluation.rows import POSE, Row, on_table, read_rows
-from dgrasp.evaluation.series import Setup, finish_series, rows
+from dgrasp.evaluation.rows import POSE, Row, on_table
+from dgrasp.evaluation.series import Setup, rows
+from dgrasp.evaluation.stage import SeriesStage
 from dgrasp.evaluation.workers import PolicySource, worker_policy
-from dgrasp.jobs.workforce import Workforce
-from dgrasp.policy.policies import policy_spec
+from dgrasp.policy.policies import PAIR, PolicyNames
 from dgrasp.robot.trials import for_real_robot
-from dgrasp.runs import Outputs, Run, open_run
-from dgrasp.sim.objects.everyday import EVERYDAY, everyday
+from dgrasp.sim.objects.everyday import EVERYDAY, ObjectNames
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import MAX_SHIFT, MAX_TURN, TwinConfig
+from dgrasp.twin.recipe import TwinRecipe
 
 TRANSLATION, ROTATION = "translation (mm)", "rotation (degrees)"
 COLUMNS = (
@@ -43,31 +38,15 @@ COLUMNS = (
 class SweepConfig(Config):
     """Which errors, which policies, how many presentations."""
 
-    policies: tuple[str, ...] = Field(
-        default=("base_quat_sync", "dgrasp_quat_sync"), min_length=1, description="one Base and one dGrasp"
-    )
+    policies: PolicyNames = Field(default=PAIR, description="one Base and one dGrasp")
     millimetres: tuple[float, ...] = Field(
         default=(0.0, 2.0, 5.0, 10.0, 15.0, 20.0), description="lengths of the hand-eye error, mm, without a turn"
     )
     degrees: tuple[float, ...] = Field(
         default=(0.5, 1.0, 2.0, 3.0, 5.0), description="angles of the hand-eye error, degrees, without a shift"
     )
-    objects: tuple[str, ...] = Field(default=tuple(o.name for o in EVERYDAY), min_length=1, description="paper's names")
+    objects: ObjectNames = Field(default=tuple(o.name for o in EVERYDAY), description="paper's names")
     presentations: int = Field(default=1, ge=1, description="of each object, per policy and error (Sec. 5.2: 5)")
-
-    @field_validator("policies")
-    @classmethod
-    def _policies(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            policy_spec(name)
-        return names
-
-    @field_validator("objects")
-    @classmethod
-    def _objects(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            everyday(name)
-        return names
 
     @field_validator("millimetres")
     @classmethod
@@ -80,13 +59,10 @@ class SweepConfig(Config):
         return _in_range(values, MAX_TURN, "degrees")
 
 
-class SweepRecipe(Config):
-    """Everything the attempts depend on besides the trained models and tuned parameters (which are input runs)."""
+class SweepRecipe(TwinRecipe):
+    """What the attempts depend on."""
 
     sweep: SweepConfig
-    twin: TwinConfig
-    cell: CellConfig
-    observer: Observer
 
 
 @dataclass(frozen=True)
@@ -111,36 +87,6 @@ class SweepPoint:
         return TwinConfig.model_validate(config.model_dump() | {"hand_eye_shift": shift, "hand_eye_turn": turn})
 
 
-def sweep(
-    recipe: SweepRecipe,
-    sources: Mapping[str, PolicySource],
-    inputs: Mapping[str, Run],
-    root: Path,
-    *,
-    seed: int,
-    workers: Workforce | int,
-) -> Run:
-    """Attempt all presentations under all errors; returns the complete run, with `attempts.csv` in it.
-
-    `sources` maps policies to their recorded parts, which get the real robot's rule (Sec. 5.2). `inputs` are the runs
-    behind them. Resumes policy by error.
-    """
-    outputs = Outputs(units=("errors/*",))
-    run = open_run(root, "calibration-sweep", recipe, inputs=inputs, seed=seed, code=(__name__,), outputs=outputs)
-    if run.complete:
-        return run
-    units = {p.name: joblib.delayed(_attempts)(recipe, sources[p.policy], p, seed) for p in _points(recipe.sweep)}
-    return finish_series(
-        run, units, workers, folder="errors", table="attempts.csv", columns=COLUMNS, desc="twin", unit="error"
-    )
-
-
-def read_sweep(run: Run) -> pd.DataFrame:
-    """The records of a complete sweep, one row per attempt; raises RunError if it is not complete."""
-    run.summary  # noqa: B018 (raises if the run is not complete)
-    return read_rows(run.path / "attempts.csv")
-
-
 def presentations(
     cell: TwinCell, policy: Planner, point: SweepPoint, objects: Iterable[str], repeats: int
 ) -> Iterator[Setup]:
@@ -157,10 +103,10 @@ def _in_range(values: tuple[float, ...], largest: float, unit: str) -> tuple[flo
     return values
 
 
-def _points(config: SweepConfig) -> Iterator[SweepPoint]:
-    for policy in config.policies:
-        yield from (SweepPoint(policy, TRANSLATION, e) for e in config.millimetres)
-        yield from (SweepPoint(policy, ROTATION, e) for e in config.degrees)
+def _points(recipe: SweepRecipe) -> Iterator[SweepPoint]:
+    for policy in recipe.sweep.policies:
+        yield from (SweepPoint(policy, TRANSLATION, e) for e in recipe.sweep.millimetres)
+        yield from (SweepPoint(policy, ROTATION, e) for e in recipe.sweep.degrees)
 
 
 def _attempts(recipe: SweepRecipe, source: PolicySource, point: SweepPoint, seed: int) -> Iterator[Row]:
@@ -168,3 +114,16 @@ def _attempts(recipe: SweepRecipe, source: PolicySource, point: SweepPoint, seed
     with TwinCell(point.twin(recipe.twin), recipe.cell, recipe.observer, seed) as cell:
         setups = presentations(cell, policy, point, recipe.sweep.objects, recipe.sweep.presentations)
         yield from rows(cell, setups, seed=seed)
+
+
+sweep = SeriesStage(
+    name="calibration-sweep",
+    code=__name__,
+    folder="errors",
+    columns=COLUMNS,
+    units=_points,
+    attempts=_attempts,
+    doing="twin",
+    unit="error",
+)
+read_sweep = sweep.read

@@ -10,20 +10,19 @@ from typing import Any
 import joblib
 import numpy as np
 from PIL import Image
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from dgrasp.cell.config import CellConfig
-from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
+from dgrasp.evaluation.stage import Asked, PolicyStage
 from dgrasp.evaluation.workers import PolicySource, worker_policy
 from dgrasp.files import DamagedFileError
-from dgrasp.jobs.workforce import Workforce, in_order
+from dgrasp.jobs.workforce import in_order
 from dgrasp.robot.log import LogError, TrialLog, read_log
 from dgrasp.robot.trials import PAPER_OBJECTS, CellJudges, TrialProtocol, for_real_robot, image_hash, run_trials
-from dgrasp.runs import Outputs, Run, open_run
-from dgrasp.sim.objects.everyday import everyday
+from dgrasp.runs import Outputs, Run
+from dgrasp.sim.objects.everyday import ObjectNames
 from dgrasp.twin.cell import TwinCell
-from dgrasp.twin.reality import TwinConfig
+from dgrasp.twin.recipe import TwinRecipe
 
 IMAGES = "images"  # of a run, named by their hash
 
@@ -32,64 +31,48 @@ class TwinTrialsConfig(Config):
     """How many trials each policy makes."""
 
     presentations: int = Field(default=5, ge=1, description="of each object to each policy (Sec. 5.2: 5)")
-    objects: tuple[str, ...] = Field(default=PAPER_OBJECTS, min_length=1, description="paper's names")
-
+    objects: ObjectNames = Field(default=PAPER_OBJECTS, description="paper's names")
     pictured: tuple[str, ...] = Field(
         default=("dgrasp_quat_sync",),
         description="policies whose views are kept as images, at the first presentation of each object: for the replay",
     )
 
-    @field_validator("objects")
-    @classmethod
-    def _objects(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            everyday(name)
-        return names
 
-
-class TwinTrialsRecipe(Config):
-    """Everything the trials depend on besides the trained models and tuned parameters (which are input runs)."""
+class TwinTrialsRecipe(TwinRecipe):
+    """What the trials depend on."""
 
     trials: TwinTrialsConfig
-    twin: TwinConfig
-    cell: CellConfig
-    observer: Observer
 
 
-def twin_trials(
-    recipe: TwinTrialsRecipe,
-    sources: Mapping[str, PolicySource],
-    inputs: Mapping[str, Run],
-    root: Path,
-    *,
-    seed: int,
-    workers: Workforce | int,
-) -> Run:
-    """Make all trials, policies side by side with a log each; returns the complete run. Resumes trial by trial.
+class TwinTrials(PolicyStage[TwinTrialsRecipe]):
+    """All trials, policies side by side with a log each. All policies meet the same presentations and starting poses.
 
-    All policies meet the same presentations with the same starting poses.
+    Interrupted ones go on trial by trial.
     """
+
     outputs = Outputs(volatile=("logs/*",))
-    run = open_run(root, "twin-trials", recipe, inputs=inputs, seed=seed, code=(__name__,), outputs=outputs)
-    if run.complete:
-        return run
-    fingerprints = {name: r.fingerprint for name, r in inputs.items()}
-    images = {name: run.path / IMAGES if name in recipe.trials.pictured else None for name in sources}
-    jobs = [
-        joblib.delayed(_series)(recipe, s, fingerprints, seed, _path(run, name), images[name])
-        for name, s in sources.items()
-    ]
-    with run.writing():
-        if run.complete:
-            return run
-        for name in sources:
+
+    def make(self, run: Run, asked: Asked[TwinTrialsRecipe]) -> Run:
+        """The logs, and the images of first presentations."""
+        recipe, seed = asked.recipe, asked.seed
+        fingerprints = {name: r.fingerprint for name, r in asked.inputs.items()}
+        paths = {name: _path(run, name) for name in asked.sources}
+        images = {name: run.path / IMAGES if name in recipe.trials.pictured else None for name in paths}
+        for name, path in paths.items():
             begun = {"runs": fingerprints, "protocol": _protocol(recipe, name, seed).model_dump(mode="json")}
-            _forget_damaged(_path(run, name), begun, images[name])
-        in_order(jobs, workers, run.path)
-        logs = [read_log(_path(run, name)) for name in sources]
+            _forget_damaged(path, begun, images[name])
+        jobs = [
+            joblib.delayed(_series)(recipe, source, fingerprints, seed, paths[name], images[name])
+            for name, source in asked.sources.items()
+        ]
+        in_order(jobs, asked.workers, run.path)
+        logs = [read_log(path) for path in paths.values()]
         _keep_first_presentations(run, logs)
         trials, successes = sum(len(log.judged) for log in logs), sum(int(log.judged["success"].sum()) for log in logs)
         return run.finish(trials=trials, successes=successes)
+
+
+twin_trials = TwinTrials(name="twin-trials", code=__name__)
 
 
 def read_twin_trials(run: Run) -> dict[str, TrialLog]:

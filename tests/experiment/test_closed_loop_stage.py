@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dgrasp.cli.main import main
-from dgrasp.evaluation.loop_series import RATES, ClosedLoopConfig, LoopRow, read_loops
+from dgrasp.evaluation.loop_series import RATES, ClosedLoopConfig, LoopRow, closed_loop_run, read_loops
 from dgrasp.evaluation.rows import POSE
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.closed_loop import closed_loop, keep, made, write_closed_loop
@@ -48,7 +48,8 @@ def test_the_published_policy_is_led_and_its_rows_are_kept(experiment: Experimen
 
 def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monkeypatch, capsys) -> None:
     rows = [vars(row) for row in _rows()]
-    monkeypatch.setattr("dgrasp.evaluation.loop_series._attempts", lambda *all: iter(_rows()))
+    stage = replace(closed_loop_run, attempts=lambda *all: iter(_rows()))
+    monkeypatch.setattr("dgrasp.experiment.closed_loop.closed_loop_run", stage)
     assert made(experiment) is None
     run = closed_loop(experiment)
     assert made(experiment).path == run.path

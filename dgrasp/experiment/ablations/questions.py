@@ -13,10 +13,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dgrasp.config import Config
-from dgrasp.evaluation.config import TaskBudget
+from dgrasp.evaluation.config import TaskBudget, TaskBudgets
 from dgrasp.files import parse_yaml
 from dgrasp.policy.policies import policy_spec
-from dgrasp.sim.tasks.paper import check_task
 
 NAME = r"^[a-z][a-z0-9_]*$"
 SPLIT = Literal["ablation", "validation"]
@@ -91,7 +90,7 @@ class AblationsConfig(Config):
         ge=1,
         description="questions whose arms are trained side by side before any is tried: they share observations",
     )
-    tasks: dict[str, TaskBudget] = Field(
+    tasks: TaskBudgets = Field(
         default={"clutter": TaskBudget(scenes=50, attempts=5), "novel": TaskBudget(scenes=250, attempts=1)},
         description="task -> scenes and attempts of each arm",
     )
@@ -106,13 +105,6 @@ class AblationsConfig(Config):
     probe_starts: int = Field(default=128, ge=1, description="poses that all climb to the end there")
     pace_steps: int = Field(default=6, ge=1, description="steps that are timed, for arms of equal training time")
     checkpoint_every: int = Field(default=25, ge=1, description="steps between checkpoints of an arm")
-
-    @field_validator("tasks")
-    @classmethod
-    def _tasks(cls, tasks: dict[str, TaskBudget]) -> dict[str, TaskBudget]:
-        for name in tasks:
-            check_task(name)
-        return tasks
 
     @field_validator("questions")
     @classmethod
