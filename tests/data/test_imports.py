@@ -208,6 +208,10 @@ STATE, VIEW_0 = "observation.state", "observation.images.view_0"
         ),
         (lambda f: next(f.glob("data/*/*.parquet")).write_bytes(b"no"), r"data/\*/\*.parquet cannot be read"),
         (calibrated(lambda a: a["cameras"][VIEW_0].update(w=99)), "images of 32x24, calibrated for 99x24"),
+        (
+            calibrated(lambda a: a["cameras"][VIEW_0].update(fl_x=1.9)),
+            r"fl_x, fl_y: \(1.9, .*\) are of no lens, at 32 pixels' width",
+        ),
         (calibrated(lambda a: a.update(convention="ros")), "convention: Input should be 'opencv'"),
         (calibrated(lambda a: a["cameras"][VIEW_0]["pose"][0].__setitem__(3, 900.0)), "cameras: .* millimetres"),
     ],
