@@ -190,7 +190,7 @@ def _row(made: Attempt, cell: SteeredSimulation, looks: int, labels: Mapping[str
     return LoopRow(**judged(made, T), **labels, looks=looks, **measured)
 
 
-def _measured(cell: SteeredSimulation, T_world_grasp: np.ndarray) -> dict[str, float]:
+def _measured(cell: SteeredSimulation, T_world_grasp: np.ndarray) -> dict[str, Any]:
     path = np.stack(cell.led) if cell.led else straight(T_world_grasp, cell.approach_distance)
     shown = demonstrated(path[0], T_world_grasp)
     of_shown = path_measures(shown)
