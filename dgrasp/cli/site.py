@@ -16,7 +16,7 @@ browser, and the pages of docs/. It needs no network, and neither do its pages; 
 
     dgrasp site                          # of the published results, into build/site
     dgrasp site --profile smoke          # of build/smoke
-    dgrasp site --pictures               # with pictures of failed trials, which are acted out once more
+    dgrasp site --pictures               # with pictures of all failed trials, which are acted out once more: minutes
 
 Notebooks that have not been executed for these results are shown without outputs, and say so."""
 
@@ -25,7 +25,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "site", "build the static site (build/site), offline", TEXT)
     add_experiment(parser)
     parser.add_argument("--folder", type=folder, default=Path("build", "site"), help="where the site goes (build/site)")
-    parser.add_argument("--pictures", action="store_true", help="make missing pictures of failed trials (takes long)")
+    parser.add_argument(
+        "--pictures",
+        choices=("all", "few", "kept"),
+        nargs="?",
+        const="all",
+        default="few",
+        help="pictures of failed trials that are made: of all (takes long), of two scenes a task (default), or none",
+    )
     parser.add_argument("--without", choices=PARTS, action="append", default=[], help="leave a part out")
     parser.set_defaults(run=run)
 

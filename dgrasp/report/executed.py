@@ -89,8 +89,14 @@ def why_stale(source: Path, executed: Path, figures: Path) -> str | None:
 def _light_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     light = {**cell, "metadata": {k: v for k, v in cell["metadata"].items() if k == "tags" and v}}
     if "outputs" in cell:
-        light["outputs"] = [_light_output(one) for one in cell["outputs"]]
+        light["outputs"] = [_light_output(one) for one in cell["outputs"] if not _is_widget(one)]
     return light
+
+
+def _is_widget(output: Mapping[str, Any]) -> bool:
+    """Whether nothing is left of it without a kernel but a line of Python."""
+    data = output.get("data", {})
+    return WIDGET in data and not any(kind.startswith("image/") for kind in data)
 
 
 def _light_output(output: Mapping[str, Any]) -> dict[str, Any]:

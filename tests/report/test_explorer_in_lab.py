@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from lab import Page, chromium, jupyterlab, programs
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # 20 s alone, minutes on a busy machine
 
@@ -63,3 +65,13 @@ def test_the_playable_landscape_computes_in_the_notebook(page: Page) -> None:
     page.chrome.execute_script(climb)
     status = "return document.querySelector('.dgp-status').textContent"
     page.wait.until(lambda c: "3 steps in" in c.execute_script(status))
+
+
+def test_the_scene_is_turned_by_hand_in_the_notebook(page: Page) -> None:
+    """The view in three dimensions is there, as in the page, and another one after a key."""
+    pixels = "return document.querySelector('.dgp-space').toDataURL()"
+    page.wait.until(lambda c: c.find_elements(By.CSS_SELECTOR, ".dgp-space"))
+    canvas = page.chrome.find_element(By.CSS_SELECTOR, ".dgp-space")
+    before = page.chrome.execute_script(pixels)
+    canvas.send_keys(Keys.ARROW_LEFT)
+    page.wait.until(lambda c: c.execute_script(pixels) != before)

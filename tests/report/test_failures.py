@@ -21,8 +21,8 @@ from dgrasp.evaluation.rows import POSE
 from dgrasp.evaluation.workers import worker_scene
 from dgrasp.policy.policies import Plan
 from dgrasp.report.failures import page, sheets
-from dgrasp.report.failures.attempts import evenly, kinds, pictured
-from dgrasp.report.failures.replay import Job, repeated
+from dgrasp.report.failures.attempts import evenly, few_pictured, kinds, pictured
+from dgrasp.report.failures.replay import Job, drawn_again, repeated
 from dgrasp.report.failures.sheets import kept_sheet, sheet_file
 from dgrasp.report.play.container import facts_of
 from dgrasp.robot.trials import image_hash
@@ -51,6 +51,62 @@ def test_all_failures_and_some_successes_are_pictured():
     few = pictured(attempts, most=4, successes=0)
     assert few.sum() == 4 and few[~failed].sum() == 0
     assert pictured(attempts[~failed], successes=1).sum() == len(attempts[~failed].groupby(["task", "policy"]))
+
+
+def always(row):
+    return True
+
+
+def test_a_light_page_shows_the_scenes_that_most_policies_fail_in():
+    attempts = table(scenes=4)
+    attempts.loc[(attempts["task"] == "simple") & (attempts["scene"] == 2), "success"] = False  # both policies fail
+    later = attempts[attempts["task"] == "simple"].assign(attempt=1, success=False)
+    every = pd.concat([attempts, later], ignore_index=True)
+    few = every[few_pictured(every, always, scenes=1)]
+    assert few["attempt"].eq(0).all() and few.groupby("task")["scene"].nunique().eq(1).all()
+    simple = few[few["task"] == "simple"]
+    assert set(simple["scene"]) & {0, 2} and len(simple) == 2 and not simple["success"].any()
+    lifted = every.assign(success=every["success"] | every["policy"].str.startswith("dgrasp"))
+    shown = lifted[few_pictured(lifted, always, scenes=1)]
+    assert shown.groupby("task")["success"].agg(["sum", "size"]).values.tolist() == [[1, 2]] * 3
+    assert not few_pictured(table(failing=False), always).any()
+
+
+def test_of_scenes_that_are_drawn_otherwise_today_the_next_ones_are_taken():
+    asked = []
+
+    def later_ones(row):
+        asked.append(row["scene"])
+        return row["scene"] >= 2
+
+    one_task = table(scenes=6).query("task == 'simple'").reset_index(drop=True)
+    few = one_task[few_pictured(one_task, later_ones)]
+    assert set(few["scene"]) == {2, 3} and asked == [0, 1, 2, 3]
+    assert not few_pictured(one_task, lambda row: False).any()
+
+
+def test_a_scene_is_drawn_again_if_its_objects_are_the_same(played):
+    row = played[0] | {"table": "simulation"}
+    assert drawn_again(row) and not drawn_again(row | {"objects": "another thing"})
+    assert drawn_again({"table": "twin"})
+
+
+@pytest.mark.parametrize("pictures", ["few", "kept", "all"])
+def test_pictures_are_made_of_few_attempts_of_none_or_of_all(tmp_path, monkeypatch, pictures):
+    made = []
+    monkeypatch.setattr(page, "attempts_of", lambda one: table(scenes=6))
+    monkeypatch.setattr(page, "kept_sheet", lambda job, to: made.append(job) or noise(job, to))
+    monkeypatch.setattr(page, "sheet_path", lambda job, to: tmp_path / "none")
+    monkeypatch.setattr(page, "drawn_again", always)
+    shown = page.write_files(experiment(tmp_path), tmp_path, pictures=pictures)
+    rule = facts_of(
+        base64.b85decode((tmp_path / "failures-files" / "attempts-all.js").read_text(encoding="utf-8").split('"')[3])
+    )["rule"]
+    said = {"few": "first attempts, in the 2 scenes of each task", "kept": "No pictures", "all": "all "}
+    assert said[pictures] in rule
+    assert len(made) == {"few": 6, "kept": 0, "all": len(shown.groupby(["task", "scene"]))}[pictures]
+    assert shown["pictured"].any() == (pictures != "kept")
+    assert len(list((tmp_path / "failures-files").glob("sheet-*.js"))) == len(made)
 
 
 class Fixed:

@@ -94,6 +94,14 @@ def test_filters_of_the_address_and_a_table_without_failures(chrome, address, tm
     assert "No attempt failed" in text(chrome, ".dgp-attempt")
 
 
+def test_a_browser_that_cannot_unpack_shows_the_counts(chrome, address):
+    text_of_page, module = address.read_text(), '<script type="module">'
+    address.write_text(text_of_page.replace(module, f"<script>delete globalThis.DecompressionStream</script>{module}"))
+    assert not opened(chrome, address)
+    assert "this browser has no DecompressionStream" in text(chrome, ".dgp-wrong")
+    assert "digital twin" in text(chrome, "#failures table")
+
+
 def test_what_is_missing_or_damaged_is_said(chrome, address):
     files = address.parent / "failures-files"
     sheet = files / "sheet-0000.js"

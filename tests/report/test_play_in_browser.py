@@ -179,12 +179,36 @@ def test_a_missing_file_and_foreign_models_are_said(chrome, tmp_path):
     assert "the models read Phi" in page.open().status()
 
 
-def test_a_browser_that_cannot_compute_shows_the_still_picture(chrome, tmp_path):
-    page = PlayPage(chrome, small_supply(), tmp_path)
-    text = page.path.read_text()
-    script = '<script type="module">'
-    page.path.write_text(text.replace(script, f"<script>delete globalThis.WebAssembly</script>{script}"))
-    page.open()
-    assert "This browser has no WebAssembly" in page.status()
+def before_the_module(page: PlayPage, script: str) -> PlayPage:
+    """The page with a script that runs first."""
+    text, module = page.path.read_text(), '<script type="module">'
+    page.path.write_text(text.replace(module, f"<script>{script}</script>{module}"))
+    return page
+
+
+@pytest.mark.parametrize("lacks", ["WebAssembly", "Worker", "DecompressionStream"])
+def test_a_browser_that_cannot_compute_shows_the_still_picture(chrome, tmp_path, lacks):
+    page = before_the_module(PlayPage(chrome, small_supply(), tmp_path), f"delete globalThis.{lacks}").open()
+    assert f"This browser has no {'Web Workers' if lacks == 'Worker' else lacks}" in page.status()
     picture = chrome.find_element(By.CSS_SELECTOR, ".dgp img")
     assert picture.get_attribute("alt") and int(picture.get_property("naturalWidth")) > 500
+
+
+NO_WEBGL = """
+const context = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+  if (kind !== "2d") throw new Error(`asked for ${kind}`);
+  return context.call(this, kind, ...more);
+};
+"""
+SPACE_COLOURS = """
+const canvas = document.querySelector(".dgp-space");
+const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+return new Set(new Uint32Array(data.buffer)).size;
+"""
+
+
+def test_the_scene_in_three_dimensions_needs_no_webgl(chrome, tmp_path):
+    page = before_the_module(PlayPage(chrome, small_supply(), tmp_path), NO_WEBGL).open()
+    assert page.status().startswith("Drag the gripper")
+    assert chrome.execute_script(SPACE_COLOURS) > 20

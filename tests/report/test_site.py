@@ -147,6 +147,15 @@ def test_a_kept_notebook_is_light_and_names_no_folder(lesson):
     nbformat.validate(nbformat.from_dict(kept))
 
 
+def test_of_a_widget_that_needs_a_kernel_nothing_is_kept(lesson):
+    notebook = executed(lesson)
+    shown = {"text/plain": "VBox(children=...", "application/vnd.jupyter.widget-view+json": {}}
+    said = nbformat.v4.new_output("execute_result", data={"text/plain": "a line"}, execution_count=1)
+    notebook["cells"][-1]["outputs"] = [nbformat.v4.new_output("display_data", data=shown), said]
+    (left,) = at_web_size(notebook)["cells"][-1]["outputs"]
+    assert left["data"] == {"text/plain": "a line"}
+
+
 def test_what_makes_a_kept_notebook_stale(lesson):
     def reason() -> str | None:
         return why_stale(lesson.source, lesson.executed, lesson.figures)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,28 @@ def test_nothing_is_played_before_the_button_is_pressed(chrome, site):
     assert [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
     chrome.execute_script(AXE.read_text(encoding="utf-8"))
     assert chrome.execute_async_script(FOUND, ALL) == []
+
+
+SEEN = """
+const done = arguments[0];
+document.getElementById("failures").dgrasp.then((app) => app.busy).then(() => {
+  const colours = (canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return new Set(new Uint32Array(data.buffer)).size;
+  };
+  done([...document.querySelectorAll(".dgp-pictures canvas")].map(colours));
+});
+"""
+
+
+def test_failures_are_shown_with_pictures_that_nobody_asked_for(chrome, site):
+    opened(chrome, site / "failures.html")
+    if "Left out of this build" in chrome.page_source:
+        return
+    colours = chrome.execute_async_script(SEEN)
+    assert len(colours) >= 2 and min(colours) > 100, "what the policy saw, at least, and no blank canvas"
+    assert re.search(r"[1-9]\d* with pictures", chrome.find_element(By.CSS_SELECTOR, ".dgp-status").text)
+    assert size_of(chrome) < LIGHT_PAGE
 
 
 def test_a_browser_without_webassembly_is_told_and_shown_the_picture(chrome, site):

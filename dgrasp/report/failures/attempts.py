@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,8 @@ GROUP = ["table", "seed", "task", "policy"]
 NUMBER = re.compile(r" \d+$")  # of a prism among others of its kind
 # Our choice: an attempt's pictures take 3 or 4 kB beside others of its scene, and all of them shall take some 6 MB.
 MOST, SUCCESSES = 1800, 4
+FEW, TRIED = 2, 30  # scenes of each task that a light page shows, and that are tried for it
+CanBeRepeated = Callable[[pd.Series], bool]
 
 
 def attempts_of(experiment: Experiment) -> pd.DataFrame:
@@ -73,6 +77,24 @@ def pictured(attempts: pd.DataFrame, most: int = MOST, successes: int = SUCCESSE
     for _, group in order[success].groupby(GROUP, sort=False):
         chosen[group.index[evenly(len(group), successes)]] = True
     return chosen.sort_index()
+
+
+def few_pictured(attempts: pd.DataFrame, can_be_repeated: CanBeRepeated, scenes: int = FEW) -> pd.Series:
+    """Which attempts a light page shows, as booleans: first ones in the scenes of each task that most policies fail in.
+
+    Of each of these scenes every failure and one success: policies meet it alike, and no attempt before is repeated.
+    can_be_repeated: asked for a scene's first row, of at most TRIED scenes of a task.
+    """
+    first = attempts[attempts["attempt"] == 0]
+    failed = (~first["success"].astype(bool)).groupby([first[name] for name in SCENE], sort=False).transform("sum")
+    chosen: list[int] = []
+    for _, rows in first[failed > 0].groupby("task", sort=False):
+        hardest = rows.assign(failed=failed).sort_values("failed", ascending=False, kind="stable")
+        there = (scene for _, scene in list(hardest.groupby(SCENE, sort=False))[:TRIED])
+        for scene in islice((scene for scene in there if can_be_repeated(scene.iloc[0])), scenes):
+            success = scene["success"].astype(bool)
+            chosen += [*scene.index[~success], *scene.index[success][:1]]
+    return pd.Series(attempts.index.isin(chosen), attempts.index)
 
 
 def evenly(count: int, most: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import html
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import joblib
 import numpy as np
@@ -21,14 +21,25 @@ from dgrasp.evaluation.rows import POSE
 from dgrasp.experiment.chain import Experiment
 from dgrasp.files import write_text
 from dgrasp.jobs.workforce import Workforce, in_order
-from dgrasp.report.failures.attempts import MOST, SCENE, SUCCESSES, TWIN, attempts_of, kinds, pictured
-from dgrasp.report.failures.replay import Job
+from dgrasp.report.failures.attempts import (
+    FEW,
+    MOST,
+    SCENE,
+    SUCCESSES,
+    TWIN,
+    attempts_of,
+    few_pictured,
+    kinds,
+    pictured,
+)
+from dgrasp.report.failures.replay import Job, drawn_again
 from dgrasp.report.failures.sheets import WIDEST, kept_sheet, sheet_path
 from dgrasp.report.play.container import facts_of, packed
 from dgrasp.report.play.page import script, style, whole_page, write_file
 from dgrasp.report.play.supply import SCENES, TITLES, policy_title
 from dgrasp.sim.objects.ycb import ATTRIBUTION, DESCRIPTIONS
 
+Pictures = Literal["all", "few", "kept"]
 FOLDER = "failures-files"
 TITLE = "Failures: every attempt of the tables"
 LEAD = (
@@ -66,25 +77,22 @@ def write_files(
     folder: Path,
     *,
     played: Sequence[tuple[str, int]] = SCENES,
-    make_pictures: bool = True,
+    pictures: Pictures = "all",
 ) -> pd.DataFrame:
     """What the page loads, below `folder`; returns the attempts, for `failures_body`.
 
-    make_pictures: make those that are not kept in the workspace, which takes minutes; else the page says how many
-    attempts have none yet. See `build_failures` for the rest.
+    pictures: "all" makes those that are not kept in the workspace, which takes minutes; "kept" makes none; "few" shows
+    the kept ones or, where there are none, makes those of some scenes of each task. The page says which attempts have
+    some. See `build_failures` for the rest.
     """
     several = list(experiments) if isinstance(experiments, Sequence) else [experiments]
     by_seed = {one.seed: one for one in several}
     if not several or len(by_seed) < len(several):
         raise ValueError(f"experiments: expected one or more of different seeds, got seeds {[e.seed for e in several]}")
     attempts = pd.concat([attempts_of(one) for one in several], ignore_index=True)
-    attempts["pictured"] = pictured(attempts)
-    attempts["sheet"] = sheet_names(attempts)
-    jobs = _jobs(attempts, by_seed)
-    if not make_pictures:
-        jobs = {name: job for name, job in jobs.items() if sheet_path(*job).is_file()}
+    jobs, which = _chosen(attempts, by_seed, pictures)
     sheets = _sheets(jobs, several[0].profile.runtime.workforce)
-    rule = _with_pictures(attempts, sheets)
+    rule = _with_pictures(attempts, sheets, which)
     _write_sheets(folder / FOLDER, {name: data for name, data in sheets.items() if facts_of(data)["attempts"]})
     links = {f"{several[0].seed}/{task}/{index}": f"{task}-{index}" for task, index in played}
     facts = {"experiment": several[0].profile.name, "seeds": len(by_seed), "played": links}
@@ -93,12 +101,36 @@ def write_files(
     return attempts
 
 
-def _with_pictures(attempts: pd.DataFrame, sheets: dict[str, bytes]) -> str:
+def _chosen(
+    attempts: pd.DataFrame, by_seed: dict[int, Experiment], pictures: Pictures
+) -> tuple[dict[str, tuple[Job, Path]], str]:
+    """What makes the pictures, and of which attempts, in words; these are marked in the columns `pictured`, `sheet`."""
+    jobs = _marked(attempts, pictured(attempts), by_seed)
+    if pictures != "all":
+        jobs = {name: job for name, job in jobs.items() if sheet_path(*job).is_file()}
+    if pictures != "few" or jobs:
+        failed = int((~attempts["success"].astype(bool)).sum())
+        which = f"all {failed} failures" if failed <= MOST else f"{MOST} of {failed} failures, evenly chosen,"
+        return jobs, f"Pictures are of {which} and of up to {SUCCESSES} successes of each task and policy."
+    few = (
+        f"Pictures are of first attempts, in the {FEW} scenes of each task where most policies failed: of the failures "
+        "and of one success. dgrasp site --pictures makes those of all failures."
+    )
+    return _marked(attempts, few_pictured(attempts, drawn_again), by_seed), few
+
+
+def _marked(attempts: pd.DataFrame, wanted: pd.Series, by_seed: dict[int, Experiment]) -> dict[str, tuple[Job, Path]]:
+    attempts["pictured"] = wanted
+    attempts["sheet"] = sheet_names(attempts)
+    return _jobs(attempts, by_seed)
+
+
+def _with_pictures(attempts: pd.DataFrame, sheets: dict[str, bytes], which: str) -> str:
     """Strike out of `pictured` what the sheets do not show; returns which attempts have pictures, in words."""
     made = attempts["sheet"].isin(list(sheets))
     missing = int((attempts["pictured"] & ~made).sum())
     attempts["pictured"] &= made
-    rule = _rule(attempts, sheets, missing)
+    rule = _rule(attempts, sheets, which, missing)
     repeated = {int(number) for data in sheets.values() for number in facts_of(data)["attempts"]}
     attempts["pictured"] &= attempts.index.isin(repeated)
     attempts["sheet"] = attempts["sheet"].where(attempts["pictured"], "")
@@ -206,15 +238,13 @@ def _poses(rows: pd.DataFrame) -> np.ndarray:
     return found
 
 
-def _rule(attempts: pd.DataFrame, sheets: dict[str, bytes], missing: int = 0) -> str:
-    """Which attempts have pictures, in words. missing: how many would have some, had they been made."""
-    failed = int((~attempts["success"].astype(bool)).sum())
-    which = f"all {failed} failures" if failed <= MOST else f"{MOST} of {failed} failures, evenly chosen,"
+def _rule(attempts: pd.DataFrame, sheets: dict[str, bytes], which: str, missing: int = 0) -> str:
+    """What is said of the pictures. which: of which attempts they are. missing: how many of these have none."""
     if missing and not sheets:
         return "No pictures of attempts were made for this page: dgrasp site --pictures makes them."
     lacking = f"{missing} of these have none yet: dgrasp site --pictures makes them. " if missing else ""
     text = (
-        f"Pictures are of {which} and of up to {SUCCESSES} successes of each task and policy. {lacking}"
+        f"{which} {lacking}"
         "Their scenes were made once more from their seeds, and every attempt before in the same scene was repeated. "
         f"{_repeated(attempts, sheets)}The grasp is drawn with the calibration that the policy was told."
     )

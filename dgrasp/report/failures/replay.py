@@ -23,6 +23,7 @@ from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_matrix
 from dgrasp.evaluation.rows import POSE, on_table
 from dgrasp.evaluation.workers import worker_cell, worker_scene
+from dgrasp.report.failures.attempts import TWIN
 from dgrasp.robot.trials import image_hash
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.execution import GraspResult
@@ -85,6 +86,14 @@ def repeated(job: Job) -> Iterator[Shown]:
     """
     for rows in job.policies:
         yield from _in_twin(job, rows) if job.twin else _in_simulation(job, rows)
+
+
+def drawn_again(row: Mapping[str, Any]) -> bool:
+    """Whether today's code draws the scene of a row of the table: the same objects, as far as their names tell."""
+    if row["table"] == TWIN:
+        return True
+    scene = worker_scene(row["task"], row["split"], row["scene"], row["seed"])
+    return on_table(scene)["objects"] == row["objects"]
 
 
 def _in_simulation(job: Job, rows: Sequence[Mapping[str, Any]]) -> Iterator[Shown]:

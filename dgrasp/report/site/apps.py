@@ -35,13 +35,13 @@ def make_apps(
     files: Path,
     *,
     without: Sequence[str] = (),
-    pictures: bool = False,
+    pictures: failures.Pictures = "few",
     scenes: Sequence[tuple[str, int]] = SCENES,
 ) -> Apps:
     """Both apps of an experiment, their files below `files`.
 
-    without: "play" or "failures" are left out, and the page says so. pictures: make the pictures of trials that are not
-    kept yet, which takes long. scenes: those to play with, by task and index.
+    without: "play" or "failures" are left out, and the page says so. pictures: of trials, as in
+    `dgrasp.report.failures.page.write_files`. scenes: those to play with, by task and index.
     """
     body = LEFT_OUT.format(NO_PLAY)
     if "play" not in without:
@@ -52,6 +52,6 @@ def make_apps(
     if "failures" not in without:
         address = "play.html" if "play" not in without else None
         played = scenes if address else ()
-        attempts = failures.write_files(experiment, files, played=played, make_pictures=pictures)
+        attempts = failures.write_files(experiment, files, played=played, pictures=pictures)
         browser = failures.failures_body(attempts, address)
     return Apps(body, browser)

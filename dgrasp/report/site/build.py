@@ -30,6 +30,7 @@ from dgrasp.report.site.results import Results, ablations
 from dgrasp.slopes.config import OptimizerConfig
 
 ROOT = Path(__file__).resolve().parents[3]
+NOTEBOOKS = ROOT / "notebooks"
 MARKER = ".dgrasp-site"  # in a folder that this module made, and may therefore replace
 HOME_FIGURES = ("climb", "fig06")  # the first that there is
 TRIED_OUT = "Made from profile <code>{}</code>: it shows that everything runs, and says nothing about the method."
@@ -44,7 +45,7 @@ COPIED = {
     "figures/runs/laptop/seed-0/model_card.md": "/model_card.md",
 }
 LAB_GUIDE = dict.fromkeys(("OWN_IMAGES.md", "docs/lab_guide.md"), "/lab_guide.md")
-PAGES = COPIED | LAB_GUIDE | {"figures/tab01.md": "/results.md"}
+PAGES = COPIED | LAB_GUIDE | {"figures/tab01.md": "/results.md", "figures/tab02.md": "/results.md"}
 HISTORY = "CHANGELOG.md"  # names sections that are gone
 CODE = ("dgrasp/slopes/losses.py", "dgrasp/slopes/exact.py")  # which pages show functions of
 
@@ -56,7 +57,7 @@ class Sources:
     experiment: Experiment
     figures: Path
     executed: Path
-    notebooks: Path = ROOT / "notebooks"
+    notebooks: Path = NOTEBOOKS
     docs: Path = ROOT / "docs"
 
     def check(self) -> None:
@@ -170,4 +171,5 @@ def _of_repository(name: str) -> str:
     """A page of the repository, with links to the site's pages."""
     text = (ROOT / name).read_text(encoding="utf-8")
     folder = f"{Path(name).parent.as_posix()}/" if "/" in name else ""
-    return linked(text, PAGES, folder, anchors=name != HISTORY)
+    lessons = {f"notebooks/executed/{path.stem}.ipynb": f"/learn/{path.stem}.ipynb" for path in NOTEBOOKS.glob("*.py")}
+    return linked(text, PAGES | lessons, folder, anchors=name != HISTORY)
