@@ -1,62 +1,46 @@
 """How the cost of the chain grows: against scenes, poses and image size, measured; against workers, simulated.
 
-    python benchmarks/grow_chain.py            measures, and writes benchmarks/grown.csv
-    python benchmarks/grow_chain.py table      what is in it, and the figure build/grown.png
+    python benchmarks/grow_chain.py            measures, and writes dgrasp/experiment/grown.json
 
-Rows of `grown.csv`: varied, at, seconds, mib, how. "measured": the processor's seconds of one thread and the MiB that
-the work adds at its peak, each in a process of its own, at the laptop profile's sizes but for what varies; "job" is
-the mean of single scenes, and mib what one leaves on disk. "simulated": wall seconds that workers take for the laptop's
-scenes, with jobs as measured and a shared folder that is assumed (`Folder`), and with one that is free.
+Its rows: varied, at, seconds, mib, how. "measured": the processor's seconds of one thread and the MiB that the work
+adds at its peak, each in a process of its own, at the laptop profile's sizes but for what varies; "job" are single
+scenes by their numbers, and mib what one leaves on disk. "simulated": wall seconds that workers take for the laptop's
+scenes, with jobs as measured and a shared folder that is assumed (`Folder`), and with one that is free; and the MiB of
+all of them, each like the process that was measured. The figure and table `growth` show it.
 """
 
 from __future__ import annotations
 
 import heapq
 import multiprocessing
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import pandas as pd
 import torch
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 from plain import added_peak_mib, encoded, frozen, value_on
 
+import dgrasp
 from dgrasp.data import layout
 from dgrasp.data.generate import demonstrate_scene
+from dgrasp.experiment.growth import FREE, GROWN, JOB, Folder
+from dgrasp.experiment.growth import WORKERS as MANY
 from dgrasp.experiment.profiles import Profile, load_profile
+from dgrasp.files import write_json
+from dgrasp.footprint import footprint
 from dgrasp.nerf.model import build_nerf
 from dgrasp.poses import uniform_poses
-from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR, PAPER_COLOUR, use_style
+from dgrasp.provenance import provenance
 from dgrasp.sim.cell import Cell
 from dgrasp.slopes.climb import optimize_poses
 
-RESULT = Path(__file__).with_name("grown.csv")
-SCENES, POSES, WIDTHS = (1, 2, 4), (64, 256, 1024), (64, 128, 256, 512)
+RESULT = Path(dgrasp.__file__).parent / "experiment" / GROWN
+SCENES, POSES, WIDTHS = (1, 4, 16), (64, 256, 1024, 4096), (64, 128, 256, 512, 640)
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-JOBS = 6  # whose times and bytes are measured
-GOOD = 0.8  # of the speed with a free folder: below it the shared folder counts as the limit; our choice
-LABELS = {"scenes": "scenes demonstrated", "poses": "poses climbing", "width": "image width, pixels"}
-FREE = "workers, free folder"
+JOBS = 12  # whose times and bytes are measured
 Row = dict[str, object]
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A shared build folder, one request at a time. Assumed: NFS on one gigabit, and what a file costs beside bytes."""
-
-    bytes_per_second: float = 1e8
-    seconds_per_file: float = 0.01
-
-    def seconds(self, size: float) -> float:
-        """To write one file."""
-        return self.seconds_per_file + size / self.bytes_per_second
 
 
 def simulate(times: Sequence[float], sizes: Sequence[float], jobs: int, workers: int, folder: Folder) -> float:
@@ -76,35 +60,35 @@ def simulate(times: Sequence[float], sizes: Sequence[float], jobs: int, workers:
     return written
 
 
-def folder_limits_at(table: pd.DataFrame) -> int | None:
-    """The fewest workers that are slower than `GOOD` of what they were with a free folder; None if none are."""
-    ours, free = (table[table["varied"] == name].set_index("at")["seconds"] for name in ("workers", FREE))
-    short = ours.index[free / ours < GOOD]
-    return int(min(short)) if len(short) else None
-
-
 def measure() -> Iterator[Row]:
     """All rows."""
     torch.set_num_threads(1)
     profile = load_profile("laptop")
+    jobs, each = _jobs(profile)  # first, while this process holds nothing else
     yield from _scenes(profile)
     yield from _poses(profile)
     yield from _widths(profile)
-    seconds, size = _job(profile)
-    yield _row("job", JOBS, seconds, size / 2**20, "measured")
-    yield from simulated(profile, seconds, size)
+    yield from jobs
+    yield from simulated(profile, jobs, each)
 
 
-def simulated(profile: Profile, seconds: float, size: float) -> Iterator[Row]:
-    """Rows of workers that make the profile's scenes, each of so many seconds and bytes."""
-    count, free = profile.data.train_scenes + profile.data.validation_scenes, Folder(float("inf"), 0.0)
-    for name, folder in (("workers", Folder()), (FREE, free)):
+def simulated(profile: Profile, jobs: Sequence[Row], each: float) -> Iterator[Row]:
+    """Rows of workers of `each` MiB that make the profile's scenes, with times and sizes as those of the jobs."""
+    times, sizes = ([float(job[name]) for job in jobs] for name in ("seconds", "mib"))  # type: ignore[arg-type]
+    bytes_ = [2**20 * size for size in sizes]
+    for name, folder in ((MANY, Folder()), (FREE, Folder(float("inf"), 0.0))):
         for workers in WORKERS:
-            yield _row(name, workers, simulate([seconds], [size], count, workers, folder), None, "simulated")
+            seconds = simulate(times, bytes_, scenes_of(profile), workers, folder)
+            yield _row(name, workers, seconds, workers * each, "simulated")
 
 
-def _row(varied: str, at: float, seconds: float, mib: float | None, how: str) -> Row:
-    return {"varied": varied, "at": at, "seconds": round(seconds, 4), "mib": mib and round(mib, 2), "how": how}
+def scenes_of(profile: Profile) -> int:
+    """How many scenes are demonstrated."""
+    return profile.data.train_scenes + profile.data.validation_scenes
+
+
+def _row(varied: str, at: float, seconds: float, mib: float, how: str) -> Row:
+    return {"varied": varied, "at": at, "seconds": round(seconds, 4), "mib": round(mib, 2), "how": how}
 
 
 def _measured(varied: str, at: float, work: Callable[[], object]) -> Row:
@@ -154,49 +138,25 @@ def _widths(profile: Profile) -> Iterator[Row]:
         yield _measured("width", width, lambda image=image: encoder(image))
 
 
-def _job(profile: Profile) -> tuple[float, float]:
-    """Mean processor seconds and bytes of single jobs of the demonstrations."""
-    sizes, begun = [], time.process_time()
+def _jobs(profile: Profile) -> tuple[list[Row], float]:
+    """Processor seconds and MiB on disk of single jobs of the demonstrations, and MiB of the process that made them."""
+    rows = []
     with Cell(profile.cell) as cell, tempfile.TemporaryDirectory() as folder:
+        demonstrate_scene(cell, profile.data, "train", JOBS, 0)  # loads what a worker keeps
         for i in range(JOBS):
-            path = Path(folder) / f"{i}.npz"
+            path, begun = Path(folder) / f"{i}.npz", time.process_time()
             layout.save_scene(path, demonstrate_scene(cell, profile.data, "train", i, 0))
-            sizes.append(path.stat().st_size)
-    return (time.process_time() - begun) / JOBS, sum(sizes) / JOBS
+            rows.append(_row(JOB, i, time.process_time() - begun, path.stat().st_size / 2**20, "measured"))
+    return rows, footprint()
 
 
-def plot(table: pd.DataFrame) -> Figure:
-    """Three measured panels, seconds and memory, and a simulated one: wall minutes against workers."""
-    figure, axes = plt.subplots(1, 4, figsize=(11, 2.9))
-    for ax, (varied, label) in zip(axes, LABELS.items(), strict=False):
-        rows = table[table["varied"] == varied]
-        ax.loglog(rows["at"], rows["seconds"], marker="o", color=BASE_COLOUR, label="seconds of one thread")
-        ax.loglog(rows["at"], rows["mib"], marker="s", ls="--", color=DGRASP_COLOUR, label="MiB added")
-        ax.set(xlabel=label, title="measured", xticks=list(rows["at"]), xticklabels=[f"{n:g}" for n in rows["at"]])
-        ax.xaxis.set_minor_locator(NullLocator())
-    axes[0].legend()
-    rows, free = (table[table["varied"] == name] for name in ("workers", FREE))
-    axes[3].loglog(free["at"], free["seconds"] / 60, ls=":", color=PAPER_COLOUR, label="free folder")
-    axes[3].loglog(rows["at"], rows["seconds"] / 60, marker="o", color=BASE_COLOUR, label="528 scenes")
-    if (limit := folder_limits_at(table)) is not None:
-        axes[3].axvline(limit, color="0.6", label=f"folder is the limit ({limit})")
-    axes[3].set(xlabel="workers", ylabel="minutes", title="simulated")
-    axes[3].legend(loc="lower left")
-    return figure
-
-
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """The command line."""
-    if list(arguments) != ["table"]:
-        pd.DataFrame(measure()).to_csv(RESULT, index=False)
-    table = pd.read_csv(RESULT)
-    print(table.to_string(index=False))
-    print(f"the shared folder is the limit from {folder_limits_at(table)} workers on")
-    use_style()
-    target = RESULT.parents[1] / "build" / "grown.png"
-    target.parent.mkdir(exist_ok=True)
-    plot(table).savefig(target)
+    rows, made = list(measure()), provenance()
+    about = {key: made[key] for key in ("commit", "python", "platform", "processors")}
+    write_json(RESULT, {"scenes": scenes_of(load_profile("laptop")), "made_by": about, "rows": rows})
+    print(RESULT)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

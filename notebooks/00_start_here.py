@@ -146,6 +146,22 @@ print(f"{settings.name}: {settings.data.train_scenes} training scenes, {settings
 print(f"{settings.value.steps} steps of Psi, {settings.optimizer.n_starts} starting poses per plan")
 
 # %% [markdown]
+# ## What it costs, and what more would cost
+#
+# Time and memory at the sizes of the profile `laptop`. **Before you look:** twice the machines, half the time: up to
+# how many machines?
+
+# %%
+studio.make("growth")
+
+# %%
+studio.make("growth_costs")
+
+# %% [markdown]
+# Scenes, poses and pixels cost in proportion once there are many of them. Workers divide the time until they wait for
+# the folder that they share. Only the first three panels were measured; the last one is a simulation, whose assumptions
+# stand below it.
+#
 # ## What we saw
 
 # %%

@@ -152,6 +152,25 @@ OUTPUTS: tuple[Output, ...] = (
         status="ours",
     ),
     Output(
+        id="growth",
+        kind="figure",
+        paper_place=None,
+        title="What the chain costs as it grows",
+        notebook="00_start_here",
+        alt_text="Measured seconds and memory rise with scenes, poses and image width. "
+        "Simulated minutes fall with workers, and level off where the shared folder is the limit.",
+        status="ours",
+    ),
+    Output(
+        id="growth_costs",
+        kind="table",
+        paper_place=None,
+        title="What the chain costs as it grows, in numbers",
+        notebook="00_start_here",
+        alt_text="One row for each number of scenes, poses, pixels or workers: minutes, memory, measured or simulated.",
+        status="ours",
+    ),
+    Output(
         id="rays",
         kind="figure",
         paper_place=None,

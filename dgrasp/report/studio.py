@@ -29,7 +29,8 @@ HOMES = {
     "fig05": "optimization", "fig06": "optimization", "convergence": "optimization", "tab01": "results",
     "rates": "results", "by_object": "results", "tab02": "twin", "fig07": "twin", "calibration": "twin",
     "ablation_rates": "ablations", "ablations": "ablations", "ablation_differences": "ablations",
-    "closed_loop_rates": "closed_loop", "closed_loop": "closed_loop",
+    "closed_loop_rates": "closed_loop", "closed_loop": "closed_loop", "growth": "growth",
+    "growth_costs": "growth",
 }  # fmt: skip
 
 
