@@ -22,6 +22,7 @@ import pandas as pd
 from pydantic import Field
 
 from dgrasp import streams
+from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
 from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.rows import Row, read_rows
@@ -36,6 +37,7 @@ from dgrasp.files import read_json, write_json, write_text
 from dgrasp.policy.fingers import FingerCheck
 from dgrasp.policy.policies import PAIR, PolicyNames, policy_spec
 from dgrasp.runs import Outputs, Run, open_run
+from dgrasp.sim.tasks.paper import TaskNames
 
 SECONDS = "seconds.json"
 TIMED = 5  # plans of each option
