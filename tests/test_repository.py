@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,31 @@ def headings(page: Path) -> set[str]:
 
 def test_a_lost_link_would_be_found(root):
     assert "how-to-run" in headings(root / "REPRODUCING.md") and "how-to-walk" not in headings(root / "REPRODUCING.md")
+
+
+def unknown_names(where: Path, root: Path) -> list[str]:
+    """Names that no import brings, of classes and types: those in small letters may be sizes in jaxtyping's shapes."""
+    asked = [
+        "check",
+        "--select",
+        "F821",
+        "--config",
+        "lint.ignore=[]",
+        "--output-format",
+        "concise",
+        "--no-cache",
+        where,
+    ]
+    said = subprocess.run([sys.executable, "-m", "ruff", *asked], cwd=root, capture_output=True, text=True).stdout
+    return [line for line in said.splitlines() if re.search(r"Undefined name `[A-Z]", line)]
+
+
+def test_annotations_name_what_is_imported(root):
+    """Neither ruff nor mypy are asked, because of those shapes; pydantic says so only when settings are made."""
+    assert unknown_names(root / "dgrasp", root) == []
+
+
+def test_a_lost_import_would_be_found(tmp_path):
+    (tmp_path / "one.py").write_text("from __future__ import annotations\n\n\ndef f(x: TaskNames, y: n) -> None: ...\n")
+    (found,) = unknown_names(tmp_path, tmp_path)
+    assert "TaskNames" in found
