@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
+from pydantic import Field, ValidationError, model_validator
+
+from dgrasp.cell.description import CellDescription, read_cell
 from dgrasp.config import Config
+
+if TYPE_CHECKING:
+    from dgrasp.cell.model import CellModel
+
+PAPERS = "ur10_2f140_d415"  # what the simulator has built in
+USUAL_FORCE = 60.0  # N
+
+
+@cache
+def _papers() -> CellDescription:
+    return read_cell(PAPERS)
 
 
 class CellConfig(Config):
-    """The PyBullet cell: time step, contact, gripper, motion, judgement, light."""
+    """The PyBullet cell: time step, contact, gripper, motion, judgement, light.
+
+    description: a mapping, or a cell's name or file. The paper's cell described is the paper's cell: None.
+    """
+
+    opt_in: ClassVar[frozenset[str]] = frozenset({"description"})
+    description: CellDescription | None = Field(
+        None, description="another cell (dgrasp.cell.description): its name, its file, or all of it; null: the paper's"
+    )
 
     # --- physics
     frequency: int = Field(240, ge=60, le=4800, description="Simulation steps per second (predecessor: 240)")
@@ -31,7 +56,11 @@ class CellConfig(Config):
         description="Lateral friction of the pads; Bullet multiplies: 1.0 on a 0.5 object, as rubber on plastic",
     )
     grip_force: float = Field(
-        60.0, ge=10, le=125, description="Force per pad in newtons; the 2F-140 gives 10 to 125, middle taken"
+        USUAL_FORCE,
+        ge=10,
+        le=125,
+        description="Force per pad in newtons; the 2F-140 gives 10 to 125, middle taken; other hands the same, or the "
+        "middle of what they give, if that is less",
     )
     stop_force: float = Field(
         150.0,
@@ -68,6 +97,46 @@ class CellConfig(Config):
     table_colour: tuple[float, float, float] = Field((0.62, 0.52, 0.42), description="RGB in [0, 1]; not in the paper")
     background: tuple[float, float, float] = Field((0.85, 0.87, 0.89), description="RGB in [0, 1] beyond the cell")
     light_direction: tuple[float, float, float] = Field((0.6, 0.5, 1.6), description="Towards the light, world frame")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _described(cls, values: Any) -> Any:
+        """A cell's name or file is read; its hand presses as hard as the paper's, if it can."""
+        if not isinstance(values, dict) or values.get("description") is None:
+            return values
+        cell = values["description"]
+        if isinstance(cell, str | Path):
+            from dgrasp.cell.urdf import in_place
+
+            cell = in_place(cell)
+        try:
+            cell = CellDescription.model_validate(cell)
+        except ValidationError:  # which the field says in its own words
+            return values
+        if cell == _papers():
+            return values | {"description": None}
+        low, high = cell.gripper.force
+        return {"grip_force": float(np.clip(USUAL_FORCE, low, (low + high) / 2)), **values, "description": cell}
+
+    @model_validator(mode="after")
+    def _held(self) -> Self:
+        if self.description is None:
+            return self
+        low, high = self.description.gripper.force
+        if not low <= self.grip_force <= high:
+            raise ValueError(
+                f"grip_force: {self.grip_force:g} N; {self.description.gripper.name} has {low:g} to {high:g} N"
+            )
+        if len({camera.intrinsics for camera in self.description.cameras}) > 1:
+            raise ValueError("description.cameras: the simulator has one lens for all; theirs differ")
+        return self
+
+    @property
+    def model(self) -> CellModel:
+        """Geometry, arm and hand; raises as `dgrasp.cell.model.model_of` does."""
+        from dgrasp.cell.model import model_of
+
+        return model_of(self.description)
 
     @property
     def time_step(self) -> float:

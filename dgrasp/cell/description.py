@@ -1,15 +1,15 @@
 """A cell as data: arm, gripper, cameras, bench and workspace in one YAML file, checked as it is read.
 
-Shipped are `ur10_2f140_d415` (the paper's, the one that the simulator has), `panda_hand` and `ur5_2f85`, in
-`dgrasp/cell/cells`. The simulator and the drivers have the first one built in; a test says that its file tells the
-same. World frame: z up, metres; poses of the hand as everywhere (z the approach, x across the fingers).
+Shipped are `ur10_2f140_d415` (the paper's), `panda_hand` and `ur5_2f85`, in `dgrasp/cell/cells`. The simulator and the
+drivers have the first one built in, and a test says that its file tells the same; the simulator follows any other
+(`dgrasp.cell.model`). World frame: z up, metres; poses of the hand as everywhere (z the approach, x across fingers).
 """
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -43,6 +43,8 @@ def _rising(span: Span) -> Span:
 class ArmDescription(Config):
     """The arm: where its model is, and what its joints may do."""
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"urdf_sha256"})
+    urdf_sha256: str | None = Field(None, description="of a model of one's own, which a profile notes; null: not noted")
     name: str = Field(min_length=1, description="for people")
     urdf: str = Field(min_length=1, description="a path, or example-robot-data:PATH, pybullet_data:PATH")
     base: str = Field(description="link that stands on the bench")
@@ -86,6 +88,10 @@ class ArmDescription(Config):
 class GripperDescription(Config):
     """Two parallel fingers."""
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"body"})
+    body: Span | None = Field(
+        None, description="of the hand behind the fingers, across them and along their width, m; null: as wide as they"
+    )
     name: str = Field(min_length=1, description="for people")
     closing_axis: Point = Field(description="along which the fingers close, a unit vector in the flange's x-y plane")
     tcp_ahead: float = Field(gt=0, le=1, description="tool centre point ahead of the flange, along z, m")
@@ -101,8 +107,14 @@ class GripperDescription(Config):
     def _possible(self) -> Self:
         if abs(math.hypot(*self.closing_axis) - 1) > 1e-6 or abs(self.closing_axis[2]) > 1e-6:
             raise ValueError(f"closing_axis: {self.closing_axis} is no unit vector in the flange's x-y plane")
-        if not all(0 < side <= 0.3 for side in self.finger):
-            raise ValueError(f"finger: sides of {self.finger} m; allowed are 0 to 0.3, are they millimetres?")
+        sides = (*self.finger, *(self.body or ()))
+        if not all(0 < side <= 0.3 for side in sides):
+            raise ValueError(f"finger, body: sides of {sides} m; allowed are 0 to 0.3, are they millimetres?")
+        if self.finger[2] >= self.tcp_ahead + self.tip_ahead:
+            raise ValueError(
+                f"finger: {self.finger[2]:g} m long; the tips are {self.tcp_ahead + self.tip_ahead:g} m ahead of the "
+                "flange, so fingers must be shorter"
+            )
         if self.force[1] > 1000:
             raise ValueError(f"force: {self.force[1]:g} N; allowed are 1000 at most")
         return self

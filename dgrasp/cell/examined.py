@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import itertools
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +11,16 @@ import torch
 from jaxtyping import Bool, Float
 
 from dgrasp.cameras import visible
-from dgrasp.cell.description import ArmDescription, CellDescription, read_cell, shipped_or_path
+from dgrasp.cell.description import CellDescription, read_cell, shipped_or_path
 from dgrasp.cell.kinematics import Kinematics, kinematics_of
 from dgrasp.cell.transforms import inverse, transform, yaw
+from dgrasp.cell.urdf import missing_meshes, model_problems, urdf_path
 from dgrasp.files import UserFileError
 
 GRID = (5, 5, 2)  # places of the workspace that are tried
 YAWS = (0.0, np.pi / 4, np.pi / 2, -np.pi / 4)  # turns of the hand about the vertical; a half turn is the same grasp
 FRICTION, GRAVITY = 0.5, 9.81  # of rubber on plastic, as `CellConfig.pad_friction` on an object; m/s^2
 DOWN = np.diag([1.0, -1.0, -1.0])
-APART = 1e-3  # rad by which limits may differ from the URDF's without a word
 
 
 @dataclass
@@ -51,63 +48,11 @@ def examine_cell(source: str | Path) -> Examined:
     except UserFileError as error:
         found.problems.append(str(error))
         return found
-    wrong = _model_problems(cell.arm, urdf)
+    wrong = model_problems(cell.arm, urdf)
     found.problems += wrong + missing_meshes(urdf)
     if not wrong:
         _reach(found, kinematics_of(cell.arm, urdf))
     return found
-
-
-def urdf_path(text: str, folder: Path) -> Path:
-    """The file of an arm's model; raises UserFileError."""
-    package, colon, inside = text.partition(":")
-    if not colon or package not in ("example-robot-data", "pybullet_data"):
-        path = (folder / text).resolve()
-    elif package == "pybullet_data":
-        spec = importlib.util.find_spec(package)
-        path = Path(spec.origin if spec and spec.origin else package).parent / inside
-    else:
-        files = importlib.metadata.files(package) or []
-        path = next((Path(str(f.locate())) for f in files if f.as_posix().endswith(f"/{inside}")), Path(inside))
-    if not path.is_file():
-        raise UserFileError(f"arm: urdf: {text}: no such file")
-    return path
-
-
-def _model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
-    try:
-        root = ET.parse(urdf).getroot()
-    except ET.ParseError as error:
-        return [f"{urdf}: not XML ({error})"]
-    joints = {joint.get("name"): joint for joint in root.findall("joint")}
-    links = {link.get("name") for link in root.findall("link")}
-    problems = [f"arm: {name!r} is no link of {urdf.name}" for name in (arm.base, arm.flange) if name not in links]
-    moving = [name for name, joint in joints.items() if joint.get("type") in ("revolute", "continuous")]
-    for i, name in enumerate(arm.joints):
-        if name not in moving:
-            problems.append(f"arm: {name!r} is no hinge of {urdf.name}; hinges: {', '.join(map(str, moving))}")
-        elif (limit := joints[name].find("limit")) is not None:
-            low, high = float(limit.get("lower", -np.inf)), float(limit.get("upper", np.inf))
-            if arm.lower[i] < low - APART or arm.upper[i] > high + APART:
-                problems.append(
-                    f"arm: {name}: limits of {arm.lower[i]:.4g} to {arm.upper[i]:.4g} rad, wider than the model's "
-                    f"{low:.4g} to {high:.4g}"
-                )
-    return problems
-
-
-def missing_meshes(urdf: Path) -> list[str]:
-    """A line for each mesh that a URDF names and that is not there."""
-    names = {str(mesh.get("filename")) for mesh in ET.parse(urdf).getroot().iter("mesh")}
-    return [f"{urdf.name}: no mesh at {name}" for name in sorted(names) if not _mesh_is_there(name, urdf)]
-
-
-def _mesh_is_there(name: str, urdf: Path) -> bool:
-    if name.startswith("package://"):
-        inside = Path(name.removeprefix("package://"))
-        below = (inside, Path(*inside.parts[1:]))
-        return any((parent / part).is_file() for parent in urdf.resolve().parents for part in below)
-    return (urdf.parent / name.removeprefix("file://")).is_file()
 
 
 def _held(cell: CellDescription) -> str:

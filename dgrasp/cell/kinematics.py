@@ -87,13 +87,22 @@ class Numeric:
         rng = np.random.default_rng(0)
         for start in range(STARTS):
             q = np.array(near) if start == 0 else rng.uniform(self.low, self.high)
-            if (found := self._descend(T_base_flange, q)) is not None:
+            if (found := self.descend(T_base_flange, q)) is not None:
                 return found
         return None
 
-    def _descend(
+    @property
+    def shoulder(self) -> Float[np.ndarray, "3"]:
+        """Where the second joint turns with all joints at 0, in the base's frame: the arm's reach is measured there."""
+        self.forward(np.zeros(self.model.nq))
+        joint = min(2, self.model.njoints - 1)
+        T_base_joint = inverse(self.data.oMf[self.base].homogeneous) @ self.data.oMi[joint].homogeneous
+        return np.asarray(T_base_joint[:3, 3])
+
+    def descend(
         self, T_base_flange: Float[np.ndarray, "4 4"], q: Float[np.ndarray, "joints"]
     ) -> Float[np.ndarray, "joints"] | None:
+        """Joints that reach the pose, by one descent from `q`; None where it does not arrive."""
         pin, model, data = self.pin, self.model, self.data
         pin.framesForwardKinematics(model, data, q)
         goal = pin.SE3(data.oMf[self.base].homogeneous @ T_base_flange)

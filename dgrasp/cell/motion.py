@@ -29,10 +29,12 @@ def trapezoid(distance: float, speed: float, acceleration: float, dt: float) -> 
     return (up + flat + down) / distance
 
 
-def joint_motion(start: np.ndarray, end: np.ndarray, config: CellConfig) -> np.ndarray:
-    """Synchronised joint motion within the joints' speed and acceleration limits, (steps, 6)."""
+def joint_motion(
+    start: np.ndarray, end: np.ndarray, config: CellConfig, limits: np.ndarray = ur10.VELOCITY_LIMITS
+) -> np.ndarray:
+    """Synchronised joint motion within the joints' speed limits (rad/s) and the acceleration limit, (steps, joints)."""
     change = np.abs(end - start)
-    speeds = config.joint_speed * ur10.VELOCITY_LIMITS
+    speeds = config.joint_speed * limits
     longest = float(np.max(change))
     if longest < 1e-9:
         return end[None]

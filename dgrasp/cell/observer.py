@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Self
+
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.cell.description import CellDescription
+from dgrasp.cell.model import model_of
 from dgrasp.config import Config
 
 
 class Observer(Config):
-    """RGB from fixed viewpoints: how many, and of which size."""
+    """RGB from fixed viewpoints: how many, and of which size. description: of the cell; None: the paper's."""
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"description"})
+    description: CellDescription | None = Field(None, description="of the cell, whose cameras look; null: the paper's")
     views: int = Field(default=2, ge=2, le=3, description="images per plan (Sec. 5: 2; the predecessor used 3)")
     width: int = Field(default=640, ge=8, description="image width, pixels")
     height: int = Field(default=480, ge=8, description="image height, pixels")
 
+    @model_validator(mode="after")
+    def _enough_cameras(self) -> Self:
+        if self.description is not None and self.views > len(self.description.cameras):
+            known = len(self.description.cameras)
+            raise ValueError(f"views: {self.views} asked; {self.description.name} has {known} cameras")
+        return self
+
     @property
     def intrinsics(self) -> Intrinsics:
-        """A D415's, of images of this size."""
-        return Intrinsics.d415(self.width, self.height)
+        """The cell's cameras', of images of this size."""
+        return model_of(self.description).lens(self.width, self.height)
 
     @property
     def Ts_world_cam(self) -> Float[np.ndarray, "views 4 4"]:
         """Where the cameras stand."""
-        return evaluation_viewpoints(self.views)
+        return model_of(self.description).fixed_views(self.views)

@@ -20,9 +20,11 @@ TWO_VIEWS = ((-80.0, 45.0), (80.0, 45.0))
 THREE_VIEWS = ((-100.0, 45.0), (0.0, 45.0), (100.0, 45.0))
 
 
-def viewpoint(azimuth: float, polar: float, radius: float = RADIUS) -> Float[np.ndarray, "4 4"]:
+def viewpoint(
+    azimuth: float, polar: float, radius: float = RADIUS, middle: Float[np.ndarray, "3"] = BOARD_CENTRE
+) -> Float[np.ndarray, "4 4"]:
     """`T_world_cam` at the angles (radians), looking at the board's centre."""
-    centre = torch.tensor(BOARD_CENTRE, dtype=torch.float64)
+    centre = torch.tensor(middle, dtype=torch.float64)
     return view_from_sphere(centre, radius, azimuth, polar).numpy()
 
 
@@ -34,8 +36,15 @@ def evaluation_viewpoints(n: int = 2) -> Float[np.ndarray, "n 4 4"]:
     return np.stack([viewpoint(math.radians(a), math.radians(p)) for a, p in sets[n]])
 
 
-def sample_viewpoints(rng: np.random.Generator, n: int) -> Float[np.ndarray, "n 4 4"]:
-    """Random views (none, if n is 0) as the predecessor draws them."""
-    azimuths = rng.uniform(-AZIMUTH, AZIMUTH, n)
+def sample_viewpoints(
+    rng: np.random.Generator,
+    n: int,
+    middle: Float[np.ndarray, "3"] = BOARD_CENTRE,
+    radius: float = RADIUS,
+    front: float = 0.0,
+) -> Float[np.ndarray, "n 4 4"]:
+    """Random views (none, if n is 0) as the predecessor draws them; the arm looks to `front` (azimuth, radians)."""
+    azimuths = rng.uniform(-AZIMUTH, AZIMUTH, n) + front
     polars = np.arccos(rng.uniform(math.cos(POLAR[1]), math.cos(POLAR[0]), n))
-    return np.array([viewpoint(a, p) for a, p in zip(azimuths, polars, strict=True)]).reshape(n, 4, 4)
+    views = [viewpoint(a, p, radius, middle) for a, p in zip(azimuths, polars, strict=True)]
+    return np.array(views).reshape(n, 4, 4)

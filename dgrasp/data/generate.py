@@ -20,8 +20,8 @@ from tqdm import tqdm
 from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.model import CellModel
 from dgrasp.cell.outcome import Outcome
-from dgrasp.cell.viewpoints import evaluation_viewpoints, sample_viewpoints
 from dgrasp.data import layout
 from dgrasp.data.card import write_card
 from dgrasp.data.config import STAGE, DataConfig, DemonstrationsRecipe
@@ -143,13 +143,13 @@ def _clear(
     cell: Cell, config: DataConfig, split: str, index: int, seed: int, draw: int
 ) -> tuple[layout.SceneRecord, str]:
     """One draw of a scene as far as it was cleared, and why no further; empty where it was."""
-    recipe = task(config.task)
+    recipe = task(config.task, cell.config.description)
     scene = recipe.scene(split, index, seed, config.objects_per_scene, **({"draw": draw} if draw else {}))
     again = [draw] if draw else []  # streams and records of a first draw are those from before there were others
     record: dict[str, Any] = {"split": split, "index": index, "stages": [], "attempts": []}
     if draw:
         record["draw"] = draw
-    intrinsics = Intrinsics.d415(config.width, config.height)
+    intrinsics = cell.config.model.lens(config.width, config.height)
     views, grasps, trajectories, why = [], [], [], ""
     for stage in range(config.objects_per_scene):
         if not len(scene):
@@ -159,7 +159,7 @@ def _clear(
         if why:
             break
         cell.reset(scene)
-        cameras = _viewpoints(config, streams.rng(seed, "viewpoints", split, index, stage, *again))
+        cameras = _viewpoints(config, cell.config.model, streams.rng(seed, "viewpoints", split, index, stage, *again))
         seen = _seen(cell, config, cameras, intrinsics, streams.rng(seed, "looks", split, index, stage, *again))
         address = (seed, split, index, stage, draw * config.tries)
         done = _demonstrate(cell, config, scene, address, record["attempts"])
@@ -234,7 +234,8 @@ def _demonstrate(
     return None
 
 
-def _viewpoints(config: DataConfig, rng: np.random.Generator) -> np.ndarray:
+def _viewpoints(config: DataConfig, model: CellModel, rng: np.random.Generator) -> np.ndarray:
     """All cameras of one observation: the fixed ones first, if asked for, then random ones."""
-    fixed = evaluation_viewpoints(5)[: config.views] if config.policy_viewpoints == "fixed" else np.zeros((0, 4, 4))
-    return np.concatenate([fixed, sample_viewpoints(rng, config.views - len(fixed)).reshape(-1, 4, 4)])
+    all_fixed = model.fixed_views(model.most_views) if config.policy_viewpoints == "fixed" else np.zeros((0, 4, 4))
+    fixed = all_fixed[: config.views]
+    return np.concatenate([fixed, model.sampled_views(rng, config.views - len(fixed)).reshape(-1, 4, 4)])

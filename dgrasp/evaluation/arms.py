@@ -145,7 +145,7 @@ def probe(
 
 def _arrival(policy: GraspPolicy, recipe: ArmRecipe, index: int, seed: int) -> float:
     """NaN where the oracle knows no grasp."""
-    scene = worker_scene(recipe.probe_task, recipe.split, index, seed)
+    scene = worker_scene(recipe.probe_task, recipe.split, index, seed, recipe.cell.description)
     known = torch.as_tensor(oracle_grasps(scene), dtype=torch.float32)
     if not len(known):
         return float("nan")

@@ -82,7 +82,7 @@ def yardstick() -> dict[str, Any]:
 
 def in_a_row(cell: SimulatedCell, policy: Planner, episode: Episode, seed: int) -> Iterator[Setup]:
     """Grasp after grasp by the protocol's rule. An object that left the board counts as gone, and not as lifted."""
-    scene = worker_scene(episode.task, episode.split, episode.scene, seed)
+    scene = worker_scene(episode.task, episode.split, episode.scene, seed, cell.description)
     attempt = without = 0
     while scene.objects and without < IN_A_ROW:
         cell.show(scene)

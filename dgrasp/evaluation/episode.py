@@ -36,7 +36,7 @@ def attempts_in(cell: SimulatedCell, policy: Planner, episode: Episode, attempts
 
 
 def _clearing(cell: SimulatedCell, policy: Planner, episode: Episode, attempts: int, seed: int) -> Iterator[Setup]:
-    scene = worker_scene(episode.task, episode.split, episode.scene, seed)
+    scene = worker_scene(episode.task, episode.split, episode.scene, seed, cell.description)
     for attempt in range(attempts):
         if not scene.objects:
             return

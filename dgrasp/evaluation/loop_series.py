@@ -240,7 +240,7 @@ def _units(recipe: ClosedLoopRecipe) -> Iterator[_InScene]:
 def _attempts(recipe: ClosedLoopRecipe, source: PolicySource, unit: _InScene, seed: int) -> Iterator[LoopRow]:
     key = recipe.digest()
     cell = _cells.get(key, lambda: SteeredSimulation(recipe.cell, recipe.observer, steps=recipe.loops.steps))
-    scene = worker_scene(recipe.loops.task, "test", unit.scene, seed)
+    scene = worker_scene(recipe.loops.task, "test", unit.scene, seed, cell.description)
     yield from in_both_loops(cell, worker_policy(source), recipe, scene, seed)
 
 

@@ -22,8 +22,8 @@ from pydantic import Field
 
 from dgrasp.cameras import Views
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.model import PAPERS, CellModel
 from dgrasp.cell.transforms import pose_matrix
-from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.config import Config
 from dgrasp.data.demonstrations import Demonstration, DemonstrationSet
 from dgrasp.evaluation.attempt import Planner
@@ -125,9 +125,9 @@ def _spread(recipe: OutcomesRecipe, demonstrations: Run) -> list[int]:
     return [int(i) for i in np.linspace(0, n - 1, count).round()]
 
 
-def as_in_plans(views: Views, n: int) -> Views:
+def as_in_plans(views: Views, n: int, cell: CellModel = PAPERS) -> Views:
     """Of a demonstration's views those that plans of n images see; the first n where it has others."""
-    wanted = evaluation_viewpoints(n)
+    wanted = cell.fixed_views(n)
     places = [np.flatnonzero([np.allclose(T, there, atol=1e-9) for there in views.Ts_world_cam]) for T in wanted]
     if all(len(place) for place in places):
         return views[[int(place[0]) for place in places]]
@@ -151,7 +151,7 @@ def _setups(
     recipe: OutcomesRecipe, cell: RememberedCell, policy: Planner, shown: Demonstration, tried: _Tried, seed: int
 ) -> Iterator[Setup]:
     cell.show(shown.state)
-    cell.remembered = as_in_plans(shown.views, recipe.views)
+    cell.remembered = as_in_plans(shown.views, recipe.views, recipe.cell.model)
     place: dict[str, Any] = {"split": "train", "scene": shown.scene, "attempt": shown.stage}
     labels = {"policy": tried.policy, "task": shown.state.task, **place, "seed": seed, **on_table(shown.state)}
     yield Setup(policy, ("outcomes", shown.scene, shown.stage), labels)

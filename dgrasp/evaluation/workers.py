@@ -20,6 +20,7 @@ import torch
 
 from dgrasp.cameras import Views
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.description import CellDescription
 from dgrasp.cell.observer import Observer
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.nerf.model import MVNeRF
@@ -134,10 +135,10 @@ def check_looks(stated: str) -> None:
         )
 
 
-def worker_scene(name: str, split: str, index: int, seed: int) -> Scene:
-    """A task's scene, drawn once per process."""
-    drawn_by = task(name)
-    key = (type(drawn_by), name, split, index, seed, ycb_models())
+def worker_scene(name: str, split: str, index: int, seed: int, cell: CellDescription | None = None) -> Scene:
+    """A task's scene in a cell (None: the paper's), drawn once per process."""
+    drawn_by = task(name, cell)
+    key = (type(drawn_by), name, split, index, seed, ycb_models(), cell)
     return _ours.scenes.get(key, lambda: drawn_by.scene(split=split, index=index, seed=seed))
 
 

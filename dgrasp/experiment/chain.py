@@ -334,7 +334,12 @@ class Experiment:
     def observer(self) -> Observer:
         """What policies see of the scene in a cell."""
         data = self.profile.data
-        return Observer(views=self.profile.evaluation.views, width=data.width, height=data.height)
+        return Observer(
+            views=self.profile.evaluation.views,
+            width=data.width,
+            height=data.height,
+            description=self.profile.cell.description,
+        )
 
     def used(self) -> dict[str, Run]:
         """The runs behind the policies, for the provenance of figures and tables."""

@@ -55,7 +55,7 @@ def diagnose(cell: SimulatedCell, policy: GraspPolicy, task_name: str, scene: in
 
     valid_value of the row is Psi's highest near a valid grasp; None where none is known.
     """
-    state = task(task_name).scene(split="validation", index=scene, seed=seed)
+    state = task(task_name, cell.description).scene(split="validation", index=scene, seed=seed)
     cell.show(state)
     labels = {"policy": policy.spec.name, "task": task_name, "split": "validation", "scene": scene, "seed": seed}
     setup = Setup(policy, ("diagnosis", task_name, scene), labels | on_table(state))

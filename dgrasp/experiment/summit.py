@@ -32,9 +32,9 @@ from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.table import COLUMNS
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy, worker_scene
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.profiles.described import fingers_of
 from dgrasp.experiment.replicas import train_replicas
 from dgrasp.files import read_json, write_json, write_text
-from dgrasp.policy.fingers import FingerCheck
 from dgrasp.policy.policies import PAIR, PolicyNames, policy_spec
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.tasks.paper import TaskNames
@@ -137,7 +137,7 @@ def _sources(experiment: Experiment, config: SummitConfig) -> dict[tuple[str, st
         sources[name, policy] = replace(
             experiment.source(policy, optimizer),
             added=tuple(replicas[models[policy], k] for k in range(1, option.added + 1)),
-            fingers=FingerCheck() if option.fingers else None,
+            fingers=fingers_of(experiment.profile.cell.description) if option.fingers else None,
         )
     return sources
 
@@ -163,7 +163,7 @@ def _seconds(recipe: SummitRecipe, sources: Mapping[tuple[str, str], PolicySourc
     cell, policy = worker_cell(recipe.cell, _observer(recipe, option)), worker_policy(sources[option, name])
     seconds: list[float] = []
     for scene in range(TIMED):
-        cell.show(worker_scene(recipe.summit.tasks[0], "validation", scene, seed))
+        cell.show(worker_scene(recipe.summit.tasks[0], "validation", scene, seed, cell.description))
         views: Any = cell.observe()
         begun = time.process_time()
         policy.plan(views, streams.torch_generator(seed, "summit", scene))

@@ -64,7 +64,7 @@ def base_reported(experiment: Experiment, policies: Sequence[str] = (), repetiti
     pruning = tuple((step, TWICE * count) for step, count in p.optimizer.pruning)
     changes = {"steps": ITS_STEPS, "n_starts": TWICE * p.optimizer.n_starts, "pruning": pruning}
     recipe = _recipe(experiment, repetitions or p.evaluation.repetitions, policies=(ITS_POLICY,))
-    observer = Observer(views=ITS_IMAGES, width=p.data.width, height=p.data.height)
+    observer = Observer(views=ITS_IMAGES, width=p.data.width, height=p.data.height, description=p.cell.description)
     recipe = recipe.model_copy(update={"changes": changes, "observer": observer})
     return _evaluate(experiment, recipe, {ITS_POLICY: trained})
 

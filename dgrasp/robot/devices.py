@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dgrasp.cameras import Views
-from dgrasp.cell.gripper import TOOL0_TCP
 from dgrasp.cell.hand import CAMERA_SENSOR
 from dgrasp.cell.interface import (
     Arm,
@@ -25,13 +24,14 @@ from dgrasp.cell.interface import (
     Gripper,
     HandNotEmpty,
 )
-from dgrasp.cell.transforms import transform, yaw
+from dgrasp.cell.model import PAPERS, CellModel
+from dgrasp.cell.transforms import inverse, transform, yaw
 from dgrasp.robot.arming import CONFIRMATION as CONFIRMATION
 from dgrasp.robot.arming import OneHand
 from dgrasp.robot.drivers.sockets import Peer
 from dgrasp.robot.limits import check_joints
 from dgrasp.robot.log import REAL
-from dgrasp.robot.safety import HOME, SafeGrasp, SafetyCheck
+from dgrasp.robot.safety import SafeGrasp, SafetyCheck
 from dgrasp.robot.viewpoints import Viewpoint
 
 AT_POSTURE = 0.01  # rad: nearer than this, the arm is there
@@ -119,10 +119,10 @@ class DeviceCell(OneHand):
             if any(view.posture is not None for view in self.viewpoints):
                 self._check_hand()
             for view in self.viewpoints:
-                self._go(HOME if view.posture is None else np.array(view.posture))
+                self._go(self.safety.arm.home if view.posture is None else np.array(view.posture))
                 taken.append(self._picture(view.camera))
             if any(view.posture is not None for view in self.viewpoints):
-                self._go(HOME)
+                self._go(self.safety.arm.home)
         return Views(*(np.stack(column) for column in zip(*taken, strict=True)))
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
@@ -144,7 +144,7 @@ class DeviceCell(OneHand):
     def _execute(self, grasp: SafeGrasp) -> Execution:
         seconds: dict[str, float] = {}
         self._timed({}, "look", self._check_hand)
-        self._timed(seconds, "home", lambda: self._go(HOME))
+        self._timed(seconds, "home", lambda: self._go(self.safety.arm.home))
         self._timed(seconds, "open", self._open)
         self._timed(seconds, "travel", lambda: self._joints(grasp.q_before))
         grasp = self._timed(seconds, "approach", lambda: self._approach(grasp))
@@ -186,7 +186,7 @@ class DeviceCell(OneHand):
         self._line(grasp.T_world_grasp)
         self._grip(self.safety.motion.open_width)
         self._line(grasp.T_world_before)
-        self._joints(HOME)
+        self._joints(self.safety.arm.home)
 
     def _go(self, q: np.ndarray) -> None:
         """A joint motion from wherever the arm is, checked first; none where it is already there."""
@@ -247,9 +247,7 @@ class DeviceCell(OneHand):
     def _mount_pose(self, mount: str) -> np.ndarray:
         if mount == "world":
             return np.eye(4)
-        T_world_tool0 = self.arm.tcp()
-        T_world_tool0[:3, 3] -= TOOL0_TCP * T_world_tool0[:3, 2]
-        return T_world_tool0
+        return self.arm.tcp() @ inverse(self.safety.hand.T_flange_tcp)
 
     def _check_viewpoints(self) -> None:
         if not self.viewpoints:
@@ -264,7 +262,7 @@ class DeviceCell(OneHand):
                     "posture, a standing one has none"
                 )
             if view.posture is not None:
-                check_mount(calibrated)
+                check_mount(calibrated, self.safety.limits.model)
                 check_joints(np.array([view.posture]), self.safety.limits)
 
 
@@ -280,8 +278,10 @@ def upright(
     return image[::-1, ::-1].copy(), K, T_world_cam @ transform(yaw(np.pi))
 
 
-def check_mount(camera: CameraCalibration) -> None:
+def check_mount(camera: CameraCalibration, cell: CellModel = PAPERS) -> None:
     """A camera on the hand is where the model of the hand has it, which collisions are checked with, or ValueError."""
+    if cell.description is not None:
+        raise ValueError(f"camera {camera.camera}: {cell.name} has no camera on its hand; mount it on the world")
     at, modelled = np.array(camera.T_mount_cam)[:3, 3], np.array(CAMERA_SENSOR)
     if (away := float(np.linalg.norm(at - modelled))) > MOUNT_ERROR:
         at_mm, modelled_mm = (", ".join(f"{1000 * v:.0f}" for v in p) for p in (at, modelled))

@@ -14,7 +14,7 @@ from dgrasp.cell.interface import Execution, UnsafePose
 from dgrasp.cell.outcome import Outcome
 from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.limits import SafetyLimits, check_pose
-from dgrasp.robot.safety import HOME, SafeGrasp
+from dgrasp.robot.safety import SafeGrasp
 from dgrasp.sim.following import nearest_posture
 from dgrasp.sim.sight import Sight
 
@@ -68,14 +68,14 @@ class SteeredDevices(DeviceCell):
         except (NoSummit, UnsafePose):
             for T in reversed(path):  # the way that was free when it came
                 self._line(T @ turn)
-            self._joints(HOME)
+            self._joints(self.safety.arm.home)
             raise
 
     def _step(self, T_from: np.ndarray, T_to: np.ndarray, turn: np.ndarray) -> None:
         check_step(T_from, T_to, self.steps)
         T = check_waypoint(T_to, self.safety.limits, self.steps) @ turn
         q = self.arm.joints()
-        self.safety.joint_motion(q, nearest_posture(T, q))
+        self.safety.joint_motion(q, nearest_posture(T, q, self.safety.arm))
         self._check_armed()
         self.arm.move_line(T, speed=self._speed, acceleration=self.safety.motion.acceleration)
 
@@ -98,7 +98,7 @@ class SteeredDevices(DeviceCell):
         for share in np.linspace(0, 1, max(2, int(np.ceil(np.linalg.norm(way) / STRIDE)) + 1))[1:]:
             T = T_from.copy()
             T[:3, 3] += share * way
-            q_next = nearest_posture(T, q)
+            q_next = nearest_posture(T, q, self.safety.arm)
             self.safety.joint_motion(q, q_next)
             q = q_next
 

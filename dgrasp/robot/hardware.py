@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, ClassVar, Protocol, Self
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.description import CellDescription
 from dgrasp.cell.following import StepLimits
-from dgrasp.cell.interface import Calibration, Camera
+from dgrasp.cell.interface import Arm, Calibration, Camera, Gripper
 from dgrasp.cell.workspace import BASE_POSITION, BOARD_TOP
 from dgrasp.config import Config, explain
 from dgrasp.files import UserFileError, read_yaml, write_text
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import CLOSED_COUNTS, OPEN_COUNTS, RobotiqGripper, check_counts
 from dgrasp.robot.drivers.robotiq import PORT as GRIPPER_PORT
+from dgrasp.robot.drivers.sockets import Peer
 from dgrasp.robot.drivers.ur import UrArm
 from dgrasp.robot.following import SteeredDevices
-from dgrasp.robot.limits import MotionConfig, SafetyLimits
+from dgrasp.robot.limits import MotionConfig, SafetyLimits, motion_of
 from dgrasp.robot.safety import SafetyCheck
 from dgrasp.robot.viewpoints import Viewpoint
 
@@ -31,10 +34,32 @@ BOARD_ERROR = 0.002  # m; our choice: what `SafetyLimits.minimum_height` leaves 
 ADDRESS = r"^[A-Za-z0-9.:_-]*$"  # host names and addresses; no blanks, no ways of reaching them
 
 
-class HardwareConfig(Config):
-    """A lab's cell: addresses, calibration, views, limits."""
+class NoDriver(UserFileError):
+    """This project has no driver for an arm and a hand; the message says what to bring instead."""
 
-    arm: str = Field(min_length=1, pattern=ADDRESS, description="address of the UR10's controller")
+
+class OwnArm(Arm, Protocol):
+    """A driver of one's own. peer: who answers. real: whether that moves a real arm (None: it does not say)."""
+
+    peer: Peer
+    real: bool | None
+    serial: str
+
+
+class OwnGripper(Gripper, Protocol):
+    """A driver of one's own. peer: who answers."""
+
+    peer: Peer
+
+
+class HardwareConfig(Config):
+    """A lab's cell: addresses, calibration, views, limits. cell: another than the paper's, for drivers of one's own."""
+
+    opt_in: ClassVar[frozenset[str]] = frozenset({"cell"})
+    cell: CellDescription | None = Field(
+        None, description="another cell (dgrasp.cell.description): its name, its file, or all of it; null: the paper's"
+    )
+    arm: str = Field(min_length=1, pattern=ADDRESS, description="address of the arm's controller")
     gripper: str = Field(
         default="", pattern=ADDRESS, description="address of the URCap's socket; empty: the arm's controller"
     )
@@ -58,17 +83,33 @@ class HardwareConfig(Config):
     def _counts(cls, counts: tuple[int, int]) -> tuple[int, int]:
         return check_counts(counts)
 
-    @field_validator("board_heights")
+    @model_validator(mode="before")
     @classmethod
-    def _board(cls, heights: tuple[float, ...]) -> tuple[float, ...]:
-        worst = max(heights, key=lambda z: abs(z - BOARD_HEIGHT))
-        if not abs(worst - BOARD_HEIGHT) <= BOARD_ERROR:
+    def _described(cls, values: Any) -> Any:
+        """The cell is read, and what is not said of limits and motion is its own."""
+        if not isinstance(values, dict) or values.get("cell") is None:
+            return values
+        cell = CellConfig(description=values["cell"]).description
+        if cell is None:
+            return values | {"cell": None}
+        own = {"limits": {"cell": cell}, "motion": motion_of(SafetyLimits(cell=cell)).model_dump()}
+        said = {name: values.get(name) or {} for name in own}
+        given = {name: v.model_dump() if isinstance(v, Config) else v for name, v in said.items()}
+        return values | {"cell": cell} | {name: own[name] | given[name] for name in own}
+
+    @model_validator(mode="after")
+    def _board(self) -> Self:
+        expected = BOARD_HEIGHT
+        if self.cell is not None:
+            expected = self.cell.bench.board_top - self.cell.arm.base_position[2]
+        worst = max(self.board_heights, key=lambda z: abs(z - expected))
+        if not abs(worst - expected) <= BOARD_ERROR:
             raise ValueError(
-                f"the board's top was measured at {1000 * worst:.1f} mm from the arm's base, expected is "
-                f"{1000 * BOARD_HEIGHT:.1f} mm to {1000 * BOARD_ERROR:.0f} mm: fingertips would meet it, or miss "
+                f"board_heights: the board's top was measured at {1000 * worst:.1f} mm from the arm's base, expected "
+                f"is {1000 * expected:.1f} mm to {1000 * BOARD_ERROR:.0f} mm: fingertips would meet it, or miss "
                 "objects. Shim the board, or the arm"
             )
-        return heights
+        return self
 
     @model_validator(mode="after")
     def _cameras(self) -> Self:
@@ -98,20 +139,33 @@ class HardwareConfig(Config):
 
 
 def open_cell(
-    config: HardwareConfig, *, cameras: Mapping[str, Camera] | None = None, dry_run: bool = False
+    config: HardwareConfig,
+    *,
+    arm: OwnArm | None = None,
+    gripper: OwnGripper | None = None,
+    cameras: Mapping[str, Camera] | None = None,
+    dry_run: bool = False,
 ) -> SteeredDevices:
     """Connect to all devices; nothing moves. Whatever fails, those already open are closed again.
 
-    cameras: opened ones by name, instead of those that `config` names. dry_run: see `DeviceCell`. The backend is
-    "hardware", or "loopback" if programs on this machine answer at the addresses, or a simulator does. Raises
-    ConnectionLost, SilentGripper, FrozenCamera, ImportError, UnsafePose, ValueError for what is no cell of this kind.
+    arm, gripper: opened drivers of one's own, for a cell that is not the paper's. cameras: opened ones by name, instead
+    of those that `config` names. dry_run: see `DeviceCell`. The backend is "hardware", or "loopback" if programs on
+    this machine answer at the addresses, or a simulator does. Raises ConnectionLost, SilentGripper, FrozenCamera,
+    ImportError, UnsafePose, ValueError for what is no cell of this kind, NoDriver for a described cell without drivers.
     """
+    if config.cell is not None and (arm is None or gripper is None):
+        raise NoDriver(
+            f"no driver for {config.cell.arm.name} with {config.cell.gripper.name}; bring one: open_cell(config, "
+            "arm=..., gripper=...) takes any objects that do what dgrasp.cell.interface.Arm and Gripper say, and "
+            "dgrasp/robot/drivers/example.py is an example (REAL_CELL.md, 'Another arm')"
+        )
     with ExitStack() as opened:
         # first, since loading its model blocks all threads for a while, and the arm's watchdog waits for nobody
         safety = opened.enter_context(SafetyCheck(config.limits, config.motion))
-        arm = UrArm(config.arm, config.limits)
+        arm = arm or UrArm(config.arm, config.limits)
         opened.callback(arm.close)
-        gripper = RobotiqGripper(config.gripper or config.arm, config.gripper_port, counts=config.gripper_counts)
+        host = config.gripper or config.arm
+        gripper = gripper or RobotiqGripper(host, config.gripper_port, counts=config.gripper_counts)
         opened.callback(gripper.close)
         if cameras is None:
             cameras = _open_cameras(config, opened)

@@ -6,25 +6,36 @@ Every check either passes or raises UnsafePose with what was asked and what is a
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from dgrasp.cell import gripper, ur10
+from dgrasp.cell import gripper
+from dgrasp.cell.description import CellDescription
+from dgrasp.cell.hand_model import Hand
 from dgrasp.cell.interface import UnsafePose
+from dgrasp.cell.model import PAPERS, CellModel, model_of
 from dgrasp.cell.transforms import orthonormal, pose_problem
 from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.config import Config
 
+COUNTS = {6: "six", 7: "seven"}
 Corner = tuple[float, float, float]
 LONGEST_WAIT = 600.0  # s; our choice: whoever waits longer has mistyped
+UNDER_TIPS = 0.002  # m left between closed fingertips and the board
 BOX_ROUNDING = 1e-4  # m; the optimizer clips candidates to the box's very faces, in float32
 
 
 class SafetyLimits(Config):
-    """What a cell may do at most. A lab narrows these; none of them is in the paper."""
+    """What a cell may do at most. A lab narrows these; none of them is in the paper.
 
+    Of a described cell, box, height, joints and grip force are its own, and may be narrowed, too.
+    """
+
+    opt_in: ClassVar[frozenset[str]] = frozenset({"cell"})
+    cell: CellDescription | None = Field(None, description="whose limits these are; null: the paper's cell")
     low: Corner = Field(
         default=(float(BOUNDS_LOW[0]), float(BOUNDS_LOW[1]), BOARD_TOP),
         description="lowest corner of the box the TCP may grasp in, world, metres (the policies' workspace)",
@@ -33,8 +44,7 @@ class SafetyLimits(Config):
         default=(float(BOUNDS_HIGH[0]), float(BOUNDS_HIGH[1]), float(BOUNDS_HIGH[2])), description="highest corner"
     )
     minimum_height: float = Field(
-        default=BOARD_TOP + gripper.TIP_BEHIND + 0.002,
-        ge=BOARD_TOP + gripper.TIP_BEHIND,
+        default=BOARD_TOP + gripper.TIP_BEHIND + UNDER_TIPS,
         description="lowest z of the TCP, world, m: fingertips close 15 mm ahead of it, 2 mm are left",
     )
     reach: float = Field(default=1.25, gt=0, le=1.3, description="of the flange from the shoulder, m (UR10: 1.3)")
@@ -51,13 +61,50 @@ class SafetyLimits(Config):
     )
     acceleration: float = Field(default=1.5, gt=0, le=3.0, description="m/s^2 and rad/s^2")
     contact_force: float = Field(default=60.0, gt=0, le=150, description="N on the TCP in free motion and approach")
-    grip_force: float = Field(default=80.0, ge=10, le=125, description="N per pad (2F-140: 10 to 125)")
+    grip_force: float = Field(default=80.0, description="N per pad (2F-140: 10 to 125)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _described(cls, values: Any) -> Any:
+        """A described cell's own limits where none are given."""
+        cell = values.get("cell") if isinstance(values, dict) else None
+        if cell is None:
+            return values
+        try:
+            cell = CellDescription.model_validate(cell)
+        except ValidationError:  # which the field says in its own words
+            return values
+        own = {
+            "low": cell.workspace.low,
+            "high": cell.workspace.high,
+            "minimum_height": cell.bench.board_top + cell.gripper.tip_ahead + UNDER_TIPS,
+            "grip_force": min(80.0, cell.gripper.force[1]),
+        }
+        return own | values | {"cell": cell}
+
+    @model_validator(mode="after")
+    def _hand(self) -> SafetyLimits:
+        hand, top = self.model.hand, self.model.board_top
+        if not self.minimum_height >= top + hand.tip_ahead:
+            raise ValueError(
+                f"minimum_height: {self.minimum_height:g} m; fingertips close {1000 * hand.tip_ahead:.0f} mm ahead of "
+                f"the TCP, allowed are {top + hand.tip_ahead:g} m and more"
+            )
+        low, high = hand.force
+        if not low <= self.grip_force <= high:
+            raise ValueError(f"grip_force: {self.grip_force:g} N; the {hand.name} has {low:g} to {high:g} N")
+        return self
+
+    @property
+    def model(self) -> CellModel:
+        """The cell that these are limits of."""
+        return model_of(self.cell)
 
     @model_validator(mode="after")
     def _box(self) -> SafetyLimits:
         if not all(a < b for a, b in zip(self.low, self.high, strict=True)):
             raise ValueError(f"low: every coordinate must be below high, got {self.low} and {self.high}")
-        widest = {name: type(self).model_fields[name].default for name in ("low", "high")}
+        widest = {name: tuple(getattr(self.model, name).tolist()) for name in ("low", "high")}
         if np.less(self.low, widest["low"]).any() or np.greater(self.high, widest["high"]).any():
             raise ValueError(
                 f"low, high: the box {self.low} to {self.high} reaches beyond the policies' workspace, "
@@ -80,6 +127,18 @@ class MotionConfig(Config):
     grip_force: float = Field(default=40.0, gt=0, description="N per pad")
     grip_speed: float = Field(default=0.10, gt=0, description="of the gap, m/s")
     open_width: float = Field(default=gripper.OPENING, description="gap before the grasp, metres")
+
+
+def motion_of(limits: SafetyLimits) -> MotionConfig:
+    """How a cell with these limits moves unless told otherwise: as the paper's, with its own hand's width and force."""
+    usual, hand = MotionConfig(), limits.model.hand
+    if limits.cell is None:
+        return usual
+    return MotionConfig(
+        grip_force=float(np.clip(usual.grip_force, hand.force[0], limits.grip_force)),
+        grip_speed=float(np.clip(usual.grip_speed, *hand.speed)),
+        open_width=hand.opening,
+    )
 
 
 def check_pose(T_world_tcp: Float[np.ndarray, "4 4"], limits: SafetyLimits) -> Float[np.ndarray, "4 4"]:
@@ -111,11 +170,12 @@ def check_rigid(T_world_tcp: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4
     return T_world_tcp
 
 
-def check_posture(q: Float[np.ndarray, "6"]) -> Float[np.ndarray, "6"]:
-    """Six finite joint angles, rad, in float64; raises UnsafePose."""
+def check_posture(q: Float[np.ndarray, "joints"], joints: int = 6) -> Float[np.ndarray, "joints"]:
+    """So many finite joint angles, rad, in float64; raises UnsafePose."""
     posture = np.asarray(q, dtype=np.float64)
-    if posture.shape != (6,) or not np.isfinite(posture).all():
-        raise UnsafePose(f"refused: joint angles {posture.tolist()}, expected six finite numbers, in radians")
+    if posture.shape != (joints,) or not np.isfinite(posture).all():
+        expected = f"{COUNTS.get(joints, joints)} finite numbers, in radians"
+        raise UnsafePose(f"refused: joint angles {posture.tolist()}, expected {expected}")
     return posture
 
 
@@ -133,32 +193,30 @@ def check_wait(name: str, seconds: float) -> float:
     return seconds
 
 
-def check_joints(path: Float[np.ndarray, "n 6"], limits: SafetyLimits) -> None:
+def check_joints(path: Float[np.ndarray, "n joints"], limits: SafetyLimits) -> None:
     """Joint limits and reach along a path of joint angles; raises UnsafePose."""
-    excess = np.abs(path).max(0) - (ur10.POSITION_LIMITS - limits.joint_margin)
-    joint = int(excess.argmax())
-    if not excess[joint] <= 0:  # so that NaN is refused, too; likewise below
-        worst = float(np.abs(path[:, joint]).max())
-        allowed = float(ur10.POSITION_LIMITS[joint] - limits.joint_margin)
+    arm = limits.model.arm
+    lower, upper = arm.lower + limits.joint_margin, arm.upper - limits.joint_margin
+    excess = np.maximum(path - upper, lower - path)
+    row, joint = np.unravel_index(int(excess.argmax()), excess.shape)
+    if not excess[row, joint] <= 0:  # so that NaN is refused, too; likewise below
+        low, high = np.degrees([lower[joint], upper[joint]])
+        worst = abs(float(path[row, joint])) if low == -high else float(path[row, joint])
+        allowed = f"{high:.0f} either way" if low == -high else f"{low:.0f} to {high:.0f}"
         raise UnsafePose(
-            f"refused: {ur10.JOINTS[joint]} would turn to {math.degrees(worst):.0f} degrees, "
-            f"allowed are {math.degrees(allowed):.0f} either way"
+            f"refused: {arm.joints[joint]} would turn to {math.degrees(worst):.0f} degrees, allowed are {allowed}"
         )
-    _refuse_beyond(float(_reaches(path).max()), limits)
+    _refuse_beyond(float(arm.reach(path).max()), limits)
 
 
-def check_reach(path: Float[np.ndarray, "n 6"], limits: SafetyLimits) -> None:
+def check_reach(path: Float[np.ndarray, "n joints"], limits: SafetyLimits) -> None:
     """Distance of the flange from the shoulder on the way of a joint motion; raises UnsafePose.
 
     An arm that starts farther out may come back, but not go farther out on the way.
     """
-    reaches = _reaches(path)
+    reaches = limits.model.arm.reach(path)
     if not reaches.max() <= reaches[0]:
         _refuse_beyond(float(reaches.max()), limits)
-
-
-def _reaches(path: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n"]:
-    return np.linalg.norm(ur10.forward(path)[:, :3, 3] - [0.0, 0.0, ur10.D1], axis=-1)
 
 
 def _refuse_beyond(reach: float, limits: SafetyLimits) -> None:
@@ -168,10 +226,10 @@ def _refuse_beyond(reach: float, limits: SafetyLimits) -> None:
         )
 
 
-def check_width(width: float) -> float:
+def check_width(width: float, hand: Hand = PAPERS.hand) -> float:
     """A gap that the gripper has; raises UnsafePose."""
-    if not 0 <= width <= gripper.OPENING:
-        raise UnsafePose(f"refused: gripper width {width} m, allowed are 0 to {gripper.OPENING} m")
+    if not 0 <= width <= hand.opening:
+        raise UnsafePose(f"refused: gripper width {width} m, allowed are 0 to {hand.opening} m")
     return width
 
 
@@ -186,12 +244,17 @@ def check_motion(motion: MotionConfig, limits: SafetyLimits) -> None:
         asked, allowed = getattr(motion, name), getattr(limits, name)
         if not 0 < asked <= allowed:
             raise UnsafePose(f"refused: {name} of {asked:g} {unit}, the cap is {allowed:g} {unit}")
-    slowest, fastest = gripper.SPEED_RANGE
+    hand = limits.model.hand
+    slowest, fastest = hand.speed
     if not slowest <= motion.grip_speed <= fastest:
-        raise UnsafePose(f"refused: grip_speed of {motion.grip_speed:g} m/s, the 2F-140 has {slowest:g} to {fastest:g}")
-    weakest, _ = gripper.FORCE_RANGE
+        raise UnsafePose(
+            f"refused: grip_speed of {motion.grip_speed:g} m/s, the {hand.name} has {slowest:g} to {fastest:g}"
+        )
+    weakest, _ = hand.force
     if motion.grip_force < weakest:
-        raise UnsafePose(f"refused: grip_force of {motion.grip_force:g} N, the 2F-140 has no less than {weakest:g} N")
-    check_width(motion.open_width)
+        raise UnsafePose(
+            f"refused: grip_force of {motion.grip_force:g} N, the {hand.name} has no less than {weakest:g} N"
+        )
+    check_width(motion.open_width, hand)
     if not 0 <= motion.hold_seconds <= LONGEST_WAIT:
         raise UnsafePose(f"refused: hold_seconds of {motion.hold_seconds:g} s, allowed are 0 to {LONGEST_WAIT:g} s")

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float
 
 from dgrasp.cell.config import CellConfig
-from dgrasp.cell.hand import tcp_pose
 from dgrasp.cell.interface import UnsafePose
 from dgrasp.cell.ur10 import HOME
 from dgrasp.robot.limits import (
@@ -27,6 +26,7 @@ from dgrasp.robot.limits import (
     check_posture,
     check_reach,
     check_width,
+    motion_of,
 )
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.planning import Infeasible, JointPaths, collision_at, plan_motion
@@ -37,7 +37,7 @@ PATH_STEP = 0.03  # rad of the fastest joint between postures checked for collis
 
 @dataclass(frozen=True, eq=False)
 class SafeGrasp:
-    """A grasp that passed all checks: joint angles (6,) and TCP poses (4, 4) at the ends of its straight lines."""
+    """A grasp that passed all checks: joint angles and TCP poses (4, 4) at the ends of its straight lines."""
 
     q_before: np.ndarray
     T_world_before: np.ndarray
@@ -49,15 +49,18 @@ class SafetyCheck:
     """The gate in front of the drivers. Holds a simulated arm for reach and collisions; use as a context manager."""
 
     def __init__(self, limits: SafetyLimits | None = None, motion: MotionConfig | None = None) -> None:
-        self.limits, self.motion = limits or SafetyLimits(), motion or MotionConfig()
+        self.limits = limits or SafetyLimits()
+        self.motion = motion or motion_of(self.limits)
         check_motion(self.motion, self.limits)
+        self.arm, self.hand = self.limits.model.arm, self.limits.model.hand
         config = CellConfig(
+            description=self.limits.cell,
             approach_distance=self.motion.approach_distance,
             lift_height=self.motion.lift_height,
             linear_speed=self.motion.linear_speed,
         )
         self._model = Cell(config)
-        self._model.reset(Scene(()))
+        self._model.reset(Scene((), cell=self.limits.cell))
 
     def __enter__(self) -> SafetyCheck:
         return self
@@ -72,7 +75,7 @@ class SafetyCheck:
         self._model.close()
 
     def grasp(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> SafeGrasp:
-        """Check a grasp and the way to it, and plan that way from HOME; raises UnsafePose.
+        """Check a grasp and the way to it, and plan that way from the arm's home; raises UnsafePose.
 
         The planner looks at a few postures of each phase, as fits a simulation. Here the way it chose is checked again
         every PATH_STEP; where that finds a contact the grasp is refused, without a search for another way.
@@ -82,12 +85,12 @@ class SafetyCheck:
         if isinstance(plan, Infeasible):
             raise UnsafePose(f"refused: {plan.reason}")
         self._check_way(plan)
-        ends = tcp_pose(np.stack([plan.approach[0], plan.approach[-1], plan.lift[-1]]))
+        ends = self.arm.tcp_pose(np.stack([plan.approach[0], plan.approach[-1], plan.lift[-1]]))
         return SafeGrasp(plan.approach[0], *ends)
 
-    def joint_motion(self, q_from: Float[np.ndarray, "6"], q_to: Float[np.ndarray, "6"]) -> None:
+    def joint_motion(self, q_from: Float[np.ndarray, "joints"], q_to: Float[np.ndarray, "joints"]) -> None:
         """Check a joint motion between two postures against limits, arm and workbench; raises UnsafePose."""
-        path = resampled(np.stack([check_posture(q_from), check_posture(q_to)]), PATH_STEP)
+        path = self._way(q_from, q_to)
         check_joints(path[-1:], self.limits)
         check_reach(path, self.limits)
         if hit := self._first_hit(path[1:]):
@@ -96,17 +99,21 @@ class SafetyCheck:
                 "move the arm by hand to a place with a free way"
             )
 
-    def joint_speed(self, q_from: Float[np.ndarray, "6"], q_to: Float[np.ndarray, "6"]) -> float:
+    def joint_speed(self, q_from: Float[np.ndarray, "joints"], q_to: Float[np.ndarray, "joints"]) -> float:
         """Of the fastest joint, rad/s: `motion.joint_speed`, or slower where the TCP would exceed the linear limit."""
-        path = resampled(np.stack([check_posture(q_from), check_posture(q_to)]), PATH_STEP)
-        along = np.linalg.norm(np.diff(tcp_pose(path)[:, :3, 3], axis=0), axis=1)
+        path = self._way(q_from, q_to)
+        along = np.linalg.norm(np.diff(self.arm.tcp_pose(path)[:, :3, 3], axis=0), axis=1)
         turned = np.abs(np.diff(path, axis=0)).max(axis=1)
         lever = float((along / np.maximum(turned, 1e-9)).max(initial=0.0))  # metres per radian
         return min(self.motion.joint_speed, self.limits.linear_speed / max(lever, 1e-9))
 
+    def _way(self, q_from: np.ndarray, q_to: np.ndarray) -> np.ndarray:
+        n = len(self.arm.joints)
+        return resampled(np.stack([check_posture(q_from, n), check_posture(q_to, n)]), PATH_STEP)
+
     def _check_way(self, plan: JointPaths) -> None:
         for phase, path in (
-            ("on the way to the pre-grasp", np.concatenate([HOME[None], plan.travel])),
+            ("on the way to the pre-grasp", np.concatenate([self.arm.home[None], plan.travel])),
             ("approaching", plan.approach),
             ("lifting", plan.lift),
         ):
@@ -114,11 +121,11 @@ class SafetyCheck:
             if hit := self._first_hit(resampled(path, PATH_STEP)):
                 raise UnsafePose(f"refused: {hit} {phase}")
 
-    def _first_hit(self, path: Float[np.ndarray, "n 6"]) -> str | None:
+    def _first_hit(self, path: Float[np.ndarray, "n joints"]) -> str | None:
         return next(filter(None, (collision_at(self._model.world, q) for q in path)), None)
 
 
-def resampled(path: Float[np.ndarray, "n 6"], step: float) -> Float[np.ndarray, "m 6"]:
+def resampled(path: Float[np.ndarray, "n joints"], step: float) -> Float[np.ndarray, "m joints"]:
     """Joint angles along the same way, rad, ends included; no joint moves further than `step` between two of them."""
     way = np.concatenate([[0.0], np.abs(np.diff(path, axis=0)).max(1).cumsum()])
     at = np.linspace(0.0, way[-1], max(2, math.ceil(way[-1] / step) + 1))

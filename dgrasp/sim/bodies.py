@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pybullet as bullet
 
-from dgrasp.cell import workspace
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.transforms import to_bullet
 from dgrasp.sim.objects.models import load_model
@@ -53,24 +52,22 @@ def draw_workbench(client: int, config: CellConfig) -> dict[int, str]:
 
 def _workbench(config: CellConfig) -> tuple[tuple[str, Numbers, Numbers, Numbers], ...]:
     """Name, size, centre and colour of each box."""
-    table_top = workspace.TABLE_SIZE[2]
+    model = config.model
+    table_top = model.table_size[2]
     board_bottom = table_top - SUNK
-    mount_top = workspace.BASE_POSITION[2]
-    return (
-        ("table", workspace.TABLE_SIZE, (*workspace.TABLE_CENTRE_XY, table_top / 2), config.table_colour),
-        (
-            "board",
-            (*workspace.BOARD_SIZE[:2], workspace.BOARD_TOP - board_bottom),
-            (*workspace.BOARD_CENTRE_XY, (workspace.BOARD_TOP + board_bottom) / 2),
-            config.board_colour,
-        ),
-        (
-            "mount",
-            (0.24, 0.24, mount_top - board_bottom - SUNK),
-            (*workspace.BASE_POSITION[:2], (mount_top - SUNK + board_bottom) / 2),
-            (0.30, 0.31, 0.33),
-        ),
+    x, y, mount_top = model.arm.base_position
+    table = ("table", model.table_size, (*model.table_centre, table_top / 2), config.table_colour)
+    board = (
+        "board",
+        (*model.board_size[:2], model.board_top - board_bottom),
+        (*model.board_centre, (model.board_top + board_bottom) / 2),
+        config.board_colour,
     )
+    height = mount_top - board_bottom - SUNK
+    if height < SUNK:  # the arm stands on the table itself, or beside it
+        return (table, board)
+    mount = ("mount", (0.24, 0.24, height), (x, y, (mount_top - SUNK + board_bottom) / 2), (0.30, 0.31, 0.33))
+    return (table, board, mount)
 
 
 def add_object(client: int, o: SceneObject) -> int:

@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.config import CellConfig
-from dgrasp.cell.ur10 import HOME
+from dgrasp.cell.model import model_of
+from dgrasp.sim.described_robot import SimulatedRobot
 from dgrasp.sim.execution import GraspResult, run_grasp
 from dgrasp.sim.render import Light, Picture, render
-from dgrasp.sim.robot import Robot
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.world import World, build_world, sleep_if_still
 
@@ -33,7 +33,7 @@ class Geometry:
 
 
 class Cell:
-    """The cell of the paper. Use as a context manager; one cell (one client) per process is enough."""
+    """The cell of the paper, or a described one. Use as a context manager; one (one client) per process is enough."""
 
     def __init__(self, config: CellConfig | None = None) -> None:
         self.config = config or CellConfig()
@@ -64,7 +64,7 @@ class Cell:
         return self._world
 
     @property
-    def _robot(self) -> Robot:
+    def _robot(self) -> SimulatedRobot:
         if self.world.robot is None:
             raise RuntimeError("the arm has left the scene after its trial: call cell.reset(scene) first")
         return self.world.robot
@@ -74,11 +74,15 @@ class Cell:
         return self.world.scene
 
     def reset(self, scene: Scene) -> None:
-        """Rebuild the world with this scene and the robot at home."""
+        """Rebuild the world with this scene and the robot at home; raises ValueError for a scene of another cell."""
+        if scene.cell != self.config.description:
+            here, there = (model_of(cell).name for cell in (self.config.description, scene.cell))
+            raise ValueError(f"scene: was made for the cell {there!r}, and this one is {here!r}")
         self._world = build_world(self.client, self.config, scene)
-        self._robot.place(HOME)
+        home = self._robot.model.home
+        self._robot.place(home)
         sleep_if_still(self._world)
-        self._robot.place(HOME)
+        self._robot.place(home)
         self._touched = False
 
     def observe(self, Ts_world_cam: Float[np.ndarray, "views 4 4"], intrinsics: Intrinsics | None = None) -> Views:
@@ -95,7 +99,7 @@ class Cell:
         world = self.world
         labels_of = {-1: "background", **world.names}
         if world.robot is not None:
-            labels_of |= dict.fromkeys((world.robot.body, *world.robot.inner_knuckles.values()), "robot")
+            labels_of |= dict.fromkeys(world.robot.bodies, "robot")
         names = tuple(dict.fromkeys(labels_of.values()))
         bodies = np.stack([p.bodies for p in pictures])
         labels = np.zeros(bodies.shape, dtype=np.uint8)
@@ -126,7 +130,7 @@ class Cell:
         return run_grasp(self.world, np.asarray(T_world_tcp, dtype=np.float64), approach, rate, watch)
 
     def _pictures(self, Ts_world_cam: np.ndarray, intrinsics: Intrinsics | None) -> tuple[list[Picture], np.ndarray]:
-        intrinsics = intrinsics or Intrinsics.d415(self.config.width, self.config.height)
+        intrinsics = intrinsics or self.config.model.lens(self.config.width, self.config.height)
         Ts = np.asarray(Ts_world_cam, dtype=np.float64)
         if Ts.ndim != 3 or Ts.shape[1:] != (4, 4) or not len(Ts):
             raise ValueError(f"Ts_world_cam: expected shape (views, 4, 4) with at least one view, got {Ts.shape}")

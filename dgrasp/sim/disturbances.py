@@ -13,7 +13,6 @@ from jaxtyping import Float
 from pydantic import Field
 
 from dgrasp.cell.transforms import direction
-from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.config import Config
 from dgrasp.sim.world import World
 
@@ -101,5 +100,6 @@ def _room(world: World, name: str, shift: np.ndarray) -> float:
         for n in world.objects
         if n != name
     ]
-    edges = np.concatenate([p - BOUNDS_LOW[:2], BOUNDS_HIGH[:2] - p]) - EDGE
+    place = world.config.model
+    edges = np.concatenate([p - place.low[:2], place.high[:2] - p]) - EDGE
     return min(float(edges.min()), *others) if others else float(edges.min())

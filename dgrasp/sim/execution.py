@@ -8,20 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pybullet as bullet
 
-from dgrasp.cell import gripper, ur10
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import orthonormal, pose_problem
-from dgrasp.cell.ur10 import HOME
 from dgrasp.sim.planning import Infeasible, JointPaths, plan_motion
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.world import World
 
 LOOKS = 60  # per simulated second, at contact forces; `watch` is called at every second look
 FORCE_WINDOW = 4  # looks over which contact forces are averaged: the peak of an impact depends on the time step
-STALLED, STALL_SECONDS = (
-    0.05,
-    0.05,
-)  # rad/s and s; not in the paper: the gripper reports an object when its motor stalls
+STALL_SECONDS = 0.05  # not in the paper: how long the gripper's motor stalls until it reports an object
 TOUCH = 0.05  # N, below this a contact does not count
 
 
@@ -82,12 +77,13 @@ class GraspProtocol:
         self.phases: dict[str, float] = {}
         self.phase = "home"
         self.recent: list[dict[str, float]] = []
-        self.efforts = ur10.EFFORT_LIMITS.tolist()
+        n = len(self.robot.arm)
+        self.at_rest, self.position_gains, self.velocity_gains = [0.0] * n, [0.4] * n, [1.0] * n
 
     def run(self) -> GraspResult:
-        self.robot.place(HOME)
+        self.robot.place(self.robot.model.home)
         self.heights = {name: self.world.object_height(name) for name in self.world.objects}
-        self.drive_gripper(0.0)
+        self.robot.open_hand(self.config.grip_force)
         try:
             self.move("travel", self.plan.travel)
             self.move("approach", self.plan.approach)
@@ -119,18 +115,15 @@ class GraspProtocol:
         self.end()
 
     def close(self) -> None:
-        """Drive the crank with the torque of the set grip force until it stands still."""
+        """Drive the fingers with the set grip force until they stand still."""
         self.begin("close")
         q_arm = self.plan.approach[-1].tolist()
         still = 0
         for i in range(round(self.config.close_seconds * self.config.frequency)):
-            self.drive_arm(q_arm, [0.0] * 6)
+            self.drive_arm(q_arm, self.at_rest)
             if i % 4 == 0:
-                q, speed = bullet.getJointState(
-                    self.robot.body, self.robot.cranks[0], physicsClientId=self.world.client
-                )[:2]
-                self.drive_gripper(gripper.Q_CLOSED, q)
-                still = still + 1 if i > 24 and abs(speed) < STALLED else 0
+                stands = self.robot.close_hand(self.config.grip_force)
+                still = still + 1 if i > 24 and stands else 0
                 if still * 4 > STALL_SECONDS * self.config.frequency:
                     break
             self.step(i, guarded=True)
@@ -140,7 +133,7 @@ class GraspProtocol:
         self.begin("hold")
         q_arm = self.plan.lift[-1].tolist()
         for i in range(round(self.config.hold_seconds * self.config.frequency)):
-            self.drive_arm(q_arm, [0.0] * 6)
+            self.drive_arm(q_arm, self.at_rest)
             self.step(i, guarded=False)
         self.end()
 
@@ -151,20 +144,9 @@ class GraspProtocol:
             bullet.POSITION_CONTROL,
             targetPositions=q,
             targetVelocities=velocity,
-            forces=self.efforts,
-            positionGains=[0.4] * 6,
-            velocityGains=[1.0] * 6,
-            physicsClientId=self.world.client,
-        )
-
-    def drive_gripper(self, target: float, q: float = 0.0) -> None:
-        bullet.setJointMotorControl2(
-            self.robot.body,
-            self.robot.cranks[0],
-            bullet.POSITION_CONTROL,
-            targetPosition=target,
-            force=gripper.crank_torque(self.config.grip_force, q),
-            maxVelocity=gripper.SPEED_RANGE[1] / (2 * gripper.CRANK),
+            forces=self.robot.efforts,
+            positionGains=self.position_gains,
+            velocityGains=self.velocity_gains,
             physicsClientId=self.world.client,
         )
 
@@ -231,9 +213,8 @@ class GraspProtocol:
         touched = self.touched()
         if touched:
             return f"only one finger touches {_listed(touched)}"
-        q, _ = self.robot.crank_state()
-        if gripper.gap(q) > 0.005:
-            return f"the fingers met something else than an object and stood still {1000 * gripper.gap(q):.0f} mm apart"
+        if (gap := self.robot.gap()) > 0.005:
+            return f"the fingers met something else than an object and stood still {1000 * gap:.0f} mm apart"
         return "the fingers closed on nothing"
 
     def verdict(self, held: list[str]) -> GraspResult:
@@ -261,7 +242,7 @@ class GraspProtocol:
         for name in lifted:
             world.remove_object(name)
         if not lifted:
-            self.drive_gripper(0.0)
+            self.robot.open_hand(self.config.grip_force)
             for _ in range(round(0.3 * self.config.frequency)):
                 world.step()
         world.remove_robot()
@@ -271,7 +252,7 @@ class GraspProtocol:
             if o.name in lifted:
                 continue
             T = world.object_pose(o.name)
-            if T[2, 3] < 0.9:  # below the table's top
+            if T[2, 3] < self.config.model.lost_below:
                 lost.append(o.name)
             else:
                 remaining.append(o.moved(T))

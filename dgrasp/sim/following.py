@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from dgrasp import streams
 from dgrasp.cameras import Views
-from dgrasp.cell import ur10
+from dgrasp.cell.arm_model import Arm
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.following import (
     Guide,
@@ -20,9 +20,9 @@ from dgrasp.cell.following import (
     check_step,
     half_turn_between,
 )
-from dgrasp.cell.hand import tcp_pose, tool0_pose
 from dgrasp.cell.interface import Execution, UnsafePose
-from dgrasp.cell.motion import follow, line
+from dgrasp.cell.model import PAPERS
+from dgrasp.cell.motion import line
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import inverse, orthonormal, pose_problem
@@ -63,9 +63,10 @@ class FollowingProtocol(DisturbedProtocol):
     ) -> None:
         super().__init__(world, T_world_tcp, plan, mover)
         self.guide, self.look = guide, look
-        self.turn = half_turn_between(T_world_tcp, tcp_pose(plan.approach[-1]))
+        self.arm = world.config.model.arm
+        self.turn = half_turn_between(T_world_tcp, self.arm.tcp_pose(plan.approach[-1]))
         self.q = plan.approach[0]
-        self.path = [tcp_pose(self.q) @ self.turn]
+        self.path = [self.arm.tcp_pose(self.q) @ self.turn]
 
     def run(self) -> GraspResult:
         try:
@@ -88,7 +89,7 @@ class FollowingProtocol(DisturbedProtocol):
     def step_to(self, T_world_tcp: np.ndarray) -> None:
         """One control cycle: the arm moves evenly, and stands where it already is."""
         check_step(self.path[-1], T_world_tcp, self.guide.limits)
-        q = nearest_posture(T_world_tcp @ self.turn, self.q)
+        q = nearest_posture(T_world_tcp @ self.turn, self.q, self.arm)
         steps = round(self.config.frequency / self.guide.limits.rate)
         ways = self.q + np.linspace(0, 1, steps + 1)[1:, None] * (q - self.q)
         velocity = ((q - self.q) * self.guide.limits.rate).tolist()
@@ -103,21 +104,19 @@ class FollowingProtocol(DisturbedProtocol):
         T = self.path[-1] @ self.turn
         T_lifted = T.copy()
         T_lifted[2, 3] += self.config.lift_height
-        near = ur10.inverse(tool0_pose(T[None]))[0]
-        branch = int(np.nanargmin(np.abs(np.array([ur10.nearest_turns(q, self.q) for q in near]) - self.q).max(1)))
-        path = follow(line(T, T_lifted, self.config), branch, self.q, self.config.time_step)
+        path = self.arm.onward(line(T, T_lifted, self.config), T, self.q, self.config.time_step)
         if path is None:
             raise UnsafePose("refused: the arm cannot lift straight up from there within its joint limits")
         return path
 
 
-def nearest_posture(T_world_tcp: Float[np.ndarray, "4 4"], q: Float[np.ndarray, "6"]) -> Float[np.ndarray, "6"]:
+def nearest_posture(
+    T_world_tcp: Float[np.ndarray, "4 4"], q: Float[np.ndarray, "joints"], arm: Arm = PAPERS.arm
+) -> Float[np.ndarray, "joints"]:
     """Joint angles of a pose a step away from `q`; raises UnsafePose where the arm would have to swing round."""
-    found = ur10.inverse(tool0_pose(T_world_tcp[None]))[0]
-    known = [ur10.nearest_turns(branch, q) for branch in found if np.isfinite(branch).all()]
-    near = min(known, key=lambda posture: float(np.abs(posture - q).max()), default=None)
+    near = arm.near(T_world_tcp, q)
     if near is None or float(np.abs(near - q).max()) > FARTHEST_TURN:
-        raise UnsafePose("refused: no joint angles of the UR10 near its own bring the TCP there")
+        raise UnsafePose(f"refused: no joint angles of the {arm.name} near its own bring the TCP there")
     return near
 
 
@@ -177,7 +176,7 @@ class SteeredCell(PhysicsCell):
         """The arm alone, in a Bullet client of its own: what a real cell can know of where it is."""
         if not hasattr(self, "_alone"):
             self._alone = Cell(self._simulator.config)
-            self._alone.reset(Scene(()))
+            self._alone.reset(Scene((), cell=self._simulator.config.description))
         return self._alone
 
     @property

@@ -13,18 +13,16 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from scipy.spatial.transform import Rotation, Slerp
 
-from dgrasp.cell import gripper
+from dgrasp.cell.model import PAPERS, CellModel
 from dgrasp.cell.motion import trapezoid
 from dgrasp.cell.transforms import direction, inverse, transform
-from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.config import Config
 from dgrasp.sim.objects.shapes import GraspLine, Made
 from dgrasp.sim.scene import Scene, SceneObject
 
 LEVEL = np.radians(12)  # closing axes and lines within this of the horizontal count as horizontal
-TIP_CLEARANCE = gripper.TIP_BEHIND + 0.003  # least height of the TCP above the board: closing fingers grow 24 mm
-PADS_BELOW = 0.012  # m below the TCP where closed pads still press
 CLEARANCE = 0.006  # m kept between the open hand and other objects
+BESIDE = 0.004  # m between an object and each open finger of a described hand
 
 
 class OracleConfig(Config):
@@ -69,12 +67,12 @@ def sample_grasp(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, st
     """A random object's random grasp (T_world_tcp, object name), clear of its neighbours."""
     for i in rng.permutation(len(scene.objects)):
         o = scene.objects[i]
-        lines = usable_lines(o)
+        lines = usable_lines(o, scene.model)
         for _ in range(20 if lines else 0):
             line = lines[rng.integers(len(lines))]
             along = rng.uniform(-1, 1) * line.half_length
-            T = grasp_pose(o, line, along, turned=bool(rng.integers(2)))
-            if hand_is_clear(T, scene, ignore=o.name) and clear_of_its_own(T, o):
+            T = grasp_pose(o, line, along, turned=bool(rng.integers(2)), cell=scene.model)
+            if hand_is_clear(T, scene, ignore=o.name) and clear_of_its_own(T, o, scene.model):
                 return T, o.name
     raise ValueError(
         f"no object of this scene can be grasped from above; objects: {', '.join(o.name for o in scene.objects)}"
@@ -87,24 +85,28 @@ def oracle_grasps(scene: Scene, spacing: float = 0.005, clear: bool = True) -> F
     Each stands for its half-turned twin too. With `clear`, only those the open hand reaches past the neighbours.
     """
     grasps = [
-        T for o in scene.objects for T in _annotated(o, spacing) if not clear or hand_is_clear(T, scene, ignore=o.name)
+        T
+        for o in scene.objects
+        for T in _annotated(o, spacing, scene.model)
+        if not clear or hand_is_clear(T, scene, ignore=o.name)
     ]
     return np.array(grasps).reshape(-1, 4, 4)
 
 
-def _annotated(o: SceneObject, spacing: float) -> Iterator[np.ndarray]:
+def _annotated(o: SceneObject, spacing: float, cell: CellModel) -> Iterator[np.ndarray]:
     """An object's annotated grasps, one every `spacing` metres along each line."""
-    for line in usable_lines(o):
+    for line in usable_lines(o, cell):
         n = 1 + 2 * int(np.ceil(line.half_length / spacing)) if line.half_length else 1
         for along in np.linspace(-line.half_length, line.half_length, n):
-            T = grasp_pose(o, line, along)
-            if clear_of_its_own(T, o):
+            T = grasp_pose(o, line, along, cell=cell)
+            if clear_of_its_own(T, o, cell):
                 yield T
 
 
 def blocked_grasps(scene: Scene, spacing: float = 0.005) -> Float[np.ndarray, "n 4 4"]:
     """Annotated grasps, as in `oracle_grasps`, that the open hand does not reach past the neighbours; may be none."""
-    blocked = [T for o in scene.objects for T in _annotated(o, spacing) if not hand_is_clear(T, scene, ignore=o.name)]
+    annotated = ((o, T) for o in scene.objects for T in _annotated(o, spacing, scene.model))
+    blocked = [T for o, T in annotated if not hand_is_clear(T, scene, ignore=o.name)]
     return np.array(blocked).reshape(-1, 4, 4)
 
 
@@ -128,8 +130,8 @@ def distance_to_grasps(
     return np.take_along_axis(metres, nearest, -1)[..., 0], np.take_along_axis(radians, nearest, -1)[..., 0]
 
 
-def usable_lines(o: SceneObject) -> list[GraspLine]:
-    """Annotated lines that are horizontal and closed horizontally as the object now lies."""
+def usable_lines(o: SceneObject, cell: CellModel = PAPERS) -> list[GraspLine]:
+    """Annotated lines that are horizontal and closed horizontally as the object now lies, no wider than the hand."""
     R = o.T_world_object[:3, :3]
     limit = np.sin(LEVEL)
     level = [
@@ -137,16 +139,24 @@ def usable_lines(o: SceneObject) -> list[GraspLine]:
         for line in o.shape.grasp_lines
         if abs((R @ line.closing)[2]) < limit and abs((R @ line.direction)[2]) < limit
     ]
-    return [line for line in level if _in_reach(o, line)] if isinstance(o.shape, Made) else level
+    if cell.description is not None:
+        level = [line for line in level if _between_fingers(o, line, cell)]
+    return [line for line in level if _in_reach(o, line, cell)] if isinstance(o.shape, Made) else level
 
 
-def _in_reach(o: SceneObject, line: GraspLine) -> bool:
+def _between_fingers(o: SceneObject, line: GraspLine, cell: CellModel) -> bool:
+    """Whether a hand narrower than the paper's, whose every prism fits, goes round the object's box at a line."""
+    width = float(np.abs(np.array(line.closing)) @ np.array(o.shape.extents))
+    return width < cell.hand.opening - 2 * BESIDE
+
+
+def _in_reach(o: SceneObject, line: GraspLine, cell: CellModel) -> bool:
     """Whether the pads still hold a made object's line where the board lets the TCP go no lower."""
     height = float((o.T_world_object[:3, :3] @ np.array(line.centre))[2] + o.T_world_object[2, 3])
-    return height > BOARD_TOP + TIP_CLEARANCE - PADS_BELOW
+    return height > cell.board_top + cell.hand.tip_clearance - cell.hand.pads_below
 
 
-def clear_of_its_own(T_world_tcp: Float[np.ndarray, "4 4"], o: SceneObject) -> bool:
+def clear_of_its_own(T_world_tcp: Float[np.ndarray, "4 4"], o: SceneObject, cell: CellModel = PAPERS) -> bool:
     """Whether the open hand comes down to a grasp beside the object itself: around a head, into a ring.
 
     Prisms have nothing that could be in the way.
@@ -155,15 +165,23 @@ def clear_of_its_own(T_world_tcp: Float[np.ndarray, "4 4"], o: SceneObject) -> b
         return True
     T_object_tcp = inverse(o.T_world_object) @ T_world_tcp
     descent = np.stack([T_object_tcp @ transform(None, (0.0, 0.0, -back)) for back in (0.0, 0.03, 0.06)])
-    points = (descent[:, None, :3, :3] @ HAND_POINTS[..., None])[..., 0] + descent[:, None, :3, 3]
+    points = (descent[:, None, :3, :3] @ cell.hand.points[..., None])[..., 0] + descent[:, None, :3, 3]
     return not o.shape.holds(points.reshape(-1, 3), margin=0.002).any()
 
 
-def grasp_pose(o: SceneObject, line: GraspLine, along: float, turned: bool = False) -> np.ndarray:
-    """`T_world_tcp` on a line: z down, x along the closing axis, at the line's height or the lowest that is safe."""
+def grasp_pose(
+    o: SceneObject, line: GraspLine, along: float, turned: bool = False, cell: CellModel = PAPERS
+) -> np.ndarray:
+    """`T_world_tcp` on a line: z down, x along the closing axis, at the line's height or the lowest that is safe.
+
+    cell: whose hand it is; of one with short fingers tall objects are grasped higher up.
+    """
     T = o.T_world_object
     position = T[:3, :3] @ (np.array(line.centre) + along * np.array(line.direction)) + T[:3, 3]
-    position[2] = max(position[2], BOARD_TOP + TIP_CLEARANCE)
+    position[2] = max(position[2], cell.board_top + cell.hand.tip_clearance)
+    if np.isfinite(cell.hand.depth):  # the hand's body stays above the object
+        top = T[2, 3] + float(np.abs(T[2, :3]) @ np.array(o.shape.extents)) / 2
+        position[2] = max(position[2], top - cell.hand.depth + BESIDE)
     closing = T[:3, :3] @ np.array(line.closing)
     x = np.array([closing[0], closing[1], 0.0]) * (-1.0 if turned else 1.0)
     x /= np.linalg.norm(x)
@@ -177,7 +195,7 @@ def sample_trajectory(
     """From a random start, smoothly to the pre-grasp, straight down to the grasp; poses at `config.rate`."""
     T_pre = T_grasp @ transform(None, (0.0, 0.0, -config.pregrasp))
     for _ in range(config.start_tries):
-        T_start = random_start(T_grasp, rng, config)
+        T_start = random_start(T_grasp, rng, config, scene.model)
         way, descent = blend(T_start, T_pre, T_grasp, config)
         if hand_is_clear(way, scene) and hand_is_clear(descent, scene, ignore=name):
             return np.concatenate([way, descent])
@@ -185,10 +203,12 @@ def sample_trajectory(
     return np.concatenate(blend(T_above, T_pre, T_grasp, config))
 
 
-def random_start(T_grasp: np.ndarray, rng: np.random.Generator, config: OracleConfig) -> np.ndarray:
+def random_start(
+    T_grasp: np.ndarray, rng: np.random.Generator, config: OracleConfig, cell: CellModel = PAPERS
+) -> np.ndarray:
     """A pose anywhere in the workspace or above it, tilted and turned at random against the grasp."""
-    low, high = BOUNDS_LOW.copy(), BOUNDS_HIGH.copy()
-    low[2], high[2] = BOARD_TOP + config.start_height[0], BOARD_TOP + config.start_height[1]
+    low, high = cell.low.copy(), cell.high.copy()
+    low[2], high[2] = cell.board_top + config.start_height[0], cell.board_top + config.start_height[1]
     angle = rng.uniform(-np.pi, np.pi)
     tilt = rng.uniform(0, config.start_tilt) * np.array([*direction(angle), 0.0])
     turn = rng.uniform(-config.start_turn, config.start_turn)
@@ -230,34 +250,16 @@ def blend(
     return poses[~late], poses[late]
 
 
-def _hand_points() -> np.ndarray:
-    """Points on the open hand's surface in the TCP frame (n, 3), close enough together to notice boxes of 25 mm."""
-    tip = gripper.tip_height(0.0) - gripper.tip_height(gripper.Q_CLOSED) + gripper.TIP_BEHIND
-    points = []
-    for s in (-1.0, 1.0):
-        for x in (0.070, 0.0875):  # pad face, finger's back
-            for y in (-0.0135, 0.0, 0.0135):
-                points += [(s * x, y, tip - z) for z in (0.0, 0.025, 0.05, 0.08)]
-        points += [(s * 0.100, y, tip - 0.10) for y in (-0.012, 0.012)]  # outer knuckle
-    palm = -(gripper.TOOL0_TCP - gripper.COUPLING - 0.0925)
-    points += [(x, y, palm) for x in (-0.04, 0.0, 0.04) for y in (-0.012, 0.012)]
-    camera = -(gripper.TOOL0_TCP - 0.040)
-    points += [(x, y, camera) for x in (-0.05, 0.0, 0.05) for y in (0.05, 0.0735)]
-    return np.array(points)
-
-
-HAND_POINTS = _hand_points()
-
-
 def hand_is_clear(Ts_world_tcp: np.ndarray, scene: Scene, ignore: str | None = None) -> bool:
     """Whether the open hand keeps clear of board and objects (but `ignore`) at poses (..., 4, 4).
 
     Objects count as the boxes of their extents, made ones as their parts, a little enlarged.
     """
     Ts = np.asarray(Ts_world_tcp).reshape(-1, 4, 4)
-    points = (Ts[:, None, :3, :3] @ HAND_POINTS[..., None])[..., 0] + Ts[:, None, :3, 3]
+    cell = scene.model
+    points = (Ts[:, None, :3, :3] @ cell.hand.points[..., None])[..., 0] + Ts[:, None, :3, 3]
     flat = points.reshape(-1, 3)
-    if (flat[:, 2] < BOARD_TOP + 0.002).any():
+    if (flat[:, 2] < cell.board_top + 0.002).any():
         return False
     for o in scene.objects:
         if o.name == ignore:

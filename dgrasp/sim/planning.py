@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pybullet as bullet
 
-from dgrasp.cell.motion import HALF_TURN, candidates, follow, interpolate, joint_motion, line
-from dgrasp.cell.ur10 import HOME
+from dgrasp.cell.motion import HALF_TURN, interpolate, joint_motion, line
 from dgrasp.sim.world import World
 
 PLAN_SAMPLES = 14  # postures checked for collisions per phase of a path
@@ -16,7 +15,7 @@ PLAN_SAMPLES = 14  # postures checked for collisions per phase of a path
 
 @dataclass(frozen=True)
 class JointPaths:
-    """Joint angles at every simulation step of travel, approach and lift, (steps, 6) each."""
+    """Joint angles at every simulation step of travel, approach and lift, (steps, joints) each."""
 
     travel: np.ndarray
     approach: np.ndarray
@@ -39,7 +38,7 @@ def plan_motion(
     approach: recorded TCP poses (n, 4, 4) at `rate` Hz that end in the grasp; by default a straight line along the
     approach axis. Objects are not asked: the real robot does not know them either.
     """
-    config = world.config
+    config, arm = world.config, world.config.model.arm
     T_lifted = T_world_tcp.copy()
     T_lifted[2, 3] += config.lift_height
     Ts_lift = line(T_world_tcp, T_lifted, config)
@@ -50,17 +49,17 @@ def plan_motion(
         Ts_approach = np.concatenate([T_before[None], Ts_approach])
     else:
         Ts_approach = np.concatenate([approach[:1], interpolate(approach, rate, config.frequency)])
-    options = candidates(T_world_tcp, Ts_approach, HOME, config)
+    options = arm.candidates(T_world_tcp, Ts_approach, config)
     if not options:
-        return Infeasible("unreachable", "no joint angles of the UR10 bring the TCP there")
+        return Infeasible("unreachable", f"no joint angles of the {arm.name} bring the TCP there")
     problem = Infeasible("unreachable", "the arm cannot follow the straight approach and lift within its joint limits")
     for _, branch, turned, q_start in options:
         turn = HALF_TURN if turned else np.eye(4)
-        q_approach = follow(Ts_approach @ turn, branch, q_start, config.time_step)
-        q_lift = None if q_approach is None else follow(Ts_lift @ turn, branch, q_approach[-1], config.time_step)
+        q_approach = arm.follow(Ts_approach @ turn, branch, q_start, config.time_step)
+        q_lift = None if q_approach is None else arm.follow(Ts_lift @ turn, branch, q_approach[-1], config.time_step)
         if q_approach is None or q_lift is None:
             continue
-        plan = JointPaths(joint_motion(HOME, q_approach[0], config), q_approach, q_lift)
+        plan = JointPaths(joint_motion(arm.home, q_approach[0], config, arm.speeds), q_approach, q_lift)
         hit = _first_collision(world, plan)
         if hit is None:
             return plan
@@ -97,7 +96,8 @@ def collision_at(world: World, q_arm: np.ndarray) -> str | None:
         if body_a == body_b:
             return f"{_part(robot.links[link_a])} hits {_part(robot.links[link_b])}"
         other, link = (body_b, link_a) if body_a == robot.body else (body_a, link_b)
-        if other in world.statics and not (world.statics[other] == "mount" and robot.links[link] == "base_link"):
+        stands = world.statics.get(other) in world.stands_on and robot.links[link] == robot.model.base_link
+        if other in world.statics and not stands:
             return f"{_part(robot.links[link])} hits the {world.statics[other]}"
     return None
 

@@ -1,4 +1,7 @@
-"""The robot in Bullet: its joints and links, the constraints of its linkage, and where its hand and camera are."""
+"""The paper's robot in Bullet: its joints and links, the constraints of its linkage, where hand and camera are.
+
+A described cell's is in `dgrasp.sim.described_robot`, with the same methods.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ import numpy as np
 import pybullet as bullet
 
 from dgrasp.cell import gripper, hand, ur10, workspace
+from dgrasp.cell.arm_model import Arm
+from dgrasp.cell.model import PAPERS
 from dgrasp.cell.transforms import to_bullet, transform
 from dgrasp.sim import robot_urdf
 
 GEAR_FORCE = 100.0  # N m the linkage can carry; not in the paper: far above the driving torque
+STALLED = 0.05  # rad/s of the crank; not in the paper: the gripper reports an object when its motor stalls
 
 
 @dataclass
@@ -28,6 +34,13 @@ class Robot:
     fingers: dict[str, int]  # link of each side, with its pad
     links: dict[int, str]
     inner_knuckles: dict[str, int]  # bodies that are drawn and touch nothing
+    model: Arm
+    efforts: list[float]  # N m, of the arm's joints
+
+    @property
+    def bodies(self) -> tuple[int, ...]:
+        """All that is drawn of it."""
+        return (self.body, *self.inner_knuckles.values())
 
     def place(self, q_arm: Sequence[float] | np.ndarray, crank: float = 0.0) -> None:
         """Put the joints somewhere at rest (before a trial, or for collision queries; never during a trial)."""
@@ -40,12 +53,35 @@ class Robot:
         """Angle (rad) and speed (rad/s) of the driven crank."""
         return bullet.getJointState(self.body, self.cranks[0], physicsClientId=self.client)[:2]
 
+    def gap(self) -> float:
+        """Metres between the pads now."""
+        return gripper.gap(self.crank_state()[0])
+
+    def open_hand(self, force: float) -> None:
+        """Drive the pads apart with `force` (N each)."""
+        self._drive(0.0, force, 0.0)
+
+    def close_hand(self, force: float) -> bool:
+        """Drive the pads together with `force` (N each); whether they stand still."""
+        q, speed = self.crank_state()
+        self._drive(gripper.Q_CLOSED, force, q)
+        return abs(speed) < STALLED
+
+    def _drive(self, target: float, force: float, q: float) -> None:
+        bullet.setJointMotorControl2(
+            self.body,
+            self.cranks[0],
+            bullet.POSITION_CONTROL,
+            targetPosition=target,
+            force=gripper.crank_torque(force, q),
+            maxVelocity=gripper.SPEED_RANGE[1] / (2 * gripper.CRANK),
+            physicsClientId=self.client,
+        )
+
     def flange_pose(self) -> np.ndarray:
         """`T_world_flange` at the arm's present joint angles."""
         states = bullet.getJointStates(self.body, self.arm, physicsClientId=self.client)
-        T = ur10.forward(np.array([state[0] for state in states]))
-        T[:3, 3] += workspace.BASE_POSITION
-        return T
+        return self.model.flange_pose(np.array([state[0] for state in states]))
 
     def camera_pose(self) -> np.ndarray:
         """`T_world_cam` of the wrist camera's colour sensor, looking along the approach axis, OpenCV axes."""
@@ -60,7 +96,7 @@ class Robot:
             bullet.resetBasePositionAndOrientation(knuckle, *to_bullet(T), physicsClientId=self.client)
 
     def remove(self) -> None:
-        for body in (self.body, *self.inner_knuckles.values()):
+        for body in self.bodies:
             bullet.removeBody(body, physicsClientId=self.client)
 
 
@@ -84,6 +120,8 @@ def load_robot(client: int, pad_friction: float) -> Robot:
         fingers={side: index[f"{side}_finger"] for side in robot_urdf.SIDES},
         links=links,
         inner_knuckles={side: _inner_knuckle(client) for side in robot_urdf.SIDES},
+        model=PAPERS.arm,
+        efforts=ur10.EFFORT_LIMITS.tolist(),
     )
     _ignore_contacts_inside_gripper(client, robot, index)
     _tie_linkage(client, robot)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from dgrasp.cell.description import CellDescription
+from dgrasp.cell.model import CellModel, model_of
 from dgrasp.sim.objects.shapes import Made, Model, Shape, shape_from
 
 
@@ -53,13 +55,14 @@ class SceneObject:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Objects at rest, with the task, split, seed and index they were drawn from."""
+    """Objects at rest, with the task, split, seed and index they were drawn from; cell: theirs, None: the paper's."""
 
     objects: tuple[SceneObject, ...]
     task: str = "custom"
     split: str = "custom"
     index: int = 0
     seed: int = 0
+    cell: CellDescription | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objects", tuple(self.objects))
@@ -77,6 +80,11 @@ class Scene:
                 return o
         raise KeyError(f"no object {name!r} in this scene; objects: {', '.join(o.name for o in self.objects)}")
 
+    @property
+    def model(self) -> CellModel:
+        """The cell that the objects stand in."""
+        return model_of(self.cell)
+
     def with_objects(self, objects: Iterable[SceneObject]) -> Scene:
         return replace(self, objects=tuple(objects))
 
@@ -87,7 +95,8 @@ class Scene:
 
     def describe(self) -> dict[str, Any]:
         """Plain values for files; `scene_from` reads them."""
-        return {
+        where = {} if self.cell is None else {"cell": self.cell.model_dump(mode="json")}
+        return where | {
             "task": self.task,
             "split": self.split,
             "index": self.index,
@@ -122,7 +131,8 @@ def scene_from(values: dict[str, Any]) -> Scene:
         )
         for o in values["objects"]
     )
-    return Scene(objects, values["task"], values["split"], values["index"], values["seed"])
+    cell = CellDescription.model_validate(values["cell"]) if "cell" in values else None
+    return Scene(objects, values["task"], values["split"], values["index"], values["seed"], cell)
 
 
 def _rounded(values: Any, decimals: int) -> list[float]:

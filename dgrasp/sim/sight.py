@@ -14,7 +14,6 @@ from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.following import FreePixels
-from dgrasp.cell.hand import tcp_pose
 from dgrasp.cell.transforms import inverse, transform
 from dgrasp.sim.silhouette import arm_silhouettes
 from dgrasp.sim.world import World
@@ -38,12 +37,12 @@ class Sight:
         self.free, self.model, self.correct = FreePixels(before), model, correct
         self.found: list[list[np.ndarray]] = [[] for _ in before.images]  # of each view: pixels (u, v), look by look
 
-    def __call__(self, views: Views, q: Float[np.ndarray, "6"]) -> Views:
+    def __call__(self, views: Views, q: Float[np.ndarray, "joints"]) -> Views:
         """views: of now, with stated poses. q: joint angles of the arm in them."""
         height, width = views.images.shape[1:3]
         lenses = [Intrinsics(width, height, K[0, 0], K[1, 1], K[0, 2], K[1, 2]) for K in views.K]
         arms = arm_silhouettes(self.model, q, views.Ts_world_cam, lenses)
-        p_tcp = tcp_pose(q)[:3, 3]
+        p_tcp = self.model.config.model.arm.tcp_pose(q)[:3, 3]
         if self.correct:
             changed = np.abs(views.images.astype(np.int16) - self.free.seen).max(-1) > CHANGED
             for i, (arm, new) in enumerate(zip(arms, changed, strict=True)):

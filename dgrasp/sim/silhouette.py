@@ -11,7 +11,7 @@ from dgrasp.sim.world import World
 
 
 def arm_silhouettes(
-    world: World, q: Float[np.ndarray, "6"], Ts_world_cam: Float[np.ndarray, "views 4 4"], lenses: list[Intrinsics]
+    world: World, q: Float[np.ndarray, "joints"], Ts_world_cam: Float[np.ndarray, "views 4 4"], lenses: list[Intrinsics]
 ) -> Bool[np.ndarray, "views h w"]:
     """The pixels of each view that the open robot covers at joint angles `q`.
 
@@ -21,10 +21,9 @@ def arm_silhouettes(
     robot = world.robot
     robot.place(q)
     robot.draw_inner_knuckles()
-    bodies = [robot.body, *robot.inner_knuckles.values()]
     return np.stack(
         [
-            np.isin(render(world.client, world.config, T, lens, Light()).bodies, bodies)
+            np.isin(render(world.client, world.config, T, lens, Light()).bodies, list(robot.bodies))
             for T, lens in zip(Ts_world_cam, lenses, strict=True)
         ]
     )

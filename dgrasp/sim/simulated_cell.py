@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from dgrasp.cameras import Views
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.description import CellDescription
 from dgrasp.cell.interface import Backend, Execution, UnsafePose
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
@@ -44,6 +45,11 @@ class PhysicsCell:
     def close(self) -> None:
         """Disconnect from Bullet; safe to call twice."""
         self._simulator.close()
+
+    @property
+    def description(self) -> CellDescription | None:
+        """Of the cell that is simulated; None: the paper's. Scenes must be of the same."""
+        return self._simulator.config.description
 
     @property
     def scene(self) -> Scene:
@@ -90,7 +96,7 @@ class SimulatedCell(PhysicsCell):
         self, config: CellConfig | None = None, observer: Observer | None = None, simulator: Cell | None = None
     ) -> None:
         super().__init__(simulator or Cell(config))
-        self.observer = observer or Observer()
+        self.observer = observer or Observer(description=self.description)
 
     @property
     def backend(self) -> Backend:

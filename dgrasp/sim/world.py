@@ -13,7 +13,8 @@ import pybullet as bullet
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.transforms import from_bullet, to_bullet
 from dgrasp.sim.bodies import add_object, add_workbench, draw_workbench
-from dgrasp.sim.robot import Robot, load_robot
+from dgrasp.sim.described_robot import SimulatedRobot, load_described
+from dgrasp.sim.robot import load_robot
 from dgrasp.sim.scene import Scene
 
 
@@ -24,12 +25,17 @@ class World:
     client: int
     config: CellConfig
     scene: Scene
-    robot: Robot | None
+    robot: SimulatedRobot | None
     statics: dict[int, str]
     objects: dict[str, int]
     steps: int = 0
     drawn: dict[int, str] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def stands_on(self) -> tuple[str, ...]:
+        """What of the workbench the arm's base touches by construction: its mount, or the table where it has none."""
+        return ("mount",) if "mount" in self.statics.values() else ("table", "board")
 
     def step(self, n: int = 1) -> None:
         for _ in range(n):
@@ -89,13 +95,20 @@ def build_world(client: int, config: CellConfig, scene: Scene, with_robot: bool 
     )
     bullet.setGravity(0.0, 0.0, -9.81, physicsClientId=client)
     statics = add_workbench(client, config)
-    robot = load_robot(client, config.pad_friction) if with_robot else None
+    robot = _robot(client, config) if with_robot else None
     world = World(client, config, scene, robot, statics, {})
     for o in scene.objects:
         world.objects[o.name] = add_object(client, o)
     world.drawn = draw_workbench(client, config)
     world.names = statics | world.drawn | {body: name for name, body in world.objects.items()}
     return world
+
+
+def _robot(client: int, config: CellConfig) -> SimulatedRobot:
+    model = config.model
+    if model.description is None:
+        return load_robot(client, config.pad_friction)
+    return load_described(client, model, config.pad_friction)
 
 
 def sleep_if_still(world: World) -> None:

@@ -48,8 +48,9 @@ class TwinCell(PhysicsCell):
         seed: int = 0,
     ) -> None:
         super().__init__(Cell(cell))
-        self.config, self.observer, self.seed = config or TwinConfig(), observer or Observer(), seed
-        self.limits = SafetyLimits()  # what a real cell refuses, the twin refuses
+        self.config, self.seed = config or TwinConfig(), seed
+        self.observer = observer or Observer(description=self.description)
+        self.limits = SafetyLimits(cell=self.description)  # what a real cell refuses, the twin refuses
         self._nominal = self._simulator.config
         self._reality: Reality | None = None
         self._path: tuple[str | int, ...] = ()
@@ -63,7 +64,9 @@ class TwinCell(PhysicsCell):
     def devices(self) -> Mapping[str, str]:
         """What stands in for arm, camera, calibration error and each of the paper's objects: it heads every log."""
         looks = ycb.TEXTURED if os.environ.get(ycb.ENVIRONMENT) else ycb.FLAT
-        cell = {"arm": "PyBullet UR10 with 2F-140", "camera": "PyBullet D415", "YCB models": looks}
+        camera = "D415" if self.description is None else "camera"
+        model = self._simulator.config.model
+        cell = {"arm": f"PyBullet {model.name}", "camera": f"PyBullet {camera}", "YCB models": looks}
         return cell | {"hand-eye error": self._error_note} | {o.name: o.note for o in EVERYDAY}
 
     @property
@@ -96,13 +99,15 @@ class TwinCell(PhysicsCell):
         self._path = (name, presentation)
         self._reality = Reality.draw(self.config, self.observer.views, self.seed, *self._path)
         spreads = (self.config.mass_spread, self.config.friction_spread, self.config.size_spread)
-        key = (self.seed, *self._path, *spreads)
+        key = (self.seed, *self._path, *spreads, self.description)
         if key not in _SCENES:
             rng = streams.rng(self.seed, "twin", "scenes", *self._path)
-            _SCENES[key] = present(rng, name, self._reality.mass, self._reality.friction, self._reality.size)
+            drawn = self._reality
+            _SCENES[key] = present(rng, name, drawn.mass, drawn.friction, drawn.size, self.description)
         scene = _SCENES[key]
         if self.config.distractors:
-            others = distractors(streams.rng(self.seed, "twin", "distractors", *self._path), self.config.distractors)
+            rng = streams.rng(self.seed, "twin", "distractors", *self._path)
+            others = distractors(rng, self.config.distractors, self.description)
             scene = scene.with_objects([*scene.objects, *others])
         self._put(scene)
         self._rehearsed = b""

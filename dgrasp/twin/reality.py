@@ -168,7 +168,7 @@ class Reality:
                 "light_direction": self.light_direction,
                 "pad_friction": self.pads * config.pad_friction,
                 "board_friction": self.board * config.board_friction,
-                "grip_force": float(np.clip(self.grip * config.grip_force, 10, 125)),
+                "grip_force": float(np.clip(self.grip * config.grip_force, *config.model.hand.force)),
             }
         )
 

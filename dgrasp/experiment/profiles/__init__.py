@@ -1,5 +1,5 @@
-"""Scales of the experiment: `smoke` (minutes, two cores), `laptop` (hours, two cores), `paper` (a GPU); and `beyond`,
-an experiment of its own with what the paper did not have.
+"""Scales of the experiment: `smoke` (minutes, two cores), `laptop` (hours, two cores), `paper` (a GPU); `beyond`,
+an experiment of its own with what the paper did not have, and `panda`, the laptop's scale on another arm and hand.
 
 A profile is data: one YAML file, validated key by key. The code is the same for all of them. With
 `preset: as_published` it starts from the paper's own choices (`dgrasp.experiment.choices`), else from the defaults.
@@ -23,6 +23,7 @@ from dgrasp.evaluation.loop_series import ClosedLoopConfig
 from dgrasp.evaluation.outcomes import OutcomesConfig
 from dgrasp.experiment.ablations.questions import AblationsConfig
 from dgrasp.experiment.choices import with_preset
+from dgrasp.experiment.profiles.described import with_cell
 from dgrasp.files import UserFileError, parse_yaml
 from dgrasp.jobs.backends import check_name, check_scheduler
 from dgrasp.jobs.workforce import Workforce
@@ -36,8 +37,8 @@ from dgrasp.twin.sweep import SweepConfig
 from dgrasp.twin.trials import TwinTrialsConfig
 from dgrasp.value.config import ValueConfig
 
-PROFILES = ("smoke", "laptop", "paper", "beyond")
-PUBLISHABLE = ("laptop", "paper", "beyond")  # the others are for trying things out: watermarked, and never published
+PROFILES = ("smoke", "laptop", "paper", "beyond", "panda")
+PUBLISHABLE = ("laptop", "paper", "beyond", "panda")  # the others are for trying out: watermarked, never published
 TAKEN = ("published", "recorded")  # how folders of builds begin that read published experiments
 WORKERS = "DGRASP_WORKERS"
 SCHEDULER = "DGRASP_SCHEDULER"  # variable: the same profile, on a cluster
@@ -190,7 +191,7 @@ def load_profile(name: str | Path) -> Profile:
     source = path or files("dgrasp.experiment.profiles").joinpath(f"{name}.yaml")
     try:
         values = parse_yaml(source.read_bytes(), str(source))
-        profile = Profile.model_validate(with_preset(values) if isinstance(values, dict) else values)
+        profile = Profile.model_validate(_whole(values, path) if isinstance(values, dict) else values)
     except UserFileError as error:
         raise ProfileError(str(error)) from error
     except ValidationError as error:
@@ -206,6 +207,11 @@ def load_profile(name: str | Path) -> Profile:
         whose = "a shipped profile's" if profile.name in PROFILES else "kept for published experiments"
         raise ProfileError(f"{path}: name: {profile.name!r} is {whose}; give yours another name")
     return _with_workers(profile)
+
+
+def _whole(values: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """A profile's settings on top of its preset, with what follows from the cell that it names."""
+    return with_preset(with_cell(values, Path() if path is None else path.parent))
 
 
 def _with_workers(profile: Profile) -> Profile:

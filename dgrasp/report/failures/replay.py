@@ -98,7 +98,8 @@ def drawn_again(row: Mapping[str, Any]) -> bool:
 
 def _in_simulation(job: Job, rows: Sequence[Mapping[str, Any]]) -> Iterator[Shown]:
     cell, first = worker_cell(job.cell, job.observer), rows[0]
-    scene, exact = worker_scene(first["task"], first["split"], first["scene"], first["seed"]), True
+    drawn = first["task"], first["split"], first["scene"], first["seed"]
+    scene, exact = worker_scene(*drawn, cell.description), True
     for row in rows:
         table = on_table(scene)
         if table["objects"] != row["objects"]:

@@ -95,7 +95,7 @@ def _observed(
 ) -> Iterator[tuple[Scene, Views]]:
     with SimulatedCell(experiment.profile.cell, experiment.observer) as cell:
         for index in scenes:
-            state = task(task_name).scene(split=split, index=index, seed=experiment.seed)
+            state = task(task_name, cell.description).scene(split=split, index=index, seed=experiment.seed)
             cell.show(state)
             yield state, cell.observe()
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from dgrasp.cameras import Intrinsics
-from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.report.figures.draw import letter_panels, show_view
 from dgrasp.report.figures.pictures import averaged
 from dgrasp.report.names import object_label, task_label
@@ -22,13 +20,13 @@ def draw_fig03(studio: Studio) -> Drawn:
     """The first test scenes of the paper's tasks, from the policies' first viewpoint, in the looks that they see."""
     figure, axes = plt.subplots(len(TASKS), SCENES, figsize=(9.0, 5.4))
     rows = []
-    camera, finer = Intrinsics.d415(400, 300), studio.size.finer
+    camera, finer = studio.experiment.profile.cell.model.lens(400, 300), studio.size.finer
     with Cell(studio.experiment.profile.cell) as cell:
         for row, name in zip(axes, TASKS, strict=True):
             for i, ax in enumerate(row):
-                scene = task(name).scene(split="test", index=i, seed=studio.experiment.seed)
+                scene = task(name, cell.config.description).scene(split="test", index=i, seed=studio.experiment.seed)
                 cell.reset(scene)
-                seen = cell.observe(evaluation_viewpoints(2)[:1], camera.resized(400 * finer, 300 * finer))
+                seen = cell.observe(cell.config.model.fixed_views(2)[:1], camera.resized(400 * finer, 300 * finer))
                 show_view(ax, averaged(seen, finer), 0, task_label(name) if i == 0 else None)
                 rows.append({"task": name, "scene": i, "objects": ", ".join(o.name for o in scene.objects),
                              "models": ", ".join(scene.model_sources) or "prisms"})  # fmt: skip

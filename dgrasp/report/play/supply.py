@@ -14,7 +14,6 @@ from torch import Tensor
 
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell import workspace
-from dgrasp.cell.observer import Observer
 from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.policies import CONTROLS, POLICIES, policy_spec
 from dgrasp.report.explorer.data import check_comparable
@@ -125,13 +124,13 @@ def play_scenes(experiment: Experiment, scenes: Sequence[tuple[str, int]]) -> li
     """Test scenes of the experiment's seed, as its policies see them."""
     made = []
     width, height = PICTURE
-    large = Observer(views=experiment.observer.views, width=FINE * width, height=FINE * height)
+    large = experiment.observer.model_copy(update={"width": FINE * width, "height": FINE * height})
     with (
         SimulatedCell(experiment.profile.cell, experiment.observer) as cell,
         SimulatedCell(experiment.profile.cell, large) as studio,
     ):
         for name, index in scenes:
-            scene = task(name).scene(split="test", index=index, seed=experiment.seed)
+            scene = task(name, cell.description).scene(split="test", index=index, seed=experiment.seed)
             cell.show(scene)
             studio.show(scene)
             title = f"{TITLES.get(name, name)}, scene {index + 1}"

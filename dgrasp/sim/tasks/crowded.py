@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.cell.model import PAPERS, CellModel
 from dgrasp.sim.objects.prints import PRINTS
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import SceneObject
-from dgrasp.sim.tasks.paper import UprightPrisms, drawn_prism, positions_in, random_sides
+from dgrasp.sim.tasks.paper import UprightPrisms, drawn_prism, positions_in, random_sides, scaled
 
 # Sizes of prisms, metres; not in the paper: from what lies flat on the board to what fills most of the opening.
 HEIGHTS = (0.022, 0.120)
@@ -34,10 +34,10 @@ class Crowded(UprightPrisms):
     description = "up to five upright monochrome prisms, flat to wide, crowded to spread"
 
     def prism(self, rng: np.random.Generator) -> Prism:
-        return varied_prism(rng)
+        return varied_prism(rng, self.place.hand.scale)
 
     def positions(self, rng: np.random.Generator, radii: list[float]) -> list[tuple[float, float]] | None:
-        return positions_in(random_region(rng), rng, radii, gap=0.0)
+        return positions_in(random_region(rng, self.place), rng, radii, gap=0.0)
 
 
 class Printed(Crowded):
@@ -51,18 +51,19 @@ class Printed(Crowded):
         return [replace(o, printed=int(rng.integers(PRINTS))) if rng.uniform() < SHARE else o for o in arranged]
 
 
-def varied_prism(rng: np.random.Generator) -> Prism:
-    """A box, cylinder, hexagonal or octagonal prism with sides that the pads can hold."""
+def varied_prism(rng: np.random.Generator, scale: float = 1.0) -> Prism:
+    """A box, cylinder, hexagonal or octagonal prism with sides that the pads can hold; scale: as in `random_prism`."""
     sides = random_sides(rng)
+    heights, widths = scaled(HEIGHTS, scale), scaled(WIDTHS, scale)
     while True:
-        prism = drawn_prism(rng, sides, HEIGHTS, WIDTHS, stretch=3.0, longest=LONGEST)
+        prism = drawn_prism(rng, sides, heights, widths, stretch=3.0, longest=scale * LONGEST)
         if any(not line.direction[2] and not line.closing[2] for line in prism.grasp_lines):
             return prism
 
 
-def random_region(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def random_region(rng: np.random.Generator, place: CellModel = PAPERS) -> tuple[np.ndarray, np.ndarray]:
     """Low and high corner (x, y), metres, of a part of the workspace, from `SMALLEST_REGION` of its sides to all."""
-    whole = (BOUNDS_HIGH - BOUNDS_LOW)[:2]
+    whole = (place.high - place.low)[:2]
     sides = rng.uniform(SMALLEST_REGION, 1.0) * whole
-    low = BOUNDS_LOW[:2] + rng.uniform(0, 1, 2) * (whole - sides)
+    low = place.low[:2] + rng.uniform(0, 1, 2) * (whole - sides)
     return low, low + sides

@@ -10,8 +10,9 @@ import pybullet as bullet
 from PIL import Image
 
 from dgrasp.cache import build_once
+from dgrasp.cell.description import CellDescription
+from dgrasp.cell.model import model_of
 from dgrasp.cell.transforms import IDENTITY
-from dgrasp.cell.workspace import TABLE_SIZE
 from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.everyday import STAND_INS, everyday
 from dgrasp.sim.objects.made import LIBRARY, TRAINING
@@ -24,17 +25,27 @@ from dgrasp.sim.tasks.procedural import random_colour
 from dgrasp.sim.world import World
 
 SURFACES = 12  # textures of table and board to choose from
-DISTRACTOR_RADIUS, DISTRACTOR_Y = 0.045, 0.365  # m: what the strip of table beside the board has room for
+DISTRACTOR_RADIUS = 0.045  # m: what the strip of table beside the board has room for
 SURFACES_VERSION = 1  # raise when `_draw_surface` changes: it names the cache folder
 
 
-def present(rng: np.random.Generator, name: str, mass: float = 1.0, friction: float = 1.0, size: float = 1.0) -> Scene:
-    """The object (by the paper's name) dropped somewhere on the board; mass, friction and size times these factors."""
+def present(
+    rng: np.random.Generator,
+    name: str,
+    mass: float = 1.0,
+    friction: float = 1.0,
+    size: float = 1.0,
+    cell: CellDescription | None = None,
+) -> Scene:
+    """The object (by the paper's name) dropped somewhere on the board; mass, friction and size times these factors.
+
+    cell: whose board it is; None: the paper's.
+    """
     o, corners = _object(name)
     if size != 1:
         o, corners = _scaled(o, size), size * corners
     o = replace(o, mass=mass * o.mass, friction=friction * o.friction)
-    return Scene((drop(rng, o, corners),), task="everyday", split="trial")
+    return Scene((drop(rng, o, corners, cell),), task="everyday", split="trial", cell=cell)
 
 
 def _object(name: str) -> tuple[SceneObject, np.ndarray]:
@@ -58,9 +69,11 @@ def _scaled(o: SceneObject, size: float) -> SceneObject:
     return replace(o, shape=replace(shape, extents=(x, y, z), scale=size))
 
 
-def distractors(rng: np.random.Generator, count: int) -> list[SceneObject]:
+def distractors(rng: np.random.Generator, count: int, cell: CellDescription | None = None) -> list[SceneObject]:
     """Small things on the table beside the board, where the hand does not go: none of them is in training."""
     found: list[SceneObject] = []
+    place = model_of(cell)
+    beside = place.board_size[1] / 2 + DISTRACTOR_RADIUS
     while len(found) < count:
         number = int(rng.integers(TRAINING, LIBRARY))
         made, colour = Made(number), random_colour(rng)
@@ -68,7 +81,8 @@ def distractors(rng: np.random.Generator, count: int) -> list[SceneObject]:
             continue
         side, along = 1 if len(found) % 2 else -1, -0.05 + 0.15 * (len(found) // 2) + rng.uniform(0, 0.06)
         T = IDENTITY.copy()
-        T[:3, 3] = along, side * DISTRACTOR_Y, TABLE_SIZE[2] + 0.001 - made.geometry.corners[:, 2].min()
+        lowest = made.geometry.corners[:, 2].min()
+        T[:3, 3] = along, place.board_centre[1] + side * beside, place.table_size[2] + 0.001 - lowest
         mass = DENSITY * made.geometry.volume
         found.append(SceneObject(f"distractor {len(found) + 1}", made, colour, mass, FRICTION, T))
     return found

@@ -6,6 +6,7 @@ A task is a recipe for scenes; subclass `Task` for your own.
 from __future__ import annotations
 
 import colorsys
+import copy
 import importlib
 import importlib.util
 import sys
@@ -17,8 +18,9 @@ from pydantic import AfterValidator, Field
 from scipy.spatial.transform import Rotation
 
 from dgrasp import streams
+from dgrasp.cell.description import CellDescription
+from dgrasp.cell.model import PAPERS, CellModel, model_of
 from dgrasp.cell.transforms import direction, transform, yaw
-from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW, inside_bounds
 from dgrasp.config import each
 from dgrasp.sim import arrangement
 from dgrasp.sim.objects import ycb
@@ -36,6 +38,7 @@ UPRIGHT = np.radians(2)  # not in the paper: what leans more was knocked
 REDRAWS = 200  # arrangements drawn before giving up
 TRIES = 200  # places tried for a prism, before others are drawn
 BEAM = 0.072  # widest prism across the fingers, m
+ROOM = 0.26  # m: sides of the least workspace that the tasks' scenes find room in
 
 
 class Task(ABC):
@@ -44,6 +47,9 @@ class Task(ABC):
     Subclass it, set `name` and `attempts`, and write `arrange(rng)`: return objects that lie at rest (use
     `dgrasp.sim.settling.physics_rest` if they have to fall first). Splits are separate random streams, so that no
     validation or test scene can be a training scene.
+
+    cell: the described one in which the scenes are, None for the paper's; `place` is its geometry (board, workspace,
+    hand), by which sizes and places go.
     """
 
     name: str
@@ -51,6 +57,12 @@ class Task(ABC):
     objects: int  # per scene
     attempts: int  # per scene
     description: str
+    cell: CellDescription | None = None
+
+    @property
+    def place(self) -> CellModel:
+        """Where the scenes are."""
+        return model_of(self.cell)
 
     @abstractmethod
     def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
@@ -64,7 +76,8 @@ class Task(ABC):
         draw: which of the scenes that may stand there; above 0 where an earlier one could not be demonstrated.
         """
         rng = self.stream(split, index, seed, draw)
-        return Scene(tuple(self.arrange(rng, objects or self.objects)), self.name, split, index, seed)
+        arranged = tuple(self.arrange(rng, objects or self.objects))
+        return Scene(arranged, self.name, split, index, seed, self.cell)
 
     def stream(self, split: str, index: int, seed: int, draw: int = 0) -> np.random.Generator:
         """The random stream of one scene; raises ValueError for an unknown split or a negative index."""
@@ -98,7 +111,10 @@ class UprightPrisms(Task):
                 break
         return [
             coloured_prism(
-                rng, i, prism, transform(yaw(rng.uniform(-np.pi, np.pi)), (x, y, BOARD_TOP + prism.height / 2))
+                rng,
+                i,
+                prism,
+                transform(yaw(rng.uniform(-np.pi, np.pi)), (x, y, self.place.board_top + prism.height / 2)),
             )
             for i, (prism, (x, y)) in enumerate(zip(prisms, positions, strict=True))
         ]
@@ -114,10 +130,10 @@ class SimpleTask(UprightPrisms):
     description = "up to five upright monochrome prisms at a distance"
 
     def prism(self, rng: np.random.Generator) -> Prism:
-        return random_prism(rng)
+        return random_prism(rng, self.place.hand.scale)
 
     def positions(self, rng: np.random.Generator, radii: list[float]) -> list[tuple[float, float]] | None:
-        return positions_in((BOUNDS_LOW[:2], BOUNDS_HIGH[:2]), rng, radii, GAP)
+        return positions_in((self.place.low[:2], self.place.high[:2]), rng, radii, GAP)
 
     def departure(self, scene: Scene) -> str:
         """Objects that a grasp has tipped over, or pushed together."""
@@ -142,19 +158,23 @@ class ClutterTask(Task):
     description = "five monochrome prisms packed together, fallen as they may"
 
     def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
+        place = self.place
         for _ in range(REDRAWS):
-            middle = rng.uniform(BOUNDS_LOW[:2] + 0.11, BOUNDS_HIGH[:2] - 0.11)
+            middle = rng.uniform(place.low[:2] + 0.11, place.high[:2] - 0.11)
             turn = rng.uniform(-np.pi, np.pi)
             falling = []
             for i in range(objects):
                 angle = turn + 2 * np.pi * i / objects + rng.uniform(-0.4, 0.4)
                 x, y = middle + rng.uniform(0.08, 0.12) * np.array(direction(angle))
-                pose = transform(Rotation.random(rng=rng), (x, y, BOARD_TOP + rng.uniform(0.07, 0.12)))
-                falling.append(coloured_prism(rng, i, random_prism(rng), pose))
-            rested = physics_rest(falling, pull_to=middle)
-            if rested and _in_bounds(rested) and _fallen(rested) and touching(rested) and stays(rested):
+                pose = transform(Rotation.random(rng=rng), (x, y, place.board_top + rng.uniform(0.07, 0.12)))
+                falling.append(coloured_prism(rng, i, random_prism(rng, place.hand.scale), pose))
+            rested = physics_rest(falling, pull_to=middle, cell=self.cell)
+            if rested and _in_bounds(rested, place) and _fallen(rested) and self._is_a_pile(rested):
                 return rested
         raise RuntimeError(f"no acceptable pile in {REDRAWS} draws: the clutter task's limits are too tight")
+
+    def _is_a_pile(self, rested: list[SceneObject]) -> bool:
+        return touching(rested, self.cell) and stays(rested, cell=self.cell)
 
 
 class NovelTask(Task):
@@ -170,7 +190,8 @@ class NovelTask(Task):
     def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
         if objects != 1:
             raise ValueError(f"the {self.name} task shows one object at a time, got objects={objects}")
-        return [place_model(rng, self.shown[int(rng.integers(len(self.shown)))].name)]
+        shown = self.shown if self.cell is None else _held_by(self.place, self.shown)
+        return [place_model(rng, shown[int(rng.integers(len(shown)))].name, self.cell)]
 
 
 class UnseenTask(NovelTask):
@@ -185,31 +206,51 @@ class UnseenTask(NovelTask):
     shown = ycb.UNSEEN
 
 
-def place_model(rng: np.random.Generator, name: str) -> SceneObject:
+def _held_by(place: CellModel, shown: tuple[ycb.Facts, ...]) -> tuple[ycb.Facts, ...]:
+    """Those of the objects whose thinnest side goes between the open fingers; raises ValueError where none does."""
+    held = tuple(f for f in shown if min(load_model(f.name).shape.extents) < place.hand.opening)
+    if not held:
+        raise ValueError(f"{place.name}: none of the objects goes between its fingers")
+    return held
+
+
+def place_model(rng: np.random.Generator, name: str, cell: CellDescription | None = None) -> SceneObject:
     """A YCB object dropped from just above the board in a random orientation, at rest inside the workspace."""
     model = load_model(name)
     o = SceneObject(name, model.shape, ycb.facts(name).colour, model.mass, model.friction, np.eye(4))
-    return drop(rng, o, model.corners)
+    return drop(rng, o, model.corners, cell)
 
 
-def drop(rng: np.random.Generator, o: SceneObject, corners: np.ndarray) -> SceneObject:
+def drop(
+    rng: np.random.Generator, o: SceneObject, corners: np.ndarray, cell: CellDescription | None = None
+) -> SceneObject:
     """An object dropped from just above the board in a random orientation, at rest inside the workspace.
 
     corners: (n, 3) of its convex hull, object frame, metres. Raises RuntimeError if it never comes to rest there.
     """
+    place = model_of(cell)
     for _ in range(REDRAWS):
         R = Rotation.random(rng=rng)
-        position = np.append(rng.uniform(BOUNDS_LOW[:2] + 0.05, BOUNDS_HIGH[:2] - 0.05), BOARD_TOP)
+        position = np.append(rng.uniform(place.low[:2] + 0.05, place.high[:2] - 0.05), place.board_top)
         position[2] += 0.005 - float(R.apply(corners)[:, 2].min())
-        rested = physics_rest([o.moved(transform(R, position))])
-        if rested and _in_bounds(rested) and stays(rested):
+        rested = physics_rest([o.moved(transform(R, position))], cell=cell)
+        if rested and _in_bounds(rested, place) and stays(rested, cell=cell):
             return rested[0]
     raise RuntimeError(f"{o.name} did not come to rest inside the workspace in {REDRAWS} draws")
 
 
-def random_prism(rng: np.random.Generator) -> Prism:
-    """A box, cylinder, hexagonal or octagonal prism that the gripper can span. Sizes: not in the paper."""
-    return drawn_prism(rng, random_sides(rng), heights=(0.045, 0.095), widths=(0.032, BEAM), stretch=1.7)
+def random_prism(rng: np.random.Generator, scale: float = 1.0) -> Prism:
+    """A box, cylinder, hexagonal or octagonal prism that the gripper can span. Sizes: not in the paper.
+
+    scale: of all its sides, as the hand's opening is to the 2F-140's.
+    """
+    heights, widths = scaled((0.045, 0.095), scale), scaled((0.032, BEAM), scale)
+    return drawn_prism(rng, random_sides(rng), heights, widths, stretch=1.7)
+
+
+def scaled(span: tuple[float, float], scale: float) -> tuple[float, float]:
+    """A range times a number."""
+    return scale * span[0], scale * span[1]
 
 
 def random_sides(rng: np.random.Generator) -> int:
@@ -261,9 +302,9 @@ def positions_in(
     return placed
 
 
-def _in_bounds(objects: list[SceneObject]) -> bool:
+def _in_bounds(objects: list[SceneObject], place: CellModel = PAPERS) -> bool:
     """Whether all centres lie in the workspace, where the TCP can go."""
-    return bool(inside_bounds(np.stack([o.T_world_object[:3, 3] for o in objects])).all())
+    return bool(place.inside(np.stack([o.T_world_object[:3, 3] for o in objects])).all())
 
 
 def _fallen(objects: list[SceneObject]) -> bool:
@@ -301,11 +342,26 @@ def check_findable(name: str) -> None:
             raise ValueError(f"task {name!r} cannot be imported (no module named {top!r}); is its module on the path?")
 
 
-def task(name: str) -> Task:
+def task(name: str, cell: CellDescription | None = None) -> Task:
     """A task by name, or one's own as "module:Class" (importable, so that worker processes find it too).
 
-    Raises ValueError naming what exists, or what stands in the way of importing it.
+    cell: in which its scenes are; None: the paper's. Raises ValueError naming what exists, or what stands in the way of
+    importing it, and for a cell whose workspace is too small.
     """
+    found = _task(name)
+    if cell is None:
+        return found
+    sides = np.subtract(cell.workspace.high, cell.workspace.low)[:2]
+    if sides.min() < ROOM:
+        raise ValueError(
+            f"{cell.name}: workspace: {sides[0]:g} by {sides[1]:g} m; the tasks' scenes need {ROOM:g} m each way"
+        )
+    placed = copy.copy(found)
+    placed.cell = cell
+    return placed
+
+
+def _task(name: str) -> Task:
     if check_task(name) in TASKS:
         return TASKS[name]
     module, _, member = name.partition(":")

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from dgrasp.cell.model import PAPERS, CellModel
 from dgrasp.cell.transforms import direction, transform
-from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW, inside_bounds
 from dgrasp.sim.objects.made import LIBRARY, TRAINING, family_of, load_made
 from dgrasp.sim.objects.prints import PRINTS
 from dgrasp.sim.objects.shapes import Made, Prism
@@ -46,33 +46,37 @@ class Procedural(Task):
     ) -> Scene:
         rng = self.stream(split, index, seed, draw)
         library = range(TRAINING) if split == "train" else range(TRAINING, LIBRARY)
-        return Scene(tuple(self._arranged(rng, objects or self.objects, library)), self.name, split, index, seed)
+        arranged = tuple(self._arranged(rng, objects or self.objects, library))
+        return Scene(arranged, self.name, split, index, seed, self.cell)
 
     def arrange(self, rng: np.random.Generator, objects: int) -> list[SceneObject]:
         return self._arranged(rng, objects, range(TRAINING))
 
     def _arranged(self, rng: np.random.Generator, objects: int, library: range) -> list[SceneObject]:
-        piled = rng.uniform() < self.piled
+        piled, place = rng.uniform() < self.piled, self.place
         for _ in range(REDRAWS):
-            drawn = [random_object(rng, i, library, self.made) for i in range(objects)]
-            middle = rng.uniform(BOUNDS_LOW[:2] + 0.13, BOUNDS_HIGH[:2] - 0.13) if piled else None
-            placed = _above(rng, drawn, middle, self.upright)
-            rested = None if placed is None else physics_rest(placed, pull_to=middle)
-            if rested and inside_bounds(np.stack([o.T_world_object[:3, 3] for o in rested])).all() and stays(rested):
+            drawn = [random_object(rng, i, library, self.made, place.hand.scale) for i in range(objects)]
+            middle = rng.uniform(place.low[:2] + 0.13, place.high[:2] - 0.13) if piled else None
+            placed = _above(rng, drawn, middle, self.upright, place)
+            rested = None if placed is None else physics_rest(placed, pull_to=middle, cell=self.cell)
+            inside = rested and place.inside(np.stack([o.T_world_object[:3, 3] for o in rested])).all()
+            if rested and inside and stays(rested, cell=self.cell):
                 return rested
         raise RuntimeError(
             f"no arrangement came to rest in {REDRAWS} draws: the procedural task's limits are too tight"
         )
 
 
-def random_object(rng: np.random.Generator, i: int, library: range, made: float = MADE_SHARE) -> SceneObject:
-    """A made object or a prism of random looks, mass and friction, at the origin."""
+def random_object(
+    rng: np.random.Generator, i: int, library: range, made: float = MADE_SHARE, scale: float = 1.0
+) -> SceneObject:
+    """A made object or a prism of random looks, mass and friction, at the origin; scale: of the prisms."""
     shape: Made | Prism
     if rng.uniform() < made:
         number = int(rng.choice(library))
         shape, kind, volume = Made(number), family_of(number), load_made(number).volume
     else:
-        shape = varied_prism(rng)
+        shape = varied_prism(rng, scale)
         kind, volume = shape.kind, shape.volume
     mass = min(float(rng.uniform(*DENSITY)) * volume, HEAVIEST)
     friction = float(rng.uniform(*FRICTION))
@@ -87,7 +91,11 @@ def random_colour(rng: np.random.Generator) -> tuple[float, float, float]:
 
 
 def _above(
-    rng: np.random.Generator, objects: list[SceneObject], middle: np.ndarray | None, upright: float
+    rng: np.random.Generator,
+    objects: list[SceneObject],
+    middle: np.ndarray | None,
+    upright: float,
+    cell: CellModel = PAPERS,
 ) -> list[SceneObject] | None:
     """The objects over the board, ready to fall: in a ring about `middle`, or each over a place of its own.
 
@@ -95,7 +103,7 @@ def _above(
     """
     places: list[tuple[float, float]] | None
     if middle is None:
-        places = positions_in((BOUNDS_LOW[:2], BOUNDS_HIGH[:2]), rng, [0.8 * o.shape.radius for o in objects], gap=0.0)
+        places = positions_in((cell.low[:2], cell.high[:2]), rng, [0.8 * o.shape.radius for o in objects], gap=0.0)
     else:
         angles = rng.uniform(-np.pi, np.pi) + 2 * np.pi * np.arange(len(objects)) / len(objects)
         reach = rng.uniform(0.07, 0.13, len(objects))
@@ -104,17 +112,17 @@ def _above(
     if places is None:
         return None
     lifted = 0.004 if middle is None else 0.03
-    return [_posed(rng, o, place, lifted, upright) for o, place in zip(objects, places, strict=True)]
+    height = cell.board_top + lifted
+    return [_posed(rng, o, (*place, height), upright) for o, place in zip(objects, places, strict=True)]
 
 
-def _posed(
-    rng: np.random.Generator, o: SceneObject, place: tuple[float, float], lifted: float, share: float
-) -> SceneObject:
+def _posed(rng: np.random.Generator, o: SceneObject, place: tuple[float, float, float], share: float) -> SceneObject:
+    """Turned at random, its lowest point at the height of `place`."""
     upright = rng.uniform() < share
     R = Rotation.from_euler("z", rng.uniform(-np.pi, np.pi)) if upright else Rotation.random(rng=rng)
     corners = o.shape.mesh()[0] if isinstance(o.shape, Made | Prism) else np.zeros((1, 3))
     lowest = float(R.apply(corners)[:, 2].min())
-    return o.moved(transform(R, (*place, BOARD_TOP + lifted - lowest)))
+    return o.moved(transform(R, (*place[:2], place[2] - lowest)))
 
 
 class Pile(Procedural):

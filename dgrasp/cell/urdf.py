@@ -1,0 +1,93 @@
+"""The URDF behind a described arm: where it lies, whether it is the arm that is described, and where its meshes are."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+
+from dgrasp.cell.description import ArmDescription, CellDescription, read_cell, shipped_or_path
+from dgrasp.files import UserFileError, known_sha256
+
+PACKAGES = ("example-robot-data", "pybullet_data")
+APART = 1e-3  # rad by which limits may differ from the URDF's without a word
+
+
+def urdf_path(text: str, folder: Path) -> Path:
+    """The file of an arm's model; raises UserFileError."""
+    package, colon, inside = text.partition(":")
+    if not colon or package not in PACKAGES:
+        path = (folder / text).resolve()
+    elif package == "pybullet_data":
+        spec = importlib.util.find_spec(package)
+        path = Path(spec.origin if spec and spec.origin else package).parent / inside
+    else:
+        files = importlib.metadata.files(package) or []
+        path = next((Path(str(f.locate())) for f in files if f.as_posix().endswith(f"/{inside}")), Path(inside))
+    if not path.is_file():
+        raise UserFileError(f"arm: urdf: {text}: no such file")
+    return path
+
+
+def in_place(source: str | Path) -> CellDescription:
+    """The description of a cell, to be kept apart from its file: a model of one's own by its full path and digest."""
+    cell = read_cell(source)
+    if cell.arm.urdf.partition(":")[0] in PACKAGES:
+        return cell
+    path = urdf_path(cell.arm.urdf, shipped_or_path(source).parent)
+    arm = cell.arm.model_copy(update={"urdf": str(path), "urdf_sha256": known_sha256(path)})
+    return cell.model_copy(update={"arm": arm})
+
+
+def model_of_arm(arm: ArmDescription) -> Path:
+    """The URDF of an arm that is described; raises UserFileError for one that is not its model, whole and unchanged."""
+    path = urdf_path(arm.urdf, Path())
+    if arm.urdf_sha256 is not None and known_sha256(path) != arm.urdf_sha256:
+        raise UserFileError(f"arm: urdf: {path}: is not the file it was when the cell was described")
+    problems = model_problems(arm, path) or missing_meshes(path)
+    if problems:
+        raise UserFileError("; ".join(problems))
+    return path
+
+
+def model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
+    """A line for each link, joint and limit of the description that the URDF does not have."""
+    try:
+        root = ET.parse(urdf).getroot()
+    except ET.ParseError as error:
+        return [f"{urdf}: not XML ({error})"]
+    joints = {joint.get("name"): joint for joint in root.findall("joint")}
+    links = {link.get("name") for link in root.findall("link")}
+    problems = [f"arm: {name!r} is no link of {urdf.name}" for name in (arm.base, arm.flange) if name not in links]
+    moving = [name for name, joint in joints.items() if joint.get("type") in ("revolute", "continuous")]
+    for i, name in enumerate(arm.joints):
+        if name not in moving:
+            problems.append(f"arm: {name!r} is no hinge of {urdf.name}; hinges: {', '.join(map(str, moving))}")
+        elif (limit := joints[name].find("limit")) is not None:
+            low, high = float(limit.get("lower", -np.inf)), float(limit.get("upper", np.inf))
+            if arm.lower[i] < low - APART or arm.upper[i] > high + APART:
+                problems.append(
+                    f"arm: {name}: limits of {arm.lower[i]:.4g} to {arm.upper[i]:.4g} rad, wider than the model's "
+                    f"{low:.4g} to {high:.4g}"
+                )
+    return problems
+
+
+def missing_meshes(urdf: Path) -> list[str]:
+    """A line for each mesh that a URDF names and that is not there."""
+    names = {str(mesh.get("filename")) for mesh in ET.parse(urdf).getroot().iter("mesh")}
+    return [f"{urdf.name}: no mesh at {name}" for name in sorted(names) if mesh_path(name, urdf) is None]
+
+
+def mesh_path(name: str, urdf: Path) -> Path | None:
+    """The file that a URDF names; None where there is none."""
+    if not name.startswith("package://"):
+        path = urdf.parent / name.removeprefix("file://")
+        return path if path.is_file() else None
+    inside = Path(name.removeprefix("package://"))
+    below = (inside, Path(*inside.parts[1:]))
+    found = (parent / part for parent in urdf.resolve().parents for part in below)
+    return next((path for path in found if path.is_file()), None)

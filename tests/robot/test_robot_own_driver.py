@@ -1,0 +1,175 @@
+"""An arm that this project has no driver for: refused by name, and driven by the example driver against a stand-in."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgrasp.cell.description import read_cell
+from dgrasp.cell.interface import Calibration, CameraCalibration, ConnectionLost, NotArmed, SilentGripper, UnsafePose
+from dgrasp.cell.model import model_of
+from dgrasp.cell.transforms import transform
+from dgrasp.robot.devices import CONFIRMATION
+from dgrasp.robot.drivers.example import ExampleArm, ExampleGripper
+from dgrasp.robot.hardware import HardwareConfig, NoDriver, open_cell
+from dgrasp.robot.limits import SafetyLimits, check_pose
+from dgrasp.robot.viewpoints import Viewpoint
+
+pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
+PANDA = read_cell("panda_hand")
+TOP_DOWN = transform(np.diag([1.0, -1.0, -1.0]), (0.2, 0.0, 1.0))
+
+
+class Controller(socketserver.StreamRequestHandler):
+    """What stands in for the arm's and the hand's controller: it is at once where it is told to go."""
+
+    def handle(self) -> None:
+        for line in self.rfile:
+            asked = json.loads(line)
+            try:
+                answer = {"value": getattr(self, asked.pop("do"))(**asked)}
+            except ValueError as error:
+                answer = {"error": str(error)}
+            self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.server.state  # type: ignore[attr-defined]
+
+    def joints(self) -> list[float]:
+        return self.state["q"].tolist()
+
+    def tcp(self) -> list[list[float]]:
+        return model_of(PANDA).arm.tcp_pose(self.state["q"]).tolist()
+
+    def move_joints(self, q: list[float], speed: float, acceleration: float) -> None:
+        self.state["q"] = np.array(q)
+        self.state["did"].append("joints")
+
+    def move_line(self, T: list[list[float]], speed: float, acceleration: float) -> None:
+        q = model_of(PANDA).arm.near(np.array(T), self.state["q"])
+        if q is None or self.state["stuck"]:
+            raise ValueError("the arm is stuck")
+        self.state["q"] = q
+        self.state["did"].append("line")
+
+    def stop(self) -> None:
+        self.state["did"].append("stop")
+
+    def activate(self) -> None:
+        self.state["did"].append("activate")
+
+    def grip(self, width: float, speed: float, force: float) -> float:
+        self.state["width"] = max(width, 0.03) if self.state["object"] else width
+        self.state["did"].append(f"grip {force:g} N")
+        return float(self.state["width"])
+
+    def holds(self) -> bool:
+        return bool(self.state["object"]) and self.state["width"] == 0.03
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address, daemon_threads = True, True
+
+
+@pytest.fixture
+def controller() -> Iterator[Server]:
+    with Server(("127.0.0.1", 0), Controller) as server:
+        server.state = {"q": np.array(PANDA.arm.home), "width": 0.08, "object": False, "stuck": False, "did": []}  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+class Camera:
+    """A standing camera that sees grey."""
+
+    serial = "none"
+
+    def capture(self) -> np.ndarray:
+        return np.full((48, 64, 3), 128, np.uint8)
+
+    def close(self) -> None: ...
+
+
+def config() -> HardwareConfig:
+    lens = PANDA.cameras[0].intrinsics.resized(64, 48)
+    calibrated = [
+        CameraCalibration(
+            camera=camera.name, width=64, height=48, fx=lens.fx, fy=lens.fy, cx=lens.cx, cy=lens.cy,
+            mount="world", T_mount_cam=tuple(map(tuple, PANDA.view(camera).tolist())),
+        )
+        for camera in PANDA.cameras
+    ]  # fmt: skip
+    return HardwareConfig.model_validate({
+        "cell": "panda_hand", "arm": "127.0.0.1", "board_heights": [0.0125, 0.0127, 0.0122],
+        "cameras": {camera.name: f"{i}" for i, camera in enumerate(PANDA.cameras)},
+        "viewpoints": [Viewpoint(camera=camera.name) for camera in PANDA.cameras],
+        "calibration": Calibration(cameras=tuple(calibrated)),
+    })  # fmt: skip
+
+
+def opened(controller: Server) -> Any:
+    settings = config()
+    host, port = controller.server_address[:2]
+    there = str(host), int(port), settings.limits
+    arm, gripper = ExampleArm(*there), ExampleGripper(*there)
+    cameras = {camera.name: Camera() for camera in PANDA.cameras}
+    return open_cell(settings, arm=arm, gripper=gripper, cameras=cameras)
+
+
+def test_without_a_driver_the_panda_is_refused_in_a_line_that_says_what_to_bring() -> None:
+    with pytest.raises(NoDriver, match=r"no driver for Franka Emika Panda with Franka hand; bring one: .*\.Arm"):
+        open_cell(config())
+    with pytest.raises(ValueError, match=r"board_heights: .* -12.5 mm from the arm's base, expected is 12.5 mm"):
+        HardwareConfig.model_validate(config().model_dump() | {"board_heights": [-0.0125] * 3})
+
+
+def test_the_example_driver_makes_a_grasp(controller: Server) -> None:
+    state = controller.state  # type: ignore[attr-defined]
+    with opened(controller) as cell:
+        assert cell.backend == "loopback" and cell.settings["limits"]["cell"]["name"] == PANDA.name
+        cell.rehearse(TOP_DOWN)
+        with pytest.raises(NotArmed):
+            cell.execute(TOP_DOWN)
+        assert cell.observe().images.shape == (2, 48, 64, 3)
+        state["object"] = True
+        with cell.armed(CONFIRMATION):
+            made = cell.execute(TOP_DOWN)
+    assert made.moved and made.holds and made.width == 0.03
+    assert state["did"] == ["activate", "grip 40 N", "joints", "line", "grip 40 N", "line", "line", "grip 40 N",
+                            "line", "joints"]  # fmt: skip
+    np.testing.assert_allclose(state["q"], PANDA.arm.home)
+
+
+def test_what_the_cell_refuses_never_reaches_the_driver(controller: Server) -> None:
+    low, beside = TOP_DOWN.copy(), TOP_DOWN.copy()
+    low[2, 3], beside[0, 3] = 0.965, 0.45
+    with opened(controller) as cell, cell.armed(CONFIRMATION):
+        for T, answer in ((low, "below the minimum height of 0.9715 m"), (beside, "allowed are -0.0300 to 0.3700 m")):
+            with pytest.raises(UnsafePose, match=answer):
+                cell.execute(T)
+    assert controller.state["did"] == []  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"grip_force: 80 N; the Franka hand has 3 to 70 N"):
+        SafetyLimits(cell=PANDA, grip_force=80.0)
+    with pytest.raises(ValueError, match="narrow it"):
+        SafetyLimits(cell=PANDA, low=(-0.127, -0.305, 0.9605))
+    assert check_pose(TOP_DOWN, SafetyLimits(cell=PANDA)).shape == (4, 4)
+
+
+def test_faults_of_the_controller_stop_the_arm(controller: Server) -> None:
+    state = controller.state  # type: ignore[attr-defined]
+    state["stuck"] = True
+    with opened(controller) as cell, cell.armed(CONFIRMATION), pytest.raises(ConnectionLost, match="arm is stuck"):
+        cell.execute(TOP_DOWN)
+    assert state["did"][-1] == "stop"
+    gripper = ExampleGripper(*controller.server_address[:2], SafetyLimits(cell=PANDA))  # type: ignore[arg-type]
+    gripper.close()
+    with pytest.raises(SilentGripper, match="no answer to 'holds'"):
+        gripper.holds()

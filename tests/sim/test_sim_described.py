@@ -1,0 +1,217 @@
+"""Described cells in the simulator: arm and hand are those of the description, and what cannot be is one line."""
+
+from __future__ import annotations
+
+import shutil
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pybullet as bullet
+import pytest
+import yaml
+from sim_scenes import box, scene_of, top_down
+
+from dgrasp.cameras import Views
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.description import SHIPPED, read_cell
+from dgrasp.cell.following import Command
+from dgrasp.cell.model import PAPERS, model_of
+from dgrasp.cell.observer import Observer
+from dgrasp.cell.outcome import Outcome
+from dgrasp.cell.transforms import from_bullet, transform
+from dgrasp.cell.urdf import urdf_path
+from dgrasp.files import UserFileError
+from dgrasp.sim.cell import Cell
+from dgrasp.sim.following import SteeredSimulation
+from dgrasp.sim.oracle import oracle, oracle_grasps
+from dgrasp.sim.scene import Scene, scene_from
+from dgrasp.sim.tasks.paper import task
+
+pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
+OTHERS = ("panda_hand", "ur5_2f85")
+
+
+@pytest.fixture(scope="module", params=OTHERS)
+def cell(request: pytest.FixtureRequest) -> Iterator[Cell]:
+    with Cell(CellConfig(description=request.param)) as made:
+        yield made
+
+
+def empty(cell: Cell) -> Scene:
+    return Scene((), cell=cell.config.description)
+
+
+def test_bullets_robot_is_where_the_description_says(cell: Cell) -> None:
+    cell.reset(empty(cell))
+    robot, arm, client = cell.world.robot, cell.config.model.arm, cell.client
+    hand = next(i for i, name in robot.links.items() if name == "gripper_link")
+    rng = np.random.default_rng(0)
+    for q in rng.uniform(0.9 * arm.lower, 0.9 * arm.upper, (20, len(arm.joints))):
+        robot.place(np.clip(q, arm.lower, arm.upper))
+        T_world_tcp = arm.tcp_pose(np.clip(q, arm.lower, arm.upper))
+        state = bullet.getLinkState(robot.body, hand, computeForwardKinematics=True, physicsClientId=client)
+        T_world_hand = from_bullet(state[4], state[5])
+        np.testing.assert_allclose(T_world_hand[:3, :3], T_world_tcp[:3, :3], atol=1e-5)
+        ahead = cell.config.description.gripper.tcp_ahead
+        np.testing.assert_allclose(
+            (T_world_hand @ transform(None, (0, 0, ahead)))[:3, 3], T_world_tcp[:3, 3], atol=1e-5
+        )
+
+
+def test_the_fingers_open_and_close_as_wide_and_as_low_as_described(cell: Cell) -> None:
+    cell.reset(empty(cell))
+    world, robot, hand = cell.world, cell.world.robot, cell.config.model.hand
+    assert robot.gap() == pytest.approx(hand.opening, abs=1e-6)
+    for _ in range(cell.config.frequency):
+        robot.close_hand(cell.config.grip_force)
+        world.step()
+    assert robot.close_hand(cell.config.grip_force) and robot.gap() < 0.002
+    tips = [bullet.getAABB(robot.body, link, physicsClientId=cell.client) for link in robot.fingers.values()]
+    height = robot.model.tcp_pose(robot.model.home)[2, 3]
+    assert height - min(low[2] for low, _ in tips) == pytest.approx(hand.tip_ahead, abs=0.003)
+
+
+def test_each_finger_presses_with_the_set_force(cell: Cell) -> None:
+    measured = []
+    cell.reset(replace(scene_of(box(size=(0.04, 0.05, 0.045))), cell=cell.config.description))
+
+    def watch(phase: str) -> None:
+        if phase == "hold":
+            robot, body = cell.world.robot, cell.world.objects["box"]
+            for finger in robot.fingers.values():
+                contacts = bullet.getContactPoints(robot.body, body, linkIndexA=finger, physicsClientId=cell.client)
+                measured.append(sum(contact[9] for contact in contacts))
+
+    assert cell.execute(top_down(0.2, 0.0, 0.025), watch=watch).outcome is Outcome.SUCCESS
+    assert np.median(measured) == pytest.approx(cell.config.grip_force, rel=0.05)
+
+
+def test_the_oracles_grasps_lift(cell: Cell) -> None:
+    """Two objects of four scenes, approached straight."""
+    lifted = []
+    for k in range(4):
+        scene, rng = task("simple", cell.config.description).scene("train", k, seed=3), np.random.default_rng(k)
+        assert max(min(o.shape.extents[:2]) for o in scene.objects) < cell.config.model.hand.opening
+        for _ in range(2):
+            cell.reset(scene)
+            lifted.append(cell.execute(oracle(scene, rng)[0]).success)
+    assert sum(lifted) >= 7, "of 8"
+
+
+def test_scenes_and_views_are_the_cells(cell: Cell) -> None:
+    described, model = cell.config.description, cell.config.model
+    for name in ("simple", "clutter"):
+        scene = task(name, described).scene("test", 0, seed=1)
+        assert scene_from(scene.describe()).cell == described
+        assert model.inside(np.stack([o.T_world_object[:3, 3] for o in scene.objects])).all()
+        assert all(model.inside(T[:3, 3]) for T in oracle_grasps(scene))
+    usual = max(max(o.shape.extents) for o in task("simple").scene("test", 0, seed=1).objects)
+    scaled = max(max(o.shape.extents) for o in task("simple", described).scene("test", 0, seed=1).objects)
+    assert scaled == pytest.approx(model.hand.scale * usual)
+    cell.reset(scene)
+    observer = Observer(description=described, width=64, height=48)
+    views = cell.observe(observer.Ts_world_cam, observer.intrinsics)
+    assert len(np.unique(views.images.reshape(-1, 3), axis=0)) > 5
+    np.testing.assert_array_equal(views.Ts_world_cam, [described.view(camera) for camera in described.cameras])
+    with pytest.raises(ValueError, match=r"views: 3 asked; .* has 2 cameras"):
+        Observer(description=described, views=3)
+
+
+def test_poses_out_of_reach_are_an_outcome_that_names_the_arm(cell: Cell) -> None:
+    cell.reset(empty(cell))
+    T = transform(np.diag([1.0, -1.0, -1.0]), (2.0, 0.0, 1.0))
+    trial = cell.execute(T)
+    assert trial.outcome is Outcome.UNREACHABLE
+    assert trial.reason == f"no joint angles of the {cell.config.model.arm.name} bring the TCP there"
+
+
+def test_a_scene_of_another_cell_is_refused(cell: Cell) -> None:
+    with pytest.raises(ValueError, match="scene: was made for the cell 'UR10 with 2F-140', and this one is"):
+        cell.reset(task("simple").scene("test", 0))
+
+
+def test_trials_repeat_bit_for_bit() -> None:
+    config = CellConfig(description="panda_hand")
+    scene = task("simple", config.description).scene("train", 1, seed=3)
+    T = oracle(scene, np.random.default_rng(1))[0]
+    trials = []
+    for _ in range(2):
+        with Cell(config) as cell:
+            cell.reset(scene)
+            trials.append(cell.execute(T))
+    first, second = trials
+    assert (first.outcome, first.simulated_seconds) == (second.outcome, second.simulated_seconds)
+    for o, p in zip(first.scene_after.objects, second.scene_after.objects, strict=True):
+        np.testing.assert_array_equal(o.T_world_object, p.T_world_object)
+
+
+def test_the_papers_cell_is_the_built_in_one_however_it_is_named() -> None:
+    described = CellConfig(description="ur10_2f140_d415")
+    assert described == CellConfig() and described.model is PAPERS and described.digest() == CellConfig().digest()
+    assert Scene(()).model is PAPERS and task("simple") is task("simple", None)
+    assert PAPERS.hand.scale == 1.0 and "description" not in CellConfig().model_dump()
+
+
+def described(folder: Path, urdf: str = "", **changes: Any) -> CellConfig:
+    about = yaml.safe_load((SHIPPED / "ur5_2f85.yaml").read_text())
+    about["arm"] |= {"urdf": urdf or about["arm"]["urdf"], **changes.pop("arm", {})}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(about | changes))
+    return CellConfig(description=folder / "mine.yaml")
+
+
+def test_a_model_of_ones_own_is_kept_by_path_and_digest(tmp_path: Path) -> None:
+    source = urdf_path(read_cell("ur5_2f85").arm.urdf, SHIPPED)
+    text = source.read_text().replace("package://", f"{source.parents[3].parent}/")
+    own = tmp_path / "own.urdf"
+    own.write_text(text)
+    config = described(tmp_path, "own.urdf")
+    assert config.description is not None and config.description.arm.urdf == str(own)
+    model_of(config.description)
+    own.write_text(text + "<!-- changed -->")
+    again = CellConfig.model_validate(config.model_dump(mode="json") | {"grip_force": 30.0})
+    with Cell(again) as cell, pytest.raises(UserFileError, match="is not the file it was when the cell was described"):
+        cell.reset(Scene((), cell=again.description))
+
+
+def test_urdfs_that_lack_something_are_one_line(tmp_path: Path) -> None:
+    source = urdf_path(read_cell("ur5_2f85").arm.urdf, SHIPPED)
+    shutil.copy(source, tmp_path / "gone.urdf")
+    cut = ET.parse(source)
+    for mesh in cut.getroot().iter("mesh"):
+        mesh.set("filename", "none.stl")
+    cut.write(tmp_path / "gone.urdf")
+    with pytest.raises(UserFileError, match=r"^gone.urdf: no mesh at none.stl$"):
+        model_of(described(tmp_path, "gone.urdf").description)
+    with pytest.raises(ValueError, match=r"arm: urdf: nowhere.urdf: no such file"):
+        described(tmp_path, "nowhere.urdf")
+    for name in ("shoulder_lift_joint", "wrist_2_joint"):
+        for joint in cut.getroot().findall("joint"):
+            if joint.get("name") == name:
+                cut.getroot().remove(joint)
+    cut.write(tmp_path / "gone.urdf")
+    with pytest.raises(UserFileError, match=r"arm: 'shoulder_lift_joint' is no hinge of gone.urdf.*'wrist_2_joint'"):
+        model_of(described(tmp_path, "gone.urdf").description)
+
+
+def test_a_workspace_too_small_for_the_tasks_is_said(tmp_path: Path) -> None:
+    config = described(tmp_path, workspace={"low": [0.1, -0.1, 0.9605], "high": [0.3, 0.1, 1.06]})
+    with pytest.raises(ValueError, match=r"workspace: 0.2 by 0.2 m; the tasks' scenes need 0.26 m each way"):
+        task("simple", config.description)
+
+
+def test_a_described_arm_is_led_in_closed_loop(cell: Cell) -> None:
+    description = cell.config.description
+    scene = task("simple", description).scene("train", 1, seed=3)
+    T = oracle(scene, np.random.default_rng(1))[0]
+
+    def pilot(views: Views, T_world_tcp: np.ndarray) -> Command:
+        return Command(T, close=bool(np.linalg.norm(T_world_tcp[:3, 3] - T[:3, 3]) < 1e-3))
+
+    with SteeredSimulation(cell.config, Observer(description=description, width=64, height=48)) as steered:
+        steered.show(scene)
+        made = steered.follow(T, pilot)
+    assert made.outcome is Outcome.SUCCESS and len(steered.led) > 3
