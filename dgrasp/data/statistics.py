@@ -47,11 +47,13 @@ def poses_table(source: Run | Path) -> pd.DataFrame:
     for path, entry in _files(source):
         scene = layout.load_scene(path, entry["sha256"])
         for stage, Ts in enumerate(scene.trajectories):
+            cell = scene.record["stages"][stage]["scene"].get("cell")
+            top = BOARD_TOP if cell is None else cell["bench"]["board_top"]
             grasp = Rotation.from_matrix(Ts[-1, :3, :3])
             turn = (grasp.inv() * Rotation.from_matrix(Ts[:, :3, :3])).magnitude()
             for step, T in enumerate(Ts):
                 row = {"split": scene.record["split"], "scene": scene.record["index"], "stage": stage, "step": step}
-                row |= {"left": len(Ts) - 1 - step, "x": T[0, 3], "y": T[1, 3], "height": T[2, 3] - BOARD_TOP}
+                row |= {"left": len(Ts) - 1 - step, "x": T[0, 3], "y": T[1, 3], "height": T[2, 3] - top}
                 row |= {"tilt": np.arccos(np.clip(-T[2, 2], -1, 1)), "turn_to_grasp": turn[step]}
                 rows.append(row)
     return pd.DataFrame(rows)

@@ -14,7 +14,8 @@ from dgrasp.cell.model import PAPERS, CellModel
 from dgrasp.sim.objects.prints import PRINTS
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import SceneObject
-from dgrasp.sim.tasks.paper import UprightPrisms, drawn_prism, positions_in, random_sides, scaled
+from dgrasp.sim.tasks.paper import UprightPrisms, positions_in
+from dgrasp.sim.tasks.prisms import drawn_prism, random_sides, scaled
 
 # Sizes of prisms, metres; not in the paper: from what lies flat on the board to what fills most of the opening.
 HEIGHTS = (0.022, 0.120)

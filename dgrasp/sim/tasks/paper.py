@@ -28,6 +28,7 @@ from dgrasp.sim.objects.models import load_model
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.settling import physics_rest, stays, touching
+from dgrasp.sim.tasks.prisms import random_prism
 
 SPLITS = ("train", "validation", "test", "ablation")  # the last: ours, of scenes on which nothing is chosen
 DENSITY = 500.0  # kg/m^3; not in the paper: soft wood, or printed plastic with sparse infill
@@ -37,7 +38,6 @@ NUDGED = 0.010  # m of `GAP` that a grasp of a neighbour may take; not in the pa
 UPRIGHT = np.radians(2)  # not in the paper: what leans more was knocked
 REDRAWS = 200  # arrangements drawn before giving up
 TRIES = 200  # places tried for a prism, before others are drawn
-BEAM = 0.072  # widest prism across the fingers, m
 ROOM = 0.26  # m: sides of the least workspace that the tasks' scenes find room in
 
 
@@ -237,39 +237,6 @@ def drop(
         if rested and _in_bounds(rested, place) and stays(rested, cell=cell):
             return rested[0]
     raise RuntimeError(f"{o.name} did not come to rest inside the workspace in {REDRAWS} draws")
-
-
-def random_prism(rng: np.random.Generator, scale: float = 1.0) -> Prism:
-    """A box, cylinder, hexagonal or octagonal prism that the gripper can span. Sizes: not in the paper.
-
-    scale: of all its sides, as the hand's opening is to the 2F-140's.
-    """
-    heights, widths = scaled((0.045, 0.095), scale), scaled((0.032, BEAM), scale)
-    return drawn_prism(rng, random_sides(rng), heights, widths, stretch=1.7)
-
-
-def scaled(span: tuple[float, float], scale: float) -> tuple[float, float]:
-    """A range times a number."""
-    return scale * span[0], scale * span[1]
-
-
-def random_sides(rng: np.random.Generator) -> int:
-    """Of a prism (0: a cylinder): two boxes for one of each other kind."""
-    return int(rng.choice([4, 4, 0, 6, 8]))
-
-
-def drawn_prism(
-    rng: np.random.Generator,
-    sides: int,
-    heights: tuple[float, float],
-    widths: tuple[float, float],
-    stretch: float,
-    longest: float = np.inf,
-) -> Prism:
-    """A prism with sizes drawn from ranges, metres. stretch: of a box's length over its width, at most; others: 1.3."""
-    height, width = float(rng.uniform(*heights)), float(rng.uniform(*widths))
-    length = width if sides == 0 else float(rng.uniform(1.0, stretch if sides == 4 else 1.3) * width)
-    return Prism(sides, width, min(length, longest), height)
 
 
 def coloured_prism(rng: np.random.Generator, i: int, prism: Prism, T_world_object: np.ndarray) -> SceneObject:
