@@ -5,11 +5,14 @@ Reading is not running: no file that is read here makes anything be imported, st
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
@@ -53,6 +56,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise OSError if no file could be written there, before anything is computed for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def write_text(path: Path, text: str) -> None:
@@ -105,6 +115,30 @@ def json_of_a_user(text: str) -> Any:
     return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
+def read_table_of_a_user(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV that somebody else wrote, by the columns of its first line; no rows, no columns.
+
+    With or without a byte-order mark. Raises UserFileError naming file and line for what is no CSV in UTF-8, a column
+    that stands twice, and a row of another length: a decimal comma makes one.
+    """
+    try:
+        lines = csv.reader(io.StringIO(Path(path).read_bytes().decode("utf-8-sig"), newline=""), strict=True)
+        rows = [(lines.line_num, row) for row in lines if row]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserFileError(f"{path}: cannot be read as CSV ({_one_line(error)})") from error
+    if not rows:
+        return []
+    (_, columns), *rows = rows
+    if twice := [name for i, name in enumerate(columns) if name in columns[:i]]:
+        raise UserFileError(f"{path}: column {twice[0]!r} stands twice; state it once")
+    for number, row in rows:
+        if len(row) != len(columns):
+            raise UserFileError(
+                f"{path}: line {number}: {len(row)} values, expected {len(columns)}: {', '.join(columns)}"
+            )
+    return [dict(zip(columns, row, strict=True)) for _, row in rows]
+
+
 def read_yaml(path: Path) -> Any:
     """Read a YAML file; see `parse_yaml`."""
     return parse_yaml(Path(path).read_bytes(), str(path))
@@ -154,6 +188,8 @@ def _no_constant(name: str) -> float:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte 0x{error.object[error.start]:02x} at {error.start} is not UTF-8; save the text as UTF-8"
     return " ".join(str(error).split()) or type(error).__name__
 
 

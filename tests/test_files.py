@@ -19,6 +19,7 @@ from dgrasp.files import (
     parse_yaml,
     read_json,
     read_json_of_a_user,
+    read_table_of_a_user,
     read_yaml,
     save_tensors,
     sha256,
@@ -69,7 +70,11 @@ def test_broken_json_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b'{"a": 1, "a": 2}', "key 'a' stands twice"), (b"\xff{}", "codec can't decode"), (b"[" * 99_999, "recursion")],
+    [
+        (b'{"a": 1, "a": 2}', "key 'a' stands twice"),
+        (b"\xff{}", "is not UTF-8; save the text as UTF-8"),
+        (b"[" * 99_999, "recursion"),
+    ],
 )
 def test_json_that_cannot_be_trusted_is_named(tmp_path, content, why):
     path = tmp_path / "some.json"
@@ -186,3 +191,32 @@ def test_no_permission(closed_folder):
 def test_written_files_are_readable_json(tmp_path):
     write_json(tmp_path / "x.json", {"n": 1})
     assert json.loads(Path(tmp_path / "x.json").read_text()) == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"a,b\n1,2,3\n", "t.csv: line 2: 3 values, expected 2: a, b"),
+        (b"a,b\r\n1,2\r\n1\r\n", "t.csv: line 3: 1 values, expected 2: a, b"),
+        (b"a,b,a\n1,2,3\n", "t.csv: column 'a' stands twice"),
+        (b"a,b\n1,\xe9\n", "t.csv: cannot be read as CSV (byte 0xe9 at 6 is not UTF-8; save the text as UTF-8)"),
+        ("a,b\n".encode("utf-16"), "t.csv: cannot be read as CSV (byte 0xff at 0 is not UTF-8"),
+        (b'a,b\n1,"2\n', "t.csv: cannot be read as CSV (unexpected end of data)"),
+    ],
+)
+def test_a_table_of_a_user_is_refused_by_its_line(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(data)
+    with pytest.raises(UserFileError) as caught:
+        read_table_of_a_user(path)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_table_of_a_user_is_read_whatever_wrote_it(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'\xef\xbb\xbfa,b\r\n1,"x,y"\r\n\r\n3,\r\n')
+    assert read_table_of_a_user(path) == [{"a": "1", "b": "x,y"}, {"a": "3", "b": ""}]
+    path.write_bytes(b"")
+    assert read_table_of_a_user(path) == []
+    with pytest.raises(UserFileError, match=r"t2.csv: cannot be read as CSV \(.*No such file"):
+        read_table_of_a_user(tmp_path / "t2.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -123,3 +124,18 @@ def test_a_lost_import_would_be_found(tmp_path):
     (tmp_path / "one.py").write_text("from __future__ import annotations\n\n\ndef f(x: TaskNames, y: n) -> None: ...\n")
     (found,) = unknown_names(tmp_path, tmp_path)
     assert "TaskNames" in found
+
+
+def test_pictures_are_opened_in_formats_that_start_no_program(root: Path) -> None:
+    """Pillow's PostScript starts Ghostscript, whatever the file is called."""
+    calls = [
+        (path, call)
+        for path in (root / "dgrasp").rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Image.open"
+    ]
+    assert len(calls) > 6
+    open_to_all = [
+        f"{p.relative_to(root)}:{c.lineno}" for p, c in calls if "formats" not in [k.arg for k in c.keywords]
+    ]
+    assert open_to_all == []

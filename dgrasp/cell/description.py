@@ -46,7 +46,9 @@ class ArmDescription(Config):
     opt_in: ClassVar[frozenset[str]] = frozenset({"urdf_sha256"})
     urdf_sha256: str | None = Field(None, description="of a model of one's own, which a profile notes; null: not noted")
     name: str = Field(min_length=1, description="for people")
-    urdf: str = Field(min_length=1, description="a path, or example-robot-data:PATH, pybullet_data:PATH")
+    urdf: str = Field(
+        min_length=1, pattern=r"^[^\x00]*$", description="a path, or example-robot-data:PATH, pybullet_data:PATH"
+    )
     base: str = Field(description="link that stands on the bench")
     flange: str = Field(description="link that carries the hand, z ahead")
     joints: tuple[str, ...] = Field(min_length=5, max_length=8, description="that move, from the base on")

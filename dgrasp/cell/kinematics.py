@@ -61,7 +61,10 @@ class Numeric:
 
     def __init__(self, arm: ArmDescription, urdf: Path) -> None:
         self.pin: Any = required("pinocchio", f"inverse kinematics of {arm.name}", "arms")
-        whole = self.pin.buildModelFromUrdf(str(urdf))
+        try:
+            whole = self.pin.buildModelFromUrdf(str(urdf))
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{urdf}: no model of an arm ({' '.join(str(error).split())[:200]})") from error
         moving = [whole.getJointId(name) for name in arm.joints]
         others = [i for i in range(1, whole.njoints) if i not in moving]
         self.model = self.pin.buildReducedModel(whole, others, self.pin.neutral(whole))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -56,9 +57,9 @@ def model_of_arm(arm: ArmDescription) -> Path:
 def model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
     """A line for each link, joint and limit of the description that the URDF does not have."""
     try:
-        root = ET.parse(urdf).getroot()
-    except ET.ParseError as error:
-        return [f"{urdf}: not XML ({error})"]
+        root = _root(urdf)
+    except ValueError as error:
+        return [str(error)]
     joints = {joint.get("name"): joint for joint in root.findall("joint")}
     links = {link.get("name") for link in root.findall("link")}
     problems = [f"arm: {name!r} is no link of {urdf.name}" for name in (arm.base, arm.flange) if name not in links]
@@ -67,8 +68,10 @@ def model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
         if name not in moving:
             problems.append(f"arm: {name!r} is no hinge of {urdf.name}; hinges: {', '.join(map(str, moving))}")
         elif (limit := joints[name].find("limit")) is not None:
-            low, high = float(limit.get("lower", -np.inf)), float(limit.get("upper", np.inf))
-            if arm.lower[i] < low - APART or arm.upper[i] > high + APART:
+            low, high = _number(limit.get("lower", "-inf")), _number(limit.get("upper", "inf"))
+            if np.isnan([low, high]).any():
+                problems.append(f"{urdf.name}: joint {name}: its limits are no numbers: {dict(limit.items())}")
+            elif arm.lower[i] < low - APART or arm.upper[i] > high + APART:
                 problems.append(
                     f"arm: {name}: limits of {arm.lower[i]:.4g} to {arm.upper[i]:.4g} rad, wider than the model's "
                     f"{low:.4g} to {high:.4g}"
@@ -76,9 +79,28 @@ def model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
     return problems
 
 
+def _root(urdf: Path) -> ET.Element:
+    """Raises ValueError naming the file, if it is not XML that can be read."""
+    try:
+        return ET.parse(urdf).getroot()
+    except (ET.ParseError, ValueError, LookupError) as error:  # the last two of encodings
+        raise ValueError(f"{urdf}: not XML that can be read ({error})") from error
+
+
+def _number(text: str) -> float:
+    """NaN for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def missing_meshes(urdf: Path) -> list[str]:
-    """A line for each mesh that a URDF names and that is not there."""
-    names = {str(mesh.get("filename")) for mesh in ET.parse(urdf).getroot().iter("mesh")}
+    """A line for each mesh that a URDF names and that is not there; none of what `model_problems` cannot read."""
+    try:
+        names = {str(mesh.get("filename")) for mesh in _root(urdf).iter("mesh")}
+    except ValueError:
+        return []
     return [f"{urdf.name}: no mesh at {name}" for name in sorted(names) if mesh_path(name, urdf) is None]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dgrasp.cli.options import add_command, add_experiment, experiment, positive
+from dgrasp.cli.options import Once, add_command, add_experiment, experiment, named, positive, refuse_idle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "ablations", "the paper's explanations and choices, tested", TEXT)
     add_experiment(parser, profile="smoke")
     parser.add_argument(
-        "--question", nargs="+", default=(), metavar="NAME", help="some of the profile's questions, or others"
+        "--question",
+        type=named,
+        nargs="+",
+        action=Once,
+        default=(),
+        metavar="NAME",
+        help="some of the profile's questions, or others",
     )
     parser.add_argument("--minutes", type=positive, help="stop after so many; the same command goes on (no limit)")
     parser.add_argument(
@@ -41,6 +47,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    for option in ("minutes", "choose", "keep"):
+        refuse_idle(f"--{option}", getattr(options, option), unless=not options.list, goes_with="what computes")
     made = experiment(options)
     from dgrasp.experiment.ablations.kept import keep, results
     from dgrasp.experiment.ablations.questions import asked, questions

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dgrasp.cli.options import add_command, add_experiment, experiment, positive
+from dgrasp.cli.options import add_command, add_experiment, experiment, positive, refuse_idle
 
 if TYPE_CHECKING:
     from dgrasp.experiment.chain import Experiment
@@ -23,6 +23,7 @@ same command goes on where it stopped):
   summit    what three views, more starts, further readouts and a check of the fingers bring for their time, on
             validation scenes
   objects   the data card of the procedural objects, with pictures; needs no training"""
+OPTIONS = {"presentations": ("rows", "factors"), "scenes": ("clearing", "summit")}  # and what they change
 WHAT = ("stages", "rows", "factors", "clearing", "paired", "summit", "objects")
 
 
@@ -37,6 +38,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    for option, tables in OPTIONS.items():
+        refuse_idle(
+            f"--{option}", getattr(options, option), unless=options.what in tables, goes_with=" and ".join(tables)
+        )
+    refuse_idle("--keep", options.keep, unless=options.what != "stages", goes_with="a table")
     made = experiment(options)
     from dgrasp.experiment.beyond import FOLDER
 

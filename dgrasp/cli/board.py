@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dgrasp.cli.options import add_command, file_to_write, positive
+from dgrasp.cli.options import add_command, file_to_write, positive, refuse_idle
 
 TEXT = """\
 Write a page to print: FILE.pdf, .svg or .png, in true size, and beside it sheet.yaml, which describes it. Photograph
 the table with the page on it, put the photographs and sheet.yaml into one folder, and `dgrasp plan-from-images` knows
 where the cameras stood. Measure the printed line and a tag, and correct `side` and `gap` in sheet.yaml: printers scale.
 charuco is the board of the hand-eye calibration (`dgrasp calibrate`); it has no sheet.yaml."""
+PAGE = "a4"
 DEFAULTS = {"apriltags": (3, 2, 70.0), "checkerboard": (9, 6, 27.0), "charuco": (7, 5, 35.0)}  # side in mm
 
 
@@ -19,7 +20,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "board", "a sheet to print, that tells where cameras stand", TEXT)
     parser.add_argument("file", type=file_to_write, metavar="FILE", help="what to write: .pdf, .svg or .png")
     parser.add_argument("--kind", choices=DEFAULTS, default="apriltags", help="the pattern (%(default)s)")
-    parser.add_argument("--page", default="a4", help="a4, letter or a3, landscape (%(default)s)")
+    parser.add_argument("--page", help="a4, letter or a3, landscape (a4)")
     parser.add_argument("--columns", type=positive, help="tags or squares along the page")
     parser.add_argument("--rows", type=positive, help="and across it")
     parser.add_argument("--side", type=float, metavar="MM", help="of a tag or a square, millimetres")
@@ -31,6 +32,12 @@ def run(options: argparse.Namespace) -> None:
     columns, rows = options.columns or columns, options.rows or rows
     side = (options.side if options.side is not None else side) / 1000
     if options.kind == "charuco":
+        refuse_idle(
+            "--page",
+            options.page is not None,
+            unless=False,
+            goes_with="sheets; charuco's page is as large as the board",
+        )
         return _hand_eye(options.file, columns, rows, side)
     from dgrasp.cell.sheet import NAME, Sheet, write_sheet_file
     from dgrasp.cell.sheet_page import write_sheet
@@ -40,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     described = options.file.parent / NAME
     if described.exists():
         raise FileExistsError(f"{described}: exists already, and may hold what was measured; choose another folder")
-    print(write_sheet(sheet, options.file, options.page))
+    print(write_sheet(sheet, options.file, PAGE if options.page is None else options.page))
     print(write_sheet_file(sheet, described))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from dgrasp.cli.options import add_command, folder, positive, whole
+from dgrasp.cli.options import add_command, folder, named, positive, refuse_idle, whole
 
 if TYPE_CHECKING:
     from dgrasp.robot.calibration.board import Board
@@ -18,17 +18,18 @@ Where the camera sits on the wrist (T_tool0_cam), and its lens, from pictures of
 picture; they are kept in FOLDER with the arm's poses (poses.csv). Without, the pictures that FOLDER has are solved
 (again), of any arm. --practice fills FOLDER with the pictures of a made-up lab, and says how far off the truth it is.
 The result is FOLDER/calibration.json, or one line that says why it is refused, and what to do."""
+VIEWS = 20
 TOUCH = "the board's first corner lies at {} m in the world: touch it with a pointed tool; 2 mm are good"
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "calibrate", "hand-eye calibration with a printed board", TEXT)
     parser.add_argument("folder", type=folder, metavar="FOLDER", help="of the pictures, poses.csv and the result")
-    parser.add_argument("--arm", metavar="ADDRESS", help="of the UR10's controller: take the pictures now")
-    parser.add_argument("--camera", metavar="SERIAL", help="number of the D415 on the wrist, with --arm")
-    parser.add_argument("--views", type=positive, default=20, help="pictures to take (%(default)s)")
+    parser.add_argument("--arm", type=named, metavar="ADDRESS", help="of the UR10's controller: take the pictures now")
+    parser.add_argument("--camera", type=named, metavar="SERIAL", help="number of the D415 on the wrist, with --arm")
+    parser.add_argument("--views", type=positive, help=f"pictures to take ({VIEWS})")
     parser.add_argument("--practice", action="store_true", help="a made-up lab instead of one's own")
-    parser.add_argument("--seed", type=whole, default=0, help="of the made-up lab (0)")
+    parser.add_argument("--seed", type=whole, help="of the made-up lab (0)")
     parser.add_argument("--columns", type=positive, default=7, help="squares of the board (%(default)s)")
     parser.add_argument("--rows", type=positive, default=5, help="squares of the board (%(default)s)")
     parser.add_argument(
@@ -48,6 +49,8 @@ def run(options: argparse.Namespace) -> None:
 
     if (options.arm is None) != (options.camera is None) or (options.arm and options.practice):
         raise ValueError("--arm and --camera go together, and not with --practice")
+    refuse_idle("--views", options.views, unless=options.arm or options.practice, goes_with="--arm and --practice")
+    refuse_idle("--seed", options.seed is not None, unless=options.practice, goes_with="--practice")
     board = Board(
         columns=options.columns, rows=options.rows, square=options.square / 1000, marker=options.marker / 1000
     )
@@ -75,7 +78,7 @@ def _take(options: argparse.Namespace, board: Board) -> None:
     try:
         opened.warm_up()
         measure = kept(recording, camera, lambda: measured_flange(options.arm))
-        collect_sightings(board, camera, measure, views=options.views)
+        collect_sightings(board, camera, measure, views=options.views or VIEWS)
     finally:
         camera.close()
 
@@ -86,9 +89,9 @@ def _practise(options: argparse.Namespace, board: Board) -> SyntheticCell:
     from dgrasp.robot.calibration.recorded import Recording
     from dgrasp.robot.calibration.synthetic import SyntheticCell
 
-    rng = np.random.default_rng(options.seed)
+    rng = np.random.default_rng(options.seed or 0)
     lab, recording = SyntheticCell.draw(rng, board), Recording(options.folder)
-    for T_world_tool0 in lab.postures(rng, options.views):
+    for T_world_tool0 in lab.postures(rng, options.views or VIEWS):
         recording.add(lab.photograph(T_world_tool0), T_world_tool0)
     return lab
 

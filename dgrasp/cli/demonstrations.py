@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dgrasp.cli.options import add_command, add_experiment, build_folder, positive
+from dgrasp.cli.options import add_command, add_experiment, build_folder, named, positive
 
 TEXT = """\
 Make the demonstrations of a profile by themselves: on more processes, or on other machines. Notebook 01 finds them.
@@ -17,9 +17,13 @@ Interrupt it at any time, the same command goes on by scene; whoever computes, t
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "demonstrations", "make the training demonstrations, here or on a cluster", TEXT)
     add_experiment(parser, profile="smoke")
-    parser.add_argument("--backend", help="loky, threading, sequential, dask or ray (the profile's: runtime.backend)")
+    parser.add_argument(
+        "--backend", type=named, help="loky, threading, sequential, dask or ray (the profile's: runtime.backend)"
+    )
     parser.add_argument("--workers", type=positive, help="jobs at a time (the profile's: runtime.workers)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster, which says how wide to work")
+    parser.add_argument(
+        "--scheduler", type=named, metavar="ADDRESS", help="of a running Dask cluster, which says how wide to work"
+    )
     parser.set_defaults(run=run)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from dgrasp.cli.options import add_command, add_experiment, experiment, positive
+from dgrasp.cli.options import Once, add_command, add_experiment, experiment, named, positive
 
 TEXT = """\
 Plan and execute one grasp in each of some validation scenes, and say where those that fail went wrong: in the value
@@ -14,9 +15,10 @@ function (a wrong summit), in the climb (the summit was not reached) or in the e
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "diagnose", "which stage failed where a plan did, on validation scenes", TEXT)
     add_experiment(parser)
-    parser.add_argument("--policies", nargs="+", default=(), metavar="POLICY", help="default: the main contrast")
+    several: dict[str, Any] = {"type": named, "nargs": "+", "action": Once}
+    parser.add_argument("--policies", **several, default=(), metavar="POLICY", help="default: the main contrast")
     parser.add_argument(
-        "--tasks", nargs="+", default=["simple", "clutter"], metavar="TASK", help="default: simple clutter"
+        "--tasks", **several, default=["simple", "clutter"], metavar="TASK", help="default: simple clutter"
     )
     parser.add_argument("--scenes", type=positive, default=20, help="of each task (20)")
     parser.set_defaults(run=run)
@@ -27,13 +29,14 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.data.card import markdown_table
     from dgrasp.experiment.diagnosis import STAGES, counts, diagnose_all
     from dgrasp.experiment.replication import CONTRAST
-    from dgrasp.files import write_text
+    from dgrasp.files import check_writable, write_text
     from dgrasp.sim.tasks.paper import task
 
     for name in options.tasks:
         task(name)  # refused before anything is computed
-    found = diagnose_all(made, options.policies or CONTRAST, options.tasks, options.scenes)
     target = options.build / "diagnosis.csv"
+    check_writable(target)
+    found = diagnose_all(made, options.policies or CONTRAST, options.tasks, options.scenes)
     write_text(target, found.to_csv(index=False, lineterminator="\n"))
     print(markdown_table(counts(found)))
     print(*(f"{stage}: {meaning}" for stage, meaning in STAGES.items()), f"written: {target}", sep="\n")

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dgrasp.cli.options import add_command, file_to_write, folder
+from dgrasp.cli.options import add_command, file_to_write, folder, refuse_idle
 
 if TYPE_CHECKING:
     from dgrasp.cli.machine import Finding
@@ -21,25 +21,29 @@ changed. Exit code 0 if the core works (notebooks in smoke, on this processor), 
 
 With --cell, look at a described cell instead: its numbers, its arm's model, the reach over the workspace, what the hand
 can hold; and draw it. Exit code 0 if all is well, 2 if not. dgrasp/cell/cells has examples to copy."""
+BUILD, PICTURE = Path("build"), Path("cell.png")
 MARKS = {"ok": "ok", "limited": "!", "missing": "-"}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "doctor", "say what of this machine fits what", TEXT)
-    parser.add_argument("--build", type=folder, default=Path("build"), help="where you would build (build)")
+    parser.add_argument("--build", type=folder, help="where you would build (build)")
     parser.add_argument("--profile", choices=("paper",), help="also what this profile needs of a GPU, estimated")
     parser.add_argument("--json", action="store_true", help="the same for programs")
     parser.add_argument("--cell", metavar="FILE", help="a cell's .yaml, or the name of a shipped one (panda_hand)")
-    parser.add_argument("--picture", type=file_to_write, default=Path("cell.png"), help="of the cell (%(default)s)")
+    parser.add_argument("--picture", type=file_to_write, help=f"of the cell ({PICTURE})")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    refuse_idle("--picture", options.picture, unless=options.cell is not None, goes_with="--cell")
     if options.cell is not None:
-        return _cell(options.cell, options.picture)
+        for option in ("build", "profile", "json"):
+            refuse_idle(f"--{option}", getattr(options, option), unless=False, goes_with="the machine, without --cell,")
+        return _cell(options.cell, options.picture or PICTURE)
     from dgrasp.cli.machine import examine
 
-    findings = examine(options.build, options.profile)
+    findings = examine(options.build or BUILD, options.profile)
     works = all(f.status != "missing" for f in findings if f.core)
     if options.json:
         print(json.dumps({"works": works, "findings": [asdict(f) for f in findings]}, indent=2))

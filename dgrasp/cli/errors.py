@@ -19,6 +19,9 @@ INPUT, MACHINE, INTERRUPTED = 2, 1, 130
 
 # Of an error's classes the nearest one that stands here decides.
 CODES = {
+    "dgrasp.cell.interface.CellFault": MACHINE,  # an arm, a gripper or a camera that does not answer
+    "dgrasp.cell.following.NoSummit": INPUT,
+    "dgrasp.cell.interface.NotArmed": INPUT,
     "dgrasp.cli.notebooks.source.NotebookError": MACHINE,  # a cell failed; `exit_code` looks at what with
     "dgrasp.cli.notebooks.source.NotebookRefused": INPUT,
     "dgrasp.devices.DeviceError": INPUT,
@@ -32,6 +35,7 @@ CODES = {
     "dgrasp.policy.policies.NoGraspError": INPUT,
     "dgrasp.report.outputs.OutputRefused": INPUT,
     "dgrasp.robot.log.LogError": INPUT,
+    "dgrasp.robot.calibration.solve.NoSolution": INPUT,
     "dgrasp.runs.RunError": INPUT,
     "dgrasp.sim.objects.ycb_download.DownloadError": MACHINE,
     "dgrasp.sim.objects.ycb_download.UnknownObjectError": INPUT,
@@ -51,6 +55,8 @@ CODES = {
 OF_USERS = ("dgrasp.data.captures.document.CaptureError", "dgrasp.files.UserFileError")
 ADVICE = {
     errno.ENOSPC: "free some space, and the same command goes on",
+    errno.EEXIST: "a folder is needed there; choose another path",
+    errno.ENOTDIR: "a folder is needed there; choose another path",
     errno.EDQUOT: "free some space, and the same command goes on",
     errno.EROFS: "choose another folder",
     errno.EACCES: "choose another folder, or change its permissions",

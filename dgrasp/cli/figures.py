@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dgrasp.cli.options import add_command, add_experiment, build_folder, folder
+from dgrasp.cli.options import Once, add_command, add_experiment, build_folder, folder, named
 
 if TYPE_CHECKING:
     from dgrasp.report.studio import Studio
@@ -27,7 +27,12 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_experiment(parser)
     parser.add_argument("--folder", type=folder, help="where they go (figures, or a folder below it)")
     parser.add_argument(
-        "--only", nargs="+", metavar="ID", help="these alone (fig04, tab01, ...), without their notebooks"
+        "--only",
+        type=named,
+        nargs="+",
+        action=Once,
+        metavar="ID",
+        help="these alone (fig04, tab01, ...), without their notebooks",
     )
     parser.set_defaults(run=run)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dgrasp.cli.options import add_command, file_to_write, folder
+from dgrasp.cli.options import add_command, file_to_write, folder, named, place, refuse_idle
 
+PICTURE, BUILD = Path("import_check.png"), Path("build/import")
+POSE = "observation.state"
 FORMATS = ("lerobot", "robomimic", "folder")
 TEXT = """\
 Read demonstrations that other tools keep: a LeRobot dataset (version 3), a robomimic HDF5 file, or a plain folder (an
@@ -17,31 +19,36 @@ Otherwise they become a run of demonstrations below --build, on which policies a
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "import", "demonstrations of other tools", TEXT)
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="a dataset's folder, or a file")
+    parser.add_argument("source", type=place, metavar="SOURCE", help="a dataset's folder, or a file")
     parser.add_argument("--format", choices=FORMATS, required=True, help="what it is")
     parser.add_argument("--check", action="store_true", help="say what is found, and draw it")
-    parser.add_argument("--picture", type=file_to_write, default=Path("import_check.png"), help="(%(default)s)")
-    parser.add_argument("--cameras", type=Path, metavar="FILE", help="calibration, where the format has none")
+    parser.add_argument("--picture", type=file_to_write, help=f"({PICTURE})")
+    parser.add_argument("--cameras", type=place, metavar="FILE", help="calibration, where the format has none")
     parser.add_argument("--convention", choices=("opencv", "opengl", "colmap"), help="of the cameras' poses")
     parser.add_argument("--unit", choices=("m", "mm"), default="m", help="of positions (%(default)s)")
-    parser.add_argument("--pose", default="observation.state", help="LeRobot's feature of the hand (%(default)s)")
-    parser.add_argument("--build", type=folder, default=Path("build/import"), help="its folder of runs (%(default)s)")
+    parser.add_argument("--pose", type=named, help=f"LeRobot's feature of the hand ({POSE})")
+    parser.add_argument("--build", type=folder, help=f"its folder of runs ({BUILD})")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
+    refuse_idle("--picture", options.picture, unless=options.check, goes_with="--check")
+    refuse_idle("--build", options.build, unless=not options.check, goes_with="what is written, without --check,")
+    refuse_idle("--pose", options.pose, unless=options.format == "lerobot", goes_with="--format lerobot")
+    unless = options.format != "folder"
+    refuse_idle("--cameras", options.cameras, unless=unless, goes_with="lerobot and robomimic (a folder has its own)")
     from dgrasp.data.imports.check import read_import
 
     episodes, lines = read_import(
         options.source, options.format, cameras=options.cameras, unit=options.unit, convention=options.convention,
-        pose=options.pose,
+        pose=options.pose or POSE,
     )  # fmt: skip
     print(*lines, sep="\n")
     if options.check:
         from dgrasp.report.figures.imported import draw_import
 
-        print(draw_import(episodes, options.picture))
+        print(draw_import(episodes, options.picture or PICTURE))
         return
     from dgrasp.data.imports.run import demonstrations_of
 
-    print(demonstrations_of(episodes, options.build / "runs").path)
+    print(demonstrations_of(episodes, (options.build or BUILD) / "runs").path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dgrasp.cli import replications
-from dgrasp.cli.options import add_command, whole
+from dgrasp.cli.options import Once, add_command, named, whole
 
 TEXT = """\
 Test trained policies on scenes and starting poses of another seed, all else equal, and compare their rates with those
@@ -15,7 +15,9 @@ of the experiment, policy by policy and task by task: intervals, and Fisher's ex
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "eval-new-scenes", "test the published policies on scenes of another seed", TEXT)
     parser.add_argument("--scene-seed", type=whole, required=True, help="of scenes and starts; not the experiment's")
-    parser.add_argument("--policies", nargs="+", default=(), metavar="POLICY", help="some of them (all)")
+    parser.add_argument(
+        "--policies", type=named, nargs="+", action=Once, default=(), metavar="POLICY", help="some of them (all)"
+    )
     replications.add_options(parser, repetitions="the experiment's")
     parser.set_defaults(run=run)
 

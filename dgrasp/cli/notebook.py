@@ -6,10 +6,9 @@ import argparse
 import ast
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from dgrasp.cli.options import add_command, file_to_write, folder, profile_name
+from dgrasp.cli.options import add_command, file_to_write, folder, place, profile_name
 from dgrasp.cli.quiet import load_pybullet
 
 TEXT = """\
@@ -21,7 +20,7 @@ a dead kernel, an early exit or a cell that did not run fails, and what there is
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "notebook", "execute one notebook, strictly", TEXT)
-    parser.add_argument("source", type=Path, metavar="SOURCE")
+    parser.add_argument("source", type=place, metavar="SOURCE")
     parser.add_argument("output", type=file_to_write, metavar="OUTPUT")
     parser.add_argument("--profile", type=profile_name, default="smoke", help="how much to compute (default: smoke)")
     parser.add_argument("--build", type=folder, help="folder for runs and figures (the one above OUTPUT's)")
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
 
     name, started = options.source.stem, time.monotonic()
     print(f"{name}: running (profile {options.profile})", file=sys.stderr, flush=True)
-    given = {"profile": options.profile, "build": options.build, "parameters": dict(options.parameters)}
+    given = {"profile": options.profile, "build": options.build, "parameters": _once(options.parameters)}
     run_notebook(options.source, options.output, **given)
     print(f"{name}: done in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
@@ -50,5 +49,12 @@ def assignment(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"expected name=value, got {text!r}")
     try:
         return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # the last two of deep nesting
         return name, value
+
+
+def _once(parameters: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in parameters]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"-p: {twice[0]!r} is given twice")
+    return dict(parameters)

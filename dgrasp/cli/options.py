@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dgrasp.cli.quiet import load_pybullet
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PUBLISHED = "published"  # in the place of a profile's name: the published results, which are read
 FORMER = "recorded"  # its old name
 NO_PATH = (errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
+MOST = 1_000_000  # of scenes, attempts, minutes: more is a slip, and would fill the memory before it is noticed
+SHOWN = 200  # characters of what was refused
+LARGEST_SEED = 2**63 - 1  # of torch and of tables
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,20 +87,51 @@ def profile_name(text: str) -> str:
     return PUBLISHED
 
 
+class Once(argparse.Action):
+    """Keeps several values, none of which may stand twice: what is made twice would count twice."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
+        """Raises ArgumentError naming the value."""
+        if twice := [value for i, value in enumerate(values) if value in values[:i]]:
+            raise argparse.ArgumentError(self, f"{twice[0]!r} stands twice")
+        setattr(namespace, self.dest, values)
+
+
 def positive(text: str) -> int:
     """A whole number of 1 or more."""
-    return _number(text, least=1)
+    return _number(text, least=1, most=MOST)
 
 
 def whole(text: str) -> int:
     """A whole number of 0 or more."""
-    return _number(text, least=0)
+    return _number(text, least=0, most=LARGEST_SEED)
 
 
-def _number(text: str, least: int) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text) < least:
-        raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, got {text!r}")
-    return int(text)
+def _number(text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdecimal()) or (number := int(text[:SHOWN])) < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, got {text[:SHOWN]!r}")
+    if number > most:
+        raise argparse.ArgumentTypeError(f"expected a whole number of {most} at most, got {text[:SHOWN]}")
+    return number
+
+
+def named(text: str) -> str:
+    """A text that is not empty, as a shell's variable is that nobody has set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"expected a name, got {text!r}")
+    return text
+
+
+def refuse_idle(option: str, given: object, *, unless: object, goes_with: str) -> None:
+    """Raise ValueError for an option that would change nothing."""
+    if given and not unless:
+        raise ValueError(f"{option}: goes with {goes_with} alone; leave it out")
+
+
+def place(text: str) -> Path:
+    """A path, whatever stands there."""
+    _mode(text)
+    return Path(text)
 
 
 def folder(text: str) -> Path:
@@ -129,4 +163,4 @@ def _mode(text: str) -> int | None:
         if error.errno not in NO_PATH:
             return None
         why = os.strerror(error.errno)
-    raise argparse.ArgumentTypeError(f"expected a path, got {text[:200]!r}: {why}")
+    raise argparse.ArgumentTypeError(f"expected a path, got {text[:SHOWN]!r}: {why}")

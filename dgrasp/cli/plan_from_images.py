@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from dgrasp.cli.options import (
     PUBLISHED,
@@ -11,6 +10,8 @@ from dgrasp.cli.options import (
     experiment,
     file_to_write,
     folder,
+    named,
+    place,
     positive,
     profile_name,
     whole,
@@ -26,9 +27,12 @@ The published policies plan; with --profile and --build others do, and what thos
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "plan-from-images", "grasps for photographs of your own", TEXT)
     parser.add_argument(
-        "photos", type=Path, metavar="FOLDER", help="photographs with their sheet.yaml, transforms.json or COLMAP model"
+        "photos",
+        type=place,
+        metavar="FOLDER",
+        help="photographs with their sheet.yaml, transforms.json or COLMAP model",
     )
-    parser.add_argument("--policy", default="dgrasp_quat_sync", help="who plans (%(default)s)")
+    parser.add_argument("--policy", type=named, default="dgrasp_quat_sync", help="who plans (%(default)s)")
     parser.add_argument("-n", type=positive, default=10, help="grasps at most (%(default)s)")
     parser.add_argument("--output", type=file_to_write, metavar="FILE", help="a .csv file instead of the screen")
     parser.add_argument("--start-seed", "--seed", type=whole, default=0, help="of the starting poses (0)")

@@ -6,7 +6,7 @@ import argparse
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from dgrasp.cli.options import add_command, add_experiment, build_folder
+from dgrasp.cli.options import Once, add_command, add_experiment, build_folder, named
 
 TEXT = """\
 Run the notebooks in order, into build/<profile>/: executed notebooks, figures and tables, and the runs behind them.
@@ -20,7 +20,9 @@ what really changed. Stop it at any time; the same command goes on where it stop
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "reproduce", "run the notebooks; everything from nothing, or what has changed", TEXT)
     add_experiment(parser, profile="smoke")
-    parser.add_argument("--only", nargs="+", default=(), metavar="NOTEBOOK", help="some of them, such as 04 05")
+    parser.add_argument(
+        "--only", type=named, nargs="+", action=Once, default=(), metavar="NOTEBOOK", help="some of them, such as 04 05"
+    )
     parser.add_argument("--force", action="store_true", help="run also what is up to date")
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and why, and run nothing")
     parser.set_defaults(run=run)

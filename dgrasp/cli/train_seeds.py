@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dgrasp.cli import replications
-from dgrasp.cli.options import add_command, whole
+from dgrasp.cli.options import Once, add_command, whole
 
 TEXT = """\
 Train the two models of the main contrast (one with the slope loss, one without, all else equal) from several seeds, on
@@ -15,7 +15,9 @@ the published results are there."""
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "train-seeds", "train the main contrast from other seeds", TEXT)
-    parser.add_argument("--seeds", type=whole, nargs="+", default=[0, 1, 2], metavar="SEED", help="of training (0 1 2)")
+    parser.add_argument(
+        "--seeds", type=whole, nargs="+", action=Once, default=[0, 1, 2], metavar="SEED", help="of training (0 1 2)"
+    )
     replications.add_options(parser, repetitions="1")
     parser.set_defaults(run=run)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dgrasp.cli import replications
-from dgrasp.cli.options import add_command
+from dgrasp.cli.options import Once, add_command, named
 
 NAMES = ("everything-climbs", "base-reported")  # of `dgrasp.experiment.variants.VARIANTS`
 TEXT = """\
@@ -19,7 +19,9 @@ with twice the batch, quaternions one after the other in 16 + 16 steps."""
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "eval-variant", "policies of Table 1 with one thing otherwise", TEXT)
     parser.add_argument("variant", choices=NAMES, help="what is otherwise")
-    parser.add_argument("--policies", nargs="+", default=(), metavar="POLICY", help="some of them (all)")
+    parser.add_argument(
+        "--policies", type=named, nargs="+", action=Once, default=(), metavar="POLICY", help="some of them (all)"
+    )
     replications.add_options(parser, repetitions="2 for everything-climbs, else the experiment's")
     parser.set_defaults(run=run)
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import shlex
 
-from dgrasp.cli.options import add_command, folder
+from dgrasp.cli.options import Once, add_command, folder, named
 
 TEXT = """\
 Download textured models of the YCB objects from the set's own site. A download that breaks off is resumed by the same
@@ -16,7 +16,9 @@ command; what arrives is checked against the installed meshes. The last line pri
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "ycb", "download the YCB objects with their textures", TEXT)
     parser.add_argument("folder", type=folder, metavar="FOLDER")
-    parser.add_argument("names", nargs="*", metavar="OBJECT", help="some of them (the nine of the novel task)")
+    parser.add_argument(
+        "names", type=named, nargs="*", action=Once, metavar="OBJECT", help="some of them (the nine of the novel task)"
+    )
     parser.set_defaults(run=run)
 
 

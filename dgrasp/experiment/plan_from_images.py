@@ -11,7 +11,6 @@ printed sheet in the pictures tells it, too.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.captures.sight import check_sight
-from dgrasp.files import write_text
+from dgrasp.files import check_writable, write_text
 from dgrasp.policy.policies import GraspPolicy, Plan
 from dgrasp.poses import gripper_symmetric_angle
 
@@ -199,9 +198,7 @@ def check_output(path: Path) -> None:
         raise ValueError(f"--output: {path} is {'a folder' if path.is_dir() else 'no regular file'}; expected a file")
     if path.exists() and not _is_ours(path):
         raise ValueError(f"--output: {path} is there, and is no table of grasps; expected the path of another file")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
+    check_writable(path)
 
 
 def _is_ours(path: Path) -> bool:

@@ -84,7 +84,7 @@ class ReplayCell:
                 f"trial {self.record['number']}: its views are not in {self.images}; kept are those of "
                 f"{', '.join(map(str, self.pictured)) or 'none'}"
             )
-        images = [np.asarray(Image.open(file)) for file in files]
+        images = [np.asarray(Image.open(file, formats=("PNG",))) for file in files]
         for image, view in zip(images, views, strict=True):
             if image_hash(image) != view["image"]:
                 raise ValueError(f"{view['image']}.png: not the image that was logged under this hash")

@@ -112,7 +112,7 @@ def _forget_damaged(path: Path, begun: Mapping[str, Any], images: Path | None) -
 
 def _check_image(path: Path, digest: str) -> None:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             sound = image_hash(np.asarray(image)) == digest
     except (OSError, ValueError, SyntaxError):  # what Pillow says of files that are missing or damaged
         sound = False

@@ -180,6 +180,34 @@ def test_models_that_do_not_fit_have_a_line_each(tmp_path: Path) -> None:
     assert gone.problems == ["arm: urdf: none.urdf: no such file"]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("no", "small.urdf: not XML that can be read (syntax error"),
+        ('<?xml version="1.0" encoding="none"?><robot/>', "small.urdf: not XML that can be read (unknown encoding"),
+        (
+            URDF.format(HINGE.format("wrist_1_joint").replace('"3"', '"up"')),
+            "joint wrist_1_joint: its limits are no num",
+        ),
+        (
+            URDF.format(HINGE.format("wrist_1_joint").replace('"3"', '"nan"')),
+            "joint wrist_1_joint: its limits are no num",
+        ),
+    ],
+)
+def test_a_model_that_is_none_is_a_line(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "small.urdf").write_text(text)
+    found = examine_cell(written(tmp_path, change("arm", "urdf", to="small.urdf")))
+    assert any(problem in line for line in found.problems) and not len(found.places)
+
+
+def test_a_model_that_pinocchio_cannot_read_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("pinocchio")
+    (tmp_path / "small.urdf").write_text("<robot/>")
+    with pytest.raises(ValueError, match=r"small.urdf: no model of an arm"):
+        kinematics_of(read_cell("panda_hand").arm, tmp_path / "small.urdf")
+
+
 def test_a_workspace_out_of_reach_and_blind_cameras_are_said(tmp_path: Path) -> None:
     far = change("arm", "base_position", to=[-1.2, 0.0, 0.973])
     blind = change("cameras", 0, "distance", to=0.2)

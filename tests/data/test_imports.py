@@ -20,6 +20,7 @@ from dgrasp.data.imports.episode import ImportRefused, grasp_step, poses_of
 from dgrasp.data.imports.lerobot import write_lerobot
 from dgrasp.data.imports.plain import write_plain
 from dgrasp.data.imports.run import demonstrations_of
+from dgrasp.files import UserFileError
 from dgrasp.runs import Run
 from dgrasp.value.training import train_value
 
@@ -226,7 +227,9 @@ def test_datasets_that_cannot_be_used_say_why(
     assert "\n" not in str(caught.value)
 
 
-def test_a_datasets_video_is_read_at_the_episodes_time(written: dict[str, Path], tmp_path: Path) -> None:
+def test_a_datasets_video_is_read_at_the_episodes_time(
+    written: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Labs keep videos; ours of known grey levels, all episodes in one file."""
     import av
     import pyarrow as pa
@@ -254,6 +257,12 @@ def test_a_datasets_video_is_read_at_the_episodes_time(written: dict[str, Path],
     edit(folder / "meta/info.json", lambda about: about["features"][name].update(dtype="video"))
     for i, e in enumerate(read_import(folder, "lerobot")[0]):
         assert abs(float(e.views.images[0].mean()) - (20 + 25 * i)) < 5
+    monkeypatch.chdir(folder)
+    for place in ("http://localhost:1/x", "../outside.mp4", "tcp:127.0.0.1:1", str(tmp_path / "other.mp4")):
+        edit(folder / "meta/info.json", lambda about, place=place: about.update(video_path=place))
+        with pytest.raises(ImportRefused, match=r"no video at .*, or not in the dataset's folder"):
+            read_import(Path(), "lerobot")
+    edit(folder / "meta/info.json", lambda about: about.update(video_path=None))
     file.write_bytes(b"no video")
     with pytest.raises(ImportRefused, match=r"file-000.mp4: cannot be read"):
         read_import(folder, "lerobot")
@@ -270,6 +279,28 @@ def test_poses_are_read_from_both_kinds_of_rotation() -> None:
 
 def test_the_grasp_is_where_the_gripper_changes() -> None:
     assert grasp_step([1, 1, 0, 0, 1], 5) == 2 and grasp_step(None, 5) == 4 and grasp_step([0.0] * 5, 5) == 4
+    with pytest.raises(ImportRefused, match=r"a: the gripper's commands: expected 3 finite numbers, got NaN or inf"):
+        grasp_step([1, np.nan, 0], 3, "a")
+    with pytest.raises(ImportRefused, match=r"expected 3 finite numbers, got 2 values"):
+        grasp_step([1, 0], 3, "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("trajectory.csv", "x,y,z,qx,qy,qz,qw\n0,1,0,1,1,0,0,0,1,0\n", "line 2: 10 values, expected 7"),
+        ("trajectory.csv", "x,y,z,x,qx,qy,qz,qw\n0,0,1,9,0,0,0,1\n", "column 'x' stands twice"),
+        ("../episodes.csv", "episode,object\nepisode_00000,a\nepisode_00000,b\n", "'episode_00000' stands twice"),
+    ],
+)
+def test_tables_that_would_be_read_otherwise_than_meant(
+    written: dict[str, Path], tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    folder = copied(written["folder"], tmp_path / "a")
+    (folder / "episode_00000" / name).write_text(text)
+    with pytest.raises(UserFileError) as caught:
+        read_import(folder, "folder")
+    assert message in str(caught.value) and Path(name).name in str(caught.value)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -15,6 +15,7 @@ from dgrasp.cameras import Intrinsics, Views
 from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.captures.reader import read_capture
 from dgrasp.data.demonstrations import Demonstration
+from dgrasp.data.export import write_robomimic
 from dgrasp.data.imports.check import read_import
 from dgrasp.data.imports.lerobot import write_lerobot
 from dgrasp.data.imports.plain import write_plain
@@ -47,6 +48,11 @@ def colmap(folder: Path, binary: bool) -> Path:
     return folder
 
 
+def robomimic(folder: Path) -> Path:
+    write_robomimic({"train": [demonstration()]}, folder / "demo.hdf5")
+    return folder
+
+
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     """Bytes overwritten, cut out or doubled, or the rest cut off."""
     changed = bytearray(data)
@@ -66,6 +72,7 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 
 MAKES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
     "lerobot": (lambda f: write_lerobot({"train": [demonstration()] * 2}, f), lambda f: read_import(f, "lerobot")),
+    "robomimic": (robomimic, lambda f: read_import(f / "demo.hdf5", "robomimic")),
     "folder": (lambda f: write_plain({"train": [demonstration()]}, f), lambda f: read_import(f, "folder")),
     "COLMAP, binary": (lambda f: colmap(f, True), read_capture),
     "COLMAP, text": (lambda f: colmap(f, False), read_capture),

@@ -79,8 +79,16 @@ HEAD = "image,x,y,z,qx,qy,qz,qw"
     [
         ("image,x\na.png,1\n", "poses.csv: expected one or more rows of the columns image, x, y, z, qx"),
         (f"{HEAD}\na.png,0,0,up,0,0,0,1\n", "poses.csv: line 2: expected numbers"),
-        (f"{HEAD}\n{ROW}\na.png,0,0,0,0,0,0,2\n", "poses.csv: line 3: qx, qy, qz, qw have length 2, expected 1"),
-        (f"{HEAD}\nb.png,0,0,0,0,0,0,1\n", "b.png: no PNG or JPEG that can be read"),
+        (f"{HEAD}\n{ROW}\nc.png,0,0,0,0,0,0,2\n", "poses.csv: line 3: qx, qy, qz, qw have length 2, expected 1"),
+        (f"{HEAD}\na.png,0,nan,0,0,0,0,1\n", "poses.csv: line 2: expected finite numbers, got 0, nan"),
+        (f"{HEAD}\na.png,0,0,0,0,0,0\n", "poses.csv: line 2: 7 values, expected 8"),
+        (f"{HEAD},x\n{ROW},3\n", "poses.csv: column 'x' stands twice"),
+        (f"{HEAD}\n{ROW}\n{ROW}\n", "poses.csv: the image 'a.png' stands twice"),
+        (f"{HEAD}\nturned.jpg,0,0,0,0,0,0,1\n", "turned.jpg: the image has EXIF orientation 6"),
+        (f"{HEAD}\ndeep.png,0,0,0,0,0,0,1\n", "deep.png: the image's pixels are I;16"),
+        (f"{HEAD}\nprogram.png,0,0,0,0,0,0,1\n", "program.png: no image in a format that is read"),
+        (f"{HEAD}\nb.png,0,0,0,0,0,0,1\n", "b.png: cannot be read (No such file or directory)"),
+        (f"{HEAD}\nposes.csv,0,0,0,0,0,0,1\n", "poses.csv: no image in a format that is read (PNG, JPEG, WebP)"),
         (f"{HEAD}\n{ROW}\nc.png,0,0,0,0,0,0,1\n", "pictures of several sizes"),
         (f"{HEAD}\n{ROW}\n", "calibration refused: 0 of 0 images show 8 corners"),
     ],
@@ -91,6 +99,11 @@ def test_folders_that_cannot_be_solved_say_why(
     for name, size in (("a.png", (64, 48)), ("c.png", (32, 24))):
         Image.new("RGB", size, "grey").save(tmp_path / name)
     (tmp_path / "poses.csv").write_text(text)
+    Image.new("I;16", (64, 48)).save(tmp_path / "deep.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (64, 48)).save(tmp_path / "turned.jpg", exif=exif)
+    (tmp_path / "program.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
     code, _, err = said([str(tmp_path)], capsys)
     assert code == 2 and answer in err and err.count("\n") == 1
 

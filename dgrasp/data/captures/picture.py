@@ -9,6 +9,7 @@ import os
 import stat
 import warnings
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -100,6 +101,30 @@ def read_picture(
             raise entry.error("file_path", f"{brief(path)} cannot be read ({reason(error)})") from error
 
 
+def stored_picture(source: Path | IO[bytes]) -> UInt8[np.ndarray, "h w 3"]:
+    """The pixels of a picture that was calibrated as it is stored. Raises ValueError for what `read_picture` refuses.
+
+    A picture that a viewer would turn is refused, too: nobody knows which of both was calibrated.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(source, formats=FORMATS) as image:
+                turned = image.getexif().get(ORIENTATION, 1)
+                problem = _header_problem(image)
+                if turned in range(2, 9):
+                    problem = f"the image has EXIF orientation {turned}; turn the pixels and remove the tag"
+                if problem is None:
+                    return np.asarray(_on_white(image))
+        except Image.DecompressionBombError:
+            problem = f"the image has over {_limit()}"
+        except Image.UnidentifiedImageError:
+            problem = "no image in a format that is read (PNG, JPEG, WebP)"
+        except Exception as error:  # Pillow raises what its parsers meet, of any class
+            raise ValueError(f"cannot be read ({reason(error)})") from error
+    raise ValueError(problem)
+
+
 def _limit() -> str:
     return f"{MAX_PIXELS // 10**6} megapixels, which is the limit; scale image and intrinsics down together"
 
@@ -138,9 +163,13 @@ def _upright(entry: Entry, image: Image.Image, stated: tuple[int | None, int | N
 
 
 def _opaque(entry: Entry, image: Image.Image) -> Image.Image:
+    if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[1] == 0:
+        raise entry.error("file_path", "the image is transparent everywhere; save it without transparency")
+    return _on_white(image)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
     image = image.convert("RGBA")
-    if image.getchannel("A").getextrema()[1] == 0:
-        raise entry.error("file_path", "the image is transparent everywhere; save it without transparency")
     return Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image).convert("RGB")

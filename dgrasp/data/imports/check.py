@@ -52,9 +52,14 @@ def _as_documented(read: Callable[[], tuple[list[Episode], str]], source: Path, 
         return read()
     except (UserFileError, CaptureError, ImportError):
         raise
-    except (LookupError, TypeError, ValueError, AttributeError, OSError, ArithmeticError) as error:
+    except _NOT_AS_DOCUMENTED as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ImportRefused(f"{source}: is not as the format {form} has it ({what})") from error
+
+
+# RuntimeError is h5py's of damaged groups, pyarrow's of columns without a reader, and of nesting without end.
+_NOT_AS_DOCUMENTED = (LookupError, TypeError, ValueError, AttributeError, OSError, ArithmeticError, RuntimeError,
+                      EOFError, MemoryError)  # fmt: skip
 
 
 def _checked(source: Path, episodes: list[Episode], stated: str) -> list[str]:

@@ -72,16 +72,24 @@ def check_unit(p: Float[np.ndarray, "n 3"], unit: str, source: str) -> None:
         raise ImportRefused(f"{source}: positions are up to {off:.4g} m from the origin, allowed are {FAR:g}; {hint}")
 
 
-def grasp_step(gripper: Sequence[float] | None, steps: int) -> int:
-    """The step of the grasp: where the gripper's command first changes sides; the last one without it."""
+def grasp_step(gripper: Sequence[float] | None, steps: int, source: str = "gripper") -> int:
+    """The step of the grasp: where the gripper's command first changes sides; the last one without it.
+
+    Raises ImportRefused for commands that are no numbers, or not one for each step.
+    """
     if gripper is None or not len(gripper):
         return steps - 1
     values = np.asarray(gripper, dtype=np.float64)
+    if values.shape != (steps,) or not np.isfinite(values).all():
+        found = f"{len(values)} values" if values.shape != (steps,) else "NaN or infinite entries"
+        raise ImportRefused(f"{source}: the gripper's commands: expected {steps} finite numbers, got {found}")
     high = values > (values.max() + values.min()) / 2
     changed = np.flatnonzero(high != high[0])
     return int(changed[0]) if len(changed) else steps - 1
 
 
-def until_grasp(Ts: Float[np.ndarray, "steps 4 4"], gripper: Sequence[float] | None) -> Float[np.ndarray, "steps 4 4"]:
+def until_grasp(
+    Ts: Float[np.ndarray, "steps 4 4"], gripper: Sequence[float] | None, source: str
+) -> Float[np.ndarray, "steps 4 4"]:
     """The way to the grasp: what comes after it (the lift, say) is no demonstration of an approach."""
-    return Ts[: grasp_step(gripper, len(Ts)) + 1]
+    return Ts[: grasp_step(gripper, len(Ts), source) + 1]

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from dgrasp.data.captures.picture import stored_picture
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.data.export import continuous_quaternions
 from dgrasp.data.imports.cameras import NAME, StatedCameras, read_cameras, views_of, write_cameras
@@ -87,7 +88,8 @@ def _episode(
         raise ImportRefused(f"{source}: has no rows in data/")
     columns = _named(info["features"], pose, steps, source)
     actions = _named(info["features"], "action", steps, source) if "action" in info["features"] else {}
-    Ts = until_grasp(poses_of(columns, unit, f"{source}: {pose}"), actions.get(GRIPPER, columns.get(GRIPPER)))
+    gripper = actions.get(GRIPPER, columns.get(GRIPPER))
+    Ts = until_grasp(poses_of(columns, unit, f"{source}: {pose}"), gripper, source)
     images = {name: _first_image(folder, info, name, steps[0], about, source) for name in names}
     task = tasks.get(int(steps[0].get("task_index", -1)), "")
     split = "validation" if number in valid else "train"
@@ -112,10 +114,14 @@ def _first_image(
         data = held.get("bytes") if isinstance(held, dict) else held
         if not data:
             raise ImportRefused(f"{source}: {name}: no image in the first row")
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
-            return np.asarray(image.convert("RGB"))
+        try:
+            return stored_picture(io.BytesIO(data))
+        except ValueError as error:
+            raise ImportRefused(f"{source}: {name}: {error}") from error
     place = {part: int(about[f"videos/{name}/{part}"]) for part in ("chunk_index", "file_index")}
-    path = folder / str(info.get("video_path") or VIDEO).format(video_key=name, **place)
+    path = Path(folder / str(info.get("video_path") or VIDEO).format(video_key=name, **place)).resolve()
+    if not (path.is_relative_to(folder.resolve()) and path.is_file()):
+        raise ImportRefused(f"{source}: {name}: no video at {path}, or not in the dataset's folder")
     return _frame_at(path, float(about[f"videos/{name}/from_timestamp"]), float(info.get("fps") or FPS))
 
 
@@ -123,7 +129,7 @@ def _frame_at(path: Path, seconds: float, fps: float) -> UInt8[np.ndarray, "h w 
     """The frame of a video at a time; raises ImportRefused without one."""
     av = required("av", "a dataset's video", "export")
     try:
-        with av.open(str(path)) as video:
+        with av.open(f"file:{path}", format="mov", options={"protocol_whitelist": "file"}) as video:
             for frame in video.decode(video=0):
                 if frame.time is not None and frame.time >= seconds - 0.5 / fps:
                     return np.asarray(frame.to_ndarray(format="rgb24"))

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from dgrasp.data.captures.reader import read_capture
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.data.export import continuous_quaternions, write_transforms
 from dgrasp.data.imports.episode import QUATERNION, UNITS, Episode, ImportRefused, check_unit, poses_of, until_grasp
-from dgrasp.files import write_text
+from dgrasp.files import read_table_of_a_user, write_text
 
 TRAJECTORY, LIST = "trajectory.csv", "episodes.csv"
 SPLITS = ("train", "validation")
@@ -46,7 +45,7 @@ def _episode(path: Path, about: Mapping[str, str], unit: str) -> Episode:
             columns[name] = [float(value) for value in values]
         except (TypeError, ValueError) as error:
             raise ImportRefused(f"{file}: {name}: expected numbers ({error})") from error
-    Ts = until_grasp(poses_of(columns, unit, str(file)), columns.get("gripper"))
+    Ts = until_grasp(poses_of(columns, unit, str(file)), columns.get("gripper"), str(file))
     seen = read_capture(path).views
     Ts_world_cam = seen.Ts_world_cam.copy()
     Ts_world_cam[:, :3, 3] *= UNITS[unit]
@@ -59,20 +58,19 @@ def _episode(path: Path, about: Mapping[str, str], unit: str) -> Episode:
 
 
 def _columns(file: Path) -> dict[str, list[str]]:
-    rows = _rows(file)
+    rows = read_table_of_a_user(file)
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else {}) if name}
 
 
-def _rows(file: Path) -> list[dict[str, str]]:
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as handle:
-            return list(csv.DictReader(handle))
-    except (OSError, ValueError, csv.Error) as error:
-        raise ImportRefused(f"{file}: cannot be read ({error})") from error
-
-
 def _list(file: Path) -> dict[str, dict[str, str]]:
-    return {row.get("episode") or "": row for row in _rows(file)} if file.is_file() else {}
+    """What the list says of each episode, none without a list."""
+    rows = read_table_of_a_user(file) if file.is_file() else []
+    known: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if (name := row.get("episode", "")) in known:
+            raise ImportRefused(f"{file}: episode {name!r} stands twice; state it once")
+        known[name] = row
+    return known
 
 
 def write_plain(demonstrations: Mapping[str, Iterable[Demonstration]], folder: Path, views: int = 2) -> Path:

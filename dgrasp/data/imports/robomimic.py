@@ -63,7 +63,7 @@ def _episode(source: str, group: Any, stated: StatedCameras | None, unit: str, s
     if turned in obs:
         columns |= dict(zip(QUATERNION, obs[turned][:].T, strict=True))
     gripper = group["actions"][:, -1] if "actions" in group else None
-    Ts = until_grasp(poses_of(columns, unit, f"{source}: obs"), gripper)
+    Ts = until_grasp(poses_of(columns, unit, f"{source}: obs"), gripper, source)
     images = {name.removesuffix("_image"): obs[name][0] for name in obs if name.endswith("_image")}
     if not images:
         raise ImportRefused(f"{source}: obs has no images (<camera>_image); it has {', '.join(obs)}")

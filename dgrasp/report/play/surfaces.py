@@ -54,7 +54,7 @@ def _model(shape: Model, flat: np.ndarray) -> tuple[trimesh.Trimesh, np.ndarray]
         return light, np.tile(flat, (len(light.faces), 1))
     nearest = np.linalg.norm(light.triangles_center[:, None] - mesh.triangles_center[None], axis=-1).argmin(axis=1)
     uv = np.asarray(mesh.visual.uv)[mesh.faces].mean(axis=1)[nearest]  # type: ignore[union-attr]
-    image = np.asarray(Image.open(model.texture).convert("RGB"))
+    image = np.asarray(Image.open(model.texture, formats=("PNG", "JPEG")).convert("RGB"))
     rows = ((1 - uv[:, 1]) * image.shape[0]).astype(int).clip(0, image.shape[0] - 1)
     columns = (uv[:, 0] * image.shape[1]).astype(int).clip(0, image.shape[1] - 1)
     return light, image[rows, columns]

@@ -21,6 +21,7 @@ from dgrasp.config import Config
 from dgrasp.files import atomic_path
 
 INCH = 0.0254
+MAX_PIXELS = 150_000_000  # A0 at 300 dpi has 140 million
 FARTHEST = 10.0  # m from the world's origin; no arm of a bench stands there, but millimetres do
 
 
@@ -82,9 +83,19 @@ class Board(Config):
         return cv2.aruco.CharucoBoard((self.columns, self.rows), self.square, self.marker, markers)
 
     def picture(self, dpi: int = 300) -> UInt8[np.ndarray, "height width"]:
-        """The squares without a margin, black 0 and white 255."""
+        """The squares without a margin, black 0 and white 255. Raises ValueError where they are too small or large."""
         width, height = (round(side / INCH * dpi) for side in self.size)
-        return self.charuco().generateImage((width, height), marginSize=0)
+        board = self.charuco()
+        modules = board.getDictionary().markerSize + 2  # with its border
+        if self.marker / INCH * dpi < modules + 1:
+            least = 1000 * (modules + 1) * INCH / dpi
+            raise ValueError(
+                f"marker: {1000 * self.marker:g} mm is too small for {dpi} dpi; allowed are {least:.2g} up"
+            )
+        if width * height > MAX_PIXELS:
+            size = " x ".join(f"{1000 * side:.0f}" for side in self.size)
+            raise ValueError(f"square: a board of {size} mm is larger than a page; allowed are A0's 841 x 1189")
+        return board.generateImage((width, height), marginSize=0)
 
 
 def write_board(board: Board, path: Path, dpi: int = 300, margin: float = 0.015) -> Path:
@@ -94,11 +105,11 @@ def write_board(board: Board, path: Path, dpi: int = 300, margin: float = 0.015)
     """
     path = Path(path)
     formats = {".png": "PNG", ".pdf": "PDF"}
-    if path.suffix not in formats:
+    if path.suffix.lower() not in formats:
         raise ValueError(f"{path}: expected a name that ends in .png or .pdf")
     page = Image.fromarray(np.pad(board.picture(dpi), round(margin / INCH * dpi), constant_values=255))
     with atomic_path(path) as temporary:
-        if path.suffix == ".pdf":
+        if path.suffix.lower() == ".pdf":
             page.save(temporary, format="PDF", resolution=dpi)
         else:
             page.save(temporary, format="PNG", dpi=(dpi, dpi))

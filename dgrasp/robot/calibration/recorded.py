@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from PIL import Image
 
 from dgrasp.cell.interface import Camera
 from dgrasp.cell.transforms import pose_matrix, pose_vector
-from dgrasp.files import UserFileError, atomic_path, write_text
+from dgrasp.data.captures.picture import stored_picture
+from dgrasp.files import UserFileError, atomic_path, read_table_of_a_user, write_text
 from dgrasp.robot.calibration.board import Board, Sighting, find_board
 
 POSES = "poses.csv"
@@ -43,13 +43,12 @@ def read_recorded(folder: Path, board: Board) -> tuple[list[Sighting], tuple[int
 
 
 def _poses(file: Path) -> list[tuple[str, Float[np.ndarray, "4 4"]]]:
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, ValueError, csv.Error) as error:
-        raise RecordingError(f"{file}: cannot be read ({error}); expected the columns {', '.join(COLUMNS)}") from error
+    rows = read_table_of_a_user(file)
     if not rows or not set(COLUMNS) <= set(rows[0]):
         raise RecordingError(f"{file}: expected one or more rows of the columns {', '.join(COLUMNS)}")
+    names = [row["image"] for row in rows]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise RecordingError(f"{file}: the image {twice[0]!r} stands twice; a picture has one pose")
     return [(row["image"], _pose(file, number, row)) for number, row in enumerate(rows, start=2)]
 
 
@@ -58,6 +57,8 @@ def _pose(file: Path, line: int, row: dict[str, str]) -> Float[np.ndarray, "4 4"
         pose = [float(row[name]) for name in COLUMNS[1:]]
     except (TypeError, ValueError) as error:
         raise RecordingError(f"{file}: line {line}: expected numbers ({error})") from error
+    if not np.isfinite(pose).all():
+        raise RecordingError(f"{file}: line {line}: expected finite numbers, got {', '.join(f'{v:g}' for v in pose)}")
     length = float(np.linalg.norm(pose[3:]))
     if not abs(length - 1) < 1e-2:
         raise RecordingError(f"{file}: line {line}: qx, qy, qz, qw have length {length:.4g}, expected 1")
@@ -66,10 +67,9 @@ def _pose(file: Path, line: int, row: dict[str, str]) -> Float[np.ndarray, "4 4"
 
 def _picture(file: Path) -> UInt8[np.ndarray, "h w 3"]:
     try:
-        with Image.open(file, formats=("PNG", "JPEG")) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise RecordingError(f"{file}: no PNG or JPEG that can be read ({error})") from error
+        return stored_picture(file)
+    except ValueError as error:
+        raise RecordingError(f"{file}: {error}") from error
 
 
 class Recording:

@@ -55,7 +55,7 @@ def _coloured_points(textured: Path, texture: Path) -> tuple[np.ndarray, np.ndar
     weights = trimesh.triangles.points_to_barycentric(mesh.triangles[index], points)
     corners = np.asarray(mesh.visual.uv)[mesh.faces[index]]  # type: ignore[union-attr]
     uv = np.einsum("nk,nkc->nc", weights, corners)
-    image = np.asarray(Image.open(texture).convert("RGB"))
+    image = np.asarray(Image.open(texture, formats=("PNG", "JPEG")).convert("RGB"))
     height, width = image.shape[:2]
     columns = np.clip((uv[:, 0] % 1.0) * width, 0, width - 1).astype(int)
     rows = np.clip((1 - uv[:, 1] % 1.0) * height, 0, height - 1).astype(int)
