@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -81,7 +81,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:  # no UTF-8 and no JSON are ValueErrors, too
-        raise DamagedFileError(f"{path}: not valid JSON ({error}); delete it and run again") from error
+        raise DamagedFileError(f"{path}: not valid JSON ({_one_line(error)}); delete it and run again") from error
 
 
 def read_json_of_a_user(path: Path) -> Any:
@@ -243,6 +243,22 @@ def read_sums(folder: Path) -> dict[str, str]:
             raise DamagedFileError(f"{path}: not a list of SHA-256 digests and names: {line[:80]!r}")
         sums[name] = digest
     return sums
+
+
+def check_sums(folder: Path, *names: str, renewed: tuple[str, ...] = ()) -> None:
+    """Raise DamagedFileError for a file that is not what `SHA256SUMS` says; nothing where there is no such list.
+
+    names: the files to check; without any, all that are listed, but those that are written anew (patterns).
+    """
+    if not (folder / SUMS).is_file():
+        return
+    sums = read_sums(folder)
+    listed = [name for name in sums if not any(PurePosixPath(name).match(pattern) for pattern in renewed)]
+    for name in names or listed:
+        path = folder / name
+        if not path.is_file() or sums.get(name) != known_sha256(path):
+            what = "is not the published file" if path.is_file() else "is missing"
+            raise DamagedFileError(f"{path}: {what}; restore it")
 
 
 def visible_files(folder: Path) -> list[str]:

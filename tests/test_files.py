@@ -15,6 +15,7 @@ from dgrasp.files import (
     DamagedFileError,
     UserFileError,
     atomic_path,
+    check_sums,
     load_tensors,
     parse_yaml,
     read_json,
@@ -24,6 +25,7 @@ from dgrasp.files import (
     save_tensors,
     sha256,
     write_json,
+    write_sums,
     write_text,
 )
 
@@ -220,3 +222,19 @@ def test_a_table_of_a_user_is_read_whatever_wrote_it(tmp_path: Path) -> None:
     assert read_table_of_a_user(path) == []
     with pytest.raises(UserFileError, match=r"t2.csv: cannot be read as CSV \(.*No such file"):
         read_table_of_a_user(tmp_path / "t2.csv")
+
+
+def test_published_files_are_those_of_their_list(tmp_path: Path) -> None:
+    check_sums(tmp_path)  # without a list
+    for name in ("a.txt", "runs/b.txt", "runs/c.txt"):
+        write_text(tmp_path / name, name)
+    write_sums(tmp_path)
+    check_sums(tmp_path)
+    write_text(tmp_path / "runs/b.txt", "other")
+    with pytest.raises(DamagedFileError, match=r"b.txt: is not the published file; restore it"):
+        check_sums(tmp_path)
+    check_sums(tmp_path, "a.txt")
+    check_sums(tmp_path, renewed=("runs/*",))
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(DamagedFileError, match=r"a.txt: is missing; restore it"):
+        check_sums(tmp_path, renewed=("runs/*",))

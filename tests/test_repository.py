@@ -139,3 +139,12 @@ def test_pictures_are_opened_in_formats_that_start_no_program(root: Path) -> Non
         f"{p.relative_to(root)}:{c.lineno}" for p, c in calls if "formats" not in [k.arg for k in c.keywords]
     ]
     assert open_to_all == []
+
+
+def test_yaml_is_read_by_the_one_reader_that_refuses_repeated_keys(root: Path) -> None:
+    readers = [
+        path.relative_to(root).as_posix()
+        for path in (root / "dgrasp").rglob("*.py")
+        if re.search(r"yaml\.(safe_|full_|unsafe_)?load", path.read_text(encoding="utf-8"))
+    ]
+    assert readers == ["dgrasp/files.py"]

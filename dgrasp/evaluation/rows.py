@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from jaxtyping import Float
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_vector
 from dgrasp.evaluation.attempt import Attempt
-from dgrasp.files import atomic_path
+from dgrasp.files import DamagedFileError, atomic_path
 from dgrasp.sim.objects.ycb import PATTERNED
 
 if TYPE_CHECKING:
@@ -105,9 +106,12 @@ def write_rows(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """A CSV of attempts, gzipped if its name ends so. Raises FileNotFoundError."""
+    """A CSV of attempts, gzipped if its name ends so. Raises FileNotFoundError, DamagedFileError for what is none."""
     numbers = (*POSE, "value", "valid_value")  # of attempts without a grasp they are empty; elsewhere "" is a word
     data = Path(path).read_bytes()
-    text = (gzip.decompress(data) if Path(path).suffix == ".gz" else data).decode()
-    table = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values={name: [""] for name in numbers})
+    try:
+        text = (gzip.decompress(data) if Path(path).suffix == ".gz" else data).decode()
+        table = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values={name: [""] for name in numbers})
+    except (ValueError, EOFError, OSError, zlib.error) as error:  # pandas' are ValueErrors
+        raise DamagedFileError(f"{path}: not a table of attempts ({error}); restore it, or run again") from error
     return table.replace({"models": {"prism": PRISMS}})  # the sweep's word in published results

@@ -24,7 +24,7 @@ from dgrasp.evaluation.loop_series import (
 )
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
-from dgrasp.files import SUMS, atomic_path, read_sums, write_json, write_sums
+from dgrasp.files import SUMS, atomic_path, check_sums, read_sums, write_json, write_sums
 from dgrasp.locks import sole_writer
 from dgrasp.runs import Run, RunError, read_run
 from dgrasp.sim.objects.ycb import ycb_models
@@ -61,6 +61,7 @@ def keep(run: Run, experiment: Experiment, root: Path = PUBLISHED) -> Path:
     if not (folder / "profile.json").is_file():
         raise RecordError(f"{folder}: no published experiment there to keep the closed loop of; publish it first")
     with sole_writer(folder.parent):
+        check_sums(folder, renewed=(f"{STAGE}-*/*",))  # what is damaged is not listed as if it were sound
         for stale in folder.glob(f"{STAGE}-*"):
             if stale.name != run.path.name:
                 shutil.rmtree(stale)

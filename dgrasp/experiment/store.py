@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from dgrasp.config import Config
 from dgrasp.data.config import DataConfig
 from dgrasp.experiment.profiles import Profile, load_profile
-from dgrasp.files import SUMS, DamagedFileError, known_sha256, read_json, read_sums
+from dgrasp.files import SUMS, check_sums, read_json, read_sums
 from dgrasp.renamed import as_called_now
 from dgrasp.runs import Run, read_run
 
@@ -112,8 +112,7 @@ class Record:
     def _stated(self) -> dict[str, Any]:
         if not (self.folder / "profile.json").is_file():
             raise RecordError(f"{self.folder}: no published experiment there (profile.json is missing)")
-        if self._sums is not None and self._sums.get("profile.json") != known_sha256(self.folder / "profile.json"):
-            raise DamagedFileError(f"{self.folder / 'profile.json'}: is not the published file; restore it")
+        check_sums(self.folder, "profile.json")
         stated: dict[str, Any] = as_called_now(read_json(self.folder / "profile.json"))
         return stated
 
@@ -128,21 +127,28 @@ class Record:
         return {name.removeprefix(f"{run}/"): d for name, d in self._sums.items() if name.startswith(f"{run}/")}
 
     @cached_property
-    def _places(self) -> Mapping[str, Path]:
-        """Stage -> run folder."""
-        return {path.name.rpartition("-")[0]: path for path in sorted(self.folder.iterdir()) if path.is_dir()}
+    def _places(self) -> Mapping[str, list[Path]]:
+        """Stage -> run folders; of ablations there are many."""
+        found: dict[str, list[Path]] = {}
+        for path in sorted(path for path in self.folder.iterdir() if path.is_dir()):
+            found.setdefault(path.name.rpartition("-")[0], []).append(path)
+        return found
 
     def _place(self, stage: str) -> Path:
         if stage not in self._places:
             raise RecordError(f"{self.folder}: no run of stage {stage!r} there; stages: {', '.join(self._places)}")
-        return self._places[stage]
+        first, *others = self._places[stage]
+        if others:
+            raise RecordError(f"{self.folder}: {first.name} and {others[0].name} are of one stage; restore the folder")
+        return first
 
 
 def published() -> dict[str, list[int]]:
     """The published experiments and their seeds, the default one first."""
     found: dict[str, list[int]] = {}
     for stated in PUBLISHED.glob("*/seed-*/profile.json"):
-        found.setdefault(stated.parts[-3], []).append(int(stated.parts[-2].removeprefix("seed-")))
+        if (number := stated.parts[-2].removeprefix("seed-")).isdecimal():  # a copy of a folder is none
+            found.setdefault(stated.parts[-3], []).append(int(number))
     return {name: sorted(found[name]) for name in sorted(found, key=lambda name: (name != DEFAULT, name))}
 
 

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-import yaml
-
+from dgrasp.files import parse_yaml
 from dgrasp.report.registry import output
+
+CAPTIONS = "captions.yaml"
 
 
 @cache
 def templates() -> dict[str, str]:
     """By id, each caption with places in braces for numbers that the figure's data give."""
-    return yaml.safe_load(files("dgrasp.report").joinpath("captions.yaml").read_text(encoding="utf-8"))
+    read: dict[str, str] = parse_yaml(files("dgrasp.report").joinpath(CAPTIONS).read_bytes(), CAPTIONS)
+    return read
 
 
 def caption(id: str, facts: Mapping[str, object]) -> dict[str, object]:

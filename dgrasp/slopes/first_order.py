@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from dgrasp.checks import check_finite, check_numbers, described
+from dgrasp.checks import check_finite, check_like, check_numbers, described
 from dgrasp.poses import Representation
 from dgrasp.poses import representation as _named
 from dgrasp.slopes.losses import Value, check_callable, check_pairs, check_scores, cosine_loss, pose_vectors
@@ -53,12 +53,20 @@ def finite_difference_slopes(
         sizes = p.new_full((p.shape[1],), step)
         if rep is not None:
             sizes[3:] = rotation_step
+        _check_felt(p, sizes)
         beside = (p[:, None] + torch.cat([sizes.diag(), -sizes.diag()])).flatten(0, 1)
         scores = call_value(value, beside if rep is None else rep.to_matrix(beside))
         check_scores(scores, len(beside))
         check_finite(scores, "value(poses)")
         above, below = scores.unflatten(0, (len(p), 2, -1)).unbind(1)
         return (above - below) / (2 * sizes)
+
+
+def _check_felt(p: Tensor, sizes: Tensor) -> None:
+    """Raise ValueError for a step that rounding swallows: every slope would be 0."""
+    least = float(p.abs().max()) * torch.finfo(p.dtype).eps
+    if (smallest := float(sizes.min())) < least:
+        raise ValueError(f"step, rotation_step: {smallest:.2g} is lost in {p.dtype}; expected {least:.2g} or more here")
 
 
 def finite_difference_slope_loss(
@@ -87,12 +95,14 @@ def trajectory_ranking_loss(earlier: Float[Tensor, "n"], later: Float[Tensor, "n
 
     earlier, later: scores of pairs of poses; that probability is the logistic function of their difference (Bradley and
     Terry 1952; RankNet). Says which way is up between two poses, and nothing of the slope at either.
-    Raises ValueError for scores that are not finite, or not of one shape.
+    Scores in half precision are taken to float32 first. Raises ValueError for scores that are not finite, or not of one
+    shape.
     """
     for name, scores in (("earlier", earlier), ("later", later)):
         check_numbers(scores, name, "(pairs,)", (1,))
     if earlier.shape != later.shape:
         raise ValueError(f"earlier, later: expected one shape, got {described(earlier)} and {described(later)}")
+    earlier, later = (s if s.dtype.itemsize >= torch.float32.itemsize else s.float() for s in (earlier, later))
     return F.softplus(earlier - later).mean()
 
 
@@ -112,6 +122,7 @@ def direct_slope_loss(
     with own_modes():
         p, p_target = check_pairs(poses, targets, rep, eps)
         check_numbers(twists, "twists", f"({len(p)}, 6)", (2,), (len(p), 6))
+        check_like(twists, "twists", p, "the poses")
         return cosine_loss(slopes_of_twists(p, twists, rep), p, p_target, rep, eps)
 
 

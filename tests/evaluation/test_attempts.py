@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.rows import Row, read_rows, row
 from dgrasp.evaluation.series import Setup, rows, rows_of_units, run_series
 from dgrasp.evaluation.statistics import success_rates
+from dgrasp.files import DamagedFileError
 from dgrasp.policy.policies import NoGraspError
 from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
@@ -257,3 +259,13 @@ def test_a_scene_without_objects_ends_the_attempts() -> None:
 
     with Empty(observer=OBSERVER) as cell:
         assert len(list(attempts_in(cell, Told(GRASP), EPISODE, 5, seed=0))) == 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"policy\n", gzip.compress(b"policy,x\n1,2\n")[:-9], gzip.compress(b"\xff\xfe\n")]
+)
+def test_a_table_that_is_none_is_named(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "attempts.csv.gz"
+    path.write_bytes(data)
+    with pytest.raises(DamagedFileError, match=r"attempts\.csv\.gz: not a table of attempts \("):
+        read_rows(path)

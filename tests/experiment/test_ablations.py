@@ -181,6 +181,14 @@ def test_they_are_kept_beside_the_published_experiment(experiment, tried, tmp_pa
     read = published_results(record)
     assert [(r.question, r.arm) for r in read] == [(r.question, r.arm) for r in tried]
     pd.testing.assert_frame_equal(ablation_rows(read), ablation_rows(tried))
+    index = (folder / kept.INDEX).read_text()
+    (folder / kept.INDEX).write_text(index.replace("0", "1"))
+    with pytest.raises(DamagedFileError, match=r"ablations\.json: is not the published file; restore it"):
+        published_results(record)
+    (folder / kept.INDEX).write_text(index)
+    (folder / "profile.json").write_text("{}")
+    with pytest.raises(DamagedFileError, match=r"profile\.json: is not the published file; restore it"):
+        keep(experiment, tmp_path)
     damaged = read[0].run.path / arms.TRIALS
     damaged.write_bytes(gzip.compress(b"policy\n"))
     with pytest.raises(DamagedFileError, match=r"trials\.csv\.gz"):

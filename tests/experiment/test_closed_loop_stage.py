@@ -67,6 +67,12 @@ def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monk
     elsewhere = replace(experiment, store=Record(folder, tmp_path / "other"))
     again = made(elsewhere)
     assert again.path == kept and read_loops(again).to_dict("records")[0]["reason"] == rows[0]["reason"]
+    whole = (folder / "profile.json").read_bytes()
+    (folder / "profile.json").write_bytes(whole[:-3] + b" }\n")
+    with pytest.raises(DamagedFileError, match=r"profile\.json: is not the published file; restore it"):
+        keep(run, experiment, tmp_path / "published")
+    (folder / "profile.json").write_bytes(whole)
+    assert keep(run, experiment, tmp_path / "published") == kept
     (kept / "attempts.csv").write_text("policy\n")
     with pytest.raises(DamagedFileError, match=r"attempts\.csv"):
         made(elsewhere)

@@ -1,5 +1,6 @@
 """Published experiments by their names, and what a build and a record answer."""
 
+import shutil
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -50,6 +51,16 @@ def test_experiments_and_seeds_stand_side_by_side(several, tmp_path):
     assert experiment.workspace == tmp_path / "build"
     assert named_profile("published:another").name == "another"
     assert named_profile("smoke").name == "smoke"
+
+
+def test_copies_of_folders_are_no_seeds_and_no_second_stage(several):
+    """As file managers make them: one beside a seed, one beside a run."""
+    shutil.copytree(several / "laptop" / "seed-0", several / "laptop" / "seed-0 (copy)")
+    assert store.published()["laptop"] == [0]
+    for name in ("nerf-0123", "nerf-4567"):
+        (several / "laptop" / "seed-0" / name).mkdir()
+    with pytest.raises(RecordError, match=r"nerf-0123 and nerf-4567 are of one stage; restore the folder"):
+        Record(several / "laptop" / "seed-0", several).run("nerf", DataConfig, Path)
 
 
 @pytest.mark.parametrize(

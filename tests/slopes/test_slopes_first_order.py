@@ -109,6 +109,11 @@ def test_a_field_is_climbed_although_its_scores_are_flat():
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="step: expected a positive number, got 0"):
         finite_difference_slopes(network(), poses(2, 1), "quat", step=0)
+    with pytest.raises(ValueError, match=r"step, rotation_step: 1e-30 is lost in torch.float64; expected"):
+        finite_difference_slopes(network(), poses(2, 1), "quat", step=1e-30)
+    with pytest.raises(ValueError, match=r"twists: expected torch.float64 on cpu, as the poses, got torch.float16"):
+        direct_slope_loss(torch.zeros(2, 6).half(), poses(2, 1), poses(2, 2), "quat")
+    assert trajectory_ranking_loss(torch.zeros(2).half(), torch.ones(2).half()).dtype == torch.float32
     with pytest.raises(ValueError, match="earlier, later: expected one shape"):
         trajectory_ranking_loss(torch.zeros(2), torch.zeros(3))
     with pytest.raises(ValueError, match="twists: "):

@@ -15,7 +15,7 @@ from dgrasp.evaluation.arms import STAGE, TRAINING, TRIALS, ArmRecipe
 from dgrasp.experiment.ablations.stage import Ablations, Result
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
-from dgrasp.files import SUMS, atomic_path, read_json, read_sums, write_json, write_sums
+from dgrasp.files import SUMS, atomic_path, check_sums, read_json, read_sums, write_json, write_sums
 from dgrasp.locks import sole_writer
 from dgrasp.runs import read_run
 
@@ -37,6 +37,7 @@ def published_results(experiment: Experiment) -> list[Result]:
     if not isinstance(experiment.store, Record) or not (experiment.store.folder / INDEX).is_file():
         return []
     folder = experiment.store.folder
+    check_sums(folder, INDEX)
     sums = read_sums(folder) if (folder / SUMS).is_file() else {}
     read = []
     for entry in read_json(folder / INDEX):
@@ -68,7 +69,10 @@ def keep(experiment: Experiment, root: Path = PUBLISHED) -> Path:
     if not (folder / "profile.json").is_file():
         raise RecordError(f"{folder}: no published experiment there to keep the ablations of; publish it first")
     with sole_writer(folder.parent):
-        write_results(Ablations(experiment).done(), folder)
+        found = Ablations(experiment).done()
+        renewed = (INDEX, *(f"{result.run.path.name}/*" for result in found))
+        check_sums(folder, renewed=renewed)  # what is damaged is not listed as if it were sound
+        write_results(found, folder)
         named = {entry["run"] for entry in read_json(folder / INDEX)}
         for stale in folder.glob(f"{STAGE}-*"):
             if stale.name not in named:

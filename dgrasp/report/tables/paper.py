@@ -6,13 +6,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
+from dgrasp.files import parse_yaml
+
+VALUES = "paper_values.yaml"
 
 
 @cache
 def paper_values() -> dict[str, Any]:
     """Everything in `paper_values.yaml`."""
-    return yaml.safe_load(files("dgrasp.report.tables").joinpath("paper_values.yaml").read_text(encoding="utf-8"))
+    values: dict[str, Any] = parse_yaml(files("dgrasp.report.tables").joinpath(VALUES).read_bytes(), VALUES)
+    return values
 
 
 def paper_rate(table: str, policy: str, task: str) -> float | None:

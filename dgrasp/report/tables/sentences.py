@@ -15,9 +15,9 @@ from importlib.resources import files
 from typing import NamedTuple
 
 import pandas as pd
-import yaml
 
 from dgrasp.evaluation.statistics import with_rates
+from dgrasp.files import parse_yaml
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.findings import ABOVE, LEVEL, Pairs, compare
 
@@ -92,7 +92,7 @@ def _counted_rates(trials: pd.DataFrame) -> pd.DataFrame:
 def paper_sentences() -> tuple[Mapping[str, str], ...]:
     """The list of `sentences.yaml`."""
     source = files("dgrasp.report.tables").joinpath("sentences.yaml")
-    return tuple(yaml.safe_load(source.read_text(encoding="utf-8"))["sentences"])
+    return tuple(parse_yaml(source.read_bytes(), source.name)["sentences"])
 
 
 def _slopes(tasks: Sequence[str], sign: int) -> Callable[[Records], Verdict]:
