@@ -177,6 +177,14 @@ class Calibration(Config):
     cameras: tuple[CameraCalibration, ...] = Field(min_length=1)
     note: str = Field(default="", description="when, by whom, residuals")
 
+    @field_validator("cameras")
+    @classmethod
+    def _are_different(cls, cameras: tuple[CameraCalibration, ...]) -> tuple[CameraCalibration, ...]:
+        names = [camera.camera for camera in cameras]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"camera {twice[0]!r} is calibrated twice; a camera has one calibration")
+        return cameras
+
     @property
     def id(self) -> str:
         return self.digest()[:12]

@@ -30,9 +30,10 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.experiment.diagnosis import STAGES, counts, diagnose_all
     from dgrasp.experiment.replication import CONTRAST
     from dgrasp.files import check_writable, write_text
-    from dgrasp.sim.tasks.paper import task
+    from dgrasp.sim.tasks.paper import check_findable, check_task, task
 
     for name in options.tasks:
+        check_findable(check_task(name))
         task(name)  # refused before anything is computed
     target = options.build / "diagnosis.csv"
     check_writable(target)

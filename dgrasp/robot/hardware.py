@@ -119,6 +119,9 @@ class HardwareConfig(Config):
         serials = list(self.cameras.values())
         if twice := [serial for serial in self.cameras.values() if serials.count(serial) > 1]:
             raise ValueError(f"cameras: two have the serial number {twice[0]!r}")
+        calibrated = [camera.camera for camera in self.calibration.cameras]
+        if missing := [name for name in self.cameras if name not in calibrated]:
+            raise ValueError(f"cameras: {missing[0]!r} is not calibrated; calibrated: {', '.join(calibrated)}")
         return self
 
     @classmethod

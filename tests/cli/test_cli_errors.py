@@ -111,6 +111,7 @@ WRONG_INPUT = [
     ("reproduce --only 00 00 --dry-run", "--only: '00' stands twice"),
     ("figures --only tab01 tab01", "--only: 'tab01' stands twice"),
     ("train-seeds --seeds 1 1", "--seeds: 1 stands twice"),
+    ("diagnose --tasks nowhere.at:All --build {here}/build", "cannot be imported (no module named 'nowhere')"),
     ("diagnose --tasks simple simple", "--tasks: 'simple' stands twice"),
     ("diagnose --scenes {digits}", "--scenes: expected a whole number of 1000000 at most"),
     ("diagnose --build {here}/file/below", "file"),

@@ -110,6 +110,7 @@ def test_a_cells_file_with_one_thing_changed(tmp_path: Path, place: int, new: An
         ({"arm": "http://192.0.2.7"}, "arm: String should match"),
         ({"gripper": "a\0b"}, "gripper: String should match"),
         ({"cameras": {"left": "1", "right": "1"}}, "cameras: two have the serial number '1'"),
+        ({"cameras": {"left": "1", "right": "2"}}, "cameras: 'right' is not calibrated; calibrated: left"),
         ({"viewpoints": [{"camera": "other"}]}, "viewpoints: unknown camera 'other'; cameras: left"),
         ({"calibration": {"cameras": [{"cx": 1e300}]}}, r"cx, cy: \(1e\+300, 24\) is outside of 64x48 pixels"),
         ({"calibration": {"cameras": [{"fx": 1e300}]}}, r"fx, fy: \(1e\+300, 61.7\) are of no lens"),
@@ -123,6 +124,14 @@ def test_a_cell_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any]
     values |= {key: value for key, value in change.items() if key != "calibration"}
     (tmp_path / "cell.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(UserFileError, match=said):
+        HardwareConfig.read(tmp_path / "cell.yaml")
+
+
+def test_a_camera_has_one_calibration(tmp_path: Path) -> None:
+    values = CELL.model_dump(mode="json")
+    values["calibration"]["cameras"] *= 2
+    (tmp_path / "cell.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(UserFileError, match="camera 'left' is calibrated twice; a camera has one calibration"):
         HardwareConfig.read(tmp_path / "cell.yaml")
 
 

@@ -94,7 +94,7 @@ class HandEyeCalibration(Config):
 def load_calibration(path: Path) -> HandEyeCalibration:
     """Read a saved calibration; raises DamagedFileError if it is none, or not what its id was made of."""
     try:
-        values = json_of_a_user(Path(path).read_text(encoding="utf-8"))  # people edit it
+        values = json_of_a_user(Path(path).read_bytes().decode("utf-8-sig"))  # people edit it
         recorded = values.pop("id", None)
         calibration = HandEyeCalibration.model_validate(values)
     except (ValueError, AttributeError, TypeError, RecursionError) as error:  # pydantic's, json's and the decoder's
