@@ -1,5 +1,6 @@
 import sys
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -71,6 +72,21 @@ def test_every_departure_of_the_laptop_has_a_reason_and_none_is_left_over():
     reasons = {c.key for c in paper_choices().choices if c.laptop}
     assert reasons == set(others["key"]), "reasons for what the laptop does as the paper did"
     assert {"encoder", "fusion", "queries", "poses", "negatives", "starts", "pruning"} == set(others["row"].dropna())
+
+
+def test_the_log_says_which_encoder_lifted_more_on_validation_scenes(root):
+    """The laptop's encoder was chosen by these attempts; they are for choices, and no result."""
+    attempts = pd.read_csv(root / "benchmarks" / "encoder_choice.csv")
+    log = (root / "EXPERIMENT_LOG.md").read_text(encoding="utf-8")
+    lifted, n = attempts.groupby("task").sum(), attempts.groupby("task").size()
+    for arm in ("base_from_nothing", "base_imagenet", "dgrasp_from_nothing", "dgrasp_imagenet"):
+        method, _, start = arm.partition("_")
+        name = {"base": "Base", "dgrasp": "dGrasp"}[method] + ", from " + start.removeprefix("from_")
+        cells = [f"{lifted.loc[task, arm]} of {n[task]}" for task in ("simple", "clutter")]
+        assert f"| {name.replace('imagenet', 'ImageNet')} | {' | '.join(cells)} |" in log
+    assert load_profile("laptop").nerf.encoder.kind == "convolution"
+    for method in ("base", "dgrasp"):
+        assert lifted.loc["clutter", f"{method}_imagenet"] <= lifted.loc["clutter", f"{method}_from_nothing"]
 
 
 def test_every_choice_is_a_setting():
