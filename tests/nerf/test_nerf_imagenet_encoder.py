@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from dgrasp import cache
 from dgrasp.files import sha256
 from dgrasp.nerf import imagenet_encoder
-from dgrasp.nerf.config import ImagenetEncoderConfig, NerfConfig
+from dgrasp.nerf.config import ConvolutionEncoderConfig, ImagenetEncoderConfig, NerfConfig
 from dgrasp.nerf.imagenet_encoder import BLOCKS, EPSILON, ImagenetEncoder, MissingWeightsError, check_installed
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.pretrain import build_optimizer, pretrain
@@ -86,6 +86,15 @@ def test_folded_convolutions_are_the_network_with_its_batch_statistics(package):
             k
         ].norm()  # weights are folded in float32, and eleven blocks amplify
     assert encoder(images.double()).shape == (2, 8, 16, 24)
+
+
+def test_features_begin_about_as_wide_as_those_of_an_encoder_from_nothing():
+    pytest.importorskip(imagenet_encoder.PACKAGE, reason="needs the package with the ImageNet weights")
+    bench = torch.full((1, 3, 96, 128), 0.5) + 0.2 * torch.rand(1, 3, 1, 1, generator=torch.Generator().manual_seed(1))
+    bench[:, :, 30:60, 40:80] = torch.tensor([0.9, 0.2, 0.1])[:, None, None]
+    from_nothing = build_nerf(NerfConfig(encoder=ConvolutionEncoderConfig(channels=64, width=32))).encoder(bench)
+    spread = build_nerf(NerfConfig(encoder=ImagenetEncoderConfig())).encoder(bench).std() / from_nothing.std()
+    assert 0.3 < spread < 5
 
 
 def test_phi_starts_from_them_trains_the_rest_and_needs_no_package_afterwards(package, monkeypatch):
