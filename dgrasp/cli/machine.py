@@ -12,19 +12,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from dgrasp.cache import cache_folder
+from dgrasp.cli.finding import GIB, Finding
 
 SUPPORTED = ((3, 11), (3, 14))  # requires-python in pyproject.toml
-GIB = 2**30
 SMOKE_DISK, LAPTOP_DISK = 0.1, 1.0  # GiB below build/<profile>: 17 MB measured; 55 MB of scenes, checkpoints, studies
 CACHE_DISK = 0.2  # GiB of derived simulator models
 SMOKE_MEMORY, LAPTOP_MEMORY = 4, 24  # GiB, as in the README
 PROBE_SECONDS = 120  # torch takes a minute to load from a cold, slow disk
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 NOTEBOOK_PACKAGES = ("jupyterlab", "jupytext", "papermill", "ipykernel", "nbclient")
 ROBOT_MODULES = {"rtde_control": "UR controller", "pyrealsense2": "D415 camera", "cv2": "calibration"}
 
@@ -53,18 +52,6 @@ pybullet.stepSimulation(physicsClientId=world)
 image = pybullet.getCameraImage(8, 8, renderer=pybullet.ER_TINY_RENDERER, physicsClientId=world)
 print(json.dumps({"api": pybullet.getAPIVersion(), "pixels": type(image[2]).__name__}))
 """
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the page. limited: works, not for everything. core: without it notebooks do not run in smoke."""
-
-    name: str
-    status: Literal["ok", "limited", "missing"]
-    found: str
-    purpose: str
-    advice: str = ""
-    core: bool = False
 
 
 def examine(build: Path, profile: str | None = None) -> list[Finding]:
@@ -254,7 +241,7 @@ def program(name: str, purpose: str, advice: str) -> Finding:
 
 def browser() -> Finding:
     """Chromium with its driver and selenium."""
-    purpose = "one test: the explorer in JupyterLab"
+    purpose = "tests of the explorer in JupyterLab, of the site and of its pages"
     parts = {
         "Chromium": next(filter(None, map(shutil.which, CHROMIUM)), None),
         "chromedriver": shutil.which("chromedriver"),
@@ -262,7 +249,7 @@ def browser() -> Finding:
     }
     missing = [name for name, found in parts.items() if not found]
     if missing:
-        advice = "Debian: apt install chromium chromium-driver; make env EXTRAS=...,browser; without, it is skipped"
+        advice = "Debian: apt install chromium chromium-driver; selenium: `make env`; without, they are skipped"
         return Finding("browser", "missing", f"no {', '.join(missing)}", purpose, advice)
     return Finding("browser", "ok", f"{parts['Chromium']}, selenium {parts['selenium']}", purpose)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dgrasp.cli.machine import GIB, Finding
+from dgrasp.cli.finding import GIB, Finding
 
 
 def paper_findings(torch: Mapping[str, Any]) -> list[Finding]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import joblib
 
@@ -39,9 +38,6 @@ from dgrasp.value.config import ValueConfig
 from dgrasp.value.function import GraspValue
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.training import SecondRound, load_value, train_values, value_run
-
-if TYPE_CHECKING:
-    from dgrasp.experiment.ablations.stage import Result
 
 
 @dataclass(frozen=True)
@@ -319,16 +315,6 @@ class Experiment:
         p = self.profile
         recipe = SweepRecipe(sweep=p.twin.sweep, twin=p.twin.reality, cell=p.cell, observer=self.observer)
         return self.try_policies(sweep, recipe, p.twin.sweep.policies, root)
-
-    def ablations(self, questions: Iterable[str] = ()) -> list[Result]:
-        """The arms of the paper's explanations, trained and tried; default: all questions that the profile asks.
-
-        Hours at `laptop`: `dgrasp ablations` does the same in the background, arm by arm. See
-        `dgrasp.experiment.ablations.kept.results` for those that are there.
-        """
-        from dgrasp.experiment.ablations.stage import Ablations
-
-        return list(Ablations(self).run(tuple(questions)))
 
     @property
     def observer(self) -> Observer:

@@ -17,7 +17,7 @@ import jupytext
 from nbformat import NotebookNode
 
 from dgrasp.files import DamagedFileError, read_json, sha256, write_text
-from dgrasp.report.site.pictures import web_png
+from dgrasp.report.web_pictures import web_png
 
 EXECUTED = Path("notebooks/executed")
 WIDEST = 1200  # pixels of a picture

@@ -9,7 +9,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.core.getipython import get_ipython
 from IPython.display import Code, Image, Markdown, display
 from matplotlib.figure import Figure
 
@@ -17,11 +16,9 @@ from dgrasp.experiment import store
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import Profile
 from dgrasp.provenance import provenance
-from dgrasp.report.captions import caption
-from dgrasp.report.outputs import Drawn, use_style
+from dgrasp.report.outputs import use_style
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.report.studio import Studio
-from dgrasp.report.tables.printing import as_markdown
 
 
 def load_settings(profile: str) -> Profile:
@@ -47,22 +44,6 @@ def show(figure: Figure, alt_text: str) -> None:
     figure.savefig(page, format="png", dpi=110)
     plt.close(figure)
     display(Image(page.getvalue(), alt=alt_text))
-
-
-def show_output(id: str, drawn: Drawn, folder: Path) -> None:
-    """A registered output, saved in `folder`, with its caption: in a notebook; elsewhere nothing."""
-    if get_ipython() is None:
-        return
-    said = caption(id, drawn.facts)
-    if drawn.printed is not None:
-        display(Markdown(as_markdown(drawn.printed)))
-    elif drawn.frames:
-        display(Image((folder / f"{id}.gif").read_bytes(), format="gif", alt=said["alt_text"]))
-    elif drawn.figure is not None:
-        page = io.BytesIO()
-        drawn.figure.savefig(page, format="png", dpi=110)
-        display(Image(page.getvalue(), alt=said["alt_text"]))
-    display(Markdown(f"**{said['paper_place'] or 'Not in the paper'}: {said['title']}.** {said['caption']}"))
 
 
 def show_source(*things: Any) -> None:

@@ -98,7 +98,7 @@ class Studio:
 
     def make(self, id: str, **options: object) -> None:
         """Draw an output and save it among the experiment's figures. A notebook shows it with its caption."""
-        from dgrasp.report.notebook import show_output
+        from dgrasp.report.shown import show_output
 
         drawn = self.draw(id, **options)
         profile = self.experiment.profile.name

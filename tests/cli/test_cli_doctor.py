@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from dgrasp.cli import machine
-from dgrasp.cli.machine import GIB, Finding, probe
+from dgrasp.cli.finding import GIB, Finding
+from dgrasp.cli.machine import probe
 from dgrasp.cli.main import main
 from dgrasp.sim.objects import ycb
 

@@ -33,7 +33,7 @@ from dgrasp.sim.objects.ycb import ycb_models
 PACKAGE = Path(dgrasp.__file__).parent
 PROFILES = tuple(f"experiment/profiles/{name}.yaml" for name in profiles.PROFILES)
 DATA = (".yaml", ".json", ".mplstyle")  # files of the package, beside its code, that outputs depend on
-SITE = ("report/site/", "report/executed.py")
+SITE = ("report/site/", "report/executed.py", "report/web_pictures.py")
 NOT_INPUTS = ("__main__.py", "cli/", *SITE, *PROFILES)  # of profiles the settings are an input of their own
 WITHOUT_TRACE = ("dev", "browser", "ray", "site")  # extras whose packages leave nothing in a notebook
 MEANING = {

@@ -14,7 +14,7 @@ from dgrasp.evaluation.arms import trials_of_arm
 from dgrasp.evaluation.rows import SAME_EVERYWHERE
 from dgrasp.experiment.ablations.kept import results
 from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
-from dgrasp.experiment.ablations.stage import Result
+from dgrasp.experiment.ablations.stage import Ablations, Result
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.experiment.seeds import all_seeds
 from dgrasp.report.names import task_label
@@ -79,7 +79,7 @@ def tried(studio: Studio) -> list[Result]:
 
     def collect() -> list[Result]:
         if studio.experiment.profile.name not in PUBLISHABLE:
-            studio.experiment.ablations()
+            list(Ablations(studio.experiment).run())
         return [result for one in all_seeds(studio.experiment) for result in results(one)]
 
     return studio.once("ablations", collect)

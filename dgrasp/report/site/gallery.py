@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dgrasp.files import read_json
 from dgrasp.report.registry import OUTPUTS, Output
-from dgrasp.report.site.pictures import web_picture
+from dgrasp.report.web_pictures import web_picture
 
 PICTURES = ("gif", "png")  # an animation before its still picture
 DATA = {"csv": "Data (CSV)", "json": "Rows (JSON)", "pdf": "PDF", "tex": "LaTeX", "png": "PNG"}
