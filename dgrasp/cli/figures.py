@@ -23,7 +23,7 @@ MAIN = Path("figures")  # of the main experiment
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = add_command(commands, "figures", "make figures/ again from the published results (7 minutes)", TEXT)
+    parser = add_command(commands, "figures", "make figures/ again from the published results (minutes)", TEXT)
     add_experiment(parser)
     parser.add_argument("--folder", type=folder, help="where they go (figures, or a folder below it)")
     parser.add_argument(

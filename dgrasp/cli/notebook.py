@@ -20,8 +20,8 @@ a dead kernel, an early exit or a cell that did not run fails, and what there is
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "notebook", "execute one notebook, strictly", TEXT)
-    parser.add_argument("source", type=place, metavar="SOURCE")
-    parser.add_argument("output", type=file_to_write, metavar="OUTPUT")
+    parser.add_argument("source", type=place, metavar="SOURCE", help="a .py file in percent format")
+    parser.add_argument("output", type=file_to_write, metavar="OUTPUT", help="the .ipynb file to write")
     parser.add_argument("--profile", type=profile_name, default="smoke", help="how much to compute (default: smoke)")
     parser.add_argument("--build", type=folder, help="folder for runs and figures (the one above OUTPUT's)")
     parser.add_argument(

@@ -43,13 +43,12 @@ def add_command(commands: argparse._SubParsersAction, name: str, help: str, text
 
 def add_experiment(parser: argparse.ArgumentParser, profile: str = PUBLISHED, build: Path | None = None) -> None:
     """The options that name an experiment. build: the default, where it is not build/<profile>."""
-    meaning = "the published results" if profile == PUBLISHED else "minutes on two cores"
     parser.add_argument(
         "--profile",
         type=profile_name,
         default=profile,
-        help=f"how much to compute: smoke, laptop, paper, or the path of a .yaml file of yours; {PUBLISHED}, or "
-        f"{PUBLISHED}:NAME, reads published results (default: {profile}, {meaning})",
+        help="how much to compute: smoke (minutes on two cores), laptop (hours), paper (needs a GPU), beyond, or the "
+        f"path of a .yaml file of yours; {PUBLISHED}, or {PUBLISHED}:NAME, reads published results (default: {profile})",
     )
     parser.add_argument("--build", type=folder, default=build, help=f"folder of runs ({build or 'build/<profile>'})")
     parser.add_argument("--seed", type=whole, default=0, help="root of all random numbers of the experiment (0)")

@@ -15,7 +15,7 @@ command; what arrives is checked against the installed meshes. The last line pri
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "ycb", "download the YCB objects with their textures", TEXT)
-    parser.add_argument("folder", type=folder, metavar="FOLDER")
+    parser.add_argument("folder", type=folder, metavar="FOLDER", help="where they go")
     parser.add_argument(
         "names", type=named, nargs="*", action=Once, metavar="OBJECT", help="some of them (the nine of the novel task)"
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from dgrasp.cli import main as cli
+from dgrasp.cli.options import PUBLISHED
+from dgrasp.experiment.profiles import PROFILES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -55,3 +57,13 @@ def test_targets_of_make_that_pages_name_are_there() -> None:
     for page in (p for p in PAGES if p.suffix in (".md", ".yml") and p.name not in HISTORY):
         named = re.findall(r"(?:`|^|run: )make ([a-z][a-z-]*)\b", page.read_text(encoding="utf-8"), re.MULTILINE)
         assert set(named) <= targets, page.name
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_help_explains_every_argument(name: str) -> None:
+    """Of a first reader: no argument without a word, no profile that is not named."""
+    silent = [action.dest for action in SUBCOMMANDS[name]._actions if not action.help]
+    assert silent == [], name
+    of_profile = "".join(action.help for action in SUBCOMMANDS[name]._actions if action.dest == "profile")
+    if of_profile.startswith("how much to compute: "):
+        assert all(known in of_profile for known in (*PROFILES, PUBLISHED)), name
