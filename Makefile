@@ -2,7 +2,7 @@
 # Works with GNU make 3.81 and newer; from another folder as `make -C <here>`.
 
 PROFILE ?= smoke
-PROFILES := smoke laptop paper beyond published
+PROFILES := smoke laptop paper beyond panda published
 NOTEBOOKS := $(patsubst notebooks/%.py,%,$(sort $(wildcard notebooks/[0-9]*.py)))
 
 # The environment. PYTHON: interpreter to build it with. PIP_ARGS: options for pip, such as another source of packages.

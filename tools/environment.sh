@@ -5,7 +5,7 @@
 # finds, be it with CUDA). HASHES=1: take only files whose digests are in the lock.
 set -eu
 
-NEEDED_MB=${NEEDED_MB:-4000}  # measured with the CPU build of torch: 2570 MB, and 240 MB more while it is unpacked
+NEEDED_MB=${NEEDED_MB:-4000}  # with the CPU build of torch: 3450 MB of files, and 240 MB more while it is unpacked
 CUDA_GB=3  # torch 2.13 and its CUDA libraries, as downloaded
 CANDIDATES="python3.11 python3.12 python3.13 python3"
 DRIVER=${DRIVER:-/proc/driver/nvidia/version}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dgrasp.cli.options import add_command, file_to_write, folder, refuse_idle
 
 if TYPE_CHECKING:
-    from dgrasp.cli.machine import Finding
+    from dgrasp.cli.finding import Finding
 
 TEXT = """\
 Say what of this machine fits what: what was found, what it is for, and what to do where it is missing. Nothing is

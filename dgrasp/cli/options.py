@@ -47,8 +47,9 @@ def add_experiment(parser: argparse.ArgumentParser, profile: str = PUBLISHED, bu
         "--profile",
         type=profile_name,
         default=profile,
-        help="how much to compute: smoke (minutes on two cores), laptop (hours), paper (needs a GPU), beyond, or the "
-        f"path of a .yaml file of yours; {PUBLISHED}, or {PUBLISHED}:NAME, reads published results (default: {profile})",
+        help="how much to compute: smoke (minutes on two cores), laptop (hours), paper (needs a GPU), beyond or panda "
+        f"(hours, other experiments), or the path of a .yaml file of yours; {PUBLISHED}, or {PUBLISHED}:NAME, reads "
+        f"published results (default: {profile})",
     )
     parser.add_argument("--build", type=folder, default=build, help=f"folder of runs ({build or 'build/<profile>'})")
     parser.add_argument("--seed", type=whole, default=0, help="root of all random numbers of the experiment (0)")

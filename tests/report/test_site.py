@@ -24,8 +24,8 @@ from dgrasp.report.site.differences import differences
 from dgrasp.report.site.gallery import gallery
 from dgrasp.report.site.learn import Lesson, lessons_table
 from dgrasp.report.site.markdown import demoted, linked, table
-from dgrasp.report.web_pictures import web_picture, web_png
 from dgrasp.report.site.results import ablations
+from dgrasp.report.web_pictures import web_picture, web_png
 
 SOURCE = """\
 # ---
