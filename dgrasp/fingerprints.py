@@ -70,7 +70,7 @@ class _Code:
         todo = list(entries)
         for name in todo:
             if name not in self.files:
-                raise ValueError(f"unknown module {name!r} in a stage's code")
+                raise ValueError(f"unknown module {name!r} in a stage's code (the task's?): no .py file of it is found")
         while todo:
             name = todo.pop()
             if name not in seen:

@@ -260,3 +260,8 @@ def test_what_a_stage_loads_is_in_its_code():
 
 def _is_package(name: str) -> bool:
     return (Path(fingerprints.__file__).parents[1].joinpath(*name.split(".")) / "__init__.py").is_file()
+
+
+def test_a_module_without_a_file_is_named_with_what_is_missing():
+    with pytest.raises(ValueError, match=r"unknown module 'itertools' .*: no .py file of it is found"):
+        code_of(["itertools"])

@@ -25,7 +25,7 @@ from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import PUBLISHED, published_folder
-from dgrasp.files import atomic_path, read_json, write_json
+from dgrasp.files import DamagedFileError, atomic_path, read_json, write_json
 from dgrasp.jobs.workforce import in_order
 from dgrasp.policy.policies import policy_spec
 from dgrasp.provenance import provenance
@@ -161,10 +161,20 @@ def kept_trials(experiment: Experiment, name: str, folder: Path = KEPT) -> pd.Da
 
 
 def kept(experiment: Experiment, folder: Path = KEPT) -> dict[str, dict[str, Any]]:
-    """Replications of this experiment and of no other: name -> what `keep` wrote."""
-    found = {path.stem: read_json(path) for path in sorted(_kept_in(experiment, folder).glob("*.json"))}
+    """Replications of this experiment and of no other: name -> what `keep` wrote. Raises DamagedFileError."""
+    found = {path.stem: _stated(path) for path in sorted(_kept_in(experiment, folder).glob("*.json"))}
     ours = experiment.evaluation().fingerprint
     return {name: stated for name, stated in found.items() if stated["of"]["evaluation"] == ours}
+
+
+def _stated(path: Path) -> dict[str, Any]:
+    stated = read_json(path)
+    try:
+        if isinstance(stated["of"]["evaluation"], str) and isinstance(stated["rows"], list):
+            return dict(stated)
+    except (LookupError, TypeError):
+        pass
+    raise DamagedFileError(f"{path}: not what a replication keeps (of, rows); restore it, or make it again")
 
 
 def _kept_in(experiment: Experiment, folder: Path) -> Path:

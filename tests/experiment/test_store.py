@@ -2,15 +2,17 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pytest
 
 from dgrasp.data.config import DataConfig
-from dgrasp.experiment import store
+from dgrasp.experiment import replication, store
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import ProfileError, load_profile
 from dgrasp.experiment.store import Build, Record, RecordError, named_profile, published_name
+from dgrasp.files import DamagedFileError
 from dgrasp.report.notebook import open_experiment
 
 
@@ -98,3 +100,12 @@ def test_only_notebooks_are_drawn_in_the_project_s_style(tmp_path):
         assert dict(plt.rcParams) == before
         open_experiment("smoke", tmp_path)
         assert dict(plt.rcParams) != before
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"of": []}', '{"of": {"evaluation": "a"}, "rows": 3}'])
+def test_a_replication_that_is_none_is_named(tmp_path, text):
+    made = SimpleNamespace(profile=SimpleNamespace(name="mine"), seed=0, evaluation=None)
+    (tmp_path / "mine" / "seed-0").mkdir(parents=True)
+    (tmp_path / "mine" / "seed-0" / "seeds-0.json").write_text(text)
+    with pytest.raises(DamagedFileError, match=r"seeds-0\.json: not what a replication keeps"):
+        replication.kept(made, tmp_path)
