@@ -44,6 +44,7 @@ SHAPES: dict[str, tuple[str, tuple[int | None, ...]]] = {  # dtype and sizes of 
 }
 ARRAYS = tuple(SHAPES)
 ADVICE = "call generate_demonstrations again: it makes this scene anew, and nothing else"
+MOST_STAGES = 10_000  # that a scene file is believed to hold: an index of them is made before the file is read
 
 
 class ManifestEntry(Config):
@@ -53,7 +54,7 @@ class ManifestEntry(Config):
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the file")
     bytes: int = Field(ge=0, description="its length")
-    demonstrations: int = Field(ge=0, description="stages in it")
+    demonstrations: int = Field(ge=0, le=MOST_STAGES, description="stages in it")
     # What networks saw in the stages; null in files from before it was noted.
     draw: int | None = Field(default=None, ge=0, description="which draw of the scene this is")
     closest: float | None = Field(

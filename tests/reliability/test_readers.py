@@ -316,6 +316,16 @@ def test_a_manifest_with_one_thing_changed(tmp_path: Path, place: int, new: Any)
         one_clear_error(error, tmp_path / "manifest.json")
 
 
+@pytest.mark.parametrize("count", [10_001, 2**40, 2**70])
+def test_a_manifest_that_promises_more_than_memory_holds_is_refused(tmp_path: Path, count: int) -> None:
+    """Found by fuzzing: the index of what was promised filled 19 GB."""
+    entry = {"sha256": "0" * 64, "bytes": 5, "demonstrations": count}
+    manifest = {"version": 1, "policy_views": 2, "files": {"train-00000.npz": entry}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DamagedFileError, match=r"manifest.json: files.train-00000.npz.demonstrations: .*10000"):
+        DemonstrationSet(tmp_path)
+
+
 HEADER_KEYS = st.sampled_from(["__metadata__", "dtype", "shape", "data_offsets", "a", "b"])
 TENSOR = st.fixed_dictionaries(
     {
