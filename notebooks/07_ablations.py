@@ -33,8 +33,8 @@ seed = 0
 import pandas as pd
 from IPython.display import Markdown, display
 
-from dgrasp.experiment.ablations.questions import questions
 from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
+from dgrasp.experiment.questions import questions
 from dgrasp.report.figures.ablations import NOT_RUN, tried
 from dgrasp.report.notebook import open_studio, versions
 from dgrasp.report.tables.ablations import answers
@@ -164,7 +164,7 @@ for h in (1e-1, 1e-3, 1e-5, 1e-9):
 
 # %% [markdown]
 # More: `dgrasp ablations --list` says which questions there are and how many of their arms are done; an arm of your own
-# is a few settings in `dgrasp/experiment/ablations/questions.yaml`.
+# is a few settings in `dgrasp/experiment/questions.yaml`.
 
 # %%
 versions()

@@ -51,8 +51,8 @@ def run(options: argparse.Namespace) -> None:
         refuse_idle(f"--{option}", getattr(options, option), unless=not options.list, goes_with="what computes")
     made = experiment(options)
     from dgrasp.experiment.ablations.kept import keep, results
-    from dgrasp.experiment.ablations.questions import asked, questions
     from dgrasp.experiment.ablations.stage import Ablations
+    from dgrasp.experiment.questions import asked, questions
 
     if options.keep and options.choose:
         raise ValueError("--keep: rows of validation scenes guide choices and are never reported; leave out --choose")

@@ -17,7 +17,8 @@ from dgrasp.cell.model import PAPERS, CellModel
 from dgrasp.cell.motion import trapezoid
 from dgrasp.cell.transforms import direction, inverse, transform
 from dgrasp.config import Config
-from dgrasp.sim.objects.shapes import GraspLine, Made
+from dgrasp.sim.objects.lines import GraspLine
+from dgrasp.sim.objects.shapes import Made
 from dgrasp.sim.scene import Scene, SceneObject
 
 LEVEL = np.radians(12)  # closing axes and lines within this of the horizontal count as horizontal

@@ -16,12 +16,12 @@ from dgrasp.evaluation.arms import probe_of, training_of, trials_of_arm
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.experiment.ablations import kept
 from dgrasp.experiment.ablations.kept import keep, published_results
-from dgrasp.experiment.ablations.questions import AblationsConfig, Arm, Comparison, Question, questions
 from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED, ablation_differences, ablation_rows, verdict
 from dgrasp.experiment.ablations.stage import Ablations, _batched
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import compare_choices
 from dgrasp.experiment.profiles import PROFILES, Profile, load_profile
+from dgrasp.experiment.questions import AblationsConfig, Arm, Comparison, Question, questions
 from dgrasp.experiment.store import Build, Record
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import RunError

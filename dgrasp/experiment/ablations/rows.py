@@ -9,8 +9,8 @@ import pandas as pd
 from dgrasp.evaluation.arms import ArmRecipe, probe_of, training_of, trials_of_arm
 from dgrasp.evaluation.over_seeds import compare_over_seeds
 from dgrasp.evaluation.statistics import with_rates
-from dgrasp.experiment.ablations.questions import Comparison, Question, questions
 from dgrasp.experiment.ablations.stage import Result
+from dgrasp.experiment.questions import Comparison, Question, questions
 
 CONFIDENCE = 0.95  # of the intervals
 COLUMNS = (

@@ -18,9 +18,9 @@ import joblib
 from dgrasp.evaluation.arms import OUTPUTS, STAGE, ArmRecipe, Trained, try_arm
 from dgrasp.evaluation.config import TaskBudget
 from dgrasp.evaluation.workers import PolicySource
-from dgrasp.experiment.ablations.questions import SPLIT, AblationsConfig, Arm, Question, questions
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import merged
+from dgrasp.experiment.questions import SPLIT, AblationsConfig, Arm, Question, questions
 from dgrasp.experiment.store import Record, RecordError
 from dgrasp.files import DamagedFileError
 from dgrasp.jobs.workforce import in_order

@@ -21,9 +21,9 @@ from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationConfig
 from dgrasp.evaluation.loop_series import ClosedLoopConfig
 from dgrasp.evaluation.outcomes import OutcomesConfig
-from dgrasp.experiment.ablations.questions import AblationsConfig
 from dgrasp.experiment.choices import with_preset
 from dgrasp.experiment.profiles.described import with_cell
+from dgrasp.experiment.questions import AblationsConfig
 from dgrasp.files import UserFileError, parse_yaml
 from dgrasp.jobs.backends import check_name, check_scheduler
 from dgrasp.jobs.workforce import Workforce

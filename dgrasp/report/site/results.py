@@ -9,9 +9,9 @@ import pandas as pd
 
 from dgrasp.evaluation.over_seeds import pool_seeds, rates_by_seed
 from dgrasp.experiment import replication
-from dgrasp.experiment.ablations.questions import questions
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import training_set
+from dgrasp.experiment.questions import questions
 from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.files import read_json
 from dgrasp.report.failures.page import task_title

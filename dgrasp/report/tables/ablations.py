@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dgrasp.experiment.ablations.questions import questions
+from dgrasp.experiment.questions import questions
 
 
 def answers(differences: pd.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ import trimesh
 from jaxtyping import Bool, Float
 
 from dgrasp.cell.gripper import OPENING
-from dgrasp.sim.objects.shapes import GraspLine
+from dgrasp.sim.objects.lines import GraspLine
 
 CONE = np.radians(17)  # largest angle of a face's normal to the closing axis: well inside friction cones of 0.5 or more
 WIDEST = OPENING - 0.022  # m: 11 mm on either side for imprecise poses, less than prisms leave, since some are wide

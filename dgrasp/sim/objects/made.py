@@ -20,7 +20,7 @@ from dgrasp.cache import build_once
 from dgrasp.files import read_json, write_json
 from dgrasp.sim.objects.antipodal import Solid, antipodal_lines
 from dgrasp.sim.objects.families import FAMILIES, Part, draw_parts
-from dgrasp.sim.objects.shapes import GraspLine
+from dgrasp.sim.objects.lines import GraspLine
 
 LIBRARY, TRAINING = 1000, 900
 VERSION = 2  # raise when families or annotation change: it names the cache folders

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from dgrasp.cell.transforms import direction
+from dgrasp.sim.objects.lines import GraspLine
 
 if TYPE_CHECKING:
     from dgrasp.sim.objects.made import MadeGeometry
@@ -20,17 +21,6 @@ if TYPE_CHECKING:
 MAX_SPAN = 0.100  # not in the paper: 140 mm opening less 20 mm on either side for imprecise poses
 PAD_OVERLAP = 0.015  # not in the paper: least width of opposite faces under both pads (27 mm wide)
 CYLINDER_SIDES = 32
-
-
-@dataclass(frozen=True)
-class GraspLine:
-    """TCP positions `centre + s * direction`, |s| <= half_length, object's frame; fingers close along `closing`."""
-
-    centre: tuple[float, float, float]
-    direction: tuple[float, float, float]
-    half_length: float
-    closing: tuple[float, float, float]
-    width: float  # metres between the faces that the pads meet
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ class AblationsConfig(Config):
 @cache
 def questions() -> Mapping[str, Question]:
     """All questions by name, as they were read and checked."""
-    source = files("dgrasp.experiment.ablations").joinpath("questions.yaml")
+    source = files("dgrasp.experiment").joinpath("questions.yaml")
     read = parse_yaml(source.read_bytes(), "questions.yaml")
     return {name: Question.model_validate(values) for name, values in read.items()}
 
