@@ -63,8 +63,7 @@ ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EPERM: "choose another folder, or change its permissions",
 }
-
-
+REFUSED = (errno.EACCES, errno.EPERM, errno.EIO)  # the machine's, whoever wrote the file
 NO_PATH = (errno.ELOOP, errno.ENAMETOOLONG)  # what was given can be no path
 
 
@@ -72,7 +71,9 @@ def exit_code(error: BaseException) -> int:
     """What the command ends with."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    if not _of_user(error) and error.__cause__ is not None and (known := _code(error.__cause__)) is not None:
+    cause = error.__cause__
+    says_another = cause is not None and (not _of_user(error) or getattr(cause, "errno", None) in REFUSED)
+    if says_another and (known := _code(cause)) is not None:
         return known  # an error of ours that says what another means
     if (failed_with := getattr(error, "failed_with", None)) is not None:  # in a cell of a notebook
         return next((code for name, code in CODES.items() if name.rpartition(".")[2] == failed_with), MACHINE)
@@ -102,11 +103,11 @@ def one_line(text: str) -> str:
 
 
 def _of_user(error: BaseException) -> bool:
-    """Whether a file of the user's is wrong, whatever the system said when it was read."""
+    """Whether a file of the user's is wrong."""
     return any(f"{kind.__module__}.{kind.__qualname__}" in OF_USERS for kind in type(error).__mro__)
 
 
-def _code(error: BaseException) -> int | None:
+def _code(error: BaseException | None) -> int | None:
     if isinstance(error, OSError) and error.errno in NO_PATH:
         return INPUT
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)

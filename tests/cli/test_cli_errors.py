@@ -17,6 +17,8 @@ from dgrasp.cli import errors
 from dgrasp.cli import main as cli
 from dgrasp.cli.errors import INPUT, INTERRUPTED, MACHINE, exit_code, explained
 from dgrasp.cli.main import COMMANDS, main
+from dgrasp.data.captures.document import CaptureError
+from dgrasp.files import UserFileError
 
 PROFILES = {
     "unknown_key.yaml": "name: mine\nnerf: {step: 3}\n",
@@ -227,6 +229,21 @@ def test_a_folder_that_may_not_be_written(root: Path, closed_folder: Path, capsy
     code, said = run(arguments.format(root=root, closed=closed_folder).split(), capsys)
     assert code == MACHINE
     assert "closed" in said.splitlines()[-1] and "ermission" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), MACHINE),
+        (OSError(errno.EIO, "Input/output error"), MACHINE),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), INPUT),
+        (ValueError("embedded null byte"), INPUT),
+    ],
+)
+def test_a_file_of_the_users_that_may_not_be_read_is_the_machines(cause: Exception, code: int) -> None:
+    for error in (CaptureError("transforms.json: cannot be read"), UserFileError("cell.yaml: cannot be read")):
+        error.__cause__ = cause
+        assert exit_code(error) == code
 
 
 def test_no_network(here: Path, capsys, monkeypatch) -> None:
