@@ -6,6 +6,7 @@ is made again. Entries can be read by everybody, as far as the umask of who made
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -51,9 +52,10 @@ def build_once(name: str, build: Callable[[Path], None]) -> Path:
     except OSError as error:
         if isinstance(error, CacheError) or not _is_about(error, final.parent):
             raise
+        room = "free some space, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         raise CacheError(
             f"{final.parent}: derived models cannot be kept there ({error.strerror or error}); "
-            "set DGRASP_CACHE to a folder of yours"
+            f"{room}set DGRASP_CACHE to a folder of yours"
         ) from error
     _known_whole.add(final)
     return final

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgrasp.jobs import probe
-from dgrasp.jobs.there import BackendError, Terms, other_code
+from dgrasp.jobs.there import GONE, BackendError, Terms, check_answers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -19,7 +17,6 @@ CLUSTERS = ("dask", "ray")  # whose workers may be elsewhere
 BACKENDS = ("loky", "threading", "sequential", *CLUSTERS)  # those that give results one by one
 NEEDS = {"dask": ("distributed", 'pip install "dask[distributed]"'), "ray": ("ray", "pip install ray")}
 TIMEOUT = 10  # seconds to wait for a scheduler's answer, and for its first worker
-GONE = "what is made is kept, and the same command goes on"
 
 
 def check_name(name: str) -> str:
@@ -46,29 +43,25 @@ def check_scheduler(name: str, scheduler: str | None) -> None:
 
 
 @contextmanager
-def backend(
-    name: str, folder: Path | None = None, workers: int = 1, scheduler: str | None = None
-) -> Iterator[dict[str, Any]]:
+def cluster(name: str, terms: Terms, workers: int = 1, scheduler: str | None = None) -> Iterator[dict[str, Any]]:
     """Within this context, joblib works with what is given: arguments of `joblib.parallel_config`.
 
-    dask: connects to `scheduler`, or starts a cluster of `workers` processes on this machine. All workers must see
-    `folder`, where they write. ray: a running Ray, or one on this machine. Raises BackendError as
+    dask: connects to `scheduler`, or starts a cluster of `workers` processes on this machine; its workers must keep the
+    terms. ray: a running Ray ($RAY_ADDRESS), or one on this machine. Raises BackendError as
     `dgrasp.jobs.workforce.as_they_come` says.
     """
-    check_backend(name, scheduler)
     if name == "dask":
-        with _dask(folder, workers, scheduler) as client, _told(scheduler or "this machine"):
-            yield {"backend": _cluster(client)}
+        with _dask(terms, workers, scheduler) as client, _told(scheduler or "this machine"):
+            yield {"backend": _backend(client)}
         return
-    if name == "ray":
-        from dgrasp.jobs.ray_backend import register
+    from dgrasp.jobs.ray_backend import started
 
-        register()
-    yield {"backend": name}
+    with started(terms, workers) as backend:
+        yield {"backend": backend}
 
 
 @contextmanager
-def _dask(folder: Path | None, workers: int, scheduler: str | None) -> Iterator[Client]:
+def _dask(terms: Terms, workers: int, scheduler: str | None) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     if scheduler is None:
@@ -81,11 +74,11 @@ def _dask(folder: Path | None, workers: int, scheduler: str | None) -> Iterator[
     except (OSError, ValueError) as error:  # TimeoutError is an OSError; ValueError: no such kind of address
         raise BackendError(f"no Dask scheduler answers at {scheduler!r} within {TIMEOUT} s ({error})") from error
     with client:
-        _check_workers(client, folder, scheduler)
+        _check_workers(client, terms, scheduler)
         yield client
 
 
-def _cluster(client: Client) -> Any:
+def _backend(client: Client) -> Any:
     """joblib's Dask backend, which also asks a cluster of one worker; joblib would make the jobs here."""
     from joblib._dask import DaskDistributedBackend
 
@@ -113,43 +106,22 @@ def _told(scheduler: str) -> Iterator[None]:
         raise BackendError(f"the Dask scheduler at {scheduler} has gone ({error}); {GONE}") from error
 
 
-def _check_workers(client: Client, folder: Path | None, scheduler: str) -> None:
+def _check_workers(client: Client, terms: Terms, scheduler: str) -> None:
     """Whether there are workers, and all of them have this code and see the folder."""
     try:
         client.wait_for_workers(1, timeout=TIMEOUT)
     except TimeoutError as error:
         raise BackendError(f"the Dask scheduler at {scheduler} has no workers (dask worker {scheduler})") from error
-    terms = Terms.here(folder)
-    broken = {worker: why for worker, about in _asked(client, folder).items() if (why := _broken(terms, about))}
-    if broken:
-        listed = "; ".join(f"{worker}: {why}" for worker, why in broken.items())
-        raise BackendError(f"not every Dask worker can work for {folder or terms.standing}: {listed}")
+    check_answers(_asked(client, terms), terms, "Dask worker")
 
 
-def _asked(client: Client, folder: Path | None) -> Mapping[str, Any]:
+def _asked(client: Client, terms: Terms) -> Mapping[str, Any]:
     """What each worker says of itself: `about_worker`, or the exception that it ends in."""
     import cloudpickle
 
-    token = f".shared-{uuid.uuid4().hex}"
     cloudpickle.register_pickle_by_value(probe)
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / token).write_text(token)
-        place = None if folder is None else str(folder)
-        answers: Mapping[str, Any] = client.run(probe.about_worker, place, token, on_error="return")
+        answers: Mapping[str, Any] = client.run(probe.about_worker, terms.folder, terms.mark, on_error="return")
         return answers
     finally:
         cloudpickle.unregister_pickle_by_value(probe)
-        if folder is not None:
-            (folder / token).unlink(missing_ok=True)
-
-
-def _broken(terms: Terms, about: Any) -> str:
-    """What keeps a worker from working; empty if nothing."""
-    if isinstance(about, BaseException) or "error" in about:
-        why = about if isinstance(about, BaseException) else about["error"]
-        return f"dgrasp {terms.version} cannot be loaded there ({why}): install it there, and start the worker again"
-    if tuple(about["code"]) != (terms.version, terms.code):
-        return other_code((terms.version, terms.code), tuple(about["code"]))
-    return str(about["blind"])

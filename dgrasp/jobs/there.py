@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dgrasp.fingerprints import package_digest
-from dgrasp.version import VERSION
+from dgrasp.jobs.code import code_here, other_code
+from dgrasp.jobs.probe import blind
+
+GONE = "what is made is kept, and the same command goes on"
 
 
 class BackendError(ValueError):
@@ -20,24 +23,38 @@ class BackendError(ValueError):
 
 @dataclass(frozen=True)
 class Terms:
-    """What the sender has: version and digest of the package, where it stands, and the folder that is written to."""
+    """What the sender has: version and digest of the package, where it stands, and the folder that is written to.
+
+    mark: name and content of a file in that folder, by which it is told from another one of that path.
+    """
 
     version: str
     code: str
     standing: str
     folder: str | None = None
+    mark: str = ""
 
     @classmethod
-    def here(cls, folder: Path | None = None) -> Terms:
-        """This process's."""
-        return cls(*code_here(), str(Path.cwd()), None if folder is None else str(folder))
+    @contextmanager
+    def kept(cls, folder: Path | None) -> Iterator[Terms]:
+        """This process's; within this context the folder, which is made, has its mark."""
+        mark = f".shared-{uuid.uuid4().hex}.tmp"
+        if folder is None:
+            yield cls(*code_here(), str(Path.cwd()))
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / mark).write_text(mark)
+        try:
+            yield cls(*code_here(), str(Path.cwd()), str(folder), mark)
+        finally:
+            (folder / mark).unlink(missing_ok=True)
 
     def broken(self) -> str:
         """What is otherwise in this process; empty if nothing."""
         if (there := code_here()) != (self.version, self.code):
             return other_code((self.version, self.code), there)
-        if self.folder is not None and not Path(self.folder).is_dir():
-            return f"the folder {self.folder} is not there: workers share the build folder, under the same path"
+        if self.folder is not None and (why := blind(self.folder, self.mark)):
+            return f"{self.folder}: {why}; workers share the build folder, under the same path"
         return ""
 
 
@@ -58,21 +75,19 @@ class Sent:
         return call(*arguments, **options)
 
 
-def code_here() -> tuple[str, str]:
-    """Version and digest of this process's package."""
-    return VERSION, loaded_code()
+def check_answers(answers: Mapping[str, Any], terms: Terms, who: str) -> None:
+    """Raises BackendError naming all who cannot work on these terms, by what they said (`about_worker`), or raised."""
+    broken = {name: why for name, about in answers.items() if (why := _broken(terms, about))}
+    if broken:
+        listed = "; ".join(f"{name}: {why}" for name, why in broken.items())
+        raise BackendError(f"not every {who} can work for {terms.folder or terms.standing}: {listed}")
 
 
-@cache
-def loaded_code() -> str:
-    """Digest of the package as it was when this process first asked: what has been edited since is not what it runs."""
-    return package_digest("dgrasp")
-
-
-def other_code(ours: tuple[str, str], theirs: tuple[str, str]) -> str:
-    """The sentence for two packages (version, digest) that differ."""
-    (version, code), (other, digest) = ours, theirs
-    return (
-        f"it has dgrasp {other} (code {digest[:8]}), and this is dgrasp {version} (code {code[:8]}): "
-        "install the same there, and start the worker again"
-    )
+def _broken(terms: Terms, about: Any) -> str:
+    """What keeps a worker from working; empty if nothing."""
+    if isinstance(about, BaseException) or "error" in about:
+        why = about if isinstance(about, BaseException) else about["error"]
+        return f"dgrasp {terms.version} cannot be loaded there ({why}): install it there, and start the worker again"
+    if tuple(about["code"]) != (terms.version, terms.code):
+        return other_code((terms.version, terms.code), tuple(about["code"]))
+    return str(about["blind"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 
-from dgrasp.jobs.backends import CLUSTERS, backend, check_backend
+from dgrasp.jobs.backends import CLUSTERS, check_backend, cluster
 from dgrasp.jobs.there import Sent, Terms
 from dgrasp.processes import bound
 
@@ -62,14 +62,19 @@ def in_order(jobs: Iterable[Job], workers: Workforce | int, folder: Path | None 
 
 
 def _made(jobs: list[Job], who: Workforce, folder: Path | None) -> Iterator[Any]:
-    clustered = who.backend in CLUSTERS
-    if clustered:
-        terms = Terms.here(folder)
-        jobs = [delayed(Sent(job, terms))() for job in jobs]
-    # loky's processes are ours, and end with us; others have processes of their own
-    options: dict[str, Any] = bound() if who.backend == "loky" else {"pre_dispatch": AHEAD} if clustered else {}
-    with backend(who.backend, folder, who.count, who.scheduler) as chosen, parallel_config(**chosen):
-        yield from Parallel(n_jobs=who.count, return_as="generator_unordered", **options)(jobs)
+    if who.backend not in CLUSTERS:
+        options: dict[str, Any] = bound() if who.backend == "loky" else {}  # processes of ours, which end with us
+        with parallel_config(backend=who.backend):
+            yield from _results(jobs, who, options)
+        return
+    with Terms.kept(folder) as terms:
+        sent = [delayed(Sent(job, terms))() for job in jobs]
+        with cluster(who.backend, terms, who.count, who.scheduler) as chosen, parallel_config(**chosen):
+            yield from _results(sent, who, {"pre_dispatch": AHEAD})
+
+
+def _results(jobs: list[Job], who: Workforce, options: dict[str, Any]) -> Iterator[Any]:
+    yield from Parallel(n_jobs=who.count, return_as="generator_unordered", **options)(jobs)
 
 
 def _numbered(number: int, job: Job) -> tuple[int, Any]:

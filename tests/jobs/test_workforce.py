@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,21 +112,26 @@ def test_a_worker_with_another_version_is_named(monkeypatch, tmp_path):
 
 
 def test_a_worker_with_other_code_is_named(here, monkeypatch, tmp_path):
-    edited = Terms(dgrasp.__version__, "0" * 64, str(Path.cwd()), str(tmp_path))
-    monkeypatch.setattr(backends.Terms, "here", lambda folder: edited)
+    edited = Terms(dgrasp.__version__, "0" * 64, str(Path.cwd()))
+    monkeypatch.setattr(backends.Terms, "kept", lambda folder: nullcontext(edited))
     said = refused(here, tmp_path)
     assert "code 00000000" in said and "install the same there, and start the worker again" in said
 
 
 def test_one_that_comes_later_is_held_to_the_same(tmp_path):
     """Each job looks where it is made."""
-    terms = Terms.here(tmp_path)
-    assert Sent(delayed(square)(3), terms)() == 9
-    later = Terms(terms.version, "0" * 64, terms.standing, terms.folder)
-    with pytest.raises(BackendError, match=r"the worker on \S+ \(process \d+\): it has dgrasp .* \(code 00000000\)"):
-        Sent(delayed(square)(3), later)()
-    with pytest.raises(BackendError, match=r"nowhere is not there: workers share the build folder"):
-        Sent(delayed(square)(3), Terms.here(tmp_path / "nowhere"))()
+    with Terms.kept(tmp_path) as terms:
+        assert Sent(delayed(square)(3), terms)() == 9
+        with pytest.raises(
+            BackendError, match=r"the worker on \S+ \(process \d+\): it has dgrasp .* \(code 00000000\)"
+        ):
+            Sent(delayed(square)(3), replace(terms, code="0" * 64))()
+        for folder, why in ((tmp_path / "nowhere", "the folder does not exist"), (tmp_path.parent, "there is another")):
+            with pytest.raises(
+                BackendError, match=f"{folder}: {why}.*; workers share the build folder, under the same"
+            ):
+                Sent(delayed(kept)(tmp_path, 1), replace(terms, folder=str(folder)))()
+    assert not list(tmp_path.iterdir()), "nothing was made, and the mark is taken away"
 
 
 def test_a_folder_that_is_not_shared_is_named(here, monkeypatch, tmp_path):

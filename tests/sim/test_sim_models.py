@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 
+from dgrasp import cache
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.sim.cell import Cell
-from dgrasp.sim.objects import ycb
+from dgrasp.sim.objects import models, ycb
 from dgrasp.sim.objects.models import load_model
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.tasks.paper import place_model, task
@@ -67,3 +70,34 @@ def test_an_incomplete_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv(ycb.ENVIRONMENT, str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"no textured pear; looked for .*pear.*textured.obj"):
         load_model("pear")
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[int], None]]:
+    """An empty cache whose files cannot be larger than that many bytes, as if the disk were full."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(cache, "_known_whole", set())
+    monkeypatch.setenv("DGRASP_CACHE", str(tmp_path / "cache"))
+    limits, before = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, before)
+
+
+@pytest.mark.parametrize("size", [0, 20_000])
+def test_a_full_disk_in_the_middle_of_a_model_leaves_no_half_of_it(room, tmp_path, flat_ycb, size) -> None:
+    room(size)
+    with pytest.raises(cache.CacheError, match=r"cache: derived models cannot be kept there \(File too large\)"):
+        load_model("tennis_ball")
+    room(-1)
+    assert not list((tmp_path / "cache").iterdir())
+    assert load_model("tennis_ball").corners.size, "with room the same call makes it"
+
+
+@pytest.mark.parametrize("written", ["", "o convex_0\nv 0 0 0\nv 1 0 0\nf 1 2 3\no convex_1\nv 0 0 1\nv 1."])
+def test_a_decomposition_that_a_full_disk_cut_off_is_not_kept(room, tmp_path, flat_ycb, monkeypatch, written) -> None:
+    """V-HACD says nothing of it."""
+    monkeypatch.setattr(models.subprocess, "run", lambda command, **_: Path(command[4]).write_text(written))
+    with pytest.raises(cache.CacheError, match=r"cut off: is the disk full\?\); free some space, or set DGRASP_CACHE"):
+        load_model("banana")
+    assert not list((tmp_path / "cache").iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import subprocess
 import sys
@@ -157,10 +158,19 @@ def _decompose(mesh: trimesh.Trimesh, folder: Path) -> list[np.ndarray]:
         "maxNumVerticesPerCH=32, depth=20)"
     )
     subprocess.run([sys.executable, "-c", call, str(source), str(target), str(log)], check=True, capture_output=True)
+    _check_whole(target)
     parts = _read_parts(target)
     for path in (source, target, log):
         path.unlink(missing_ok=True)
     return [np.array(part) for part in parts]
+
+
+def _check_whole(path: Path) -> None:
+    """V-HACD is silent on a full disk: its file ends then before the faces of the last part, or is not there."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    parts = [part.splitlines() for part in text.split("o ")[1:]]
+    if not parts or not all(any(line.startswith("f ") for line in part) for part in parts):
+        raise OSError(errno.ENOSPC, "a convex decomposition was cut off: is the disk full?", str(path))
 
 
 def _write_parts(path: Path, hulls: list[trimesh.Trimesh], centre: np.ndarray) -> None:
