@@ -47,6 +47,20 @@ def watched(profile: Profile, build: Path, out: TextIO | None = None, every: flo
             os.environ["TQDM_DISABLE"] = before
 
 
+class Above:
+    """A terminal, written to from above the line that is told there; anything else as it is."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def write(self, text: str) -> int:
+        """Write, in the place of the line, which comes again."""
+        return self.out.write(f"{CLEAR}{text}" if self.out.isatty() and text.strip() else text)
+
+    def flush(self) -> None:
+        self.out.flush()
+
+
 class Watch:
     """Tells `out` of the progress in a folder of runs."""
 

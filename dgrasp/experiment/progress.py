@@ -89,10 +89,14 @@ class Seen:
 
 @dataclass
 class Progress:
-    """The chain as it was last looked at. `current` is the number of the stage at work; none before the first."""
+    """The chain as it was last looked at. `current` is the number of the stage at work; none before the first.
+
+    working: whether that stage is still at work, or notebooks draw what it made.
+    """
 
     seen: list[Seen]
     current: int | None = None
+    working: bool = False
     _runs: dict[str, Path] = field(default_factory=dict)  # by their names without fingerprints
     _looked: float | None = None
 
@@ -108,12 +112,13 @@ class Progress:
         now: seconds of any clock that does not jump. mib: most memory that was taken since the last look.
         """
         since, self._looked = 0.0 if self._looked is None else now - self._looked, now
+        self.working = False
         for number, seen in enumerate(self.seen):
             at_work = [path for path in sorted(runs.glob(seen.stage.runs)) if _at_work(path)]
             if not at_work:
                 continue
             self._runs |= {_name(path): path for path in at_work}
-            self.current = number
+            self.current, self.working = number, True
             seen.made = sum(seen.stage.made(path) for path in self._of(seen.stage, runs))
             if seen.before is None:
                 seen.before = seen.made
@@ -152,6 +157,9 @@ class Progress:
         if self.current is None:
             return chain
         now = self.seen[self.current]
+        if not self.working:
+            is_last = self.current == len(self.seen) - 1
+            return f"{now.stage.name} has ended; {'only figures and tables are left' if is_last else chain}"
         made = f"{min(now.made, now.stage.count):,} of {now.stage.count:,} {now.stage.unit}"
         return f"{now.stage.name}: {made}, {about(now.left(self.factor))}; {chain}"
 

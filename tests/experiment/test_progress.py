@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dgrasp.cli.watch import Watch
+from dgrasp.cli.watch import Above, Watch
 from dgrasp.experiment.profiles import PROFILES, load_profile
 from dgrasp.experiment.progress import Progress, about, stages, usual_costs
 
@@ -86,6 +86,19 @@ def test_the_stage_at_work_is_the_one_with_a_living_lock(progress, run, tmp_path
     assert progress.share == pytest.approx((12 + 20) / ALL)
 
 
+def test_between_stages_and_after_the_last_one_notebooks_are_at_work(progress, run, tmp_path):
+    for name, said in (
+        ("demonstrations", "demonstrations has ended; whole chain"),
+        ("calibration-sweep", "only figures"),
+    ):
+        lock = run(f"{name}-1", {}) / ".lock"
+        progress.look(tmp_path, 0.0)
+        assert "has ended" not in progress.line()
+        lock.unlink()
+        progress.look(tmp_path, 1.0)
+        assert said in progress.line()
+
+
 def test_runs_of_a_stage_add_up_and_those_of_other_code_do_not(progress, run, tmp_path):
     os.utime(run("value-base-0", {"metrics.jsonl": '{"step": 20}\n'}, locked=False), (0, 0))
     run("value-base-1", {"metrics.jsonl": '{"step": 5}\n'})
@@ -121,6 +134,16 @@ class Out:
 
     def isatty(self) -> bool:
         return False
+
+
+def test_what_a_notebook_says_takes_the_place_of_the_line(monkeypatch):
+    out = Out()
+    for text in ("a warning", "\n"):
+        Above(out).write(text)
+    assert out.text == "a warning\n"
+    monkeypatch.setattr(Out, "isatty", lambda _: True)
+    Above(out).write("another\n")
+    assert out.text == "a warning\n\r\x1b[Kanother\n"
 
 
 def test_elsewhere_than_in_a_terminal_a_stage_is_one_line(progress, run, tmp_path):

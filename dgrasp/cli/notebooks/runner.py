@@ -31,6 +31,7 @@ from dgrasp.cli.notebooks.source import (
     read_source,
 )
 from dgrasp.cli.notebooks.stale import inputs_of, output_digests, page_digest
+from dgrasp.cli.watch import Above
 from dgrasp.files import read_json, write_json
 from dgrasp.provenance import provenance
 
@@ -132,7 +133,7 @@ def _execute(notebook: NotebookNode, job: _Job, parameters: Mapping[str, Any]) -
             parameters=dict(parameters),
             cwd=job.source.parent,
             progress_bar=False,
-            stderr_file=sys.stderr,
+            stderr_file=Above(sys.stderr),
             start_timeout=START_TIMEOUT,
             iopub_timeout=IOPUB_TIMEOUT,
             coalesce_streams=True,
