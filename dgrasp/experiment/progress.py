@@ -67,13 +67,17 @@ def usual_costs(profile: str) -> dict[str, float]:
 
 @dataclass
 class Seen:
-    """What was seen of a stage: units `made`, those of them that were there `before`; while at work seconds and MiB."""
+    """What was seen of a stage: units `made`, those of them that were there `before`, and MiB while it was at work.
+
+    seconds: in which the units that were not there before were made; worked: in all, to the time between two looks.
+    """
 
     stage: Stage
     cost: float
     made: int = 0
     before: int | None = None
     seconds: float = 0.0
+    worked: float = 0.0
     mib: float = 0.0
 
     @property
@@ -124,6 +128,7 @@ class Progress:
                 seen.before = seen.made
             else:
                 seen.seconds += since
+            seen.worked += since
             seen.mib = max(seen.mib, mib)
 
     def _of(self, stage: Stage, runs: Path) -> list[Path]:
@@ -167,7 +172,7 @@ class Progress:
         """By stage that was seen at work: units made meanwhile, wall seconds, and MiB at most."""
         worked = {seen.stage.name: seen for seen in self.seen if seen.before is not None}
         return {
-            name: {"units": seen.fresh, "seconds": round(seen.seconds, 1), "peak_mib": round(seen.mib, 1)}
+            name: {"units": seen.fresh, "seconds": round(seen.worked, 1), "peak_mib": round(seen.mib, 1)}
             for name, seen in worked.items()
         }
 

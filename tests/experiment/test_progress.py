@@ -167,6 +167,7 @@ def test_what_stages_took_is_told_at_the_end_and_kept(progress, run, tmp_path):
     watch = Watch(progress, tmp_path, out)
     watch.end(kept)
     assert out.text == "" and not kept.exists(), "nothing was at work"
+    watch.look(95.0)
     for made, now, mib in ((1, 100.0, 512.0), (4, 118.0, 3072.0), (4, 119.0, 1024.0)):
         run("demonstrations-1", scenes(made))
         watch.remember(mib)
@@ -174,11 +175,11 @@ def test_what_stages_took_is_told_at_the_end_and_kept(progress, run, tmp_path):
     watch.remember(4096.0)  # of a notebook, later
     watch.end(kept)
     stage, whole = out.text.splitlines()[-2:]
-    assert stage.split() == ["demonstrations", "19", "s", "3.0", "GiB"] and whole.split()[-2:] == ["4.0", "GiB"]
+    assert stage.split() == ["demonstrations", "24", "s", "3.0", "GiB"] and whole.split()[-2:] == ["4.0", "GiB"]
     watch.end(kept)
     line, _ = (json.loads(text) for text in kept.read_text().splitlines())
     assert line["peak_mib"] == 4096 and line["stages"] == {
-        "demonstrations": {"units": 3, "seconds": 19.0, "peak_mib": 3072.0}
+        "demonstrations": {"units": 3, "seconds": 24.0, "peak_mib": 3072.0}
     }
     watch.end(tmp_path / "nowhere" / "costs.jsonl")
     assert "nowhere" in out.text.splitlines()[-1] and "not written" in out.text.splitlines()[-1]
