@@ -11,13 +11,13 @@ from typing import Any
 
 import ray
 from joblib.parallel import ParallelBackendBase
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dgrasp.jobs import probe
 from dgrasp.jobs.there import GONE, BackendError, Terms, check_answers
 
-ANSWER = 60  # seconds for a node to say what it has
+ANSWER = 300  # seconds for a node to start a worker that says what it has
 TRIES = 3  # of a job whose worker dies, beside the first: as many as Dask's
 
 
@@ -99,6 +99,8 @@ def _asked(terms: Terms) -> dict[str, Any]:
             there = ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
             try:
                 answers[node["NodeManagerAddress"]] = ray.get(there.remote(terms.folder, terms.mark), timeout=ANSWER)
+            except GetTimeoutError:
+                answers[node["NodeManagerAddress"]] = RuntimeError(f"no answer in {ANSWER} s")
             except RayError as error:
                 answers[node["NodeManagerAddress"]] = RuntimeError(_first_line(error))
         return answers
