@@ -1,4 +1,4 @@
-"""Minutes of the laptop experiment on two cores, scaled up from a few units of each stage.
+"""Minutes of the laptop experiment on two cores, from a chain that is scaled down: a few real units of each stage.
 
     python benchmarks/bench_experiment.py
 
@@ -7,73 +7,90 @@ experiment_minutes_<stage>          one of them; its unit says how many units st
 one_pass_over_separate              all models in one pass over the sum of their separate trainings
 encoder_share_of_value_step         of the one pass
 
-Each unit is real work at the profile's size: scenes demonstrated, steps of both trainings on made-up images, attempts
-of the published policies on a test scene of each task, a twin's trial. Seconds are the processor's, by one thread; two
-workers are assumed to halve them. Studies make as many attempts as they may, so theirs is an upper bound.
+The scaling: a stage takes (what a worker does once) + (its units) x (seconds of one) / (two workers). Units are of the
+profile's size: scenes demonstrated, steps of both trainings on made-up images, attempts of the published networks with
+every second policy in a scene (`bench_attempts.Worker`), so that policies share what workers share, twin's trials.
+Seconds are the processor's, of one thread. What a worker does once is measured apart, and not multiplied. Studies make
+as many attempts as they may, so theirs is an upper bound. Not counted: notebooks' figures, checkpoints, validation.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from bench_attempts import attempts
+from bench_attempts import WORKERS, Worker, cpu, seconds_of_table
 from bench_twin import trials
 from bench_value import Passes
 from plain import entry
 from walk_paper import phi_step
 
 from dgrasp.data.generate import demonstrate_scene
-from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.needs import planned
 from dgrasp.experiment.profiles import Profile, load_profile
+from dgrasp.robot.trials import PAPER_OBJECTS
 from dgrasp.sim.cell import Cell
 
-WORKERS = 2
-SCENES = 2
+SCENES, STUDIED, TWIN_OBJECTS = 3, 4, 3
+STEPS = 2  # of Phi, of each size
 Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """seconds: of one unit, of one thread. start: what each worker does once. how: what stands for what."""
+
+    name: str
+    units: int
+    seconds: float
+    start: float
+    how: str
+
+    @property
+    def minutes(self) -> float:
+        """On two cores."""
+        return (self.start + self.units * self.seconds / WORKERS) / 60
 
 
 def benchmarks() -> dict[str, dict[str, object]]:
     torch.set_num_threads(1)
     profile = load_profile("laptop")
-    counts, each = planned(profile), _attempt()
+    psi, ratios = _psi(profile)
+    stages = [_demonstrations(profile), _phi(profile), psi, *_attempts(profile)]
+    whole = {"experiment_minutes": entry(sum(s.minutes for s in stages), "min of two cores, scaled up", 1)}
+    return whole | {f"experiment_minutes_{s.name}": entry(s.minutes, f"min; {s.how}", 1) for s in stages} | ratios
+
+
+def _demonstrations(profile: Profile) -> Stage:
     scenes = profile.data.train_scenes + profile.data.validation_scenes
-    pass_, ratios = _psi(profile)
-    stages = {
-        "demonstrations": (scenes, _demonstration(profile), f"{scenes} scenes by {SCENES}"),
-        "Phi": (profile.nerf.training.steps, _phi(profile), f"{profile.nerf.training.steps:,} steps by 2"),
-        "Psi": (profile.value.steps, pass_, f"{profile.value.steps:,} steps of three models by 1"),
-        "studies": (counts["studies"], each, f"{counts['studies']:,} attempts at most by 6"),
-        "attempts": (counts["attempts"], each, f"{counts['attempts']:,} attempts by 6"),
-        "twin": (counts["twin"], each + _twin(), f"{counts['twin']:,} trials by 2, plans as above"),
-    }
-    minutes = {name: (count * seconds / WORKERS / 60, scaling) for name, (count, seconds, scaling) in stages.items()}
-    whole = {"experiment_minutes": entry(sum(m for m, _ in minutes.values()), "min of two cores, scaled up", 1)}
-    return whole | {f"experiment_minutes_{n}": entry(m, f"min; {how}", 1) for n, (m, how) in minutes.items()} | ratios
-
-
-def _demonstration(profile: Profile) -> float:
-    """Seconds of a scene."""
     with Cell(profile.cell) as cell:
-        spent = cpu(lambda: [demonstrate_scene(cell, profile.data, "train", i, 0) for i in range(SCENES)])
-    return spent / SCENES
+        first = cpu(lambda: demonstrate_scene(cell, profile.data, "train", SCENES, 0))
+        each = cpu(lambda: [demonstrate_scene(cell, profile.data, "train", i, 0) for i in range(SCENES)]) / SCENES
+    return Stage("demonstrations", scenes, each, max(0.0, first - each), f"{SCENES} scenes stand for {scenes}")
 
 
-def _phi(profile: Profile) -> float:
-    """Seconds of a step, those on images of half the size at their share."""
-    share = profile.nerf.training.half_size_share
-    whole, half = phi_step(profile), phi_step(profile, small=True)
-    half()  # the first step of a process is slower
-    return share * cpu(half) + (1 - share) * cpu(whole)
+def _phi(profile: Profile) -> Stage:
+    """A step is on images of half the size, or not, in the profile's shares."""
+    training = profile.nerf.training
+    sizes = (
+        (phi_step(profile, small=True), training.half_size_share),
+        (phi_step(profile), 1 - training.half_size_share),
+    )
+    first = each = 0.0
+    for step, share in sizes:
+        first += cpu(step)
+        each += share * cpu(lambda step=step: [step() for _ in range(STEPS)]) / STEPS
+    how = f"{STEPS} steps of each size stand for {training.steps:,}"
+    return Stage("Phi", training.steps, each, max(0.0, first - len(sizes) * each), how)
 
 
-def _psi(profile: Profile) -> tuple[float, dict[str, Row]]:
-    """Seconds of a step of all models in one pass, and how it compares with separate passes."""
+def _psi(profile: Profile) -> tuple[Stage, dict[str, Row]]:
+    """A step of all models in one pass, and how it compares with separate passes."""
     passes = Passes()
-    passes.one_pass()
+    first = cpu(passes.one_pass)
     separate = cpu(passes.separate)
     passes.encoding = 0.0
     together = cpu(passes.one_pass)
@@ -81,30 +98,41 @@ def _psi(profile: Profile) -> tuple[float, dict[str, Row]]:
         "one_pass_over_separate": entry(together / separate, "x", 1),
         "encoder_share_of_value_step": entry(passes.encoding / together, "x", 1),
     }
-    return together / passes.config.reuse, ratios
+    how = f"{passes.config.reuse} steps of {len(passes.MODELS)} models stand for {profile.value.steps:,}"
+    each = together / passes.config.reuse
+    return Stage("Psi", profile.value.steps, each, max(0.0, first - together), how), ratios
 
 
-def _attempt() -> float:
-    """Seconds of an attempt: observed, planned, executed, the published policies' mean over tasks."""
+def _attempts(profile: Profile) -> Iterator[Stage]:
+    """Studies, table and twin."""
     with tempfile.TemporaryDirectory() as workspace:
-        experiment = Experiment.open("published", workspace)
-        attempts(experiment, index=1, budget={"simple": 1})
-        begun = time.process_time()
-        made = attempts(experiment, index=0)
-        return (time.process_time() - begun) / made
+        worker = Worker(Path(workspace))
+        start = cpu(worker.start)
+        seconds, count = seconds_of_table(worker)
+        plan, plans = worker.planning / worker.plans, worker.plans
+        yield _studies(worker, start)
+        yield Stage("attempts", count, seconds / count, start, f"{plans} attempts stand for {count:,}")
+    twin = planned(profile)["twin"]
+    acted, _, _ = trials(PAPER_OBJECTS[:TWIN_OBJECTS], 1, worker.experiment.observer)
+    each = plan + sum(acted) / len(acted)
+    yield Stage("twin", twin, each, start, f"{TWIN_OBJECTS} trials and the plans above stand for {twin:,}")
 
 
-def _twin() -> float:
-    """Seconds of a twin's trial without its plan."""
-    seconds, _, _ = trials(("crochet ball",), 2)
-    return sum(seconds) / len(seconds)
+def _studies(worker: Worker, start: float) -> Stage:
+    """Of a worker's studies the first one draws and renders the scenes, and the other ones find them."""
+    tuning, validation, policies = worker.profile.tuning, worker.profile.validation, worker.profile.evaluation.policies
+    (task,), name = validation.tasks, worker.names[0]
 
+    def attempted() -> None:
+        for scene in range(STUDIED):
+            worker.clear(name, task, scene, validation.attempts, "validation")
 
-def cpu(work: Callable[[], object]) -> float:
-    """Processor seconds of this process."""
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
+    first, again = cpu(attempted) / STUDIED, cpu(attempted) / STUDIED
+    scenes = validation.scenes + validation.final_scenes
+    each = tuning.trials * validation.scenes + (1 + tuning.finalists) * validation.final_scenes
+    count = len(policies) * each
+    how = f"{2 * STUDIED} attempts stand for {count:,}, as many as there may be"
+    return Stage("studies", count, again, start + scenes * max(0.0, first - again), how)
 
 
 if __name__ == "__main__":

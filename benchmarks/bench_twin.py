@@ -24,6 +24,7 @@ from dgrasp.robot.trials import PAPER_OBJECTS
 from dgrasp.twin.cell import TwinCell
 
 PRESENTATIONS = 2  # of each of the ten objects
+SMALL = Observer(views=2, width=128, height=96)
 
 
 def from_above(T_world_object: np.ndarray) -> np.ndarray:
@@ -34,10 +35,12 @@ def from_above(T_world_object: np.ndarray) -> np.ndarray:
     return T
 
 
-def trials(objects: tuple[str, ...], presentations: int) -> tuple[list[float], list[float], int]:
+def trials(
+    objects: tuple[str, ...], presentations: int, observer: Observer = SMALL
+) -> tuple[list[float], list[float], int]:
     """Processor seconds of each trial and of its observation, and how many trials executed a pose."""
     seconds, observing, executed = [], [], 0
-    with TwinCell(observer=Observer(views=2, width=128, height=96)) as cell:
+    with TwinCell(observer=observer) as cell:
         for name, k in itertools.product(objects, range(presentations)):
             start = time.process_time()
             scene = cell.present(name, k)

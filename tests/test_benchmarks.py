@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dgrasp.experiment.needs import planned
+from dgrasp.experiment.profiles import load_profile
 from dgrasp.twin.reality import TwinConfig
 
 GOOD = 'def benchmarks():\n    return {{"{name}": {{"value": {value}, "unit": "ms", "repeats": 3, "threads": 1}}}}\n'
@@ -98,3 +100,12 @@ def test_each_look_of_the_twin_can_be_switched_off(root, monkeypatch):
     settings = importlib.import_module("twin_looks").SWITCHED_OFF
     twins = [TwinConfig.model_validate(TwinConfig().model_dump() | changes) for changes in settings.values()]
     assert len({twin.digest() for twin in twins}) == len(settings) and twins[0] == TwinConfig()
+
+
+def test_what_a_worker_does_once_is_not_multiplied(root, monkeypatch):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    stage = importlib.import_module("bench_experiment").Stage
+    assert stage("attempts", units=100, seconds=6.0, start=60.0, how="").minutes == 1 + 5, "by two workers"
+    assert stage("attempts", units=0, seconds=6.0, start=60.0, how="").minutes == 1
+    table = importlib.import_module("bench_attempts").attempts_of_table(load_profile("laptop"))
+    assert table == planned(load_profile("laptop"))["attempts"] == 8000
