@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
@@ -42,6 +42,17 @@ def sole_writer(folder: Path) -> Iterator[None]:
         yield
     finally:
         del _held[path]
+        lease.release()
+
+
+def clear_lock(folder: Path) -> None:
+    """Remove the lock that a process left in `folder` when it died; one of a living process stays."""
+    path = Path(folder).resolve() / LOCK
+    if path in _held or not path.is_file():
+        return
+    lease = SoftFileLease(path, lease_duration=SILENCE, thread_local=False)
+    with suppress(Timeout, LeaseSettingsMismatch, OSError):
+        lease.acquire(timeout=AT_ONCE, poll_interval=0.05)
         lease.release()
 
 

@@ -48,7 +48,7 @@ from dgrasp.files import (
 )
 from dgrasp.fingerprints import code_of
 from dgrasp.footprint import memory_noted
-from dgrasp.locks import check_lock, sole_writer
+from dgrasp.locks import check_lock, clear_lock, sole_writer
 from dgrasp.renamed import as_called_now
 from dgrasp.run_origin import fingerprint_of, made_from_of, state_origin
 
@@ -298,6 +298,8 @@ def open_run(
         state_origin(path, {"fingerprint": fingerprint, "sealed": True, **made_from})
     except OSError as error:  # no permission, read-only, no space, a file in the way
         raise RunError(f"{path}: cannot write runs there ({error}); choose another build folder") from error
+    if (path / "done.json").is_file():
+        clear_lock(path)  # of one that died after its last file: nobody writes here any more
     return run
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dgrasp import locks
-from dgrasp.locks import LockError, check_lock, sole_writer
+from dgrasp.locks import LockError, check_lock, clear_lock, sole_writer
 
 # Holds the folder's lock until the file `until` is there. Who has to wait makes that file.
 HOLD = """
@@ -120,6 +120,18 @@ def test_the_lock_of_a_killed_process_is_taken_at_once(tmp_path, hold, monkeypat
         pass
     assert time.monotonic() - begun < locks.SILENCE
     assert capfd.readouterr().err == ""
+
+
+def test_only_the_lock_of_the_dead_is_cleared(tmp_path, hold, monkeypatch):
+    process = hold()
+    clear_lock(tmp_path)
+    assert (tmp_path / ".lock").exists()
+    monkeypatch.setattr(locks, "AT_ONCE", 20.0)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    clear_lock(tmp_path)
+    assert not (tmp_path / ".lock").exists()
+    clear_lock(tmp_path)  # nothing there: nothing said
 
 
 def test_one_on_another_machine_is_waited_for_while_it_gives_signs_of_life(tmp_path, hold, let_go, monkeypatch, capfd):

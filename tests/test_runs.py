@@ -227,6 +227,42 @@ def test_killed_and_resumed_equals_undisturbed(tmp_path):
         assert (quiet / name).read_bytes() == (killed / name).read_bytes(), name
 
 
+ENDED = """
+import os, signal, sys
+from pathlib import Path
+from dgrasp.config import Config
+from dgrasp.runs import open_run
+
+class Training(Config):
+    pass
+
+run = open_run(Path(sys.argv[1]), "training", Training())
+with run.writing():
+    run.finish()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_who_dies_after_the_last_file_leaves_no_lock_for_long(tmp_path):
+    assert started.run(ENDED, tmp_path)[0] == -9
+    (path,) = (tmp_path / "runs").iterdir()
+    assert (path / ".lock").exists() and (path / "done.json").exists()
+
+    class Training(Config):
+        pass
+
+    assert open_run(tmp_path, "training", Training()).complete
+    assert not (path / ".lock").exists()
+
+
+def test_the_lock_of_who_is_still_at_work_stays(tmp_path):
+    run = open_run(tmp_path, "training", Training())
+    with run.writing():
+        run.finish()
+        assert open_run(tmp_path, "training", Training()).complete and (run.path / ".lock").exists()
+    assert not (run.path / ".lock").exists()
+
+
 def test_runs_are_made_by_open_run(tmp_path):
     assert isinstance(open_run(tmp_path, "training", Training()), Run)
 
