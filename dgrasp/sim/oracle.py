@@ -141,14 +141,8 @@ def usable_lines(o: SceneObject, cell: CellModel = PAPERS) -> list[GraspLine]:
         if abs((R @ line.closing)[2]) < limit and abs((R @ line.direction)[2]) < limit
     ]
     if cell.description is not None:
-        level = [line for line in level if _between_fingers(o, line, cell)]
+        level = [line for line in level if line.width < cell.hand.opening - 2 * BESIDE]
     return [line for line in level if _in_reach(o, line, cell)] if isinstance(o.shape, Made) else level
-
-
-def _between_fingers(o: SceneObject, line: GraspLine, cell: CellModel) -> bool:
-    """Whether a hand narrower than the paper's, whose every prism fits, goes round the object's box at a line."""
-    width = float(np.abs(np.array(line.closing)) @ np.array(o.shape.extents))
-    return width < cell.hand.opening - 2 * BESIDE
 
 
 def _in_reach(o: SceneObject, line: GraspLine, cell: CellModel) -> bool:

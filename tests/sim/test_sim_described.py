@@ -27,9 +27,10 @@ from dgrasp.cell.urdf import urdf_path
 from dgrasp.files import UserFileError
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.following import SteeredSimulation
-from dgrasp.sim.oracle import oracle, oracle_grasps
+from dgrasp.sim.oracle import oracle, oracle_grasps, usable_lines
 from dgrasp.sim.scene import Scene, scene_from
 from dgrasp.sim.tasks.paper import task
+from dgrasp.sim.tasks.prisms import BEAM
 
 pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
 OTHERS = ("panda_hand", "ur5_2f85")
@@ -109,9 +110,9 @@ def test_scenes_and_views_are_the_cells(cell: Cell) -> None:
         assert scene_from(scene.describe()).cell == described
         assert model.inside(np.stack([o.T_world_object[:3, 3] for o in scene.objects])).all()
         assert all(model.inside(T[:3, 3]) for T in oracle_grasps(scene))
-    usual = max(max(o.shape.extents) for o in task("simple").scene("test", 0, seed=1).objects)
-    scaled = max(max(o.shape.extents) for o in task("simple", described).scene("test", 0, seed=1).objects)
-    assert scaled == pytest.approx(model.hand.scale * usual)
+    drawn = [o for k in range(5) for o in task("simple", described).scene("test", k, seed=1).objects]
+    assert all(usable_lines(o, model) for o in drawn), "each of them can be grasped as it stands"
+    assert max(min(o.shape.extents[:2]) for o in drawn) <= model.hand.scale * BEAM
     cell.reset(scene)
     observer = Observer(description=described, width=64, height=48)
     views = cell.observe(observer.Ts_world_cam, observer.intrinsics)

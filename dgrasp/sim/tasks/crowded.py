@@ -15,7 +15,7 @@ from dgrasp.sim.objects.prints import PRINTS
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import SceneObject
 from dgrasp.sim.tasks.paper import UprightPrisms, positions_in
-from dgrasp.sim.tasks.prisms import drawn_prism, random_sides, scaled
+from dgrasp.sim.tasks.prisms import drawn_prism, is_held_upright, random_sides, scaled
 
 # Sizes of prisms, metres; not in the paper: from what lies flat on the board to what fills most of the opening.
 HEIGHTS = (0.022, 0.120)
@@ -58,7 +58,7 @@ def varied_prism(rng: np.random.Generator, scale: float = 1.0) -> Prism:
     heights, widths = scaled(HEIGHTS, scale), scaled(WIDTHS, scale)
     while True:
         prism = drawn_prism(rng, sides, heights, widths, stretch=3.0, longest=scale * LONGEST)
-        if any(not line.direction[2] and not line.closing[2] for line in prism.grasp_lines):
+        if is_held_upright(prism):
             return prism
 
 

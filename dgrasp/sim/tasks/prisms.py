@@ -12,10 +12,19 @@ BEAM = 0.072  # widest prism across the fingers, m
 def random_prism(rng: np.random.Generator, scale: float = 1.0) -> Prism:
     """A box, cylinder, hexagonal or octagonal prism that the gripper can span. Sizes: not in the paper.
 
-    scale: of all its sides, as the hand's opening is to the 2F-140's.
+    scale: of all its sides, as the hand's opening is to the 2F-140's. Of another hand's, prisms whose faces have
+    become too narrow for the pads are drawn again.
     """
     heights, widths = scaled((0.045, 0.095), scale), scaled((0.032, BEAM), scale)
-    return drawn_prism(rng, random_sides(rng), heights, widths, stretch=1.7)
+    while True:
+        prism = drawn_prism(rng, random_sides(rng), heights, widths, stretch=1.7)
+        if scale == 1 or is_held_upright(prism):
+            return prism
+
+
+def is_held_upright(prism: Prism) -> bool:
+    """Whether the pads hold it from above as it stands."""
+    return any(not line.direction[2] and not line.closing[2] for line in prism.grasp_lines)
 
 
 def scaled(span: tuple[float, float], scale: float) -> tuple[float, float]:
