@@ -13,16 +13,17 @@
 # %% [markdown]
 # # Start here: teach the slope, not only the summit
 #
-# **Question.** What changes when a value function is taught *how to get to* a good action, and not only which action is
-# good?
+# **Question.** What changes when a value function is taught *how to get to* a good action, and not only which action
+# is good?
 #
-# > **Box.** Reproduces no figure of the paper; it shows the paper's idea in a plane, where it can be seen whole, and
-# > then on another problem of yours or ours. Needs nothing but this package. Takes seconds at every profile.
+# > **At a glance.** Reproduces no figure of the paper; it shows the paper's idea in a plane, where it can be seen
+# > whole, and then on another problem of yours or ours. Needs nothing but this package. Takes half a minute at every
+# > profile.
 #
-# dGrasp (Sóti, Huang, Wurll, Hein) is a policy that never outputs a grasp. It outputs a *score* for any grasp pose, and
-# finds the grasp by climbing that score from thousands of random poses. If the score has a sharp summit on a flat,
-# bumpy plain, climbers get stuck. So the paper adds a second teacher: along a demonstrated trajectory, the uphill
-# direction should be the direction the demonstrator moved.
+# dGrasp (Sóti, Huang, Wurll, Hein) is a policy that never outputs a grasp. It outputs a *score* for any grasp pose,
+# and finds the grasp by climbing that score from thousands of random poses. If the score has a sharp summit on a
+# flat, bumpy plain, climbers get stuck. So the paper adds a second teacher: along a demonstrated trajectory, the
+# uphill direction should be the direction the demonstrator moved.
 
 # %% tags=["parameters"]
 profile = "published"
@@ -34,8 +35,9 @@ import torch
 
 from dgrasp import grasp_ranking_loss, slope_loss
 from dgrasp.examples import peg_in_hole, plane
-from dgrasp.report.answers import idea_answer
-from dgrasp.report.figures.examples import landscapes, pegs
+from dgrasp.report.answers import idea_answer, learning_answer, parts_answer
+from dgrasp.report.figures.examples import TAUGHT, landscapes, parts_found, pegs
+from dgrasp.report.figures.learning import learned, when
 from dgrasp.report.notebook import open_studio, registry_table, show, show_source, versions
 
 studio = open_studio(profile, build, seed)
@@ -72,8 +74,8 @@ torch.testing.assert_close(grasp_ranking_loss(scores), by_hand)
 # %% [markdown]
 # The *auxiliary loss* (Eq. 4) compares the slope with the displacement to a later pose of the demonstration,
 # $$\mathcal{L}_{aux} = -S_C\left(\Delta p_t, \nabla_p \Psi(p_t)\right).$$
-# Only the direction counts, since Adam chooses the step length later. Training it needs the derivative of a derivative:
-# the gradient, in the weights, of a loss on the gradient in the pose.
+# Only the direction counts, since Adam chooses the step length later. Training it needs the derivative of a
+# derivative: the gradient, in the weights, of a loss on the gradient in the pose.
 
 # %%
 points, targets = paths[:, 8].clone().requires_grad_(), paths[:, 10]
@@ -84,6 +86,22 @@ torch.testing.assert_close(slope_loss(dgrasp, points.detach(), targets), by_hand
 print(f"auxiliary loss of the right network: {by_hand:.2f} (best: -1)")
 
 # %% [markdown]
+# ## While it learns
+#
+# Once more the two trainings from above, each picture after the same steps of both. **Before you look:** the main
+# loss is low as soon as the star's summit stands out. What becomes of the plain around it after that, on the left and
+# on the right?
+
+# %%
+studio.make("learning")
+
+# %%
+print(learning_answer({losses: when(learned(studio).arrived, losses) for losses in TAUGHT}))
+
+# %% [markdown]
+# On the left the plain stays as rough as the positional code makes it: nothing in the main loss asks for more. On the
+# right every part of it that a demonstration has crossed turns towards the star.
+#
 # ## For other people's problems
 #
 # Nothing above knows of grasps. To use it elsewhere you bring a differentiable score, one number per action, and
@@ -97,9 +115,9 @@ print(f"auxiliary loss of the right network: {by_hand:.2f} (best: -1)")
 # - **`optimize_poses(value, starts, config, bounds=(low, high))`** takes the same `value` and `starts` of (n, 4, 4), in
 #   metres. Out come poses and scores, the best first, and with `record=True` all paths.
 #
-# Here is the same with real poses: **a peg that has to find its hole**, from twelve demonstrations which turn it on the
-# way to a place in front of the hole and then push straight in. The network is small and sees the pose alone. Both
-# losses and the training loop fit in a page:
+# Here is the same with real poses: **a peg that has to find its hole**, from twelve demonstrations which turn it on
+# the way to a place in front of the hole and then push straight in. The network is small and sees the pose alone.
+# Both losses and the training loop fit in a page:
 
 # %%
 show_source(peg_in_hole.train_insertion_value)
@@ -116,10 +134,12 @@ show_source(peg_in_hole.insert)
 # %%
 studio.make("peg_in_hole")
 
+# %%
+print(parts_answer(parts_found(studio)))
+
 # %% [markdown]
-# Both networks turn pegs the right way; only one tells them where to go. Be fair to the left picture: some pegs start
-# near the hole. With enough starts a bad landscape still yields one good pose, which is how the paper's Base policies
-# succeed at all. Slopes decide how many starts you need.
+# Be fair to the left picture: some pegs start near the hole. With enough starts a bad landscape still yields one good
+# pose, which is how the paper's Base policies succeed at all. Slopes decide how many starts you need.
 
 # %%
 for name, found in pegs(studio).items():
@@ -128,8 +148,8 @@ for name, found in pegs(studio).items():
 # %% [markdown]
 # ## The real thing
 #
-# In the paper the plane becomes SE(3), the network Ψ reads the activations of a NeRF Φ at 42 points around the gripper,
-# and the walkers are 4,096 grasp poses. The notebooks follow the data:
+# In the paper the plane becomes SE(3), the network Ψ reads the activations of a NeRF Φ at 42 points around the
+# gripper, and the walkers are 4,096 grasp poses. The notebooks follow the data:
 #
 # scene → views → Φ → queries → Ψ → slopes → pose → trial → table
 #
@@ -159,8 +179,8 @@ studio.make("growth_costs")
 
 # %% [markdown]
 # Scenes, poses and pixels cost in proportion once there are many of them. Workers divide the time until they wait for
-# the folder that they share. Only the first three panels were measured; the last one is a simulation, whose assumptions
-# stand below it.
+# the folder that they share. Only the first three panels were measured; the last one is a simulation, whose
+# assumptions stand below it.
 #
 # ## What we saw
 

@@ -15,12 +15,12 @@
 #
 # **Question.** How often do the eight policies really lift something, and does teaching slopes help?
 #
-# > **Box.** Makes Table 1. Needs notebooks 1 to 4. Smoke about a minute on two cores, laptop 45; with
-# > `published` the trials are read. Resumes scene by scene.
+# > **At a glance.** Makes Table 1. Needs notebooks 1 to 4. `smoke` takes about a minute on two cores, `laptop` 45;
+# > with `published` the trials are read. Resumes scene by scene.
 #
-# This is the paper's Sec. 5.1, read critically. Each plan is executed by the simulated arm. Success is the paper's: the
-# object is enveloped by the fingers and was lifted. All policies get the same scenes and the same starting poses, so
-# that comparisons are paired (by scene: after the first attempt its state depends on what the policy did).
+# This is the paper's Sec. 5.1, read critically. Each plan is executed by the simulated arm. Success is the paper's:
+# the object is enveloped by the fingers and was lifted. All policies get the same scenes and the same starting poses,
+# so that comparisons are paired (by scene: after the first attempt its state depends on what the policy did).
 
 # %% tags=["parameters"]
 profile = "published"
@@ -35,6 +35,7 @@ from dgrasp.evaluation.over_seeds import compare_over_seeds
 from dgrasp.evaluation.statistics import paired_comparison
 from dgrasp.experiment import replication
 from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
+from dgrasp.report.answers import lifting_answer
 from dgrasp.report.figures import plots
 from dgrasp.report.figures.climbs import shown
 from dgrasp.report.figures.results import results
@@ -53,9 +54,9 @@ tasks = list(settings.tasks)
 # %% [markdown]
 # ## The result first: Table 1
 #
-# Our rate, its 95 % Wilson interval and the number of attempts, beside the paper's rate. Where the training set is the
-# paper's, ours minus the paper's stands in brackets. With several training seeds (each with scenes, networks and trials
-# of its own) the rate is of all of them, and ± is the standard deviation between seeds. The first row is the
+# Our rate, its 95 % Wilson interval and the number of attempts, beside the paper's rate. Where the training set is
+# the paper's, ours minus the paper's stands in brackets. With several training seeds (each with scenes, networks and
+# trials of its own) the rate is of all of them, and ± is the standard deviation between seeds. The first row is the
 # predecessor's policy, which only the paper reports. The task `unseen` is ours: objects that nobody looked at while
 # anything was chosen; averages are of the paper's three tasks. **Before you look:** on which task should slopes help
 # most, and on which least?
@@ -84,13 +85,16 @@ studio.make("rates")
 #
 # `only_first` and `only_second` are attempts which only one of the two lifted. `p` swaps the two policies' names
 # scene by scene (a permutation test; attempts of one scene depend on each other, scenes do not), `p_holm` corrects
-# for the number of rows. `apart`: the Wilson intervals do not overlap.
+# for the number of rows. `no_overlap`: the two Wilson intervals do not overlap.
 
 # %%
 slopes = findings.compare(trials, findings.slope_pairs(), rates)
-slopes.round(4)
+slopes.assign(**{name: slopes[name].map(policy_label) for name in ("first", "second")}).round(4)
 
 # %%
+gain = slopes.groupby("task", sort=False)["difference"].mean()
+for word, task in {"most": gain.idxmax(), "least": gain.idxmin()}.items():
+    print(f"slopes help {word} on the task {task_label(task)}: {gain[task]:+.2f} in the mean of its pairs")
 for task, verdict in findings.verdicts(slopes).items():
     print(f"{task}: {verdict}")
 
@@ -132,16 +136,16 @@ compare_over_seeds(trials, findings.slope_pairs()).round(4)
 compare_over_seeds(trials, findings.slope_pairs(), objects=True).round(4)
 
 # %% [markdown]
-# How often these test scenes were looked at before, and what was chosen on which data, is in REPRODUCING.md ("Test
-# data"): p-values hold for one look.
+# How often these test scenes were used before, and what was chosen on which data, is in REPRODUCING.md ("Test data"):
+# a p-value holds for data that were never seen before.
 
 # %% [markdown]
-# Wilson's intervals take attempts as independent. Those of one scene are not, and the honest width is that of resampled
-# scenes: `wider` says by how much (bootstrap; the median over policies).
+# Wilson's intervals take attempts as independent. Those of one scene are not, and the honest width is that of
+# resampled scenes. Its ratio to Wilson's (bootstrap; the median over policies):
 
 # %%
 by_scene = findings.scene_intervals(trials, settings, rates)
-by_scene.groupby("task", sort=False)["wider"].median().round(2)
+by_scene.groupby("task", sort=False)["width_ratio"].median().round(2).to_frame("width by scenes / Wilson's width")
 
 # %% [markdown]
 # ## "No definitive trends" for representation and schedule
@@ -176,7 +180,8 @@ failures.round(3)
 # grasp stand than its Base's on the same scene (millimetres, median over scenes)?
 
 # %%
-findings.heights(trials).round(1)
+higher = findings.heights(trials)
+higher.assign(**{name: higher[name].map(policy_label) for name in ("first", "second")}).round(1)
 
 # %% [markdown]
 # ## "Tennis ball, banana and pear": which novel objects are hard
@@ -229,11 +234,13 @@ stated = findings.statements(trials, rates, experiment.profile.value.workspace)
 stated.style.hide(axis="index")
 
 # %%
+print(lifting_answer(rates, slopes), end="\n\n")
 for task, verdict in findings.verdicts(slopes).items():
     print(f"dGrasp against Base, {task}: {verdict}")
 best = rates.loc[rates.groupby("task", sort=False)["rate"].idxmax()]
 for row in best.itertuples():
-    print(f"best on {row.task}: {row.policy}, {row.successes} of {row.n} [{row.low:.2f}, {row.high:.2f}]")
+    interval = f"[{row.low:.2f}, {row.high:.2f}]"
+    print(f"best on {task_label(row.task)}: {policy_label(row.policy)}, {row.successes} of {row.n} {interval}")
 for (method, task), some in ranking.groupby([ranking["policy"].str.split("_").str[0], "task"], sort=False):
     print(f"values of {method} as forecasts of success, {task}: {findings.forecasts(some)}")
 print("novel objects:", ycb.described(counted.models))
@@ -243,7 +250,7 @@ print(
 )
 
 # %% [markdown]
-# What this does *not* show: where one seed is there, another training seed may move a row by more than its interval,
+# What this does *not* show: where there is one training seed, another one may move a row by more than its interval,
 # which covers scenes and starts alone (`dgrasp train-seeds` finds out, `dgrasp eval-new-scenes` takes new scenes). The
 # simulator that judges also made the demonstrations. At `smoke` a few minutes of training and a few attempts stand
 # behind every row, and its intervals say so. What was repeated of the published experiment, and kept beside it:
@@ -256,8 +263,7 @@ if not kept:
     print("nothing")
 
 # %% [markdown]
-# Which stage failed where a plan did, on validation scenes:
-# `dgrasp diagnose`; docs/experiment_log.md has its counts.
+# Which stage failed where a plan did, on validation scenes: `dgrasp diagnose`; EXPERIMENT_LOG.md has its counts.
 #
 # ## Try it
 #

@@ -15,15 +15,15 @@
 #
 # **Question.** Does the policy transfer to a real UR10 without ever having seen a real image?
 #
-# > **Box.** Makes Table 2, Figure 7 and a figure that the paper asks for: success against calibration error. **No robot
-# > moved for what ships.** The paper's numbers are the paper's, ours come from a digital twin, and the hardware's
-# > column stays empty until logs of real trials fill it (`hardware_logs`). Needs notebooks 1 to 4. `published`, the
-# > default, reads the published results; smoke takes a minute on two cores. Calibration, own photographs and the
-# > steps on a robot are in the lab guide, `docs/lab_guide.md`.
+# > **At a glance.** Makes Table 2, Figure 7 and a figure that the paper asks for: success against calibration error.
+# > **No robot moved for what ships.** The paper's numbers are the paper's, ours come from a digital twin, and the
+# > hardware's column stays empty until logs of real trials fill it (`hardware_logs`). Needs notebooks 1 to 4. With
+# > `published`, the default, results are read; `smoke` takes a minute on two cores. Calibration, own photographs and
+# > the steps on a robot are in the lab guide, `docs/lab_guide.md`.
 #
 # The paper presents ten everyday objects five times each. Two choices make real grasps safer: only poses that point
-# downwards are considered, and the chosen pose is shifted 1 cm along its approach axis against calibration errors (Sec.
-# 5.2).
+# downwards are considered, and the chosen pose is shifted 1 cm along its approach axis against calibration errors
+# (Sec. 5.2).
 
 # %% tags=["parameters"]
 profile = "published"
@@ -39,9 +39,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from dgrasp.cell.interface import BACKENDS, banner
-from dgrasp.report.answers import calibration_answer
+from dgrasp.evaluation.table import read_trials
+from dgrasp.report.answers import calibration_answer, loss_answer, transfer_answer
 from dgrasp.report.figures.twin import sweep, twin_logs
-from dgrasp.report.names import policy_label
+from dgrasp.report.names import METHODS, policy_label
 from dgrasp.report.notebook import open_studio, show, versions
 from dgrasp.report.tables.findings import paper_real
 from dgrasp.report.tables.paper import paper_rate
@@ -62,22 +63,27 @@ if hardware_logs and not lab_logs:
 # %% [markdown]
 # ## The result first: Table 2
 #
-# The twin's success rates with 95 % Wilson intervals, an empty column for real trials, and the paper's rates. Twin and
-# paper are not to be compared number by number: other objects, another cell, and at `smoke` hardly trained networks. An
-# entry says how many trials were planned where fewer have a verdict, and how many grasps were begun and not judged.
-# **Before you look:** the twin's pictures have light, noise and textures that no training image had. Which of the two
-# methods will lose more?
+# The twin's success rates with 95 % Wilson intervals, an empty column for real trials, and the paper's rates. Twin
+# and paper are not to be compared number by number: other objects, another cell, and at `smoke` hardly trained
+# networks. An entry says how many trials were planned where fewer have a verdict, and how many grasps were begun and
+# not judged. **Before you look:** the twin's pictures have light, noise and textures that no training image had.
+# Which of the two methods will lose more?
 
 # %%
 studio.make("tab02", hardware=lab_logs)
+
+# %%
+simulated = read_trials(experiment.evaluation()).query("task == 'novel'")
+before, after = (t.groupby(t["policy"].str.partition("_")[0])["success"].mean() for t in (simulated, trials))
+print(loss_answer({METHODS[method]: (before[method], after[method]) for method in ("base", "dgrasp")}))
 
 # %% [markdown]
 # ## One cell, five backends
 #
 # A policy gets calibrated views and gives a pose. It does not know whether `hardware` (ur-rtde, RealSense, Robotiq),
 # the `twin` (PyBullet with what reality adds), the `simulation` of Table 1, a `replay` of a log or the `loopback` of
-# the driver tests stands behind. Logs know: their first line names the backend, each line is chained to the one before,
-# and only a log of backend `hardware` can fill the hardware's column.
+# the driver tests stands behind. Logs know: their first line names the backend, each line is chained to the one
+# before, and only a log of backend `hardware` can fill the hardware's column.
 
 # %%
 for backend in BACKENDS:
@@ -166,8 +172,8 @@ studio.make("fig07")
 # %% [markdown]
 # ## How well must a camera be calibrated?
 #
-# The paper blames calibration for much of its loss on the real robot, and does not measure it. **Before you look:** the
-# gripper opens 140 mm and most objects are 40 to 80 mm wide. Which hurts more, 20 mm or 5 degrees?
+# The paper blames calibration for much of its loss on the real robot, and does not measure it. **Before you look:**
+# the gripper opens 140 mm and most objects are 40 to 80 mm wide. Which hurts more, 20 mm or 5 degrees?
 #
 # Left, the camera's position is off in a random direction; right, its orientation. The error is added: arm, focal
 # length and image centre keep theirs, so that 0 is no perfect camera. At a distance of 0.8 m, one degree moves the
@@ -180,8 +186,8 @@ studio.make("calibration")
 print(calibration_answer(sweep_rates(sweep(studio))))
 
 # %% [markdown]
-# Calibration is not all that stands between the cell of training and this one: the looks are others, too. What each of
-# them costs is what `benchmarks/twin_looks.py` measures; DIGITAL_TWIN.md has numbers.
+# Calibration is not all that stands between the cell of training and this one: its appearance is another one, too.
+# What bench, light and noise cost is measured by `benchmarks/twin_looks.py`; DIGITAL_TWIN.md has numbers.
 #
 # ## What we saw
 
@@ -193,11 +199,12 @@ for which in ("mean", "best"):
 print(f"paper, the predecessor's policy with three views: {paper_rate('tab02', 'base_reported', 'real'):.2f}")
 rows = table_2([log.path for log in logs.values()])
 twin_rows = rows[(rows["backend"] == "twin") & rows["n"].notna()]
-for kind in ("base", "dgrasp"):
-    ours = twin_rows[twin_rows["policy"].str.startswith(kind)]
-    print(f"twin: {kind} lifted {ours['successes'].sum():.0f} of {ours['n'].sum():.0f} over its {len(ours)} policies")
-looks = next(iter(logs.values())).header["devices"]["YCB models"]
-print("YCB models:", ycb.described(looks))
+lifted = {}
+for method in ("dgrasp", "base"):
+    ours = twin_rows[twin_rows["policy"].str.startswith(f"{method}_")]
+    lifted[METHODS[method]] = int(ours["successes"].sum()), int(ours["n"].sum())
+print(transfer_answer(lifted, hardware=bool(lab_logs)))
+print("YCB models:", ycb.described(next(iter(logs.values())).header["devices"]["YCB models"]))
 print("hardware:", ", ".join(map(str, lab_logs)) or "no log, no number")
 
 # %% [markdown]

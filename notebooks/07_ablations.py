@@ -16,13 +16,13 @@
 # **Question.** The paper explains its results (fewer poses, smaller batches, fewer images) and makes choices (KL, ELU,
 # the next pose as target). Which of these matter, and is second order needed at all?
 #
-# > **Box.** Makes a figure and two tables of our own. Needs notebooks 1 to 3. Smoke asks two questions in less than
-# > a minute; at other profiles, and with `published`, whatever has been tried is read. To try it, arm by arm, in about
-# > four hours of two cores: `dgrasp ablations --profile laptop`.
+# > **At a glance.** Makes a figure and two tables of our own. Needs notebooks 1 to 3. `smoke` asks two questions in
+# > less than a minute; at other profiles, and with `published`, whatever has been tried is read. To try it, arm by
+# > arm, in about four hours of two cores: `dgrasp ablations --profile laptop`.
 #
-# Each question has *arms* that differ in one thing. Arms share Φ, demonstrations, initial weights and observations, and
-# are tried on the same scenes from the same starting poses, with untuned settings of the climb. Those scenes are of a
-# split of their own (`ablation`): nothing was chosen on them, and none is in Table 1.
+# Each question has *arms* that differ in one thing. Arms share Φ, demonstrations, initial weights and observations,
+# and are tried on the same scenes from the same starting poses, with untuned settings of the climb. Those scenes are
+# of a split of their own (`ablation`): nothing was chosen on them, and none is in Table 1.
 
 # %% tags=["parameters"]
 profile = "published"
@@ -48,7 +48,7 @@ if not tried(studio):
 # %% [markdown]
 # ## What is asked, and what the paper leads one to expect
 #
-# Before you look at numbers: which of these would you bet on?
+# **Before you look** at numbers: which of these would you bet on?
 
 # %%
 asked = {name: questions()[name] for name in settings.names()}
@@ -66,10 +66,10 @@ pd.DataFrame(listed, index=list(asked)).style.set_properties(**{"text-align": "l
 studio.make("ablation_rates")
 
 # %% [markdown]
-# The same as a table. `minutes` are of the readout's training (its share of the pass it was trained in; where times are
-# equal, those of one processor alone), `cosine` is that of slope and displacement on held-out trajectories (one is
-# perfect, zero is chance), and `arrival` the share of random starts that end near a valid grasp when all of them climb
-# to the end.
+# The same as a table. `minutes` are of the readout's training (its share of the pass it was trained in; where times
+# are equal, those of one processor alone), `cosine` is that of slope and displacement on held-out trajectories (one
+# is perfect, zero is chance), and `arrival` the share of random starts that end near a valid grasp when all of them
+# climb to the end.
 
 # %%
 studio.make("ablations")
@@ -105,9 +105,9 @@ print(f"{len(differences)} comparisons, {len(sure)} of them beyond chance")
 # %% [markdown]
 # ## Why second order?
 #
-# $\mathcal{L}_{aux}$ needs the derivative of a slope in the weights. Three rivals need first derivatives alone, see the
-# same poses around the same trajectories, and get the same training time (processor seconds of a step are measured for
-# each, in this experiment; whoever is quicker makes more steps):
+# $\mathcal{L}_{aux}$ needs the derivative of a slope in the weights. Three rivals need first derivatives alone, see
+# the same poses around the same trajectories, and get the same training time (processor seconds of a step are
+# measured for each, in this experiment; whoever is quicker makes more steps):
 #
 # - **slope head**: a second readout says the slope outright, $s_\theta(p)$, and is climbed; the first ranks (as in
 #   equilibrium matching, arXiv 2510.02300). It costs no derivative at all, but its slopes need not be those of any
@@ -123,7 +123,7 @@ import torch
 from dgrasp.slopes.first_order import finite_difference_slopes, trajectory_ranking_loss
 from dgrasp.slopes.losses import value_gradient
 
-value = lambda p: -(p**2).sum(dim=-1) + p.prod(dim=-1)  # noqa: E731
+value = lambda p: p.sin().prod(dim=-1) - (p**2).sum(dim=-1)  # noqa: E731
 p, later = torch.rand(5, 3, dtype=torch.float64), torch.rand(5, 3, dtype=torch.float64)
 
 h, e = 1e-3, torch.eye(3, dtype=torch.float64)
@@ -154,8 +154,8 @@ print(*(sentences or [NOT_RUN]), sep="\n")
 # %% [markdown]
 # ## Try it
 #
-# How far apart may the two values of a finite difference stand? A second. Expect the error to grow as $h^2$, and, far
-# below a millionth, to grow again: then rounding is all that is left.
+# How far may the two values of a finite difference be from each other? A second. Expect the error to shrink as $h^2$,
+# and to grow again below a hundred-thousandth: then rounding is all that is left.
 
 # %%
 for h in (1e-1, 1e-3, 1e-5, 1e-9):
@@ -163,8 +163,8 @@ for h in (1e-1, 1e-3, 1e-5, 1e-9):
     print(f"h = {h:.0e}: off by {off:.1e}")
 
 # %% [markdown]
-# More: `dgrasp ablations --list` says which questions there are and how many of their arms are done; an arm of your own
-# is a few settings in `dgrasp/experiment/questions.yaml`.
+# More: `dgrasp ablations --list` says which questions there are and how many of their arms are done; an arm of your
+# own is a few settings in `dgrasp/experiment/questions.yaml`.
 
 # %%
 versions()

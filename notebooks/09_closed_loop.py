@@ -16,12 +16,13 @@
 # **Question.** The paper ends with a promise (Sec. 6): the slopes could drive a robot in closed loop. Can they, with
 # networks that were never trained for it?
 #
-# > **Box.** Makes a figure and a table of our own. Needs notebooks 1 to 4. Smoke makes a few attempts; at other
-# > profiles, and with `published`, whatever has been made is read: `dgrasp closed-loop` makes it, in some hours of two
-# > cores.
+# > **At a glance.** Makes a figure and a table of our own. Needs notebooks 1 to 4. `smoke` makes a few attempts; at
+# > other profiles, and with `published`, whatever has been made is read: `dgrasp closed-loop` makes it, in some hours
+# > of two cores.
 #
-# In open loop a policy looks once, plans, and the arm executes blindly. In closed loop it plans the same grasp, goes to
-# its pre-grasp, and from there on looks, climbs and steps, four times a second, until it stands at the summit.
+# In open loop a policy observes once, plans, and the arm executes blindly. In closed loop it plans the same grasp,
+# goes to its pre-grasp, and from there on observes, climbs and steps, four times a second, until it stands at the
+# summit.
 
 # %% tags=["parameters"]
 profile = "published"
@@ -34,9 +35,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from dgrasp.cell.following import towards
-from dgrasp.evaluation.loop_series import MEASURES, loop_paths, read_loops
+from dgrasp.evaluation.loop_series import MEASURES, loop_paths, loop_rates, read_loops
 from dgrasp.examples import pouring
 from dgrasp.policy.servo import Servo, from_behind
+from dgrasp.report.answers import loop_answer
 from dgrasp.report.figures.closed_loop import NOT_RUN, loops, plot_photograph, plot_pours
 from dgrasp.report.notebook import open_studio, show, show_source, versions
 from dgrasp.sim.sight import Sight, put_right
@@ -49,8 +51,8 @@ attempts = None if run is None else read_loops(run)
 # ## The result first
 #
 # Objects are pushed while the arm is on its way, the board moves all the while, or the cameras are not where they are
-# said to be. Dashed is open loop, solid is closed loop; bars are 95 % intervals (Wilson). Before you look: where should
-# closing the loop help, and where can it not?
+# said to be. Dashed is open loop, solid is closed loop; bars are 95 % intervals (Wilson). **Before you look:** where
+# should closing the loop help, and where can it not?
 
 # %%
 studio.make("closed_loop_rates")
@@ -64,13 +66,14 @@ if run is None:
 studio.make("closed_loop")
 
 # %% [markdown]
-# Standing cameras that are off show the object beside where it is, in every look alike: closing the loop alone cannot
-# help. But they show the hand, too, and the arm knows where that is (below).
+# Standing cameras that are off show the object beside where it is, in every observation alike: closing the loop alone
+# cannot help. But they show the hand, too, and the arm knows where that is (below).
 #
-# ## One look, one step
+# ## One observation, one step
 #
-# Nothing is trained for it. A look has a landscape of its own: new pictures, encoded by the same Φ, scored by the same
-# Ψ. A few poses climb it with the policy's own optimizer: the TCP's, the last look's summit, some round about both.
+# Nothing is trained for it. Every observation has a landscape of its own: new pictures, encoded by the same Φ, scored
+# by the same Ψ. A few poses climb it with the policy's own optimizer: the TCP's, the last observation's summit, some
+# round about both.
 
 # %%
 show_source(Servo)
@@ -139,9 +142,26 @@ show(figure, "The camera's picture of a cup; ways of jugs after the main loss al
 # demonstration never does. That is the price of taking an optimizer's path for a motion, and why the closed loop above
 # goes to where the climb ends and not along it.
 #
+# ## What we saw
+
+# %%
+print(loop_answer(pd.DataFrame() if attempts is None else loop_rates(attempts)))
+for name, found in pours.items():
+    print(f"pouring, {name}: {found.poured.float().mean():.0%} of {len(found.poured)} jugs pour into a new cup")
+
+# %% [markdown]
 # ## Try it
 #
-# Give `train_pouring_value` fewer cups. How many pictures does it need before it pours into new ones?
+# How many pictures of cups does it take? Some seconds. Expect few jugs to pour after two cups, since the network then
+# knows two places and not what the picture means, and more with every further cup.
+
+# %%
+count = 2
+
+few = pouring.cups(count, seed, of="demonstrations")
+value = pouring.train_pouring_value(few, pouring.demonstrations(few, seed), 1.0, seed)
+poured = pouring.pour_into(value, new_cup, seed).poured.float().mean()
+print(f"taught on {count} cups: {poured:.0%} of the jugs pour into a new one")
 
 # %%
 versions()

@@ -82,9 +82,18 @@ def insert(value: Value, seed: int, n: int = 500) -> Float[Tensor, "steps n 4 4"
 
 def inserted(T_world_peg: Float[Tensor, "*n 4 4"]) -> Bool[Tensor, "*n"]:
     """Which pegs are in the hole: within 2 cm and 15 degrees."""
-    metres = (T_world_peg[..., :3, 3] - HOLE[:3, 3]).norm(dim=-1)
+    return placed(T_world_peg) & turned(T_world_peg)
+
+
+def placed(T_world_peg: Float[Tensor, "*n 4 4"]) -> Bool[Tensor, "*n"]:
+    """Which tips are within 2 cm of the place in the hole, however the pegs are turned."""
+    return (T_world_peg[..., :3, 3] - HOLE[:3, 3]).norm(dim=-1) < 0.02
+
+
+def turned(T_world_peg: Float[Tensor, "*n 4 4"]) -> Bool[Tensor, "*n"]:
+    """Which pegs are turned as in the hole, within 15 degrees, wherever they are."""
     radians = rotation_angle(T_world_peg[..., :3, :3], HOLE[:3, :3].expand_as(T_world_peg[..., :3, :3]))
-    return (metres < 0.02) & (radians < math.radians(15))
+    return radians < math.radians(15)
 
 
 def plot_insertion(axes: Axes, paths: Float[Tensor, "steps n 4 4"], title: str, shown: int = 60) -> None:

@@ -5,7 +5,8 @@ Not in the paper: a teaching example with the paper's losses and optimizer on ac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from dgrasp.slopes.losses import grasp_ranking_loss, slope_loss
 
 Value = Callable[[Tensor], Tensor]
 GOOD_ACTION = torch.tensor([0.45, 0.3])
+STEPS = 400  # of training
 OCTAVES = 5  # of the positional code that the network reads, as Psi reads a NeRF's: the reason why landscapes are bumpy
 
 
@@ -41,8 +43,17 @@ def demonstrations(n: int, seed: int, steps: int = 24) -> Float[Tensor, "n steps
     return start + t * straight + 0.35 * torch.sin(torch.pi * t) * (straight @ bend.T)
 
 
-def train_value_in_plane(paths: Float[Tensor, "n steps 2"], slope_weight: float, seed: int, steps: int = 400) -> Value:
+def train_value_in_plane(
+    paths: Float[Tensor, "n steps 2"], slope_weight: float, seed: int, steps: int = STEPS
+) -> Value:
     """Fit a small ELU network on the positional code by L_main + slope_weight * L_aux; returns `value(p)`."""
+    return deque(values_in_training(paths, slope_weight, seed, steps), maxlen=1).pop()
+
+
+def values_in_training(
+    paths: Float[Tensor, "n steps 2"], slope_weight: float, seed: int, steps: int = STEPS
+) -> Iterator[Value]:
+    """The value before the first step of that training and after each: always the same one, which goes on learning."""
     generator = streams.torch_generator(seed, "plane", "training")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -52,6 +63,7 @@ def train_value_in_plane(paths: Float[Tensor, "n steps 2"], slope_weight: float,
     def value(p: Tensor) -> Tensor:
         return network(positional_code(p)).squeeze(-1)
 
+    yield value
     for _ in range(steps):
         negatives = torch.rand(63, 2, generator=generator) * 2 - 1
         loss = grasp_ranking_loss(value(torch.cat([paths[:1, -1], negatives])))
@@ -60,7 +72,7 @@ def train_value_in_plane(paths: Float[Tensor, "n steps 2"], slope_weight: float,
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return value
+        yield value
 
 
 def climb(value: Value, seed: int, walkers: int = 40, steps: int = 60) -> Float[Tensor, "steps n 2"]:
@@ -78,7 +90,7 @@ def climb(value: Value, seed: int, walkers: int = 40, steps: int = 60) -> Float[
     return climbed.paths[:, :, :2, 3]
 
 
-def plot_landscape(axes: Axes, value: Value, paths: Float[Tensor, "steps n 2"], title: str) -> None:
+def plot_landscape(axes: Axes, value: Value, paths: Float[Tensor, "steps n 2"], title: str, levels: int = 20) -> None:
     """The landscape as contours, its slopes as arrows, and the walkers' paths."""
     grid = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 61)] * 2, indexing="xy"), dim=-1)
     with torch.no_grad():
@@ -86,7 +98,7 @@ def plot_landscape(axes: Axes, value: Value, paths: Float[Tensor, "steps n 2"], 
     coarse = grid[2::7, 2::7].reshape(-1, 2).clone().requires_grad_()
     slope = torch.autograd.grad(value(coarse).sum(), coarse)[0]
     slope = slope / slope.norm(dim=-1, keepdim=True).clamp_min(1e-9)
-    axes.contourf(grid[..., 0], grid[..., 1], height, levels=20, cmap="YlGnBu")
+    axes.contourf(grid[..., 0], grid[..., 1], height, levels=levels, cmap="YlGnBu")
     axes.quiver(*coarse.detach().T, *slope.T, color="0.35", scale=26, width=0.004)
     for walker in range(paths.shape[1]):
         axes.plot(*np.asarray(paths[:, walker]).T, color="#d95f02", lw=0.8, alpha=0.7)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from dgrasp.evaluation.loop_series import STILL
 from dgrasp.report.names import model_label, policy_label
+from dgrasp.report.tables.findings import LEVEL
 from dgrasp.twin.sweep import ROTATION, TRANSLATION
 
 CLEAR = 0.05  # a difference of shares that is worth a word; not in the paper
+BEHIND = 0.02  # m: what counts as just behind an object
 
 
 def idea_answer(arrived: Mapping[str, float]) -> str:
@@ -17,6 +20,21 @@ def idea_answer(arrived: Mapping[str, float]) -> str:
     (one, without), (both, taught) = arrived.items()
     numbers = f"{taught:.0%} of the walkers arrive after {both}, {without:.0%} after {one}"
     return f"{_yes(taught - without)}: {numbers}."
+
+
+def learning_answer(halves: Mapping[str, str]) -> str:
+    """Notebook 0. halves: from when on half of the walkers arrive, by losses: the main loss alone, then both."""
+    (one, without), (both, taught) = halves.items()
+    return f"Half of the walkers arrive {taught} with {both}, {without} with {one}."
+
+
+def parts_answer(pegs: Mapping[str, tuple[float, float]]) -> str:
+    """Notebook 0: which part is harder? pegs: shares at the hole and turned as in it, by losses, main loss first."""
+    placed, turned = next(iter(pegs.values()))
+    said = "; ".join(
+        f"{name}: {there:.0%} at the hole, {right:.0%} turned right" for name, (there, right) in pegs.items()
+    )
+    return f"{'To bring it to the hole' if placed < turned else 'To turn it'}. Of the pegs that climbed, {said}."
 
 
 def data_answer(demonstrations: int, scenes: int, lowest: float, highest: float) -> str:
@@ -37,6 +55,29 @@ def probe_answer(auc: Mapping[str, float]) -> str:
     )
 
 
+def sharpness_answer(whole: float, objects: float) -> str:
+    """Notebook 2: the table or the objects? whole, objects: PSNR over whole images and over objects, decibels."""
+    which = "The table" if whole > objects else "The objects"
+    return f"{which}: {whole:.1f} dB over whole images, which are mostly table, and {objects:.1f} dB over the objects."
+
+
+def ray_answer(ray: pd.DataFrame) -> str:
+    """Notebook 2: does the probe say where an object ends? ray: of `rays.csv`, the columns of the ray through one."""
+    along = ray[ray["ray"] == "through the object"]
+    inside = along.loc[along["inside"], "depth"]
+    if not len(inside):
+        return "Not known: this ray meets no object."
+    first, last = inside.min(), inside.max()
+    back, behind = (
+        along.loc[along["depth"].between(*ends), "probe"].mean()
+        for ends in (((first + last) / 2, last), (last + 1e-9, last + BEHIND))
+    )
+    word = "Where it ends, too" if back > behind + 0.2 else "Not where it ends"
+    return (
+        f"{word}: the probe averages {back:.2f} in the back half of the object and {behind:.2f} in the 2 cm behind it."
+    )
+
+
 def slope_answer(medians: pd.DataFrame) -> str:
     """Notebook 3. medians: of the cosines by model, columns translation and rotation; "base" is among the rows."""
     base = medians.loc["base", "translation"]
@@ -50,6 +91,16 @@ def slope_answer(medians: pd.DataFrame) -> str:
     return f"{word}. Median cosines of translation and rotation: {said}."
 
 
+def chance_answer(base: pd.Series) -> str:
+    """Notebook 3: is Base at chance? base: its median cosines of translation and rotation."""
+    numbers = (
+        f"its median cosines are {base['translation']:.2f} for translation and {base['rotation']:.2f} for rotation"
+    )
+    at_chance = [abs(base[part]) <= CLEAR for part in ("translation", "rotation")]
+    word = {2: "Yes", 0: "No"}.get(sum(at_chance), "In one part")
+    return f"{word}: {numbers}, where chance gives 0."
+
+
 def arrival_answer(arrived: pd.DataFrame) -> str:
     """Notebook 4. arrived: of `arrivals` on simple scenes: `policy`, `near_grasp` and its interval."""
     known = arrived.dropna(subset=["near_grasp"])
@@ -61,7 +112,64 @@ def arrival_answer(arrived: pd.DataFrame) -> str:
     more = "Teaching slopes makes more of them arrive" if taught.min() > base.max() else (
         "Teaching slopes does not make more of them arrive in every pair"
     )  # fmt: skip
-    return f"From few places at these rates. {more}. Share that ends near a valid grasp: {said}."
+    return f"From {_places(shares.max())} at these rates. {more}. Share that ends near a valid grasp: {said}."
+
+
+def lifting_answer(rates: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Notebook 5. rates: of `success_rates`; pairs: of `findings.compare`, dGrasp against Base."""
+    sure = pairs[pairs["p_holm"] < LEVEL]["difference"]
+    helps = {(True, False): "Teaching slopes helps", (False, True): "Teaching slopes hurts"}.get(
+        ((sure > 0).any(), (sure < 0).any()),
+        "Teaching slopes helps some and hurts others" if len(sure) else "Teaching slopes changes nothing beyond chance",
+    )
+    base, taught = (rates[_of(rates["policy"], method)]["rate"].mean() for method in ("base", "dgrasp"))
+    return (
+        f"{helps}. Mean of policies and tasks: dGrasp lifts {taught:.2f} of the attempts, Base {base:.2f}. "
+        f"dGrasp is ahead in {(pairs['difference'] > 0).sum()} of {len(pairs)} pairs, "
+        f"in {(sure > 0).sum()} of them beyond chance."
+    )
+
+
+def loss_answer(lifted: Mapping[str, tuple[float, float]]) -> str:
+    """Notebook 6: who loses more in the twin? lifted: by method, rates on novel objects in simulation, and there."""
+    most = min(lifted, key=lambda method: lifted[method][1] / max(lifted[method][0], 1e-9))
+    said = "; ".join(f"{method} {before:.2f} and {after:.2f}" for method, (before, after) in lifted.items())
+    return (
+        f"{most} keeps the smaller share. Lifted of novel objects in simulation (Table 1), and of other ones in the "
+        f"twin: {said}."
+    )
+
+
+def transfer_answer(lifted: Mapping[str, tuple[int, int]], hardware: bool) -> str:
+    """Notebook 6. lifted: by method, successes and trials in the twin. hardware: whether a lab's logs were given."""
+    known = "The hardware's column above has the answer" if hardware else "Not known: no robot moved"
+    counts = " and ".join(f"{method} lifts {s} of {n} objects" for method, (s, n) in lifted.items())
+    return f"{known}. In the digital twin, which no network has seen, {counts}."
+
+
+def beyond_answer(rows: pd.DataFrame) -> str:
+    """Notebook 8. rows: of the table `beyond`: `policy`, `task`, `rate`; empty where it has not been made."""
+    if not len(rows):
+        return "Not known yet: no table of this experiment has been made."
+    rates = rows.assign(method=rows["policy"].str.partition("_")[0]).pivot_table(
+        index="task", columns="method", values="rate"
+    )
+    said = "; ".join(f"{task}: dGrasp {row['dgrasp']:.2f}, Base {row['base']:.2f}" for task, row in rates.iterrows())
+    ahead = int((rates["dgrasp"] > rates["base"]).sum())
+    return f"The slope loss is ahead in {ahead} of {len(rates)} tasks. {said}."
+
+
+def loop_answer(rows: pd.DataFrame) -> str:
+    """Notebook 9. rows: of `loop_rates`: `disturbance`, `loop`, `rate`; empty where nothing has been made."""
+    if not len(rows):
+        return "Not known yet: nothing has been tried in closed loop with these networks."
+    calm = rows["disturbance"] == STILL
+    still, moved = (rows[kind].groupby("loop")["rate"].mean() for kind in (calm, ~calm))
+    word = "They can" if moved["closed"] > moved["open"] + CLEAR else "Not better than a plan that is executed blindly"
+    return (
+        f"{word}. Under disturbances closed loop lifts {moved['closed']:.2f} and open loop {moved['open']:.2f}; "
+        f"without any {still['closed']:.2f} and {still['open']:.2f} (means over conditions and policies)."
+    )
 
 
 def calibration_answer(rates: pd.DataFrame) -> str:
@@ -74,6 +182,14 @@ def calibration_answer(rates: pd.DataFrame) -> str:
         said.append(f"{policy_label(str(policy))} lifts {ends}")
     verdict = f"{hurt.pop().capitalize()} hurts more" if len(hurt) == 1 else "It depends on the policy"
     return f"{verdict}: {'; '.join(said)}."
+
+
+def _places(share: float) -> str:
+    return "few places" if share < 0.2 else "some places" if share < 0.6 else "most places"
+
+
+def _of(policies: pd.Series, method: str) -> pd.Series:
+    return policies.str.startswith(f"{method}_")
 
 
 def _most(rows: pd.DataFrame) -> pd.Series:

@@ -58,7 +58,7 @@ OUTPUTS: tuple[Output, ...] = (
         paper_place="Table 2",
         title="Grasp success rates on the real robot",
         notebook="06_real_robot_trials",
-        alt_text="The paper's success rates on its real robot; ours in the twin; the hardware's empty until on record.",
+        alt_text="The paper's success rates on its real robot; ours in the twin; an empty column for the hardware.",
         status="not attempted",
     ),
     Output(
@@ -149,6 +149,15 @@ OUTPUTS: tuple[Output, ...] = (
         title="The idea in a plane: landscapes with and without taught slopes",
         notebook="00_start_here",
         alt_text="Two landscapes with walkers. Left, bumpy: they end all over. Right, smooth: they end at the star.",
+        status="ours",
+    ),
+    Output(
+        id="learning",
+        kind="animation",
+        paper_place=None,
+        title="The landscape while it is learned, with and without taught slopes",
+        notebook="00_start_here",
+        alt_text="Two landscapes change step by step: left a bumpy plain stays, right it turns to the star.",
         status="ours",
     ),
     Output(

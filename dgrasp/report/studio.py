@@ -24,13 +24,13 @@ from dgrasp.value.function import GraspValue
 
 Found = TypeVar("Found")
 HOMES = {
-    "peg_in_hole": "examples", "plane": "examples", "fig03": "observations", "rays": "probes", "fig02": "losses",
-    "cosines": "losses", "climb": "animation", "fig01": "optimization", "fig04": "optimization",
-    "fig05": "optimization", "fig06": "optimization", "convergence": "optimization", "tab01": "results",
-    "rates": "results", "by_object": "results", "tab02": "twin", "fig07": "twin", "calibration": "twin",
-    "ablation_rates": "ablations", "ablations": "ablations", "ablation_differences": "ablations",
-    "closed_loop_rates": "closed_loop", "closed_loop": "closed_loop", "growth": "growth",
-    "growth_costs": "growth",
+    "peg_in_hole": "examples", "plane": "examples", "learning": "learning", "fig03": "observations",
+    "rays": "probes", "fig02": "losses", "cosines": "losses", "climb": "animation", "fig01": "optimization",
+    "fig04": "optimization", "fig05": "optimization", "fig06": "optimization", "convergence": "optimization",
+    "tab01": "results", "rates": "results", "by_object": "results", "tab02": "twin", "fig07": "twin",
+    "calibration": "twin", "ablation_rates": "ablations", "ablations": "ablations",
+    "ablation_differences": "ablations", "closed_loop_rates": "closed_loop", "closed_loop": "closed_loop",
+    "growth": "growth", "growth_costs": "growth",
 }  # fmt: skip
 
 

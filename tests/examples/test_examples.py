@@ -21,6 +21,15 @@ def test_plugs_taught_with_slopes_find_the_socket_from_anywhere(paths):
     assert share[1.0] > 0.7 and share[0.0] < 0.2  # four seeds gave 0.86 to 0.98 and 0.02 to 0.06
 
 
+def test_a_peg_is_in_the_hole_if_it_is_there_and_turned_right():
+    T = peg_in_hole.HOLE.repeat(3, 1, 1)
+    T[1, 0, 3] += 0.03  # beside the hole
+    T[2, :3, :3] = T[2, :3, :3] @ torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    assert peg_in_hole.placed(T).tolist() == [True, False, True]
+    assert peg_in_hole.turned(T).tolist() == [True, True, False]
+    assert peg_in_hole.inserted(T).tolist() == [True, False, False]
+
+
 def test_demonstrations_end_in_the_socket_and_come_from_the_front():
     demos = check_poses(peg_in_hole.demonstrations(5, seed=1))
     torch.testing.assert_close(demos[:, -1], peg_in_hole.HOLE.expand(5, 4, 4), atol=1e-5, rtol=0)

@@ -1,6 +1,7 @@
 """The notebooks' answers say what the data say, and may come out either way."""
 
 import pandas as pd
+import pytest
 
 from dgrasp.report import answers
 from dgrasp.twin.sweep import ROTATION, TRANSLATION
@@ -12,6 +13,22 @@ def test_the_idea():
     assert answers.idea_answer({"one": 0.5, "both": 0.52}).startswith("Nothing to speak of")
 
 
+def test_learning():
+    said = answers.learning_answer({"main loss only": "never", "both losses": "from step 69 on"})
+    assert said == "Half of the walkers arrive from step 69 on with both losses, never with main loss only."
+
+
+def test_the_harder_part():
+    said = answers.parts_answer({"main loss only": (0.03, 0.8), "both": (0.9, 0.95)})
+    assert said.startswith("To bring it to the hole. Of the pegs that climbed, main loss only: 3% at the hole, 80%")
+    assert answers.parts_answer({"one": (0.8, 0.1)}).startswith("To turn it.")
+
+
+def test_who_loses_more():
+    assert answers.loss_answer({"Base": (0.46, 0.24), "dGrasp": (0.8, 0.32)}).startswith("dGrasp keeps the smaller")
+    assert answers.loss_answer({"Base": (0.46, 0.10), "dGrasp": (0.8, 0.32)}).startswith("Base keeps the smaller")
+
+
 def test_data():
     assert "12 grasps" in (said := answers.data_answer(12, 3, 0.01, 0.304)) and "from 1 to 30 cm" in said
 
@@ -19,6 +36,21 @@ def test_data():
 def test_the_probe():
     assert answers.probe_answer({"scene activations": 0.95, "position alone": 0.8}).startswith("Yes: ")
     assert answers.probe_answer({"scene activations": 0.81, "position alone": 0.8}).startswith("No: ")
+
+
+def test_sharpness():
+    assert answers.sharpness_answer(28.2, 18.3).startswith("The table: 28.2 dB")
+    assert answers.sharpness_answer(18.2, 28.3).startswith("The objects")
+
+
+def test_the_ray():
+    ray = pd.DataFrame({"ray": "through the object", "depth": [0.80, 0.81, 0.82, 0.83, 0.835]})
+    ray["inside"] = [False, True, True, False, False]
+    assert answers.ray_answer(ray.assign(probe=[0.0, 0.4, 0.8, 0.1, 0.3])) == (
+        "Where it ends, too: the probe averages 0.80 in the back half of the object and 0.20 in the 2 cm behind it."
+    )
+    assert answers.ray_answer(ray.assign(probe=[0.0, 0.4, 0.8, 0.9, 0.7])).startswith("Not where it ends")
+    assert answers.ray_answer(ray.assign(probe=0.0, inside=False)).startswith("Not known")
 
 
 def test_slopes():
@@ -31,11 +63,56 @@ def test_slopes():
     assert "no more closely" in answers.slope_answer(medians.assign(translation=[0.8, 0.1]))
 
 
+def test_chance():
+    said = [answers.chance_answer(pd.Series({"translation": t, "rotation": 0.02})) for t in (0.0, 0.13)]
+    assert said[0].startswith("Yes: ") and said[1].startswith("In one part: its median cosines are 0.13")
+    assert answers.chance_answer(pd.Series({"translation": 0.13, "rotation": 0.55})).startswith("No: ")
+
+
 def test_arrivals():
     table = pd.DataFrame({"policy": ["base_6d_sync", "dgrasp_6d_sync"], "near_grasp": [0.01, 0.04]})
     assert "Teaching slopes makes more of them arrive" in answers.arrival_answer(table)
     assert "does not make more" in answers.arrival_answer(table.assign(near_grasp=[0.04, 0.01]))
     assert answers.arrival_answer(table.assign(near_grasp=float("nan"))).startswith("Not known")
+    assert answers.arrival_answer(table).startswith("From few places")
+    assert answers.arrival_answer(table.assign(near_grasp=[0.3, 0.7])).startswith("From most places")
+
+
+@pytest.mark.parametrize(
+    ("differences", "p", "said"),
+    [
+        ([0.2, 0.1], [0.01, 0.5], "Teaching slopes helps. Mean of policies and tasks: dGrasp lifts 0.80"),
+        ([-0.2, 0.1], [0.01, 0.5], "Teaching slopes hurts."),
+        ([0.2, -0.1], [0.01, 0.01], "Teaching slopes helps some and hurts others."),
+        ([0.2, -0.1], [0.1, 0.1], "Teaching slopes changes nothing beyond chance."),
+    ],
+)
+def test_lifting(differences, p, said):
+    rates = pd.DataFrame({"policy": ["base_6d_sync", "dgrasp_6d_sync"], "rate": [0.5, 0.8]})
+    pairs = pd.DataFrame({"difference": differences, "p_holm": p})
+    assert (found := answers.lifting_answer(rates, pairs)).startswith(said)
+    ahead, sure = sum(d > 0 for d in differences), sum(d > 0 and x < 0.05 for d, x in zip(differences, p, strict=True))
+    assert f"ahead in {ahead} of 2 pairs, in {sure} of them beyond chance" in found
+
+
+def test_transfer():
+    lifted = {"dGrasp": (64, 200), "Base": (48, 200)}
+    assert answers.transfer_answer(lifted, hardware=False).startswith("Not known: no robot moved.")
+    assert "dGrasp lifts 64 of 200 objects and Base lifts 48 of 200 objects" in answers.transfer_answer(
+        lifted, hardware=True
+    )
+
+
+def test_beyond_and_closed_loop():
+    assert answers.beyond_answer(pd.DataFrame()).startswith("Not known yet")
+    rows = pd.DataFrame({"policy": ["base_quat_sync", "dgrasp_quat_sync"], "task": ["simple"] * 2, "rate": [0.5, 0.9]})
+    assert answers.beyond_answer(rows).startswith("The slope loss is ahead in 1 of 1 tasks. simple: dGrasp 0.90")
+    assert answers.loop_answer(pd.DataFrame()).startswith("Not known yet")
+    loops = pd.DataFrame({"disturbance": ["none", "none", "push (cm)", "push (cm)"], "loop": ["open", "closed"] * 2})
+    assert answers.loop_answer(loops.assign(rate=[0.9, 0.8, 0.3, 0.7])).startswith(
+        "They can. Under disturbances closed"
+    )
+    assert answers.loop_answer(loops.assign(rate=[0.9, 0.8, 0.7, 0.7])).startswith("Not better than")
 
 
 def test_calibration():

@@ -48,13 +48,13 @@ def test_a_clear_difference_is_found_and_named():
     assert len(table) == 1, "pairs without trials are left out"
     row = table.iloc[0]
     assert (row["first"], row["difference"], row["only_first"], row["only_second"]) == ("dgrasp_quat_seq", 0.8, 16, 0)
-    assert row["apart"] and row["p"] < 0.001
+    assert row["no_overlap"] and row["p"] < 0.001
     assert findings.verdicts(table)["simple"].startswith("higher in 1, lower in 0, of 1 (differences +0.80 to +0.80")
 
 
 def test_chance_is_not_called_a_difference():
     table = compared(dgrasp_quat_seq="s" * 11 + "m" * 9, base_quat_seq="s" * 10 + "m" * 10)
-    assert not table.iloc[0]["apart"]
+    assert not table.iloc[0]["no_overlap"]
     assert findings.verdicts(table)["simple"].startswith("no pair differs beyond chance")
 
 
@@ -96,7 +96,7 @@ def test_intervals_over_scenes_are_wider_where_attempts_of_a_scene_end_alike():
     records = pd.concat([trials(base_quat_seq="sm" * 10).assign(attempt=i) for i in range(5)])
     (row,) = findings.scene_intervals(records, config, success_rates(records, config)).itertuples()
     assert row.low_scenes < row.low < row.rate < row.high < row.high_scenes
-    assert row.wider == pytest.approx(5**0.5, rel=0.15)
+    assert row.width_ratio == pytest.approx(5**0.5, rel=0.15)
 
 
 def test_the_control_is_compared_where_it_is_a_model_of_its_own():

@@ -51,6 +51,13 @@ def pegs(studio: Studio) -> dict[str, peg_in_hole.Paths]:
     return studio.once("pegs", lambda: {name: climb(weight) for name, weight in TAUGHT.items()})
 
 
+def parts_found(studio: Studio) -> dict[str, tuple[float, float]]:
+    """Shares of the pegs that end at the hole, and that end turned as in it, by losses."""
+    parts = (peg_in_hole.placed, peg_in_hole.turned)
+    shares = {name: [float(part(found[-1]).float().mean()) for part in parts] for name, found in pegs(studio).items()}
+    return {name: (there, right) for name, (there, right) in shares.items()}
+
+
 def draw_peg_in_hole(studio: Studio) -> Drawn:
     """Sixty of 500 paths each, from the side, in the order of their starts' draw."""
     figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.7), sharey=True)

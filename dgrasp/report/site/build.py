@@ -131,6 +131,7 @@ def stage(sources: Sources, apps: Apps, staging: Path) -> None:
         "ablations": ablations(sources.figures),
         "gallery": gallery(sources.figures, staging),
         "home_figure": next(filter(None, (figure(id, sources.figures, staging) for id in HOME_FIGURES)), ""),
+        "learning_figure": figure("learning", sources.figures, staging),
         "optimizer_config": settings_table(OptimizerConfig),
         "policies": policies_table(),
         "runs": runs_table(sources.experiment),

@@ -25,7 +25,7 @@ KINDS = ("quat_seq", "quat_sync", "6d_seq", "6d_sync")
 def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataFrame:
     """Pairs of policies on the same scenes and starts, task by task; pairs without trials are left out.
 
-    Columns: `first`, `second`, `task`, their rates, `difference`, `apart` (Wilson intervals do not overlap),
+    Columns: `first`, `second`, `task`, their rates, `difference`, `no_overlap` (of the Wilson intervals),
     `only_first`, `only_second` (attempts that one of them alone lifted), `p` (scenes swapped, see
     `paired_comparison`) and `p_holm` (the same for all rows of this table together, Holm 1979).
     """
@@ -45,7 +45,7 @@ def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataF
                     "rate": a["rate"],
                     "rate_second": b["rate"],
                     "difference": a["rate"] - b["rate"],
-                    "apart": bool(a["low"] > b["high"] or b["low"] > a["high"]),
+                    "no_overlap": bool(a["low"] > b["high"] or b["low"] > a["high"]),
                     "only_first": test["only_policy"],
                     "only_second": test["only_control"],
                     "p": test["p_scenes"],
@@ -85,7 +85,9 @@ def _verdict(group: pd.DataFrame) -> str:
     up, down = int((sure["difference"] > 0).sum()), int((sure["difference"] < 0).sum())
     low, high = group["difference"].min(), group["difference"].max()
     found = "no pair differs beyond chance" if not len(sure) else f"higher in {up}, lower in {down}, of {len(group)}"
-    return f"{found} (differences {low:+.2f} to {high:+.2f}, intervals apart in {int(group['apart'].sum())})"
+    return (
+        f"{found} (differences {low:+.2f} to {high:+.2f}, no overlap of intervals in {int(group['no_overlap'].sum())})"
+    )
 
 
 def failures(trials: pd.DataFrame, bounds: Sequence[Sequence[float]]) -> pd.DataFrame:
@@ -126,7 +128,7 @@ def by_object(trials: pd.DataFrame, policies: Sequence[str], confidence: float, 
 def scene_intervals(trials: pd.DataFrame, config: EvaluationConfig, rates: pd.DataFrame) -> pd.DataFrame:
     """The rates with a second interval, from resampled scenes (percentile bootstrap), in `low_scenes`, `high_scenes`.
 
-    Wilson's takes attempts as independent, which those of one scene are not. `wider`: how many times as wide.
+    Wilson's takes attempts as independent, which those of one scene are not. `width_ratio`: how many times as wide.
     """
     made = trials.groupby(["policy", "task", "seed", "scene", "repetition"])["success"].sum()
     rows = []
@@ -139,7 +141,7 @@ def scene_intervals(trials: pd.DataFrame, config: EvaluationConfig, rates: pd.Da
         rows.append(tuple(found.confidence_interval))
     table = rates.assign(low_scenes=[low for low, _ in rows], high_scenes=[high for _, high in rows])
     widths = (table["high_scenes"] - table["low_scenes"]) / (table["high"] - table["low"])
-    return table.assign(wider=widths)
+    return table.assign(width_ratio=widths)
 
 
 def heights(trials: pd.DataFrame, task: str = "novel") -> pd.DataFrame:
