@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from dgrasp.jobs import probe
 from dgrasp.jobs.there import GONE, BackendError, Terms, check_answers
 
+KNOCK = 10  # seconds to wait for a Ray that listens
 ANSWER = 300  # seconds for a node to start a worker that says what it has
 TRIES = 3  # of a job whose worker dies, beside the first: as many as Dask's
 
@@ -84,9 +86,18 @@ def started(terms: Terms, workers: int) -> Iterator[RayTasks]:
 def _connect(address: str | None, workers: int) -> None:
     here: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
     try:
+        if address is not None:
+            _knock(address)
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **here)
     except Exception as error:  # Ray raises just that where it cannot start in its time
         raise BackendError(f"no Ray answers at {address or 'this machine'} ({_first_line(error)})") from error
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=KNOCK).close()
 
 
 def _asked(terms: Terms) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import signal
+import socket
 import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -72,6 +73,15 @@ def running(patience):
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()
+
+
+def test_an_address_where_nobody_listens_is_one_line_at_once(monkeypatch, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(BackendError, match=rf"^no Ray answers at {address} \(.*refused\)$"):
+        in_order([delayed(kept)(tmp_path, 1)], Workforce(2, "ray"), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_worker_that_is_killed_loses_nothing(tmp_path):
