@@ -15,9 +15,9 @@
 #
 # **Question.** What does the policy learn from?
 #
-# > **Box.** Makes Figure 3 and the demonstrations that all later notebooks train on. Needs no earlier notebook. Smoke
-# > less than a minute on two cores, laptop ten, most of it physics; with `published` a sample of the scenes is made
-# > again. Interrupt it and run it again: it goes on by scene.
+# > **At a glance.** Makes Figure 3 and the demonstrations that all later notebooks train on. Needs no earlier
+# > notebook. `smoke` takes less than a minute on two cores, `laptop` five, most of it physics; with `published` a
+# > sample of the scenes is made again. If you interrupt it, run it again: finished scenes are kept.
 #
 # A UR10 with a Robotiq 2F-140 gripper stands at a workbench with upright prisms: in the paper those of the *simple*
 # task, of one colour and at a distance from each other. A profile may choose another task (`data.task`); what the
@@ -110,8 +110,8 @@ show_source(sim.GraspProtocol.run, sim.GraspProtocol.enveloped, sim.GraspProtoco
 # ## The views
 #
 # Every stage of a scene is seen from a sphere of 0.8 m about the workspace: first from five fixed places (azimuths of
-# −100, 0 and 100 degrees, then of ±80, all 45 degrees high), on which Ψ trains and from the last two of which plans are
-# made, then from random ones. The NeRF trains on all.
+# −100, 0 and 100 degrees, then of ±80, all 45 degrees high), on which Ψ trains and from the last two of which plans
+# are made, then from random ones. The NeRF trains on all.
 
 # %%
 count = experiment.profile.data.policy_views

@@ -15,8 +15,9 @@
 #
 # **Question.** Can a network that has only learned to render unseen views of a scene tell where things are?
 #
-# > **Box.** Makes a figure of ours (rays); trains Φ, on which everything later stands. Needs notebook 1. Smoke about
-# > a minute on two cores, laptop about 40; with `published` Φ is read. Resumes from its last checkpoint.
+# > **At a glance.** Makes a figure of ours (rays); trains Φ, on which everything later stands. Needs notebook 1.
+# > `smoke` takes about a minute on two cores, `laptop` about 25; with `published` Φ is read. Resumes from its last
+# > checkpoint.
 #
 # Φ is an image-conditioned NeRF: unlike the classic NeRF it is not one network per scene. It reads the images, and
 # answers for *any* scene: at a point seen from a direction, what colour and what density? It is trained for novel view
@@ -49,8 +50,8 @@ run = experiment.nerf()
 # ## The result first: views that nobody took
 #
 # Scenes that training never saw. Φ gets the source images and renders what another camera would see, and how far away
-# it is. (Where nothing stops a ray, beyond the table, depth means nothing: dark there is not near.) Before you look:
-# which will be sharper, the table or the objects' edges?
+# it is. (Where nothing stops a ray, beyond the table, depth means nothing: dark there is not near.) **Before you
+# look:** which will be sharper, the table or the objects' edges?
 
 # %%
 sources = experiment.profile.nerf.training.source_views
@@ -79,11 +80,11 @@ show(figure, "The training loss falls with the steps, on a logarithmic scale.")
 # %% [markdown]
 # ## How it is built
 #
-# Per source view: a feature sampled at the point's projection, the coded position and direction in that camera's frame,
-# residual blocks; then the mean over views and more blocks. The *scene activations* are the mean and the outputs of the
-# blocks behind it. Directions are rotated into the camera's frame, not translated. The paper has three blocks before
-# the mean and three behind it; `smoke` and `laptop` have two and three, and code position and direction in the world's
-# frame (REPRODUCING.md says why).
+# Per source view: a feature sampled at the point's projection, the coded position and direction in that camera's
+# frame, residual blocks; then the mean over views and more blocks. The *scene activations* are the mean and the
+# outputs of the blocks behind it. Directions are rotated into the camera's frame, not translated. The paper has three
+# blocks before the mean and three behind it; `smoke` and `laptop` have two and three, and code position and direction
+# in the world's frame (REPRODUCING.md says why).
 
 # %%
 show_source(MVNeRF.activations)
@@ -110,9 +111,9 @@ print(f"{w.sum():.0%} of this ray's light are stopped; depth {(w * depths).sum()
 # Ψ will never see an image; these activations are all it is told. Do they say where the objects are, *in space*? Φ was
 # never asked: it learned from colours alone.
 #
-# A test with the least possible cleverness: a *linear* map from the activations at a point to "inside an object" (1) or
-# not (0), fitted on training scenes and tried on held-out ones. Whatever a linear map can read, Ψ's first layer can.
-# Objects stand on a table, so height alone tells something; therefore a second map that is given nothing but the
+# A test with the least possible cleverness: a *linear* map from the activations at a point to "inside an object" (1)
+# or not (0), fitted on training scenes and tried on held-out ones. Whatever a linear map can read, Ψ's first layer
+# can. Objects stand on a table, so height alone tells something; therefore a second map that is given nothing but the
 # point's positional code, as a control.
 
 # %%
@@ -134,11 +135,11 @@ studio.make("rays")
 # code; where something begins, they change course together. *Bottom*: the linear probe on the activations, beside the
 # one that knows the position alone.
 #
-# Why this is a good input for a grasp value: it is defined at **every point of space**, also where no object is; it is
-# **smooth** in the point, so that it can be climbed; it changes **where surfaces are**, which is what a gripper's
-# fingers must straddle; and it is made from a few **RGB images**, with no depth sensor, mesh or object model. And since
-# the readout sees dozens of such points around the gripper, it needs no search for where the object is: it compares
-# what is between the fingers with what is under them.
+# Why this is a good input for a grasp value: it is defined at **every point of space**, also where no object is; it
+# is **smooth** in the point, so that it can be climbed; it changes **where surfaces are**, which is what a gripper's
+# fingers must straddle; and it is made from a few **RGB images**, with no depth sensor, mesh or object model. And
+# since the readout sees dozens of such points around the gripper, it needs no search for where the object is: it
+# compares what is between the fingers with what is under them.
 
 # %% [markdown]
 # ## What we saw

@@ -16,13 +16,13 @@
 # **Question.** Two networks see the same grasps; one also sees how the demonstrator got there. How do their slopes
 # differ?
 #
-# > **Box.** Makes Figure 2, and trains Ψ three times: Base (main loss), dGrasp with quaternions and with 6D rotations
-# > (main + auxiliary loss). Needs notebooks 1 and 2. Smoke about a minute on two cores, laptop an hour and a half; with
-# > `published` the models are read. Resumes from its last checkpoint.
+# > **At a glance.** Makes Figure 2, and trains Ψ three times: Base (main loss), dGrasp with quaternions and with 6D
+# > rotations (main + auxiliary loss). Needs notebooks 1 and 2. `smoke` takes about a minute on two cores, `laptop`
+# > about 40; with `published` the models are read. Resumes from its last checkpoint.
 #
-# Ψ reads the frozen Φ at points around the gripper (42 in the paper; fewer at smoke and laptop) and returns one number.
-# Only its small *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses, in the same
-# order, from the same initial weights: only the loss differs.
+# Ψ reads the frozen Φ at points around the gripper (42 in the paper; fewer at smoke and laptop) and returns one
+# number. Only its small *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses,
+# in the same order, from the same initial weights: only the loss differs.
 
 # %% tags=["parameters"]
 profile = "published"
@@ -108,7 +108,7 @@ print(f"main loss of Base, the grasp against {len(poses) - 1} poses of its own w
 # Poses $p_t$ around the trajectory, each with the displacement $\Delta p_t$ to a later pose, compared with the slope
 # (Eq. 4), where $S_C$ is the cosine:
 # $$\mathcal{L}_{aux} = -S_C\left(\Delta p_t, \nabla_p \Psi(p_t)\right).$$
-# The cosine is taken for translation and rotation apart, so that metres and radians need no exchange rate. Quaternions
+# The cosine is taken for translation and rotation each, so that metres and radians need no exchange rate. Quaternions
 # $q$ and $-q$ are the same rotation, so the nearer one is the target.
 
 # %%
@@ -150,11 +150,11 @@ studio.make("fig02")
 show_source(exact_slope_loss)
 
 # %% [markdown]
-# What that is worth on this machine, now, for one observation, forward and backward (seconds; the ratios depend less on
-# the machine). `main` is the main loss at as many poses, `plain` and `exact` are the auxiliary loss by the two schemes,
-# `difference` the relative distance of their gradients: none, or rounding. Here `plain` runs on the same fast Φ as
-# `exact`, which leaves little to save but Φ's second derivative; beside ordinary operations throughout, at the paper's
-# sizes, see `make bench` (`aux_over_plain`).
+# What that is worth on this machine, now, for one observation, forward and backward (seconds; the ratios depend less
+# on the machine). `main` is the main loss at as many poses, `plain` and `exact` are the auxiliary loss by the two
+# schemes, `difference` the relative distance of their gradients: none, or rounding. Here `plain` runs on the same
+# fast Φ as `exact`, which leaves little to save but Φ's second derivative; beside ordinary operations throughout, at
+# the paper's sizes, see `make bench` (`aux_over_plain`).
 
 # %%
 repeats = 1 if experiment.profile.name == "smoke" else 3
@@ -162,8 +162,8 @@ price = second_order_table(next(iter(values.values())), held_out[0], experiment.
 price.set_index("poses").T.style.format("{:.3g}")
 
 # %% [markdown]
-# The poses of the two losses need not be the same. The paper used one set of 64 for both; keeping 512 for the main loss
-# and 64 for the auxiliary one, a training step costs this many times one without any slopes:
+# The poses of the two losses need not be the same. The paper used one set of 64 for both; keeping 512 for the main
+# loss and 64 for the auxiliary one, a training step costs this many times one without any slopes:
 
 # %%
 few, many = price.set_index("poses").loc[[64, 512]].to_dict("records")
@@ -206,7 +206,8 @@ print(slope_answer(medians))
 # ## Try it
 #
 # How far from the trajectory do the taught slopes still point the right way? Seconds. Training perturbs poses by up to
-# 2 cm in each direction; expect cosines to fall beyond that, and Base's to stay where they are.
+# 2 cm in each direction; expect dGrasp's cosines to fall beyond that. Base's were never taught: expect them to move
+# either way.
 
 # %%
 from dgrasp.policy.diagnostics import slope_agreement

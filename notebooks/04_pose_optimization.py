@@ -15,9 +15,9 @@
 #
 # **Question.** Do candidates find the grasp from anywhere, and does teaching slopes make more of them arrive?
 #
-# > **Box.** Makes Figures 1, 4, 5 and 6, the animation and the convergence curves, and tunes the eight policies. Needs
-# > notebooks 1 to 3. Smoke a minute on two cores, laptop 40; with
-# > `published` the tuned settings are read. The slope explorer needs a running kernel; its picture does not.
+# > **At a glance.** Makes Figures 1, 4, 5 and 6, the animation and the convergence curves, and tunes the eight
+# > policies. Needs notebooks 1 to 3. `smoke` takes a minute on two cores, `laptop` 40; with `published` the tuned
+# > settings are read. The slope explorer needs a running kernel; its picture does not.
 #
 # A policy is a trained value, a rotation representation (quaternion or 6D) and a schedule (translation first and then
 # rotation, or both at once). That makes eight policies from three models. Learning rates, decays and steps of each are
@@ -60,10 +60,10 @@ policies = experiment.profile.evaluation.policies
 # ## The slope explorer
 #
 # The landscapes of two models round a demonstrated grasp, cut along two axes of the pose: the darker, the higher. The
-# star is the grasp; green, the demonstrator's way to it with its displacements; beside each, in the model's colour, the
-# slope at the same pose. Grey arrows are slopes of the cut. One candidate climbs in each landscape (orange; square:
-# start, dot: now), and its gripper is drawn into the views. First the picture without controls. **Before you look:** in
-# which landscape would you rather start far away?
+# star is the grasp; green, the demonstrator's way to it with its displacements; beside each, in the model's colour,
+# the slope at the same pose. Grey arrows are slopes of the cut. One candidate climbs in each landscape (orange;
+# square: start, dot: now), and its gripper is drawn into the views. First the picture without controls. **Before you
+# look:** in which landscape would you rather start far away?
 
 # %%
 explorer = Explorer.of(experiment, held_out[:12])
@@ -118,8 +118,8 @@ studio.make("climb")
 # %% [markdown]
 # ## Figures 4 to 6: optimization paths
 #
-# Here all starts climb to the end, as in the paper, and nobody is chosen: what is drawn are the first that chance drew.
-# (The policies that ship drop most candidates early, to save time; drawing only those that are left would show
+# Here all starts climb to the end, as in the paper, and nobody is chosen: what is drawn are the first that chance
+# drew. (The policies that ship drop most candidates early, to save time; drawing only those that are left would show
 # survivors.) Every figure has the same two policies, Base and dGrasp with quaternions and both moves at once.
 
 # %%
@@ -134,7 +134,8 @@ studio.make("fig06")
 # %% [markdown]
 # ## Figure 1: a demonstration, and where candidates end
 #
-# The demonstration is one of those that the models were trained for (`data.task`), the scenes beside it are the tests'.
+# The demonstration is one of those that the models were trained for (`data.task`), the scenes beside it are the
+# tests'.
 
 # %%
 studio.make("fig01")
@@ -214,16 +215,17 @@ for name in plots.methods_of(policies):
     print(f"{policy_label(name)}: reach {100 * climb.reach:.0f} cm, {plots.arrival(climb)}")
 
 # %% [markdown]
-# ## Apart from all this: how the settings were found
+# ## Appendix: how the settings were found
 #
 # For each policy one study: initial learning rates, decay rates and number of steps; success is measured by executing
-# grasps in simulation on validation scenes, never on test scenes (Sec. 3.3, 4.2). `untuned` is the study's first trial,
-# the profile's own settings; `best` is its luckiest trial. Trials that fall behind the median of the others are pruned.
+# grasps in simulation on validation scenes, never on test scenes (Sec. 3.3, 4.2). `untuned` is the study's first
+# trial, the profile's own settings; `best` is its luckiest trial. Trials that fall behind the median of the others
+# are pruned.
 #
-# The best of many trials that few attempts judge is partly chance. So a profile may ask for a run-off
-# (`tuning.finalists`): untuned settings and best trials meet once more, on other validation scenes. There they had the
-# success `untuned again` and `chosen` (the same number where the untuned settings won), and the settings in the last
-# columns are the ones chosen, with which the policy goes on.
+# The best of many trials that few attempts judge is partly chance. So a profile may ask for a final comparison
+# (`tuning.finalists`): untuned settings and best trials are tried once more, on other validation scenes. There they
+# had the success `untuned again` and `chosen` (the same number where the untuned settings won), and the settings in
+# the last columns are the ones chosen, with which the policy goes on.
 
 # %%
 study_table(tuned).rename(index=policy_label).round(4)

@@ -16,9 +16,9 @@
 # **Question.** The paper's experiment has its own table. What does the same method reach with everything that a good
 # engineer would give it, and does the slope loss still pay when data are rich?
 #
-# > **Box.** Reads what is there and trains nothing; a minute. The tables come from `dgrasp beyond rows --keep` (and
-# > `factors`, `clearing`), on a build of profile `beyond`: about three hours of two cores for one seed, and as long
-# > again for all tables.
+# > **At a glance.** Reads what is there and trains nothing; takes a minute. The tables come from
+# > `dgrasp beyond rows --keep` (and `factors`, `clearing`), on a build of profile `beyond`: about three hours of two
+# > cores for one seed, and as long again for all tables.
 #
 # Nothing here is mixed with the paper's experiment: networks, tables and settings are others.
 
@@ -37,6 +37,7 @@ from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.evaluation.clearing import yardstick
 from dgrasp.experiment.beyond import TABLES, kept_table
 from dgrasp.experiment.profiles import load_profile
+from dgrasp.report.answers import beyond_answer
 from dgrasp.report.figures.objects import objects_sheet
 from dgrasp.report.notebook import open_experiment, show, show_source, versions
 from dgrasp.sim.cell import Cell
@@ -51,21 +52,23 @@ experiment, beyond = open_experiment(profile, build, seed), load_profile("beyond
 # %% [markdown]
 # ## The result first
 #
-# Before you look: the paper's experiment lifts about a third of the everyday objects in the twin. What do you bet on?
+# **Before you look:** the paper's experiment lifts about a third of the everyday objects in the twin. What do you bet
+# on?
 
 # %%
 tables = {name: pd.DataFrame(kept_table(name)) for name in TABLES}
 for name, table in tables.items():
     if table.empty:
-        display(Markdown(f"**`figures/{name}.json`: not yet run.** The box above says what makes it."))
+        display(Markdown(f"**`figures/{name}.json`: not made yet.** The lines at the top say which command makes it."))
     else:
         display(Markdown(f"`figures/{name}.json`"), table.round(3))
 
 # %% [markdown]
 # `beyond` has a row for each policy, task and seed; in `factors` every row is the twin under one factor alone, `loss`
-# is against none of them; in `clearing` n are the grasps that were tried, and `cleared` is the share of objects lifted.
+# is against none of them; in `clearing` n are the grasps that were tried, and `cleared` is the share of objects
+# lifted.
 #
-# ## Looks that no test has
+# ## An appearance that no test has
 #
 # Every observation of training has a bench, a light and a camera of its own. A light that the twin could have drawn is
 # drawn again, so that the twin stays a test.
@@ -80,7 +83,9 @@ with Cell(beyond.cell) as cell:
     for k in range(3):
         random = rng(seed, "notebook", "looks", k)
         pictures += [*observe_in(Look.draw(beyond.data.looks, random), cell, cameras, intrinsics, random).images]
-for axis, picture, title in zip(axes, pictures, ("the paper's cell", "a look", "another", "one more"), strict=True):
+for axis, picture, title in zip(
+    axes, pictures, ("the paper's cell", "first draw", "second draw", "third draw"), strict=True
+):
     axis.imshow(picture)
     axis.set(title=title, xticks=[], yticks=[])
 show(figure, "A scene in the paper's cell, and with three other benches, lights and cameras.")
@@ -127,20 +132,30 @@ for line in yardstick()["not_equal"]:
 # %% [markdown]
 # ## What we saw
 #
-# What has been run stands above, and nothing else is claimed. Of the profile here:
+# What has been run stands above, and nothing else is claimed.
 
 # %%
 done = [name for name, table in tables.items() if not table.empty]
-print(
-    f"experiment read here: {experiment.profile.name}; tables of the experiment beyond: {', '.join(done) or 'none yet'}"
-)
+print(beyond_answer(tables["beyond"]))
+print(f"tables that have been made: {', '.join(done) or 'none'} (of {', '.join(tables)})")
 
 # %% [markdown]
 # ## Try it
 #
-# - `dgrasp beyond objects` writes the data card of the procedural objects, with pictures.
-# - Take one ingredient out of `dgrasp/experiment/profiles/beyond.yaml`, under another name, and compare.
-# - A family of your own is a function that returns convex parts: `dgrasp/sim/objects/families.py`.
+# Other objects of two families, at rest. Some seconds. Expect heads and rings to lie on any side: what falls comes
+# to rest as it likes. A family of your own is a function that returns convex parts (`dgrasp/sim/objects/families.py`).
+
+# %%
+families, count = ("handle with head", "ring"), 6
+
+figure, ax = plt.subplots(figsize=(1.2 * count, 1.2 * len(families)))
+ax.imshow(objects_sheet(columns=count, families=families))
+ax.set_axis_off()
+show(figure, f"{count} objects each of the families {', '.join(families)}, as they come to rest.")
+
+# %% [markdown]
+# More: `dgrasp beyond objects` writes the data card of all of them. Or take one ingredient out of
+# `dgrasp/experiment/profiles/beyond.yaml`, under another name, and compare.
 
 # %%
 versions()

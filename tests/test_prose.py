@@ -91,6 +91,21 @@ def test_names_that_are_not_there_would_be_found(root):
 
 def test_pages_speak_plainly(pages, root):
     """Words of our own that a reader does not know."""
-    sources = {path.name: path.read_text(encoding="utf-8") for path in written(root, "dgrasp/report/*.yaml")}
+    sources = {path.name: path.read_text(encoding="utf-8") for path in written(root, "notebooks/*.py")}
+    sources |= {path.name: path.read_text(encoding="utf-8") for path in written(root, "dgrasp/report/*.yaml")}
     found = {name: words for name, text in (pages | sources).items() if (words := PRIVATE.findall(text))}
     assert not found
+
+
+@pytest.mark.parametrize(
+    "source", sorted((Path(__file__).parents[1] / "notebooks").glob("0*.py")), ids=lambda p: p.stem
+)
+def test_every_notebook_asks_lets_guess_answers_and_is_tried(source):
+    text = " ".join(source.read_text(encoding="utf-8").replace("\n# > ", " ").replace("\n# ", " ").split())
+    head, _, end = text.partition("## What we saw")
+    assert text.count("**Question.**") == text.count("**At a glance.**") == 1
+    assert "**Before you look" in head and end, "a guess before the pictures, an answer at the end"
+    saw, _, tried = end.partition("## Try it")
+    assert "print(" in saw, "the answer is worked out"
+    before, _, _ = tried.partition("versions()")
+    assert "xpect" in before and before.count("%%") >= 2, "a cell to edit, and what to expect of it"
