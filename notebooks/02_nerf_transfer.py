@@ -37,7 +37,7 @@ import torch
 from dgrasp.nerf.model import MVNeRF
 from dgrasp.nerf.rendering import composite
 from dgrasp.nerf.validation import novel_views
-from dgrasp.report.answers import probe_answer
+from dgrasp.report.answers import probe_answer, ray_answer, sharpness_answer
 from dgrasp.report.figures.plots import plot_novel_view
 from dgrasp.report.figures.probes import probes_of
 from dgrasp.report.notebook import open_studio, show, show_source, summary_table, versions
@@ -69,6 +69,9 @@ for view in novel_views(phi, held_out, count=2, sources=sources, seed=seed):
 # %%
 quality = {name: run.summary[name] for name in ("psnr", "psnr_objects", "ssim")}
 summary_table(quality).style.format("{:.2f}")
+
+# %%
+print(sharpness_answer(quality["psnr"], quality["psnr_objects"]))
 
 # %%
 metrics = pd.DataFrame(run.metrics())
@@ -128,6 +131,9 @@ for name, auc in probes.auc.items():
 
 # %%
 studio.make("rays")
+
+# %%
+print(ray_answer(pd.read_csv(experiment.figures / "rays.csv")))
 
 # %% [markdown]
 # How to read it. *Top*: Φ's own density, and the share of the ray's light that is stopped on the way. *Middle*: the

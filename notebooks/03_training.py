@@ -35,7 +35,7 @@ import pandas as pd
 import torch
 
 from dgrasp.poses import representation
-from dgrasp.report.answers import slope_answer
+from dgrasp.report.answers import chance_answer, slope_answer
 from dgrasp.report.figures.losses import cosines
 from dgrasp.report.figures.plots import plot_queries, policy_colour
 from dgrasp.report.figures.second_order import second_order_table
@@ -62,6 +62,9 @@ studio.make("cosines")
 # %%
 medians = cosines(studio).groupby("model", sort=False)[["translation", "rotation"]].median()
 medians.rename(index=model_label).round(3)
+
+# %%
+print(chance_answer(medians.loc["base"]))
 
 # %% [markdown]
 # The further right a curve, the better: a curve through zero at one half is chance. Each model is judged in the

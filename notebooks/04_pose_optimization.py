@@ -17,7 +17,7 @@
 #
 # > **At a glance.** Makes Figures 1, 4, 5 and 6, the animation and the convergence curves, and tunes the eight
 # > policies. Needs notebooks 1 to 3. `smoke` takes a minute on two cores, `laptop` 40; with `published` the tuned
-# > settings are read. The slope explorer needs a running kernel; its picture does not.
+# > settings are read. The two explorers need a running kernel; the picture does not.
 #
 # A policy is a trained value, a rotation representation (quaternion or 6D) and a schedule (translation first and then
 # rotation, or both at once). That makes eight policies from three models. Learning rates, decays and steps of each are
@@ -46,6 +46,8 @@ from dgrasp.report.figures.losses import cosines
 from dgrasp.report.figures.optimization import many_climbs
 from dgrasp.report.names import policy_label
 from dgrasp.report.notebook import open_studio, show, versions
+from dgrasp.report.play.supply import Supply
+from dgrasp.report.play.widget import PlayWidget
 from dgrasp.slopes.climb import optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
 
@@ -78,6 +80,17 @@ show(
 
 # %%
 ExplorerWidget(explorer).panel
+
+# %% [markdown]
+# ## The scene in three dimensions
+#
+# The same landscapes once more, computed by your browser and not by the kernel: this is the explorer of the site's
+# page "Play". Drag the gripper in the picture, and let one candidate or 64 climb. **The scene on the lower left is
+# turned by hand** (drag it, or use the arrow keys): objects, query points, grippers and the ways they took. (It is
+# shown where a kernel runs.)
+
+# %%
+PlayWidget(Supply.of(experiment, (("novel", 0), ("clutter", 0))))
 
 # %% [markdown]
 # ## The optimizer, by hand
