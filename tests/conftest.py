@@ -97,6 +97,12 @@ def group_of(nodeid: str) -> str:
     return next((name for name, files in TOGETHER.items() if file in files), file)
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: one process more than there are cores, since the robot's tests wait most of their time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + 1
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """`-n 2 --dist load`: groups instead of single tests."""
     from xdist.scheduler import LoadScopeScheduling
