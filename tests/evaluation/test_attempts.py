@@ -262,7 +262,9 @@ def test_a_scene_without_objects_ends_the_attempts() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"policy\n", gzip.compress(b"policy,x\n1,2\n")[:-9], gzip.compress(b"\xff\xfe\n")]
+    "data",
+    [b"", b"policy\n", gzip.compress(b"policy,x\n1,2\n")[:-9], gzip.compress(b"\xff\xfe\n")],
+    ids=["empty", "no rows", "cut short", "no text"],
 )
 def test_a_table_that_is_none_is_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "attempts.csv.gz"
