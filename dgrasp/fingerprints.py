@@ -109,7 +109,8 @@ class _Code:
                 yield name
 
     def _is_table(self, name: str) -> bool:
-        return self.files[name].name == "__init__.py" and _read(self.files[name]).table
+        """Whether its code decides no number: a table of names, or the looks at what is installed."""
+        return name == DOORS or (self.files[name].name == "__init__.py" and _read(self.files[name]).table)
 
 
 @dataclass(frozen=True)

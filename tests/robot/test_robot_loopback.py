@@ -570,7 +570,7 @@ def test_a_lab_writes_one_file(tmp_path):
         ("  grip_speed: 0.1", "  grip_speed: 0.1\n  grip_speed: 0.2", "key 'grip_speed' stands twice"),
         ("- 3\n", "- 300\n", r"gripper_counts: .*0 <= open < closed <= 255"),
         ("arm: 192.0.2.7", "arm: !!python/object/apply:os.system ['touch here']", "could not determine a constructor"),
-        ("arm: ", "arrm: ", r"arrm: .*allowed: arm, gripper, gripper_port"),
+        ("arm: ", "arrm: ", r"arrm: .*allowed: cell, arm, gripper, gripper_port"),
         ("arm: 192", "arm: \x00192", "not valid YAML"),
     ],
 )

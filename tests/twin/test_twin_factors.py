@@ -93,7 +93,7 @@ def test_a_texture_changes_the_object_alone() -> None:
 
 def test_every_attempt_is_on_record_and_losses_are_against_none(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(factors, "worker_policy", lambda source: source)
-    monkeypatch.setattr(factors, "for_real_robot", lambda policy: policy)
+    monkeypatch.setattr(factors, "for_real_robot", lambda policy, *_: policy)
     config = FactorsConfig(
         policies=("base_quat_sync",), conditions=("none", "bench"), objects=("3-D printed block",), presentations=2
     )

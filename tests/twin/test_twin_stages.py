@@ -55,7 +55,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fixed], Fixed]:
     def use(policy: Fixed) -> Fixed:
         for module in (sweep_module, trials_module):
             monkeypatch.setattr(module, "worker_policy", lambda source: policy)
-            monkeypatch.setattr(module, "for_real_robot", lambda policy: policy)
+            monkeypatch.setattr(module, "for_real_robot", lambda policy, *_: policy)
         return policy
 
     return use
