@@ -79,8 +79,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first and does not end alone: the smoke build, and the robot, which waits much.
 
-    The robot's controller answers 125 times a second, and its client gives it up where it cannot: beside it runs no
-    more than the smoke build, which computes in one process.
+    The robot's controller answers 125 times a second, and its client gives it up where it cannot: so it has one more
+    process than there are cores (`pytest_xdist_auto_num_workers`), and priority where that is allowed.
     """
     first = ["smoke", "ports", *FIRST]
 
