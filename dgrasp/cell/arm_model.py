@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from dgrasp.cell import hand, motion, ur10, workspace
-from dgrasp.cell.config import CellConfig
 from dgrasp.cell.description import ArmDescription
 from dgrasp.cell.kinematics import Numeric
+from dgrasp.cell.motion import MotionSettings
 from dgrasp.cell.transforms import inverse
 
 Candidate = tuple[float, int, bool, np.ndarray]  # travel time, branch, turned by half, joints where the approach starts
@@ -47,7 +47,7 @@ class Arm(Protocol):
         ...
 
     def candidates(
-        self, T_world_tcp: Float[np.ndarray, "4 4"], Ts_approach: Float[np.ndarray, "n 4 4"], config: CellConfig
+        self, T_world_tcp: Float[np.ndarray, "4 4"], Ts_approach: Float[np.ndarray, "n 4 4"], config: MotionSettings
     ) -> list[Candidate]:
         """Postures at the start of an approach that ends in the grasp, the shortest travel from home first."""
         ...
@@ -99,7 +99,7 @@ class PapersArm:
         return np.linalg.norm(ur10.forward(path)[:, :3, 3] - [0.0, 0.0, ur10.D1], axis=-1)
 
     def candidates(
-        self, T_world_tcp: Float[np.ndarray, "4 4"], Ts_approach: Float[np.ndarray, "n 4 4"], config: CellConfig
+        self, T_world_tcp: Float[np.ndarray, "4 4"], Ts_approach: Float[np.ndarray, "n 4 4"], config: MotionSettings
     ) -> list[Candidate]:
         """See `Arm`."""
         return motion.candidates(T_world_tcp, Ts_approach, ur10.HOME, config)
@@ -157,7 +157,7 @@ class DescribedArm:
         return np.linalg.norm([self.solver.forward(q)[:3, 3] - self._shoulder for q in path], axis=-1)
 
     def candidates(
-        self, T_world_tcp: Float[np.ndarray, "4 4"], Ts_approach: Float[np.ndarray, "n 4 4"], config: CellConfig
+        self, T_world_tcp: Float[np.ndarray, "4 4"], Ts_approach: Float[np.ndarray, "n 4 4"], config: MotionSettings
     ) -> list[Candidate]:
         """See `Arm`. Postures found from `STARTS` others, the same ones on every call; `branch` counts them."""
         found = []

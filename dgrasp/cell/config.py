@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from dgrasp.cell.description import CellDescription, read_cell
+from dgrasp.cell.model import CellModel, model_of
+from dgrasp.cell.urdf import in_place
 from dgrasp.config import Config
-
-if TYPE_CHECKING:
-    from dgrasp.cell.model import CellModel
 
 PAPERS = "ur10_2f140_d415"  # what the simulator has built in
 USUAL_FORCE = 60.0  # N
@@ -106,8 +105,6 @@ class CellConfig(Config):
             return values
         cell = values["description"]
         if isinstance(cell, str | Path):
-            from dgrasp.cell.urdf import in_place
-
             cell = in_place(cell)
         try:
             cell = CellDescription.model_validate(cell)
@@ -134,8 +131,6 @@ class CellConfig(Config):
     @property
     def model(self) -> CellModel:
         """Geometry, arm and hand; raises as `dgrasp.cell.model.model_of` does."""
-        from dgrasp.cell.model import model_of
-
         return model_of(self.description)
 
     @property

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from dgrasp.cell import ur10
-from dgrasp.cell.config import CellConfig
 from dgrasp.cell.hand import tool0_pose
 from dgrasp.cell.transforms import transform
 
 HALF_TURN = transform(np.diag([-1.0, -1.0, 1.0]))  # about the approach axis: the same grasp to two fingers
 LINE_ACCELERATION = 2.0  # m/s^2 of the TCP on straight lines; not in the paper
+
+
+class MotionSettings(Protocol):
+    """How fast the arm moves, as `dgrasp.cell.config.CellConfig` states it."""
+
+    @property
+    def joint_speed(self) -> float:
+        """Share of the joints' velocity limits."""
+
+    @property
+    def joint_acceleration(self) -> float:
+        """Of every joint, rad/s^2."""
+
+    @property
+    def linear_speed(self) -> float:
+        """Of the TCP on straight lines, m/s."""
+
+    @property
+    def use_gripper_symmetry(self) -> bool:
+        """Whether a half turn about the approach axis is the same grasp."""
+
+    @property
+    def time_step(self) -> float:
+        """Seconds."""
 
 
 def trapezoid(distance: float, speed: float, acceleration: float, dt: float) -> np.ndarray:
@@ -30,7 +55,7 @@ def trapezoid(distance: float, speed: float, acceleration: float, dt: float) -> 
 
 
 def joint_motion(
-    start: np.ndarray, end: np.ndarray, config: CellConfig, limits: np.ndarray = ur10.VELOCITY_LIMITS
+    start: np.ndarray, end: np.ndarray, config: MotionSettings, limits: np.ndarray = ur10.VELOCITY_LIMITS
 ) -> np.ndarray:
     """Synchronised joint motion within the joints' speed limits (rad/s) and the acceleration limit, (steps, joints)."""
     change = np.abs(end - start)
@@ -43,7 +68,7 @@ def joint_motion(
     return start + s[:, None] * (end - start)
 
 
-def line(T_from: np.ndarray, T_to: np.ndarray, config: CellConfig) -> np.ndarray:
+def line(T_from: np.ndarray, T_to: np.ndarray, config: MotionSettings) -> np.ndarray:
     """TCP poses at every step of a straight motion with fixed orientation, (steps, 4, 4)."""
     step = T_to[:3, 3] - T_from[:3, 3]
     s = trapezoid(float(np.linalg.norm(step)), config.linear_speed, LINE_ACCELERATION, config.time_step)
@@ -80,7 +105,7 @@ def follow(Ts_world_tcp: np.ndarray, branch: int, q_start: np.ndarray, dt: float
 
 
 def candidates(
-    T_world_tcp: np.ndarray, Ts_approach: np.ndarray, q_home: np.ndarray, config: CellConfig
+    T_world_tcp: np.ndarray, Ts_approach: np.ndarray, q_home: np.ndarray, config: MotionSettings
 ) -> list[tuple[float, int, bool, np.ndarray]]:
     """(travel time, branch, turned, joint angles at the start of the approach), the shortest travel first."""
     found = []
