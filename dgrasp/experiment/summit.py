@@ -132,8 +132,7 @@ def _sources(experiment: Experiment, config: SummitConfig) -> dict[tuple[str, st
     sources = {}
     for (name, option), policy in product(config.options.items(), config.policies):
         tuned = experiment.optimizer(policy)
-        pruning = tuple((step, option.starts * count) for step, count in tuned.pruning)
-        optimizer = tuned.model_copy(update={"n_starts": option.starts * tuned.n_starts, "pruning": pruning})
+        optimizer = tuned.model_copy(update=tuned.times(option.starts))
         sources[name, policy] = replace(
             experiment.source(policy, optimizer),
             added=tuple(replicas[models[policy], k] for k in range(1, option.added + 1)),

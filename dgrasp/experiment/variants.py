@@ -61,8 +61,7 @@ def base_reported(experiment: Experiment, policies: Sequence[str] = (), repetiti
         device=p.runtime.device,
         threads=p.runtime.threads,
     )
-    pruning = tuple((step, TWICE * count) for step, count in p.optimizer.pruning)
-    changes = {"steps": ITS_STEPS, "n_starts": TWICE * p.optimizer.n_starts, "pruning": pruning}
+    changes = {"steps": ITS_STEPS} | p.optimizer.times(TWICE)
     recipe = _recipe(experiment, repetitions or p.evaluation.repetitions, policies=(ITS_POLICY,))
     observer = Observer(views=ITS_IMAGES, width=p.data.width, height=p.data.height, description=p.cell.description)
     recipe = recipe.model_copy(update={"changes": changes, "observer": observer})

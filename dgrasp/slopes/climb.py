@@ -90,9 +90,12 @@ def optimize_poses(
 
 
 def pruning_by_step(config: OptimizerConfig, schedule: str) -> dict[int, int]:
-    """Step of the whole climb -> how many candidates climb on after it; see `OptimizerConfig.pruning_steps`."""
-    before = config.steps * (len(SCHEDULES[schedule]) - 1) if config.pruning_steps == "last_phase" else 0
-    return {step + before if step > 0 else 0: count for step, count in config.pruning}
+    """Step of the whole climb -> how many candidates climb on after it; see `OptimizerConfig.pruning_first`."""
+    if not config.pruning or config.pruning_first is None:
+        return dict(config.pruning)
+    before = config.steps * (len(SCHEDULES[schedule]) - 1)
+    last = {step + before if step > 0 else 0: count for step, count in config.pruning}
+    return {step: count for step, count in config.pruning_first if step <= before} | last
 
 
 class _Climb:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from dgrasp.config import Config
+
+Pairs = tuple[tuple[int, int], ...]
 
 
 class OptimizerConfig(Config):
@@ -32,18 +34,17 @@ class OptimizerConfig(Config):
     start_rotations: Literal["haar", "euler"] = Field(
         default="haar", description='"haar" is uniform on SO(3); "euler" is the authors\' code'
     )
-    pruning: tuple[tuple[int, int], ...] = Field(
+    pruning: Pairs = Field(
         default=(),
         description=(
             "pairs (step, count): after that many steps only the best count candidates climb on, by the score "
             "they had in that step; step 0 ranks the starts by one forward pass. Empty = the paper's procedure"
         ),
     )
-    pruning_steps: Literal["climb", "last_phase"] = Field(
-        default="climb",
-        description='what the steps of `pruning` count: "climb" all steps from the first one on; "last_phase" those of '
-        'the last phase, in which everything has moved: "seq" then drops nobody before rotations have turned, as '
-        '"sync" does. Step 0 ranks the starts in both',
+    pruning_first: Pairs | None = Field(
+        default=None,
+        description='pairs for the first phase of "seq", in which translations alone move; the steps of `pruning` then '
+        "count in its last phase. null: they count all steps of the climb. Without `pruning` nobody is dropped",
     )
     chunk: int = Field(default=512, ge=1, description="poses evaluated at once: bounds memory, changes no result")
     approach: Literal["any", "downwards"] = Field(
@@ -60,16 +61,23 @@ class OptimizerConfig(Config):
 
     @model_validator(mode="after")
     def _schedule(self) -> OptimizerConfig:
-        steps, counts = [s for s, _ in self.pruning], [c for _, c in self.pruning]
-        if (
-            steps != sorted(set(steps))
-            or counts != sorted(counts, reverse=True)
-            or any(s < 0 or c < 1 for s, c in self.pruning)
-        ):
-            raise ValueError(
-                "pruning: expected pairs (step, count) with rising steps and falling counts of 1 or more, "
-                f"got {self.pruning}"
-            )
-        if counts and counts[0] > self.n_starts:
-            raise ValueError(f"pruning: {counts[0]} candidates asked of n_starts = {self.n_starts}")
+        for name, pairs in (("pruning", self.pruning), ("pruning_first", self.pruning_first or ())):
+            steps, counts = [s for s, _ in pairs], [c for _, c in pairs]
+            if (
+                steps != sorted(set(steps))
+                or counts != sorted(counts, reverse=True)
+                or any(s < 0 or c < 1 for s, c in pairs)
+            ):
+                raise ValueError(
+                    f"{name}: expected pairs (step, count) with rising steps and falling counts of 1 or more, "
+                    f"got {pairs}"
+                )
+            if counts and counts[0] > self.n_starts:
+                raise ValueError(f"{name}: {counts[0]} candidates asked of n_starts = {self.n_starts}")
         return self
+
+    def times(self, factor: int) -> dict[str, Any]:
+        """Settings of a climb with so many times the candidates, of which the same shares climb on."""
+        first = None if self.pruning_first is None else tuple((s, factor * c) for s, c in self.pruning_first)
+        pruning = tuple((s, factor * c) for s, c in self.pruning)
+        return {"n_starts": factor * self.n_starts, "pruning": pruning, "pruning_first": first}

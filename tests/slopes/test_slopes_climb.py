@@ -103,15 +103,28 @@ def test_starts_may_be_ranked_before_the_first_step():
     assert set(result.start.tolist()) == set(quadratic(starts()).argsort(descending=True)[:7].tolist())
 
 
-@pytest.mark.parametrize(("schedule", "first"), [("sync", 2), ("seq", 8)])
-def test_steps_of_pruning_may_count_the_phase_in_which_everything_has_moved(schedule, first):
-    config = CONFIG.model_copy(update={"steps": 6, "pruning": ((0, 30), (2, 7)), "pruning_steps": "last_phase"})
-    result = climb(schedule=schedule, config=config, record=True)
+@pytest.mark.parametrize(("schedule", "last"), [("sync", 2), ("seq", 8)])
+def test_each_phase_may_have_steps_of_its_own_to_drop_candidates_in(schedule, last):
+    pruning = {"pruning": ((0, 30), (2, 7)), "pruning_first": ((3, 20),)}
+    result = climb(schedule=schedule, config=CONFIG.model_copy(update={"steps": 6} | pruning), record=True)
     climbing = (~torch.isnan(result.path_scores)).sum(-1)
-    assert climbing[0] == 30 and (climbing[:first] == 30).all()
-    assert (climbing[first:] == 7).all()
-    turned = rotation_angle(result.paths[first, :, :3, :3], result.paths[0, :, :3, :3])[result.start]
+    assert (climbing[: min(3, last)] == 30).all() and (climbing[3:last] == 20).all()
+    assert (climbing[last:] == 7).all()
+    turned = rotation_angle(result.paths[last, :, :3, :3], result.paths[0, :, :3, :3])[result.start]
     assert (turned > 0.05).all()
+
+
+def test_without_pruning_everything_climbs_in_all_phases():
+    changed = CONFIG.model_copy(update={"steps": 4, "pruning": (), "pruning_first": ((1, 5),)})
+    result = climb(schedule="seq", config=changed, record=True)
+    assert not torch.isnan(result.path_scores).any()
+
+
+def test_so_many_times_the_candidates_are_dropped_in_the_same_shares():
+    config = OptimizerConfig(n_starts=64, pruning=((2, 16),), pruning_first=((1, 32),), steps=4)
+    more = config.model_copy(update=config.times(2))
+    assert (more.n_starts, more.pruning, more.pruning_first) == (128, ((2, 32),), ((1, 64),))
+    assert OptimizerConfig(n_starts=64).times(2)["pruning_first"] is None
 
 
 def bad_rotation() -> torch.Tensor:
@@ -168,6 +181,8 @@ def test_unknown_names_say_what_exists():
         optimize_poses(quadratic, starts(), CONFIG)
     with pytest.raises(ValueError, match="pruning: expected pairs"):
         OptimizerConfig(pruning=((4, 10), (2, 5)))
+    with pytest.raises(ValueError, match="pruning_first: expected pairs"):
+        OptimizerConfig(pruning_first=((1, 10), (2, 20)))
 
 
 def test_scores_are_looked_at_before_the_first_step_too():

@@ -202,8 +202,7 @@ class Ablations:
         settings = merged(_plain(self.experiment.profile.optimizer), arm.optimizer)
         more = _multiplied(settings, arm, "optimizer")
         if "n_starts" in more:
-            factor = arm.times["optimizer.n_starts"]
-            more["pruning"] = [[step, factor * count] for step, count in settings["pruning"]]
+            more |= OptimizerConfig.model_validate(settings).times(arm.times["optimizer.n_starts"])
         return OptimizerConfig.model_validate(settings | more)
 
     def _trained(self, question: Question, arm: str, value: Run) -> Trained:

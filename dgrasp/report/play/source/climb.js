@@ -32,10 +32,10 @@ export async function* climb(evaluate, starts, settings, representation, schedul
   yield { step, ...candidates.shown(), done: true };
 }
 
-/** Step of the whole climb -> how many climb on after it; steps may count in the last phase alone. */
-function pruningByStep({ pruning = [], pruning_steps: counted, steps }, phases) {
-  const before = counted === "last_phase" ? steps * (phases - 1) : 0;
-  return new Map(pruning.map(([step, count]) => [step > 0 ? step + before : 0, count]));
+/** Step of the whole climb -> how many climb on after it; each phase may have steps of its own. */
+function pruningByStep({ pruning = [], pruning_first: first = null, steps }, phases) {
+  const before = first === null || pruning.length === 0 ? 0 : steps * (phases - 1);
+  return new Map([...(first ?? []).filter(([step]) => step <= before), ...pruning.map(([step, count]) => [step > 0 ? step + before : 0, count])]);
 }
 
 class Candidates {

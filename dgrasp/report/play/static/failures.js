@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 5a6873acaf71679eb72a8f0136fc32f0a5e90cd38024bd4f7f773985da835f59
+// Built by tools/play_module.py from ../source; do not edit. Sources: 29014aae506f7f20205f0437f22f901eb10869b3233525ded1bfa467c19272fe
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
