@@ -89,6 +89,28 @@ def test_the_log_says_which_encoder_lifted_more_on_validation_scenes(root):
         assert lifted.loc["clutter", f"{method}_imagenet"] <= lifted.loc["clutter", f"{method}_from_nothing"]
 
 
+def test_the_log_says_what_dropping_candidates_costs(root):
+    """Chosen so that no policy loses against everything climbing; a choice on validation scenes, and no result."""
+    attempts = pd.read_csv(root / "benchmarks" / "pruning_choice.csv")
+    lifted = attempts.drop(columns=["task", "scene"]).groupby("policy").sum()
+    rows = {
+        "everything": "everything climbs",
+        "ranked_first": "starts ranked, 256 climb, 64 after four steps (before)",
+        "after_three_steps": "256 after three steps, then 64 and 16 (now)",
+        "half_the_starts": "512 starts, everything climbs",
+        "a_quarter_of_the_starts": "256 starts, everything climbs",
+    }
+    log = (root / "EXPERIMENT_LOG.md").read_text(encoding="utf-8")
+    for arm, name in rows.items():
+        models = ("base_quat", "base_6d", "dgrasp_quat", "dgrasp_6d")
+        cells = [", ".join(str(lifted.loc[f"{m}_{s}", arm]) for s in ("seq", "sync")) for m in models]
+        assert f"| {name} | {' | '.join(cells)} | {lifted[arm].sum()} |" in log
+    assert lifted["after_three_steps"].sum() >= lifted["everything"].sum()
+    assert (lifted["after_three_steps"] >= lifted["everything"] - 2).all()
+    optimizer = load_profile("laptop").optimizer
+    assert optimizer.pruning == ((3, 256), (5, 64), (12, 16)) and optimizer.pruning_first == ((3, 128),)
+
+
 def test_every_choice_is_a_setting():
     settings = load_profile("paper").model_dump(mode="json")
     for choice in paper_choices().choices:
