@@ -75,7 +75,7 @@ WRONG_INPUT = [
     ("eval-new-scenes --scene-seed 5 --repetitions 0", "expected a whole number of 1 or more, got '0'"),
     ("train-seeds --seeds 0 one", "expected a whole number of 0 or more, got 'one'"),
     ("train-seeds --profile huge", "unknown profile 'huge'"),
-    ("eval-variant nothing", "invalid choice: 'nothing' (choose from 'everything-climbs', 'base-reported')"),
+    ("eval-variant nothing", "invalid choice: 'nothing' (choose from 'everything-climbs', 'papers-starts', "),
     ("eval-variant base-reported --profile huge", "unknown profile 'huge'"),
     ("ablations --profile huge", "unknown profile 'huge'"),
     ("ablations --question nothing --build {here}/build", "unknown question 'nothing'; questions: second_order, "),

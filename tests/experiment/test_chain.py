@@ -361,6 +361,13 @@ def test_variants_stand_beside_the_table(published, tmp_path, monkeypatch):
     assert again["reason"].tolist() == read_trials(climbs)["reason"].tolist()
     assert replication.kept_trials(read, "base-reported", kept) is None
 
+    monkeypatch.setattr(variants, "PAPERS_STARTS", 2 * made.profile.optimizer.n_starts)
+    more = variants.papers_starts(read, ["base_quat_sync"], repetitions=1)
+    assert more.recipe.changes == read.profile.optimizer.times(2) and len(read_trials(more)) == row["n"]
+    monkeypatch.setattr(variants, "PAPERS_STARTS", made.profile.optimizer.n_starts + 1)
+    with pytest.raises(ValueError, match=r"n_starts.*no multiple"):
+        variants.papers_starts(read, ["base_quat_sync"])
+
     monkeypatch.setattr(variants, "ITS_POLICY", "base_6d_seq")  # the micro experiment has no other sequential Base
     reported = variants.base_reported(made)
     assert (
