@@ -205,13 +205,22 @@ class Run:
         save_tensors(self.path / f"{name}.safetensors", tensors, {k: json.dumps(v) for k, v in metadata.items()})
 
     def load(self, name: str, device: str = "cpu") -> dict[str, torch.Tensor]:
-        """Read `<name>.safetensors`; raises FileNotFoundError or DamagedFileError."""
-        return load_tensors(self.path / f"{name}.safetensors", device)
+        """Read `<name>.safetensors`; raises FileNotFoundError, DamagedFileError, or RunError if it is not published."""
+        return load_tensors(self._tensors(name), device)
 
     def load_all(self, name: str, device: str = "cpu") -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """The tensors, and what `save` wrote beside them (None for what is no JSON); raises as `load` does."""
-        tensors, metadata = load_tensors_and_metadata(self.path / f"{name}.safetensors", device)
+        tensors, metadata = load_tensors_and_metadata(self._tensors(name), device)
         return tensors, {key: json_or_none(value) for key, value in metadata.items()}
+
+    def _tensors(self, name: str) -> Path:
+        path = self.path / f"{name}.safetensors"
+        if self.sums is not None and path.name not in self.sums:
+            raise RunError(
+                f"{path}: not published, since of seed {self.seed} only rows are; take seed 0, or train this one: "
+                f"dgrasp reproduce --seed {self.seed}"
+            )
+        return path
 
     def has(self, name: str) -> bool:
         return (self.path / f"{name}.safetensors").is_file()

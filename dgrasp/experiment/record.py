@@ -14,7 +14,8 @@
         ablations.json, ablations-<fingerprint>/   arms of ablations, as many as have been tried
 
 `dgrasp.experiment.store.Record` reads them. Scenes of the demonstrations are not kept: those that figures need are made
-again. `dgrasp publish` calls this.
+again. Of seeds but the first, 0, weights and pictures are not kept: their rows are what tables need. `dgrasp publish`
+calls this.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ from dgrasp.runs import Run, only_complete
 KEPT = ("run.json", "done.json", "volatile.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors",
         "readout.safetensors", "manifest.json", "data_card.md", "trials.csv", "attempts.csv", "study.journal",
         "logs/*.jsonl", "images/*.png")  # fmt: skip
-LARGEST_MIB = 25.0  # our choice: what a clone may cost
+OF_ONE_SEED = ("*.safetensors", "*.png")  # kept of the first seed alone
+FIRST = 0
+LARGEST_MIB = 25.0  # our choice: what a clone may cost, all seeds of an experiment together
 
 
 def identical_scenes(made: Run, published: Run) -> tuple[int, int]:
@@ -52,8 +55,8 @@ def publish(experiment: Experiment, folder: Path = PUBLISHED) -> Path:
     """Copy what a finished experiment computed (but its scenes) below `folder`, in place of what was there of it.
 
     Returns where it is now: `<folder>/<profile>/seed-<n>`. Nothing is computed. Raises RecordError if the experiment is
-    published already, has a profile for trying out that has no place among the published ones, or all of it is larger
-    than `LARGEST_MIB`; RunError if a stage is not complete. What was there stays until the new one is whole.
+    published already, has a profile for trying out that has no place among the published ones, or is with its other
+    seeds larger than `LARGEST_MIB`; RunError if a stage is not complete. What was there stays until the new is whole.
     """
     if isinstance(experiment.store, Record):
         raise RecordError(f"{experiment.store.folder}: is published already; give the profile and build that made it")
@@ -66,11 +69,16 @@ def publish(experiment: Experiment, folder: Path = PUBLISHED) -> Path:
         runs |= {**_stages("tuning", experiment.tuning()), "evaluation": experiment.evaluation()}
         runs |= {"twin-trials": experiment.twin_trials(), "calibration-sweep": experiment.calibration_sweep()}
         card, ablations = model_card(experiment), Ablations(experiment).done()
-    files = {path: path.relative_to(run.path.parent) for run in runs.values() for path in _kept(run)}
-    size = sum(path.stat().st_size for path in files) / 2**20
-    if size > LARGEST_MIB:
-        raise RecordError(f"{experiment.workspace}: {size:.1f} MiB to publish, at most {LARGEST_MIB:g} are allowed")
+    kept = [(run, path) for run in runs.values() for path in _kept(run, all_of_it=experiment.seed == FIRST)]
+    files = {path: path.relative_to(run.path.parent) for run, path in kept}
     target = published_folder(name, experiment.seed, folder)
+    others = [path for path in target.parent.glob("seed-*/**/*") if path.is_file() and target not in path.parents]
+    size = sum(path.stat().st_size for path in (*files, *others)) / 2**20
+    if size > LARGEST_MIB:
+        with_others = ", other seeds included" if others else ""
+        raise RecordError(
+            f"{experiment.workspace}: {size:.1f} MiB to publish{with_others}, at most {LARGEST_MIB:g} are allowed"
+        )
     with _replacing(target) as new:
         for path, place in files.items():
             with atomic_path(new / place) as temporary:
@@ -112,8 +120,9 @@ def _settle(folder: Path, new: Path, old: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _kept(run: Run) -> list[Path]:
-    return [path for pattern in KEPT for path in sorted(run.path.glob(pattern))]
+def _kept(run: Run, all_of_it: bool) -> list[Path]:
+    paths = [path for pattern in KEPT for path in sorted(run.path.glob(pattern))]
+    return paths if all_of_it else [path for path in paths if not any(map(path.match, OF_ONE_SEED))]
 
 
 def _stages(kind: str, runs: Mapping[str, Run]) -> dict[str, Run]:

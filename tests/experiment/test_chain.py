@@ -320,6 +320,25 @@ def test_an_experiment_too_large_leaves_what_was_there(published, tmp_path, monk
 
 
 @pytest.mark.slow
+def test_of_other_seeds_rows_are_published_and_no_weights(published, tmp_path, monkeypatch):
+    experiment, _ = published
+    monkeypatch.setattr(record, "FIRST", experiment.seed + 1)
+    folder = record.publish(experiment, tmp_path)
+    read = reading(folder, tmp_path)
+    assert read_trials(read.evaluation()).equals(read_trials(experiment.evaluation()))
+    assert read.twin_trials().complete and "weights" in (folder / "model_card.md").read_text()
+    assert not [*folder.rglob("*.safetensors"), *folder.rglob("*.png")]
+    with pytest.raises(RunError, match=r"weights.safetensors: not published, since of seed 0 only rows are"):
+        read.policy("base_quat_sync")
+    beside = tmp_path / "micro" / "seed-7" / "rows.csv"
+    beside.parent.mkdir()
+    beside.write_bytes(bytes(2**20))
+    monkeypatch.setattr(record, "LARGEST_MIB", 1.0)
+    with pytest.raises(RecordError, match=r"1.\d MiB to publish, other seeds included, at most 1 are allowed"):
+        record.publish(experiment, tmp_path)
+
+
+@pytest.mark.slow
 def test_new_scenes_and_other_training_seeds(published, tmp_path, monkeypatch):
     made, folder = published
     read = reading(folder, tmp_path)
