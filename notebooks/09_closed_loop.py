@@ -35,7 +35,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from dgrasp.cell.following import towards
-from dgrasp.evaluation.loop_series import MEASURES, loop_paths, loop_rates, read_loops
+from dgrasp.evaluation.loop_series import loop_rates, read_loops
 from dgrasp.examples import pouring
 from dgrasp.policy.servo import Servo, from_behind
 from dgrasp.report.answers import loop_answer
@@ -64,6 +64,12 @@ if run is None:
 
 # %%
 studio.make("closed_loop")
+
+# %% [markdown]
+# And as a picture: one scene, chosen by a rule that knows no policy, and one push.
+
+# %%
+studio.make("closed_loop_motion")
 
 # %% [markdown]
 # Standing cameras that are off show the object beside where it is, in every observation alike: closing the loop alone
@@ -99,12 +105,11 @@ show_source(Sight, put_right)
 #
 # ## Do the paths look like demonstrations?
 #
-# Undisturbed attempts that lifted something: length of the way from the pre-grasp (m), how much longer than straight,
-# mean cosine of successive steps (smoothness), and mean cosine of motion and demonstrated displacement.
+# Attempts that lifted something: length of the way from the pre-grasp (m), how much longer than straight, mean cosine
+# of successive steps (smoothness), and mean cosine of motion and demonstrated displacement.
 
 # %%
-paths = pd.DataFrame(columns=["loop", "policy", *MEASURES]) if attempts is None else loop_paths(attempts)
-paths.round(3)
+studio.make("closed_loop_paths")
 
 # %% [markdown]
 # ## Beyond grasping: pouring into a cup that a camera sees

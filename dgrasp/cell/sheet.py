@@ -71,9 +71,13 @@ class Sheet(Config):
 
     @property
     def T_world_sheet(self) -> Float[np.ndarray, "4 4"]:
-        """Where it lies: face up on the board."""
+        """Where it lies: face up on the paper's board."""
+        return self.lying_at(BOARD_TOP)
+
+    def lying_at(self, height: float) -> Float[np.ndarray, "4 4"]:
+        """The same on a board of this height, metres."""
         x, y, degrees = self.place
-        return transform(Rotation.from_euler("z", degrees, degrees=True), (x, y, BOARD_TOP))
+        return transform(Rotation.from_euler("z", degrees, degrees=True), (x, y, height))
 
     @property
     def corners(self) -> Float[np.ndarray, "n 3"]:

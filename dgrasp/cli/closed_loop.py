@@ -10,7 +10,8 @@ TEXT = """\
 Grasp in closed loop in the simulator: four times a second (of its time) the arm takes new views and goes one step up
 the value landscape, until it stands at the summit; then it closes. Objects are pushed meanwhile, the board moves, or
 cameras are off, as the profile says. The same plans are also executed blindly, and Base stands beside dGrasp. Stop it
-at any time; the same command goes on where it stopped. Rates and paths go to figures/closed_loop.json of the build."""
+at any time; the same command goes on where it stopped, and with --scenes it ends with so many as have been made. Rates
+go to figures/closed_loop.json of the build, and paths beside demonstrations to closed_loop_paths.json."""
 
 
 def add(commands: argparse._SubParsersAction) -> None:

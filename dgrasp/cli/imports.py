@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dgrasp.cli.options import add_command, file_to_write, folder, named, place, refuse_idle
+from dgrasp.cli.options import CELL, add_command, file_to_write, folder, named, place, refuse_idle
 
 PICTURE, BUILD = Path("import_check.png"), Path("build/import")
 POSE = "observation.state"
@@ -27,6 +27,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--convention", choices=("opencv", "opengl", "colmap"), help="of the cameras' poses")
     parser.add_argument("--unit", choices=("m", "mm"), default="m", help="of positions (%(default)s)")
     parser.add_argument("--pose", type=named, help=f"LeRobot's feature of the hand ({POSE})")
+    parser.add_argument("--cell", type=named, metavar="FILE", help=CELL)
     parser.add_argument("--build", type=folder, help=f"its folder of runs ({BUILD})")
     parser.set_defaults(run=run)
 
@@ -37,11 +38,13 @@ def run(options: argparse.Namespace) -> None:
     refuse_idle("--pose", options.pose, unless=options.format == "lerobot", goes_with="--format lerobot")
     unless = options.format != "folder"
     refuse_idle("--cameras", options.cameras, unless=unless, goes_with="lerobot and robomimic (a folder has its own)")
+    from dgrasp.cell.place import read_place
     from dgrasp.data.imports.check import read_import
 
+    place = read_place(options.cell)
     episodes, lines = read_import(
         options.source, options.format, cameras=options.cameras, unit=options.unit, convention=options.convention,
-        pose=options.pose or POSE,
+        pose=options.pose or POSE, place=place,
     )  # fmt: skip
     print(*lines, sep="\n")
     if options.check:
@@ -49,6 +52,8 @@ def run(options: argparse.Namespace) -> None:
 
         print(draw_import(episodes, options.picture or PICTURE))
         return
+    from dgrasp.cell.config import CellConfig
     from dgrasp.data.imports.run import demonstrations_of
 
-    print(demonstrations_of(episodes, (options.build or BUILD) / "runs").path)
+    cell = CellConfig.model_validate({"description": options.cell})
+    print(demonstrations_of(episodes, (options.build or BUILD) / "runs", cell).path)

@@ -19,6 +19,7 @@ PUBLISHED = "published"  # in the place of a profile's name: the published resul
 FORMER = "recorded"  # its old name
 NO_PATH = (errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 MOST = 1_000_000  # of scenes, attempts, minutes: more is a slip, and would fill the memory before it is noticed
+CELL = "the cell that they are of: its .yaml, or the name of a shipped one (default: the paper's)"
 SHOWN = 200  # characters of what was refused
 LARGEST_SEED = 2**63 - 1  # of torch and of tables
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from dgrasp.cli.options import (
     PUBLISHED,
@@ -16,6 +17,10 @@ from dgrasp.cli.options import (
     profile_name,
     whole,
 )
+from dgrasp.cli.quiet import load_pybullet
+
+if TYPE_CHECKING:
+    from dgrasp.cell.place import Place
 
 TEXT = """\
 Ranked grasps for photographs: positions of the tool centre point (metres) and unit quaternions (xyzw) in the world
@@ -41,6 +46,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--build", type=folder, help="its folder of runs (build/<profile>)")
     parser.add_argument("--training-seed", dest="seed", type=whole, default=0, help="of that experiment (0)")
+    parser.add_argument(
+        "--cell", type=named, metavar="FILE", help="the cell that the photographs are of (default: the profile's)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -48,7 +56,20 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.experiment.plan_from_images import checked_capture, plan_capture
 
     asked = {"n": options.n, "seed": options.start_seed, "output": options.output}
-    capture = checked_capture(options.photos, **asked)  # before the simulator is loaded, or a policy trained
-    table = plan_capture(capture, experiment(options), options.policy, **asked)
+    place = _place(options)
+    capture = checked_capture(options.photos, place, **asked)  # before the simulator is loaded, or a policy trained
+    table = plan_capture(capture, experiment(options), options.policy, place, **asked)
     if not options.output:
         print(table.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
+
+
+def _place(options: argparse.Namespace) -> Place:
+    """Of the cell that is named; else of the profile's. The published networks are of the paper's."""
+    from dgrasp.cell.place import place_of, read_place
+
+    if options.cell is not None or options.profile == PUBLISHED:
+        return read_place(options.cell)
+    load_pybullet()
+    from dgrasp.experiment.store import named_profile
+
+    return place_of(named_profile(options.profile).cell.description)

@@ -6,9 +6,12 @@ the same disturbance. In the closed loop the first plan is the open loop's; from
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,11 +29,14 @@ from dgrasp.config import Config
 from dgrasp.evaluation.attempt import Attempt, Planner, attempt
 from dgrasp.evaluation.closed_loop import ClosedLoop, follows, path_measures
 from dgrasp.evaluation.rows import POSE, Judged, judged, on_table
-from dgrasp.evaluation.stage import AttemptsRecipe, SeriesStage
+from dgrasp.evaluation.stage import Asked, AttemptsRecipe, SeriesStage
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.workers import PolicySource, Recent, worker_policy, worker_scene
+from dgrasp.files import DamagedFileError, atomic_path
 from dgrasp.policy.policies import PAIR, GraspPolicy, Plan, PolicyNames
 from dgrasp.policy.servo import AscentConfig
+from dgrasp.run_origin import made_from_of
+from dgrasp.runs import Run
 from dgrasp.sim.disturbances import Disturbance
 from dgrasp.sim.following import SteeredSimulation
 from dgrasp.sim.oracle import OracleConfig
@@ -45,6 +51,7 @@ LOOPS: tuple[Loop, ...] = ("open", "closed")
 SPACING = 0.02  # m between the poses of a straight approach that is measured
 RATES = ("disturbance", "size", "loop", "policy", "successes", "n", "rate", "low", "high", "seed")
 MEASURES = ("length", "detour", "smoothness", "cosine", "shown_length", "shown_smoothness")
+PATHS = ("disturbance", "size", "loop", "policy", "n", *MEASURES)
 
 
 class ClosedLoopConfig(Config):
@@ -156,10 +163,14 @@ def loop_rates(attempts: pd.DataFrame) -> pd.DataFrame:
 
 
 def loop_paths(attempts: pd.DataFrame) -> pd.DataFrame:
-    """Means of `MEASURES` per loop and policy over the attempts that lifted an object without disturbance."""
-    calm = attempts[(attempts["disturbance"] == STILL) & attempts["success"]]
-    numbers = calm.assign(**{name: pd.to_numeric(calm[name]) for name in MEASURES})
-    return numbers.groupby(["loop", "policy"], sort=False)[list(MEASURES)].mean().reset_index()
+    """One row per condition, loop and policy, in `PATHS`: means of `MEASURES` over the n attempts that succeeded.
+
+    What lifted nothing is left out: a way that ended at an object's edge is short, and no better for it.
+    """
+    lifted = attempts[attempts["success"]]
+    numbers = lifted.assign(**{name: pd.to_numeric(lifted[name]) for name in MEASURES})
+    groups = numbers.groupby(["disturbance", "size", "loop", "policy"], sort=False)
+    return groups[list(MEASURES)].mean().assign(n=groups.size()).reset_index()[list(PATHS)]
 
 
 def in_both_loops(
@@ -219,7 +230,14 @@ def straight(T_world_grasp: Float[np.ndarray, "4 4"], metres: float) -> Float[np
     return np.stack([T_world_grasp @ transform(None, (0.0, 0.0, -b)) for b in behind])
 
 
-_cells = Recent(2)
+class _Kept(threading.local):
+    """Cells of this worker, which may be a thread."""
+
+    def __init__(self) -> None:
+        self.cells = Recent(2)
+
+
+_ours = _Kept()
 
 
 @dataclass(frozen=True)
@@ -239,12 +257,45 @@ def _units(recipe: ClosedLoopRecipe) -> Iterator[_InScene]:
 
 def _attempts(recipe: ClosedLoopRecipe, source: PolicySource, unit: _InScene, seed: int) -> Iterator[LoopRow]:
     key = recipe.digest()
-    cell = _cells.get(key, lambda: SteeredSimulation(recipe.cell, recipe.observer, steps=recipe.loops.steps))
+    cell = _ours.cells.get(key, lambda: SteeredSimulation(recipe.cell, recipe.observer, steps=recipe.loops.steps))
     scene = worker_scene(recipe.loops.task, "test", unit.scene, seed, cell.description)
     yield from in_both_loops(cell, worker_policy(source), recipe, scene, seed)
 
 
-closed_loop_run = SeriesStage(
+@dataclass(frozen=True, kw_only=True)
+class LoopStage(SeriesStage[ClosedLoopRecipe, _InScene]):
+    """A series whose scenes do not depend on how many are asked for: runs of fewer and of more share what they made.
+
+    So one that is interrupted ends early if it is asked for fewer scenes, and one that has ended goes on with more.
+    """
+
+    def make(self, run: Run, asked: Asked[ClosedLoopRecipe]) -> Run:
+        """Take up what others made, then make the rest."""
+        folders = [p for p in run.path.parent.glob(f"{self.name}-*") if p != run.path and _but_scenes(p, run.path)]
+        for name in (f"{unit.name}.json" for unit in self.units(asked.recipe)):
+            made = (folder / self.folder / name for folder in sorted(folders))
+            if not (place := run.path / self.folder / name).is_file() and (kept := next(_files(made), None)):
+                with atomic_path(place) as temporary:
+                    shutil.copyfile(kept, temporary)
+        return super().make(run, asked)
+
+
+def _files(paths: Iterator[Path]) -> Iterator[Path]:
+    return (path for path in paths if path.is_file())
+
+
+def _but_scenes(path: Path, other: Path) -> bool:
+    """Whether two runs were made from the same, but for the number of scenes."""
+    try:
+        stated = [made_from_of(folder) for folder in (path, other)]
+    except DamagedFileError:
+        return False
+    for made_from in stated:
+        made_from["fingerprint"] = made_from["config"]["loops"]["scenes"] = None
+    return stated[0] == stated[1]
+
+
+closed_loop_run = LoopStage(
     name=STAGE,
     code=__name__,
     folder="scenes",

@@ -6,7 +6,8 @@
     figures/clearing.json  rows: policy, task, successes, n, rate, low, high, cleared, seed; published numbers apart
 
 `dgrasp beyond` makes them in a build of profile `beyond`, and `--keep` puts them there, beside a `.meta.json` that says
-from which runs. Rows of other seeds that stand there stay.
+from which runs. Rows of other seeds that stand there stay. Of another profile they are files of its own:
+`figures/beyond-panda.json` has the rows of profile `panda`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from dgrasp.runs import Run
 from dgrasp.twin.factors import FAR_OFF, TWIN, FactorsConfig, FactorsRecipe, factor_rates, try_factors
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
+PROFILE = "beyond"  # whose tables have no other name
 TABLES = ("beyond", "factors", "clearing", "paired")
 COLUMNS = ("policy", "task", "successes", "n", "rate", "low", "high", "seed")
 BEST, THEIRS = "dgrasp_quat_sync", "published"  # in a paired comparison
@@ -97,11 +99,11 @@ def write_table(
     """
     if name not in TABLES:
         raise ValueError(f"unknown table {name!r}; tables: {', '.join(TABLES)}")
-    target = (folder or experiment.figures) / f"{name}.json"
     profile = experiment.profile.name
+    target = table_file(name, folder or experiment.figures, profile)
     if target.parent.resolve() == FOLDER and profile not in PUBLISHABLE:
         raise RecordError(f"profile {profile!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
-    others = [row for row in kept_table(name, target.parent) if row["seed"] != experiment.seed]
+    others = [row for row in kept_table(name, target.parent, profile) if row["seed"] != experiment.seed]
     write_json(target, others + json.loads(table.to_json(orient="records")))
     sidecar = target.with_suffix(".meta.json")
     stated = read_json(sidecar)["seeds"] if sidecar.is_file() else {}
@@ -115,8 +117,13 @@ def write_table(
     return target
 
 
-def kept_table(name: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
+def table_file(name: str, folder: Path, profile: str = PROFILE) -> Path:
+    """Where a table of an experiment of this profile is kept in a folder."""
+    return folder / (f"{name}.json" if profile == PROFILE else f"{name}-{profile}.json")
+
+
+def kept_table(name: str, folder: Path = FOLDER, profile: str = PROFILE) -> list[dict[str, Any]]:
     """The rows of a table where it is kept; none where it has not been made."""
-    path = folder / f"{name}.json"
+    path = table_file(name, folder, profile)
     rows: list[dict[str, Any]] = read_json(path) if path.is_file() else []
     return rows

@@ -1,6 +1,7 @@
 """The closed loop of an experiment: its policies led by what they see, against the same plans executed blindly.
 
     dgrasp closed-loop                  with the published networks; goes on where it was interrupted
+    dgrasp closed-loop --scenes 120     no more than these, and of those that are made none again
     dgrasp closed-loop --keep           and put the attempts beside the published results
 
 Rates and paths go to `figures/closed_loop.json` of the build; notebook 09 shows whatever has been made.
@@ -26,7 +27,8 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
 from dgrasp.files import SUMS, atomic_path, check_sums, read_sums, write_json, write_sums
 from dgrasp.locks import sole_writer
-from dgrasp.runs import Run, RunError, read_run
+from dgrasp.run_origin import made_from_of
+from dgrasp.runs import Run, RunError, only_complete, read_run
 from dgrasp.sim.objects.ycb import ycb_models
 
 ROWS, PATHS = "closed_loop.json", "closed_loop_paths.json"
@@ -43,12 +45,27 @@ def closed_loop(experiment: Experiment, scenes: int | None = None) -> Run:
 
 
 def made(experiment: Experiment) -> Run | None:
-    """The complete run with most scenes, of the experiment's workspace or beside its published results; or None."""
+    """The complete run with most scenes, of the experiment's workspace or beside its published results; or None.
+
+    Runs of other networks, which were published before these or are those of another seed, do not count.
+    """
     places = [(path, None) for path in experiment.workspace.glob(f"runs/{STAGE}-*")]
     if isinstance(experiment.store, Record):
         places += [(path, experiment.store.folder) for path in experiment.store.folder.glob(f"{STAGE}-*")]
     found = [run for path, of in sorted(places, key=str) if (run := _complete(path, of)) is not None]
-    return max(found, key=_scenes, default=None)
+    return max((run for run in found if _is_of(run, experiment)), key=_scenes, default=None)
+
+
+def _is_of(run: Run, experiment: Experiment) -> bool:
+    """Whether a run's policies are the experiment's; looks alone, and begins no stage."""
+    inputs = made_from_of(run.path)["inputs"]
+    try:
+        with only_complete():
+            return run.seed == experiment.seed and all(
+                experiment.tuned(name).fingerprint == fingerprint for name, fingerprint in inputs.items()
+            )
+    except RunError:
+        return False
 
 
 def keep(run: Run, experiment: Experiment, root: Path = PUBLISHED) -> Path:

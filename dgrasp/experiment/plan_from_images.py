@@ -25,6 +25,7 @@ from scipy.spatial.transform import Rotation
 
 from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
+from dgrasp.cell.place import PAPERS, Place
 from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.captures.sight import check_sight
 from dgrasp.files import check_writable, write_text
@@ -67,26 +68,32 @@ def rank_grasps(
     seed: int = 0,
     downwards: bool = True,
     T_world_capture: Float[np.ndarray, "4 4"] | None = None,
+    place: Place | None = None,
 ) -> RankedGrasps:
     """Plan on a folder of photographs; returns at most `n` grasps that differ by 2 cm or 20 degrees, best first.
 
     photographs: the folder, its `transforms.json`, or what `read_capture` made of it (`T_world_capture` included).
     width: of the images the policy was trained on, pixels (`experiment.observer.width`).
     seed: of the starting poses. downwards: only poses whose approach axis points below the horizon, as on the real
-    robot (Sec. 5.2).
+    robot (Sec. 5.2). place: where grasps are searched, and how high the board is; default the policy's workspace, and
+    the paper's board.
     Raises CaptureError for photographs that cannot be used or cameras that do not look at the workspace, ValueError for
-    other arguments, or if nothing points down.
+    other arguments, a place beyond the workspace that the policy was trained in, or if nothing points down.
     """
     generator = _generator(n, seed)
-    capture = photographs if isinstance(photographs, Capture) else read_capture(photographs, T_world_capture)
-    views = as_trained(capture, width)
     low, high = (bound.double().numpy(force=True) for bound in policy.bounds)
-    check_sight(capture, low, high, views)
+    known = Place("the policy", low, high, PAPERS.middle)
+    place = known if place is None else _within(place, known)
+    capture = photographs
+    if not isinstance(capture, Capture):
+        capture = read_capture(capture, T_world_capture, float(place.middle[2]))
+    views = as_trained(capture, width)
+    check_sight(capture, place, views)
     unfiltered = GraspPolicy(
         policy.spec,
         policy.value,
         policy.config.model_copy(update={"approach": "any", "approach_offset": 0.0}),
-        policy.bounds,
+        (torch.tensor(place.low).to(policy.bounds[0]), torch.tensor(place.high).to(policy.bounds[1])),
     )
     found = unfiltered.plan(views, generator).candidates
     Ts, values = found.T_world_tcp.double().cpu(), found.scores.double().cpu().numpy()
@@ -95,6 +102,19 @@ def rank_grasps(
         raise ValueError(f"{capture.file}: none of {len(Ts)} candidates points downwards; see `downwards`")
     chosen = _distinct(Ts, candidates, n)
     return RankedGrasps(Ts[chosen].numpy(), values[chosen], views)
+
+
+def _within(place: Place, known: Place) -> Place:
+    """The place, which the policy knows; raises ValueError otherwise."""
+    if known.holds(place):
+        return place
+    reach, trained = (
+        f"({', '.join(f'{v:g}' for v in p.low)}) to ({', '.join(f'{v:g}' for v in p.high)}) m" for p in (place, known)
+    )
+    raise ValueError(
+        f"cell: {place.name} has the workspace {reach}, the policy was trained in {trained}: it knows nothing beyond; "
+        "train one whose profile names the cell"
+    )
 
 
 def _generator(n: int, seed: int) -> torch.Generator:
@@ -166,7 +186,7 @@ def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
     return chosen
 
 
-def checked_capture(photographs: Path, *, n: int, seed: int, output: Path | None) -> Capture:
+def checked_capture(photographs: Path, place: Place = PAPERS, *, n: int, seed: int, output: Path | None) -> Capture:
     """The photographs, once everything that is cheap to check has been: nothing of the simulator or a policy is loaded.
 
     Raises ValueError for bad input (CaptureError for photographs), OSError for an output that cannot be written.
@@ -174,19 +194,22 @@ def checked_capture(photographs: Path, *, n: int, seed: int, output: Path | None
     _generator(n, seed)
     if output is not None:
         check_output(output)
-    capture = read_capture(photographs)
-    check_sight(capture)
+    capture = read_capture(photographs, board_top=float(place.middle[2]))
+    check_sight(capture, place)
     return capture
 
 
 def plan_capture(
-    capture: Capture, experiment: Experiment, policy: str, *, n: int, seed: int, output: Path | None
-) -> pd.DataFrame:
+    capture: Capture, experiment: Experiment, policy: str, place: Place | None = None, *, n: int, seed: int,
+    output: Path | None,
+) -> pd.DataFrame:  # fmt: skip
     """The table of grasps of one of the experiment's policies, written to `output` (CSV) if that is given.
 
-    seed: of the starting poses. Raises RecordError, RunError and DamagedFileError for a policy that is not there.
+    place: see `rank_grasps`. seed: of the starting poses. Raises RecordError, RunError and DamagedFileError for a
+    policy that is not there.
     """
-    ranked = rank_grasps(capture, experiment.policy(policy), width=experiment.observer.width, n=n, seed=seed)
+    width = experiment.observer.width
+    ranked = rank_grasps(capture, experiment.policy(policy), width=width, n=n, seed=seed, place=place)
     if output is not None:
         write_text(output, ranked.table.to_csv(index=False, lineterminator="\n"))
     return ranked.table

@@ -160,15 +160,21 @@ def beyond_answer(rows: pd.DataFrame) -> str:
 
 
 def loop_answer(rows: pd.DataFrame) -> str:
-    """Notebook 9. rows: of `loop_rates`: `disturbance`, `loop`, `rate`; empty where nothing has been made."""
+    """Notebook 9. rows: of `loop_rates`: `disturbance`, `loop`, `policy`, `rate`; empty where nothing has been made."""
     if not len(rows):
         return "Not known yet: nothing has been tried in closed loop with these networks."
     calm = rows["disturbance"] == STILL
     still, moved = (rows[kind].groupby("loop")["rate"].mean() for kind in (calm, ~calm))
     word = "They can" if moved["closed"] > moved["open"] + CLEAR else "Not better than a plan that is executed blindly"
+    led = rows[~calm & (rows["loop"] == "closed")]
+    methods = {name: led[_of(led["policy"], name)]["rate"].mean() for name in ("dgrasp", "base")}
+    kinds = rows[~calm].pivot_table(index="disturbance", columns="loop", values="rate", sort=False)
+    each = "; ".join(f"{kind} {row['closed']:.2f} and {row['open']:.2f}" for kind, row in kinds.iterrows())
     return (
         f"{word}. Under disturbances closed loop lifts {moved['closed']:.2f} and open loop {moved['open']:.2f}; "
-        f"without any {still['closed']:.2f} and {still['open']:.2f} (means over conditions and policies)."
+        f"without any {still['closed']:.2f} and {still['open']:.2f} (means over conditions and policies). By kind: "
+        f"{each}. Led by what they see under disturbances, dGrasp lifts {methods['dgrasp']:.2f} and Base "
+        f"{methods['base']:.2f}."
     )
 
 

@@ -269,6 +269,24 @@ OUTPUTS: tuple[Output, ...] = (
         alt_text="One row for each disturbance, size, loop and policy: successes, attempts, rate, interval.",
         status="ours",
     ),
+    Output(
+        id="closed_loop_paths",
+        kind="table",
+        paper_place=None,
+        title="The ascent as a motion: ways of the TCP beside demonstrations",
+        notebook="09_closed_loop",
+        alt_text="One row for each disturbance, size, loop and policy: length, detour, smoothness, cosine of the way.",
+        status="ours",
+    ),
+    Output(
+        id="closed_loop_motion",
+        kind="animation",
+        paper_place=None,
+        title="The ascent as a motion: an object is pushed while the arm approaches",
+        notebook="09_closed_loop",
+        alt_text="An arm over a board, twice, and a pushed object. Left it comes down as planned, right it follows.",
+        status="ours",
+    ),
 )
 
 

@@ -30,6 +30,7 @@ HOMES = {
     "tab01": "results", "rates": "results", "by_object": "results", "tab02": "twin", "fig07": "twin",
     "calibration": "twin", "ablation_rates": "ablations", "ablations": "ablations",
     "ablation_differences": "ablations", "closed_loop_rates": "closed_loop", "closed_loop": "closed_loop",
+    "closed_loop_paths": "closed_loop", "closed_loop_motion": "loop_film",
     "growth": "growth", "growth_costs": "growth",
 }  # fmt: skip
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from value_runs import CONFIG, nerf_run
 
+from dgrasp.cell.description import SHIPPED
 from dgrasp.cli.main import main
 from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.demonstrations import Demonstration, DemonstrationSet, open_demonstrations
@@ -96,6 +98,27 @@ def test_training_on_an_import_is_training_on_the_originals(
     assert runs[0].fingerprint != runs[1].fingerprint
     for name, weights in ours.items():
         np.testing.assert_allclose(weights.numpy(), theirs[name].numpy(), atol=2e-3, err_msg=name)
+
+
+def test_another_cell_has_another_workspace(
+    written: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The check counts grasps inside of it, and the run is of that cell."""
+    cell = yaml.safe_load((SHIPPED / "panda_hand.yaml").read_text())
+    cell["name"], cell["workspace"]["high"] = "small", [0.0, -0.2, 1.0655]
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(cell))
+    asked = ["import", str(written["folder"]), "--format", "folder"]
+    picture = ["--check", "--picture", str(tmp_path / "check.png")]
+    assert main([*asked, *picture, "--cell", str(tmp_path / "small.yaml")]) == 0
+    said = capsys.readouterr().out
+    assert "0% inside of the workspace of small" in said and "(-0.03, -0.25, 0.9605) to (0, -0.2, 1.0655) m" in said
+    assert main([*asked, *picture]) == 0 and "inside of the workspace of the paper's cell" in capsys.readouterr().out
+    assert main([*asked, "--cell", "panda_hand", "--build", str(tmp_path)]) == 0
+    run = open_demonstrations(Path(capsys.readouterr().out.splitlines()[-1]))
+    assert run.recipe.cell.description.name == "Panda with its hand"
+    assert DemonstrationSet(run, "train")[0].state.cell == run.recipe.cell.description
+    assert main([*asked, "--check", "--cell", "panda"]) == 2
+    assert "panda: no such cell; expected a .yaml file, or one of panda_hand" in capsys.readouterr().err
 
 
 def without_calibration(path: Path) -> None:
@@ -310,7 +333,9 @@ def test_the_command_checks_draws_and_writes(
     picture = tmp_path / "check.png"
     assert main(["import", str(written[form]), "--format", form, "--check", "--picture", str(picture)]) == 0
     out = capsys.readouterr().out
-    assert "see the grasp" in out and re.search("grasps: 100% inside of the workspace, 100% point down", out)
+    assert "see the grasp" in out and re.search(
+        "grasps: 100% inside of the workspace of the paper.s cell, 100% point down", out
+    )
     assert picture.stat().st_size > 10_000
     assert main(["import", str(written[form]), "--format", form, "--build", str(tmp_path)]) == 0
     run = open_demonstrations(Path(capsys.readouterr().out.splitlines()[-1]))

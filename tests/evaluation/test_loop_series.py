@@ -108,7 +108,12 @@ def test_the_closed_loop_lifts_what_was_pushed_away(attempts: pd.DataFrame) -> N
 
 
 def test_paths_stand_beside_the_demonstrations(attempts: pd.DataFrame) -> None:
-    calm = loop_paths(attempts).set_index("loop")
+    paths = loop_paths(attempts)
+    assert list(paths.columns) == list(loop_series.PATHS)
+    assert list(zip(paths["disturbance"], paths["loop"], paths["n"], strict=True)) == [
+        (STILL, "open", 1), (STILL, "closed", 1), (PUSH, "closed", 1)
+    ]  # fmt: skip
+    calm = paths[paths["disturbance"] == STILL].set_index("loop")
     assert calm.loc["open", "length"] == pytest.approx(0.10) and calm.loc["open", "detour"] == pytest.approx(1.0)
     assert calm.loc["closed", "length"] == pytest.approx(0.10, abs=0.02)
     assert calm.loc["open", "cosine"] == pytest.approx(1.0) and calm.loc["closed", "cosine"] > 0.95

@@ -32,6 +32,14 @@ def test_rows_of_other_seeds_stay_and_those_of_the_same_are_replaced(tmp_path) -
     assert set(stated) == {"0", "1"} and stated["1"]["runs"] == {"evaluation": "abc"}
 
 
+def test_rows_of_another_profile_are_a_file_of_their_own(tmp_path) -> None:
+    for profile, rate in (("beyond", 0.5), ("panda", 0.6)):
+        beyond.write_table("beyond", rows(0, rate), {}, experiment(tmp_path, 0, profile))  # type: ignore[arg-type]
+    assert [row["rate"] for row in beyond.kept_table("beyond", tmp_path)] == [0.5]
+    assert [row["rate"] for row in beyond.kept_table("beyond", tmp_path, "panda")] == [0.6]
+    assert read_json(tmp_path / "beyond-panda.meta.json")["seeds"]["0"]["profile"] == "panda"
+
+
 def test_what_is_tried_out_is_not_published_and_other_names_are_refused(tmp_path) -> None:
     with pytest.raises(RecordError, match="'micro' is for trying things out"):
         beyond.write_table("factors", rows(0, 0.5), {}, experiment(tmp_path, 0, "micro"), beyond.FOLDER)  # type: ignore[arg-type]

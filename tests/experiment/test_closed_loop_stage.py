@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,6 +28,12 @@ def experiment(tmp_path: Path) -> Experiment:
     published = Experiment.open("published", tmp_path)
     runtime = published.profile.runtime.model_copy(update={"workers": 1})
     return replace(published, profile=published.profile.model_copy(update={"closed_loop": ONE, "runtime": runtime}))
+
+
+def with_pushes(experiment: Experiment) -> Experiment:
+    """The same experiment with another disturbance."""
+    loops = ONE.model_copy(update={"push_cm": (5.0,)})
+    return replace(experiment, profile=experiment.profile.model_copy(update={"closed_loop": loops}))
 
 
 def test_the_published_policy_is_led_and_its_rows_are_kept(experiment: Experiment, tmp_path: Path, monkeypatch) -> None:
@@ -61,8 +68,7 @@ def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monk
     with pytest.raises(RecordError, match="no published experiment there to keep the closed loop of"):
         keep(run, experiment, tmp_path / "nowhere")
     folder = tmp_path / "published" / "laptop" / "seed-0"
-    folder.mkdir(parents=True)
-    shutil.copy(experiment.store.folder / "profile.json", folder)
+    shutil.copytree(experiment.store.folder, folder)
     kept = keep(run, experiment, tmp_path / "published")
     elsewhere = replace(experiment, store=Record(folder, tmp_path / "other"))
     again = made(elsewhere)
@@ -76,6 +82,40 @@ def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monk
     (kept / "attempts.csv").write_text("policy\n")
     with pytest.raises(DamagedFileError, match=r"attempts\.csv"):
         made(elsewhere)
+
+
+def test_an_interrupted_run_ends_with_fewer_scenes_and_goes_on_with_more(experiment: Experiment, monkeypatch) -> None:
+    begun = []
+
+    def attempts(recipe, source, unit, seed):  # type: ignore[no-untyped-def]
+        begun.append(unit.scene)
+        if unit.scene == 2 and recipe.loops.scenes == 4:
+            raise InterruptedError
+        return iter([replace(row, scene=unit.scene) for row in _rows()])
+
+    stage = replace(closed_loop_run, attempts=attempts)
+    monkeypatch.setattr("dgrasp.experiment.closed_loop.closed_loop_run", stage)
+    with pytest.raises(InterruptedError):
+        closed_loop(experiment, scenes=4)
+    assert begun == [0, 1, 2] and made(experiment) is None
+    fewer = closed_loop(experiment, scenes=2)
+    assert begun == [0, 1, 2] and list(read_loops(fewer)["scene"]) == [0, 0, 1, 1]
+    more = closed_loop(experiment, scenes=3)
+    assert begun == [0, 1, 2, 2] and list(read_loops(more)["scene"]) == [0, 0, 1, 1, 2, 2]
+    assert made(experiment).path == more.path
+    with pytest.raises(InterruptedError):
+        closed_loop(with_pushes(experiment), scenes=4)
+    assert begun[4:] == [0, 1, 2]  # other disturbances: nothing is shared
+
+
+def test_what_other_networks_made_does_not_count(experiment: Experiment, monkeypatch) -> None:
+    stage = replace(closed_loop_run, attempts=lambda *all: iter(_rows()))
+    monkeypatch.setattr("dgrasp.experiment.closed_loop.closed_loop_run", stage)
+    run = closed_loop(experiment)
+    assert made(experiment).path == run.path
+    tuned = SimpleNamespace(fingerprint="of networks that were trained anew")
+    monkeypatch.setattr(Experiment, "tuned", lambda self, policy: tuned)
+    assert made(experiment) is None
 
 
 def _rows() -> list[LoopRow]:

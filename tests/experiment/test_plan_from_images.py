@@ -19,6 +19,7 @@ from PIL import Image
 from plan_command import main
 
 from dgrasp.cameras import Views, project
+from dgrasp.cell.place import PAPERS, Place
 from dgrasp.cell.transforms import inverse, transform, yaw
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.data.captures.document import CaptureError
@@ -137,6 +138,33 @@ def test_a_frame_of_ones_own_is_brought_into_the_world(views: Views, tmp_path: P
         rank_grasps(tmp_path, policy, width=64, T_world_capture=transform(None, (5.0, 0.0, 0.0)))
     with pytest.raises(ValueError, match="T_world_capture: the pose has shape"):
         read_capture(tmp_path, np.eye(3))
+
+
+def test_grasps_are_searched_in_the_cells_workspace(photos: Path, policy: GraspPolicy) -> None:
+    low, high = (bound.numpy().astype(float) for bound in policy.bounds)
+    half = Place("half", low, np.array([(low[0] + high[0]) / 2, *high[1:]]), PAPERS.middle)
+    found = rank_grasps(photos, policy, width=64, n=10, place=half).Ts_world_tcp
+    assert len(found) > 3 and (found[:, 0, 3] <= half.high[0] + 1e-6).all()
+    assert rank_grasps(photos, policy, width=64, n=10).Ts_world_tcp[:, 0, 3].max() > half.high[0]
+    beyond = Place("my bench", low - 0.1, high, PAPERS.middle)
+    with pytest.raises(ValueError, match=r"cell: my bench has the workspace \(-0.227.* the policy was trained in"):
+        rank_grasps(photos, policy, width=64, place=beyond)
+
+
+def test_the_command_takes_a_cell(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", lambda *_: None)
+    monkeypatch.setattr(
+        "dgrasp.experiment.plan_from_images.plan_capture",
+        lambda capture, experiment, policy, place, **_: asked.append(place.name) or pd.DataFrame(),
+    )
+    for options in ([], ["--cell", "panda_hand"], ["--profile", "panda"]):
+        assert main([str(photos), *options]) == 0, capsys.readouterr().err
+    assert asked == ["the paper's cell", "Panda with its hand", "Panda with its hand"]
+    assert main([str(photos), "--cell", "panda"]) == 2
+    assert "panda: no such cell" in capsys.readouterr().err
 
 
 def test_a_mistake_is_recognized_in_a_frame_of_ones_own(views: Views, tmp_path: Path, policy: GraspPolicy) -> None:

@@ -108,11 +108,13 @@ def test_beyond_and_closed_loop():
     rows = pd.DataFrame({"policy": ["base_quat_sync", "dgrasp_quat_sync"], "task": ["simple"] * 2, "rate": [0.5, 0.9]})
     assert answers.beyond_answer(rows).startswith("The slope loss is ahead in 1 of 1 tasks. simple: dGrasp 0.90")
     assert answers.loop_answer(pd.DataFrame()).startswith("Not known yet")
-    loops = pd.DataFrame({"disturbance": ["none", "none", "push (cm)", "push (cm)"], "loop": ["open", "closed"] * 2})
-    assert answers.loop_answer(loops.assign(rate=[0.9, 0.8, 0.3, 0.7])).startswith(
-        "They can. Under disturbances closed"
-    )
-    assert answers.loop_answer(loops.assign(rate=[0.9, 0.8, 0.7, 0.7])).startswith("Not better than")
+    kinds = ["none", "none", "push (cm)", "push (cm)"]
+    loops = pd.DataFrame({"disturbance": 2 * kinds, "loop": ["open", "closed"] * 4})
+    loops["policy"] = ["base_quat_sync"] * 4 + ["dgrasp_quat_sync"] * 4
+    said = answers.loop_answer(loops.assign(rate=[0.9, 0.8, 0.3, 0.6, 0.9, 0.8, 0.3, 0.8]))
+    assert said.startswith("They can. Under disturbances closed loop lifts 0.70 and open loop 0.30")
+    assert "By kind: push (cm) 0.70 and 0.30." in said and said.endswith("dGrasp lifts 0.80 and Base 0.60.")
+    assert answers.loop_answer(loops.assign(rate=[0.9, 0.8, 0.7, 0.7] * 2)).startswith("Not better than")
 
 
 def test_calibration():

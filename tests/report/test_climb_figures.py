@@ -11,6 +11,9 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from dgrasp.cameras import Views
+from dgrasp.cell.config import CellConfig
+from dgrasp.cell.transforms import transform
 from dgrasp.evaluation.study.trials import study_table, study_trials
 from dgrasp.policy.diagnostics import success_by_value, value_ranks_success
 from dgrasp.report.figures.climbs import (
@@ -22,7 +25,14 @@ from dgrasp.report.figures.climbs import (
     reach_of,
     shown,
 )
-from dgrasp.report.figures.plots import arrival, methods_of, plot_convergence, plot_studies, plot_success_by_value
+from dgrasp.report.figures.plots import (
+    arrival,
+    methods_of,
+    plot_chosen,
+    plot_convergence,
+    plot_studies,
+    plot_success_by_value,
+)
 from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.slopes.config import OptimizerConfig
@@ -48,6 +58,17 @@ def climbs():
     known = climb([0.0, 0.5], np.array([False, True]))
     unknown = climb([np.nan, np.nan])  # a pile without a valid grasp
     return {"base_6d_sync": [known, unknown], "dgrasp_quat_sync": [climb([0.0, 1.0], np.array([True, False])), known]}
+
+
+@pytest.mark.parametrize(("cell", "opening", "ahead"), [(None, 0.140, 0.015), ("panda_hand", 0.080, 0.009)])
+def test_the_hand_that_is_drawn_is_the_cells(ax, cell, opening, ahead):
+    described = CellConfig.model_validate({"description": cell}).description
+    one = replace(climb([0.0, 0.5]), scene=Scene((), cell=described))
+    camera = transform(np.diag([1.0, -1.0, -1.0]), (0.0, 0.0, 1.0))  # a metre above, looking down
+    views = Views(np.zeros((1, 100, 100, 3), np.uint8), np.diag([1000.0, 1000.0, 1.0])[None], camera[None])
+    plot_chosen(ax, views, one, "base_6d_sync")
+    fork = ax.lines[0].get_xdata()
+    assert fork.max() - fork.min() == pytest.approx(1000 * opening / (1 - ahead), rel=1e-3)
 
 
 def test_what_is_drawn_are_the_first_starts_and_nobody_is_chosen():

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 
 from dgrasp.cameras import Views
 from dgrasp.cell.transforms import pose_problem
+from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.data.captures.distortion import Distortion, distortion_of
 from dgrasp.data.captures.document import CaptureError, Entry
 from dgrasp.data.captures.lens import intrinsics, stated_size
@@ -48,13 +49,15 @@ class Capture:
         return Views(np.stack(self.images), self.K, self.Ts_world_cam)
 
 
-def read_capture(path: Path, T_world_capture: Float[np.ndarray, "4 4"] | None = None) -> Capture:
+def read_capture(
+    path: Path, T_world_capture: Float[np.ndarray, "4 4"] | None = None, board_top: float = BOARD_TOP
+) -> Capture:
     """Photographs of a folder, or of its `transforms.json`, with everything that is said of them checked.
 
     The cameras come from `transforms.json`, else from a COLMAP model; with a `sheet.yaml` their poses, and the focal
     lengths that nobody states, come from the printed sheet in the pictures.
     T_world_capture: pose of that file's own frame, or of the sheet, in the world (metres); none: the file speaks of the
-    world, and the sheet lies where its own file says.
+    world, and the sheet lies where its own file says, on the board. board_top: its height, metres.
     Raises CaptureError (file, frame, key, what is allowed), ValueError if `T_world_capture` is no pose, ImportError
     without OpenCV for a sheet or a lens with distortion.
     """
@@ -69,7 +72,7 @@ def read_capture(path: Path, T_world_capture: Float[np.ndarray, "4 4"] | None = 
     if sheet is None:
         return Capture(entries[0].file, names, images, np.stack(Ks), T @ _stated_poses(entries), T)
     if T_world_capture is None:
-        T = sheet.T_world_sheet
+        T = sheet.lying_at(board_top)
     K, Ts_sheet_cam = sheet_cameras(sheet, entries, images, Ks)
     return Capture(entries[0].file, names, images, K, T @ Ts_sheet_cam, T)
 

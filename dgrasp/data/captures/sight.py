@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from dgrasp.cameras import Views, visible
+from dgrasp.cell.place import PAPERS, Place
 from dgrasp.cell.transforms import inverse
-from dgrasp.cell.workspace import BOARD_CENTRE, BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.data.captures.document import CaptureError, shown
 from dgrasp.data.captures.pose import CV_TO_GL
 from dgrasp.data.captures.reader import Capture
@@ -33,32 +32,26 @@ FORMS = {
 WORLDS = {"": np.eye(4), "in a world whose y axis points up": Y_UP}
 
 
-def check_sight(
-    capture: Capture,
-    low: Sequence[float] | np.ndarray = BOUNDS_LOW,
-    high: Sequence[float] | np.ndarray = BOUNDS_HIGH,
-    views: Views | None = None,
-) -> None:
+def check_sight(capture: Capture, place: Place = PAPERS, views: Views | None = None) -> None:
     """Raise CaptureError unless every camera sees some of the workspace from above, at most 5 m off.
 
-    low, high: corners of the workspace in the world, metres. views: checked instead, the capture sampled otherwise.
+    views: checked instead, the capture sampled otherwise.
     """
-    seen = views or capture
-    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    seen, low, high = views or capture, place.low, place.high
     for i, (K, T, size) in enumerate(zip(seen.K, seen.Ts_world_cam, _sizes(seen), strict=True)):
         if problem := _problem(K, T, size, low, high):
             guess = _guess(capture, low, high)
             hint = f"the poses look as if they were {guess}." if guess else "are the poses metric, and of this frame?"
             frame = f"frame {i} ({shown(capture.names[i])})"
-            raise CaptureError(f"{capture.file}: {frame}: transform_matrix: {problem}; {hint} {_expected()}")
+            raise CaptureError(f"{capture.file}: {frame}: transform_matrix: {problem}; {hint} {_expected(place)}")
 
 
 def _sizes(seen: Capture | Views) -> list[tuple[int, int]]:
     return [(image.shape[1], image.shape[0]) for image in seen.images]
 
 
-def _expected() -> str:
-    board = ", ".join(f"{v:g}" for v in BOARD_CENTRE)
+def _expected(place: Place) -> str:
+    board = ", ".join(f"{v:g}" for v in place.middle)
     return (
         "Expected is camera to world, OpenGL's camera axes (x right, y up, z backwards), metres, in the cell's world "
         f"frame (z up, the board's centre at ({board})) or in one whose pose is given as T_world_capture"

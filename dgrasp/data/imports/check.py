@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dgrasp.cell.workspace import inside_bounds
+from dgrasp.cell.place import PAPERS, Place
 from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.imports.cameras import CONVENTIONS, convention_found, reinterpreted
 from dgrasp.data.imports.episode import Episode, ImportRefused
@@ -24,13 +24,13 @@ JUMP = 0.10  # m between two steps: a teleported hand
 
 def read_import(
     source: Path, form: str, *, cameras: Path | None = None, unit: str = "m", convention: str | None = None,
-    pose: str = "observation.state",
+    pose: str = "observation.state", place: Place = PAPERS,
 ) -> tuple[list[Episode], list[str]]:  # fmt: skip
     """Episodes of an import, and what was found, a line each.
 
     unit: of trajectories ("m" or "mm"). convention: of the cameras' poses, instead of the stated one. pose: LeRobot's
-    feature. Raises ImportRefused, also where the cameras see the grasps under another convention than the stated one;
-    CaptureError for photographs; ImportError without the extra "export".
+    feature. place: the workspace that grasps must lie in. Raises ImportRefused, also where the cameras see the grasps
+    under another convention than the stated one; CaptureError for photographs; ImportError without the extra "export".
     """
     readers: dict[str, Callable[[], tuple[list[Episode], str]]] = {
         "lerobot": lambda: read_lerobot(source, cameras=cameras, unit=unit, pose=pose),
@@ -43,7 +43,7 @@ def read_import(
     if convention is not None and convention != stated:
         episodes = [replace(e, views=reinterpreted(e.views, stated, convention)) for e in episodes]
         stated = convention
-    return episodes, _checked(source, episodes, stated)
+    return episodes, _checked(source, episodes, stated, place)
 
 
 def _as_documented(read: Callable[[], tuple[list[Episode], str]], source: Path, form: str) -> tuple[list[Episode], str]:
@@ -62,7 +62,7 @@ _NOT_AS_DOCUMENTED = (LookupError, TypeError, ValueError, AttributeError, OSErro
                       EOFError, MemoryError)  # fmt: skip
 
 
-def _checked(source: Path, episodes: list[Episode], stated: str) -> list[str]:
+def _checked(source: Path, episodes: list[Episode], stated: str, place: Place) -> list[str]:
     found, share = convention_found(episodes, stated)
     if share < ENOUGH:
         raise ImportRefused(
@@ -74,7 +74,7 @@ def _checked(source: Path, episodes: list[Episode], stated: str) -> list[str]:
             f"{source}: poses of cameras are read as {stated}, but {share:.0%} of them see the grasps if they are "
             f"{found}; say --convention {found}"
         )
-    return [*_counts(episodes), f"cameras: {found}, {share:.0%} of them see the grasp", *_trajectories(episodes)]
+    return [*_counts(episodes), f"cameras: {found}, {share:.0%} of them see the grasp", *_trajectories(episodes, place)]
 
 
 def _counts(episodes: list[Episode]) -> list[str]:
@@ -89,19 +89,24 @@ def _counts(episodes: list[Episode]) -> list[str]:
     ]
 
 
-def _trajectories(episodes: list[Episode]) -> list[str]:
-    inside = np.mean([bool(inside_bounds(e.Ts_world_tcp[-1, :3, 3])) for e in episodes])
+def _trajectories(episodes: list[Episode], place: Place) -> list[str]:
+    inside = np.mean([bool(place.inside(e.Ts_world_tcp[-1, :3, 3])) for e in episodes])
     longest = max(
         (float(np.linalg.norm(np.diff(e.Ts_world_tcp[:, :3, 3], axis=0), axis=1).max(initial=0.0)), e.source)
         for e in episodes
     )
     down = np.mean([e.Ts_world_tcp[-1, 2, 2] < 0 for e in episodes])
+    there = f"{inside:.0%} inside of the workspace of {place.name}"
     lines = [
-        f"grasps: {inside:.0%} inside of the workspace, {down:.0%} point down (z of the hand is its approach)",
+        f"grasps: {there}, {down:.0%} point down (z of the hand is its approach)",
         f"longest step: {1000 * longest[0]:.0f} mm",
     ]
     if longest[0] > JUMP:
         lines.append(f"! {longest[1]}: jumps by {1000 * longest[0]:.0f} mm from one step to the next")
     if inside < 1:
-        lines.append("! grasps outside of the workspace are never found: the world must be the cell's")
+        corners = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in (place.low, place.high))
+        lines.append(
+            f"! grasps outside of the workspace, {corners} m, are never found: the world must be the cell's; another "
+            "cell is named by --cell"
+        )
     return lines

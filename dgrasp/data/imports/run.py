@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.description import CellDescription
 from dgrasp.data import layout
 from dgrasp.data.config import STAGE, DataConfig, DemonstrationsRecipe
 from dgrasp.data.imports.episode import Episode, ImportRefused
@@ -17,11 +18,12 @@ from dgrasp.sim.scene import Scene
 OUTPUTS = Outputs(units=("manifest.json", "scenes/*"), listed=("scenes/*",))
 
 
-def demonstrations_of(episodes: list[Episode], root: Path) -> Run:
+def demonstrations_of(episodes: list[Episode], root: Path, cell: CellConfig | None = None) -> Run:
     """Write the episodes below `root`, one scene each, and return the complete run; the same episodes, the same run.
 
-    The scenes have no simulator state: what needs it (blocked negatives, masks of objects) finds no objects. Raises
-    ImportRefused where episodes differ in views or sizes, or none is to be trained on.
+    cell: that they are from; default the paper's. The scenes have no simulator state: what needs it (blocked negatives,
+    masks of objects) finds no objects. Raises ImportRefused where episodes differ in views or sizes, or none is to be
+    trained on.
     """
     if len(shapes := {e.views.images.shape for e in episodes}) > 1:
         raise ImportRefused(f"episodes differ in views or sizes: {sorted(shapes)}; expected the same for all")
@@ -33,9 +35,9 @@ def demonstrations_of(episodes: list[Episode], root: Path) -> Run:
         task=f"import {_digest(episodes)[:16]}", train_scenes=counts["train"], validation_scenes=counts["validation"],
         objects_per_scene=1, views=views, policy_views=views, width=width, height=height,
     )  # fmt: skip
-    run = open_run(
-        Path(root), STAGE, DemonstrationsRecipe(data=data, cell=CellConfig()), code=(__name__,), outputs=OUTPUTS
-    )
+    cell = cell or CellConfig()
+    recipe = DemonstrationsRecipe(data=data, cell=cell)
+    run = open_run(Path(root), STAGE, recipe, code=(__name__,), outputs=OUTPUTS)
     if run.complete:
         return run
     with run.writing():
@@ -43,7 +45,7 @@ def demonstrations_of(episodes: list[Episode], root: Path) -> Run:
         for split in counts:
             for index, episode in enumerate(e for e in episodes if e.split == split):
                 path = layout.scene_path(run.path, split, index)
-                scene = _scene(episode, index)
+                scene = _scene(episode, index, cell.description)
                 layout.save_scene(path, scene)
                 files[path.name] = layout.manifest_entry(path, scene)
         layout.write_manifest(run.path, files, policy_views=views)
@@ -51,8 +53,8 @@ def demonstrations_of(episodes: list[Episode], root: Path) -> Run:
     return run
 
 
-def _scene(e: Episode, index: int) -> layout.SceneRecord:
-    empty = Scene((), task="import", split=e.split, index=index)
+def _scene(e: Episode, index: int, cell: CellDescription | None) -> layout.SceneRecord:
+    empty = Scene((), task="import", split=e.split, index=index, cell=cell)
     record = {
         "split": e.split,
         "index": index,

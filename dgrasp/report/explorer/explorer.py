@@ -142,8 +142,9 @@ class Explorer:
         models = [ModelPanel(name, *s, path) for name, s, path in zip(names, shown, climb.result(), strict=True)]
         step = min(choice.step, self.steps(choice))
         note = f"dark: high value; each landscape {choice.grid} x {choice.grid} poses, images: {self.views}"
-        views = self.demonstrations[choice.scene].views[: self.views]
-        return explorer_panels(models, choice.pose_slice, views, self._grasp(choice.scene).numpy(), step, note)
+        demo = self.demonstrations[choice.scene]
+        T_world_grasp, hand = self._grasp(choice.scene).numpy(), demo.state.model.hand
+        return explorer_panels(models, choice.pose_slice, demo.views[: self.views], T_world_grasp, step, note, hand)
 
     def _check(self, choice: Choice) -> None:
         for model in choice.models:

@@ -14,6 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from dgrasp.cameras import Views
+from dgrasp.cell.hand_model import Hand
+from dgrasp.cell.model import PAPERS
 from dgrasp.report.explorer.canvas import Panel
 from dgrasp.report.explorer.data import CandidatePath, SliceLandscape, SlopesOnPath
 from dgrasp.report.explorer.pose_slice import SCALES, UNITS, PoseSlice
@@ -85,10 +87,10 @@ def plot_ways(
     _look_at(axes, views, view, np.concatenate([T_world_grasp[None, :3, 3], *ways]))
 
 
-def plot_grippers(axes: Axes, views: Views, view: int, candidates: Candidates, step: int) -> None:
+def plot_grippers(axes: Axes, views: Views, view: int, candidates: Candidates, step: int, hand: Hand) -> None:
     """Each candidate's gripper at `step` in a camera's view, with a white rim: seen on objects of any colour."""
     for path, colour in candidates.values():
-        strokes = gripper_in_view(views, view, path.Ts_world_tcp[step])
+        strokes = gripper_in_view(views, view, path.Ts_world_tcp[step], hand)
         widths, colours = ([x for x in pair for _ in strokes] for pair in ((3.6, 2.0), ("white", colour)))
         axes.add_collection(
             LineCollection(2 * strokes, colors=colours, linewidths=widths, capstyle="round"), autolim=False
@@ -123,6 +125,7 @@ def explorer_panels(
     T_world_grasp: Float[np.ndarray, "4 4"],
     step: int,
     note: str = "",
+    hand: Hand = PAPERS.hand,
 ) -> list[Panel]:
     """All panels: one or two models' landscapes, up to two camera views, values against steps, keys and a note.
 
@@ -136,7 +139,7 @@ def explorer_panels(
     candidates = {model.name: (model.path, policy_colour(model.name)) for model in models}
     paths = tuple(model.path for model in models)
     panels = [_model_panel(k, model, pose_slice, step) for k, model in enumerate(models)]
-    panels += [_camera_panel(k, views, T_world_grasp, candidates, step) for k in range(min(2, len(views)))]
+    panels += [_camera_panel(k, views, T_world_grasp, candidates, step, hand) for k in range(min(2, len(views)))]
     return [
         *panels,
         Panel(
@@ -160,15 +163,15 @@ def _model_panel(k: int, model: ModelPanel, pose_slice: PoseSlice, step: int) ->
 
 
 def _camera_panel(
-    k: int, views: Views, T_world_grasp: Float[np.ndarray, "4 4"], candidates: Candidates, step: int
+    k: int, views: Views, T_world_grasp: Float[np.ndarray, "4 4"], candidates: Candidates, step: int, hand: Hand
 ) -> Panel:
     def still(axes: Axes) -> None:
         show_view(axes, views, k)
-        draw_gripper(axes, views, k, T_world_grasp, color=DEMONSTRATED, width=1.6)
+        draw_gripper(axes, views, k, T_world_grasp, hand, color=DEMONSTRATED, width=1.6)
         plot_ways(axes, views, k, T_world_grasp, candidates)
 
     shows = (T_world_grasp.tobytes(), tuple(path for path, _ in candidates.values()))
-    return Panel(f"camera {k}", shows, still, lambda axes: plot_grippers(axes, views, k, candidates, step))
+    return Panel(f"camera {k}", shows, still, lambda axes: plot_grippers(axes, views, k, candidates, step, hand))
 
 
 def _show_name(axes: Axes, model: ModelPanel) -> None:

@@ -77,7 +77,8 @@ def _frame(
             f"step {step} of {len(climb.paths) - 1}: {climb.share('at_object', step):.0%} of candidates at the object"
         )
         if lifted is not None:
-            draw_gripper(ax, views, 0, climb.T_world_tcp, color=policy_colour(policy), width=3.2, outlined=True)
+            colour = policy_colour(policy)
+            draw_gripper(ax, views, 0, climb.T_world_tcp, climb.hand, color=colour, width=3.2, outlined=True)
             said = f"the grasp of highest value: {ENDED[lifted[policy]]}"
         ax.set_xlabel(said, fontsize=8)
     return figure
@@ -89,7 +90,7 @@ def _draw_candidates(
     """Grippers where they are after a step, and the way that each has come."""
     paths, colour = climb.sample(shown)[: step + 1], policy_colour(policy)
     uv = np.stack([to_pixels(views, 0, p)[0] for p in paths[..., :3, 3]], axis=1)  # (candidates, steps, 2)
-    forks = [line for T in paths[-1] for line in gripper_in_view(views, 0, T)]
+    forks = [line for T in paths[-1] for line in gripper_in_view(views, 0, T, climb.hand)]
     ways = LineCollection(list(uv), colors=colour, linewidths=1.5, alpha=0.35 if faint else 0.8)
     grippers = LineCollection(forks, colors="0.25", linewidths=0.9, alpha=0.3 if faint else 0.75)
     for lines in (ways, grippers):

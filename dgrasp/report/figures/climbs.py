@@ -18,6 +18,8 @@ from scipy.stats import bootstrap
 
 from dgrasp import streams
 from dgrasp.cameras import Views
+from dgrasp.cell.hand_model import Hand
+from dgrasp.cell.model import PAPERS
 from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.diagnostics import near_grasps, progress
 from dgrasp.policy.policies import GraspPolicy
@@ -50,6 +52,11 @@ class Climb:
     progress: pd.DataFrame
     near: np.ndarray | None
     reach: float = 0.0
+
+    @property
+    def hand(self) -> Hand:
+        """Whose poses these are; without a scene the paper's."""
+        return (PAPERS if self.scene is None else self.scene.model).hand
 
     def sample(self, n: int) -> Float[np.ndarray, "steps n 4 4"]:
         """Paths of the first n random starts, whatever became of them."""

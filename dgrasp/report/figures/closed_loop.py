@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dgrasp.evaluation.loop_series import RATES, STILL, loop_rates, read_loops
+from dgrasp.evaluation.loop_series import PATHS, RATES, STILL, loop_paths, loop_rates, read_loops
 from dgrasp.examples.pouring import LENS, Pours
 from dgrasp.experiment.closed_loop import closed_loop, made
 from dgrasp.experiment.profiles import PUBLISHABLE
@@ -95,6 +95,14 @@ def draw_closed_loop(studio: Studio) -> Drawn:
     rates = rates_of(studio)
     named = rates.assign(policy=[policy_label(str(policy)) for policy in rates["policy"]]).round(3)
     return _loops_drawn(studio, None, rates, named if len(rates) else pd.DataFrame({"": [NOT_RUN]}))
+
+
+def draw_closed_loop_paths(studio: Studio) -> Drawn:
+    """One row for each disturbance, size, loop and policy with a success."""
+    run = loops(studio)
+    paths = pd.DataFrame(columns=list(PATHS)) if run is None else loop_paths(read_loops(run))
+    named = paths.assign(policy=[policy_label(str(policy)) for policy in paths["policy"]]).round(3)
+    return _loops_drawn(studio, None, paths, named if len(paths) else pd.DataFrame({"": [NOT_RUN]}))
 
 
 def _loops_drawn(

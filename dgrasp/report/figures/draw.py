@@ -15,16 +15,17 @@ from matplotlib.patheffects import withStroke
 from matplotlib.typing import ColorType as Colour
 
 from dgrasp.cameras import Views, project
+from dgrasp.cell.hand_model import Hand
 from dgrasp.cell.workspace import BOARD_CENTRE, BOARD_SIZE, BOARD_TOP
 
-# A fork in the TCP frame (metres): closed fingertips are 15 mm ahead of the TCP, the hand opens 140 mm.
-_HALF_OPENING, _TIP, _PALM, _WRIST = 0.07, 0.015, -0.05, -0.11
-GRIPPER_STROKES: tuple[Float[np.ndarray, "n 3"], ...] = (
-    np.array(
-        [[-_HALF_OPENING, 0, _TIP], [-_HALF_OPENING, 0, _PALM], [_HALF_OPENING, 0, _PALM], [_HALF_OPENING, 0, _TIP]]
-    ),
-    np.array([[0, 0, _PALM], [0, 0, _WRIST]]),
-)
+DEEPEST, STEM = 0.05, 0.06  # m: from the TCP to the fork's root, where fingers are no shorter; and on to its end
+
+
+def gripper_strokes(hand: Hand) -> tuple[Float[np.ndarray, "4 3"], Float[np.ndarray, "2 3"]]:
+    """A fork as wide and as deep as the open hand, and its stem, in the TCP's frame; metres."""
+    side, root = hand.opening / 2, -min(DEEPEST, hand.depth)
+    fork = np.array([[-side, 0, hand.tip_ahead], [-side, 0, root], [side, 0, root], [side, 0, hand.tip_ahead]])
+    return fork, np.array([[0, 0, root], [0, 0, root - STEM]])
 
 
 def to_pixels(views: Views, view: int, p_world: Float[np.ndarray, "n 3"]) -> tuple[np.ndarray, np.ndarray]:
@@ -45,12 +46,13 @@ def show_view(axes: Axes, views: Views, view: int = 0, title: str | None = None)
 
 
 def gripper_in_view(
-    views: Views, view: int, T_world_tcp: Float[np.ndarray, "4 4"]
+    views: Views, view: int, T_world_tcp: Float[np.ndarray, "4 4"], hand: Hand
 ) -> list[Float[np.ndarray, "points 2"]]:
     """One gripper as lines in pixels; parts behind the camera are left out."""
-    p_tcp = np.concatenate(GRIPPER_STROKES)
+    strokes = gripper_strokes(hand)
+    p_tcp = np.concatenate(strokes)
     uv, depth = to_pixels(views, view, p_tcp @ T_world_tcp[:3, :3].T + T_world_tcp[:3, 3])
-    ends = np.cumsum([len(stroke) for stroke in GRIPPER_STROKES])[:-1]
+    ends = np.cumsum([len(stroke) for stroke in strokes])[:-1]
     parts = zip(np.split(uv, ends), np.split(depth, ends), strict=True)
     return [line for line, far in parts if (far > 0.05).all()]
 
@@ -60,6 +62,7 @@ def draw_gripper(
     views: Views,
     view: int,
     T_world_tcp: Float[np.ndarray, "4 4"],
+    hand: Hand,
     *,
     color: Colour,
     alpha: float = 1.0,
@@ -75,7 +78,7 @@ def draw_gripper(
         "solid_capstyle": "round",
         "solid_joinstyle": "round",
     }
-    for uv in gripper_in_view(views, view, T_world_tcp):
+    for uv in gripper_in_view(views, view, T_world_tcp, hand):
         axes.plot(*uv.T, **style, path_effects=effects, zorder=6 if outlined else 2)
 
 

@@ -46,7 +46,8 @@ def draw_fig02(studio: Studio) -> Drawn:
     views = picture(studio.experiment.profile.cell, demo.state, studio.size.width, studio.size.finer)
     near = close_up(studio.experiment.profile.cell, demo.state, arrows.p_world, studio.size.width, studio.size.finer)
     figure, axes = plt.subplots(1, 3, figsize=(11.0, 3.1), width_ratios=(1.2, 1.1, 1.0))
-    plot_labelled_poses(axes[0], views, arrows.T_world_grasp, arrows.Ts_negative, title="main loss")
+    hand = demo.state.model.hand
+    plot_labelled_poses(axes[0], views, arrows.T_world_grasp, arrows.Ts_negative, hand=hand, title="main loss")
     methods = one_per_method(values)
     directions = {"demonstrated": (arrows.displacement, "0.1")}
     directions |= {method: (arrows.slopes[model], policy_colour(model)) for method, model in methods.items()}

@@ -34,7 +34,8 @@ def central_scene(studio: Studio, name: str) -> int:
 
     There most of the starts are within reach. Nothing that a policy did enters the choice.
     """
-    recipe, seed = recipe_of(name), studio.experiment.seed
+    experiment = studio.experiment
+    recipe, seed = recipe_of(name, experiment.profile.cell.description), experiment.seed
 
     def off(index: int) -> float:
         places = [o.T_world_object[:2, 3] for o in recipe.scene(split="test", index=index, seed=seed).objects]
@@ -88,7 +89,8 @@ def draw_fig01(studio: Studio) -> Drawn:
     axes = [figure.add_subplot(grid[:, 0])]
     demo = studio.held_out[0]
     cell = picture_from(studio.experiment.profile.cell, demo.state, *_from_afar(studio), studio.size.finer)
-    plots.plot_demonstration(axes[0], cell, np.asarray(demo.Ts_world_tcp), title="grasp demonstration")
+    way, hand = np.asarray(demo.Ts_world_tcp), demo.state.model.hand
+    plots.plot_demonstration(axes[0], cell, way, hand=hand, title="grasp demonstration")
     for row, policy in enumerate(methods):
         for column, task in enumerate(TASKS):
             ax = figure.add_subplot(grid[row, 1 + column])

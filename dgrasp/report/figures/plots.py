@@ -14,6 +14,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from dgrasp.cameras import Views
+from dgrasp.cell.hand_model import Hand
+from dgrasp.cell.model import PAPERS
 from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.nerf.quality import psnr, ssim
 from dgrasp.nerf.validation import NovelView
@@ -37,7 +39,7 @@ def plot_climb(
     paths = climb.sample(shown)
     for k in range(paths.shape[1]):
         draw_path(axes, views, view, paths[:, k, :3, 3], cmap=PROGRESS, width=1.3)
-        draw_gripper(axes, views, view, paths[-1, k], color="0.35", alpha=0.45, width=0.7)
+        draw_gripper(axes, views, view, paths[-1, k], climb.hand, color="0.35", alpha=0.45, width=0.7)
     plot_chosen(axes, views, climb, policy, view)
     axes.set_xlabel(arrival(climb), fontsize=8)
 
@@ -48,7 +50,7 @@ def plot_ends(
     """Where the first `shown` random starts end, in grey, and the chosen grasp (Figure 1, right)."""
     show_view(axes, views, view, title or policy_label(policy))
     for T in climb.sample(shown)[-1]:
-        draw_gripper(axes, views, view, T, color="0.2", alpha=0.5, width=0.8)
+        draw_gripper(axes, views, view, T, climb.hand, color="0.2", alpha=0.5, width=0.8)
     plot_chosen(axes, views, climb, policy, view)
     axes.set_xlabel(arrival(climb), fontsize=8)
 
@@ -57,7 +59,8 @@ def plot_chosen(axes: Axes, views: Views, climb: Climb, policy: str, view: int =
     """The chosen grasp in its method's colour, the reach about it, and a scale bar."""
     if climb.reach:
         draw_reach(axes, views, view, climb.T_world_tcp[:3, 3], climb.reach)
-    draw_gripper(axes, views, view, climb.T_world_tcp, color=policy_colour(policy), width=2.6, outlined=True)
+    colour = policy_colour(policy)
+    draw_gripper(axes, views, view, climb.T_world_tcp, climb.hand, color=colour, width=2.6, outlined=True)
     draw_scale_bar(axes, views, view)
 
 
@@ -72,6 +75,7 @@ def plot_demonstration(
     views: Views,
     Ts_world_tcp: Float[np.ndarray, "steps 4 4"],
     *,
+    hand: Hand = PAPERS.hand,
     view: int = 0,
     every: int = 4,
     title: str | None = None,
@@ -81,7 +85,7 @@ def plot_demonstration(
     draw_path(axes, views, view, Ts_world_tcp[:, :3, 3], cmap=PROGRESS, width=2.0)
     last = len(Ts_world_tcp) - 1
     for step in sorted({*range(last % every, last, every), last}):
-        draw_gripper(axes, views, view, Ts_world_tcp[step], color=PROGRESS(step / max(last, 1)), alpha=0.9)
+        draw_gripper(axes, views, view, Ts_world_tcp[step], hand, color=PROGRESS(step / max(last, 1)), alpha=0.9)
 
 
 def plot_labelled_poses(
@@ -90,14 +94,15 @@ def plot_labelled_poses(
     T_positive: Float[np.ndarray, "4 4"],
     Ts_negative: Float[np.ndarray, "n 4 4"],
     *,
+    hand: Hand = PAPERS.hand,
     view: int = 0,
     title: str | None = None,
 ) -> None:
     """L_main: one demonstrated grasp (blue, thick) among sampled poses (red)."""
     show_view(axes, views, view, title)
     for T in Ts_negative:
-        draw_gripper(axes, views, view, T, color=NEGATIVE, alpha=0.5, width=1.0)
-    draw_gripper(axes, views, view, T_positive, color=POSITIVE, width=2.6, outlined=True)
+        draw_gripper(axes, views, view, T, hand, color=NEGATIVE, alpha=0.5, width=1.0)
+    draw_gripper(axes, views, view, T_positive, hand, color=POSITIVE, width=2.6, outlined=True)
 
 
 def plot_slopes(

@@ -110,7 +110,7 @@ def _with_pose(cell: Cell, T_world_tcp: np.ndarray) -> np.ndarray:
     camera = view_from_sphere(torch.from_numpy(ends.mean(axis=0)), distance, np.radians(60), np.radians(72)).numpy()
     views = cell.observe(camera[None], Intrinsics.d415(320, 240))
     picture = Image.fromarray(views.images[0])
-    for uv in gripper_in_view(views, 0, T_world_tcp):
+    for uv in gripper_in_view(views, 0, T_world_tcp, cell.config.model.hand):
         ImageDraw.Draw(picture).line([tuple(p) for p in uv.tolist()], fill=(215, 25, 28), width=3)
     return np.asarray(picture)
 
