@@ -20,6 +20,7 @@ from dgrasp.files import UserFileError
 GRID = (5, 5, 2)  # places of the workspace that are tried
 YAWS = (0.0, np.pi / 4, np.pi / 2, -np.pi / 4)  # turns of the hand about the vertical; a half turn is the same grasp
 FRICTION, GRAVITY = 0.5, 9.81  # of rubber on plastic, as `CellConfig.pad_friction` on an object; m/s^2
+SHOWN = 2  # missing meshes that are named
 DOWN = np.diag([1.0, -1.0, -1.0])
 
 
@@ -49,10 +50,16 @@ def examine_cell(source: str | Path) -> Examined:
         found.problems.append(str(error))
         return found
     wrong = model_problems(cell.arm, urdf)
-    found.problems += wrong + missing_meshes(urdf)
+    found.problems += wrong + _few(missing_meshes(urdf))
     if not wrong:
         _reach(found, kinematics_of(cell.arm, urdf))
     return found
+
+
+def _few(missing: list[str]) -> list[str]:
+    """The first of many alike."""
+    more = len(missing) - SHOWN
+    return missing if more <= 1 else [*missing[:SHOWN], f"arm.urdf: {more} more meshes are missing"]
 
 
 def _held(cell: CellDescription) -> str:

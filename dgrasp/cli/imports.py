@@ -56,4 +56,4 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.data.imports.run import demonstrations_of
 
     cell = CellConfig.model_validate({"description": options.cell})
-    print(demonstrations_of(episodes, (options.build or BUILD) / "runs", cell).path)
+    print(demonstrations_of(episodes, options.build or BUILD, cell).path)

@@ -12,7 +12,7 @@ import yaml
 
 from dgrasp.cell import gripper, hand, ur10, workspace
 from dgrasp.cell.description import SHIPPED, CellDescription, read_cell
-from dgrasp.cell.examined import examine_cell
+from dgrasp.cell.examined import _few, examine_cell
 from dgrasp.cell.kinematics import Numeric, kinematics_of
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.transforms import inverse
@@ -170,6 +170,8 @@ def test_models_that_do_not_fit_have_a_line_each(tmp_path: Path) -> None:
     urdf = tmp_path / "small.urdf"
     urdf.write_text(URDF.format("".join(HINGE.format(name) for name in ur10.JOINTS[1:])))
     assert missing_meshes(urdf) == ["small.urdf: no mesh at package://small/meshes/gone.stl"]
+    alike = [f"no mesh {i}" for i in range(9)]
+    assert _few(alike[:3]) == alike[:3] and _few(alike) == [*alike[:2], "arm.urdf: 7 more meshes are missing"]
     found = examine_cell(written(tmp_path, change("arm", "urdf", to="small.urdf"), change("arm", "flange", to="hand")))
     assert len(found.problems) == 7 + 1 and not len(found.places)
     said = "\n".join(found.problems)

@@ -114,7 +114,9 @@ def test_another_cell_has_another_workspace(
     assert "0% inside of the workspace of small" in said and "(-0.03, -0.25, 0.9605) to (0, -0.2, 1.0655) m" in said
     assert main([*asked, *picture]) == 0 and "inside of the workspace of the paper's cell" in capsys.readouterr().out
     assert main([*asked, "--cell", "panda_hand", "--build", str(tmp_path)]) == 0
-    run = open_demonstrations(Path(capsys.readouterr().out.splitlines()[-1]))
+    written_to = Path(capsys.readouterr().out.splitlines()[-1])
+    assert written_to.parent == tmp_path / "runs"
+    run = open_demonstrations(written_to)
     assert run.recipe.cell.description.name == "Panda with its hand"
     assert DemonstrationSet(run, "train")[0].state.cell == run.recipe.cell.description
     assert main([*asked, "--check", "--cell", "panda"]) == 2
@@ -180,6 +182,8 @@ def test_millimetres_are_named(written: dict[str, Path], tmp_path: Path) -> None
         ImportRefused, match=r"trajectory.csv: positions are up to \d+ m .* look like millimetres; say --u"
     ):
         read_import(plain, "folder")
+    with pytest.raises(ImportRefused, match=r"cameras: positions are stated in millimetres .* look like metres: traj"):
+        read_import(plain, "folder", unit="mm")
     for path in plain.glob("*/transforms.json"):
         edit(
             path,
@@ -191,6 +195,14 @@ def test_millimetres_are_named(written: dict[str, Path], tmp_path: Path) -> None
     for e, d in zip(read_import(plain, "folder", unit="mm")[0], known, strict=True):
         np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-9)
         np.testing.assert_allclose(e.views.Ts_world_cam, d.views.Ts_world_cam, atol=1e-9)
+
+
+def test_degrees_are_named() -> None:
+    columns = {"x": [0.2], "y": [0.0], "z": [1.0], "rx": [180.0], "ry": [0.0], "rz": [0.0]}
+    with pytest.raises(ImportRefused, match="rx, ry, rz are up to 180 long; expected are radians, not degrees"):
+        poses_of(columns, "m", "here")
+    columns["rx"] = [np.pi]
+    assert poses_of(columns, "m", "here")[0, 2, 2] == pytest.approx(-1)
 
 
 def test_cameras_and_hand_in_two_worlds_are_refused(written: dict[str, Path], tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def views_of(images: Mapping[str, UInt8[np.ndarray, "h w 3"]], stated: StatedCam
     if len({image.shape for image in images.values()}) > 1:
         raise ImportRefused(f"{source}: images differ in size between cameras; expected one size")
     K, Ts_world_cam = (np.stack(part) for part in zip(*found, strict=True))
-    check_unit(Ts_world_cam[:, :3, 3], stated.unit, f"{source}: cameras")
+    check_unit(Ts_world_cam[:, :3, 3], stated.unit, f"{source}: cameras", f'state "unit": "mm" in {NAME}')
     return Views(np.stack(list(images.values())), K, Ts_world_cam)
 
 

@@ -16,6 +16,8 @@ from dgrasp.files import UserFileError
 QUATERNION, TURN = ("qx", "qy", "qz", "qw"), ("rx", "ry", "rz")
 UNITS = {"m": 1.0, "mm": 1e-3}
 FAR = 10.0  # m from the world's origin: no arm of a bench reaches there, but millimetres do
+NEAR = 0.02  # m: all of a hand's way, or all cameras, are never so close to it, but metres that are read as millimetres
+WIDEST_TURN = 2 * np.pi + 0.1  # rad: the length of a rotation vector; degrees are longer
 UNIT_LENGTH = 0.01  # a quaternion's length may be off by so much: it was rounded
 
 
@@ -54,6 +56,8 @@ def poses_of(columns: Mapping[str, Sequence[float]], unit: str, source: str) -> 
         raise ImportRefused(f"{source}: the trajectory {'is empty' if not len(p) else 'has NaN or infinite entries'}")
     check_unit(p, unit, source)
     if turn == TURN:
+        if (widest := float(np.linalg.norm(turned, axis=1).max())) > WIDEST_TURN:
+            raise ImportRefused(f"{source}: rx, ry, rz are up to {widest:.4g} long; expected are radians, not degrees")
         R = Rotation.from_rotvec(turned)
     else:
         off = np.abs(np.linalg.norm(turned, axis=1) - 1)
@@ -65,10 +69,16 @@ def poses_of(columns: Mapping[str, Sequence[float]], unit: str, source: str) -> 
     return np.stack([transform(r, at) for r, at in zip(R.as_matrix(), p, strict=True)])
 
 
-def check_unit(p: Float[np.ndarray, "n 3"], unit: str, source: str) -> None:
-    """Raise ImportRefused for positions (already in metres, from `unit`) that are of no bench."""
-    if (off := float(np.linalg.norm(p, axis=1).max())) > FAR:
-        hint = "they look like millimetres; say --unit mm" if unit == "m" else "are they millimetres?"
+def check_unit(p: Float[np.ndarray, "n 3"], unit: str, source: str, say: str = "say --unit mm") -> None:
+    """Raise ImportRefused for positions (already in metres, from `unit`) that are of no bench. say: how to state mm."""
+    off = float(np.linalg.norm(p, axis=1).max())
+    if unit == "mm" and off < NEAR:
+        raise ImportRefused(
+            f"{source}: positions are stated in millimetres and at most {1000 * off:.3g} mm from the origin; they look "
+            "like metres: trajectories and cameras must be in one unit"
+        )
+    if off > FAR:
+        hint = f"they look like millimetres; {say}" if unit == "m" else "are they millimetres?"
         raise ImportRefused(f"{source}: positions are up to {off:.4g} m from the origin, allowed are {FAR:g}; {hint}")
 
 

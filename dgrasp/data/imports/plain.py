@@ -32,7 +32,8 @@ def read_plain(folder: Path, *, unit: str = "m") -> tuple[list[Episode], str]:
     folder = Path(folder)
     paths = sorted(path.parent for path in folder.glob(f"*/{TRAJECTORY}")) if folder.is_dir() else []
     if not paths:
-        raise ImportRefused(f"{folder}: no folder in it has a {TRAJECTORY}")
+        what = f"no folder in it has a {TRAJECTORY}" if folder.is_dir() else "no such folder"
+        raise ImportRefused(f"{folder}: {what}; expected a folder of episodes")
     known = _list(folder / LIST)
     return [_episode(path, known.get(path.name, {}), unit) for path in paths], "opengl"
 

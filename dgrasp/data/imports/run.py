@@ -19,7 +19,7 @@ OUTPUTS = Outputs(units=("manifest.json", "scenes/*"), listed=("scenes/*",))
 
 
 def demonstrations_of(episodes: list[Episode], root: Path, cell: CellConfig | None = None) -> Run:
-    """Write the episodes below `root`, one scene each, and return the complete run; the same episodes, the same run.
+    """Write the episodes, one scene each, as a run in `root/runs`, and return it; the same episodes, the same run.
 
     cell: that they are from; default the paper's. The scenes have no simulator state: what needs it (blocked negatives,
     masks of objects) finds no objects. Raises ImportRefused where episodes differ in views or sizes, or none is to be
