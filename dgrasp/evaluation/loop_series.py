@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import joblib
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -28,7 +29,8 @@ from dgrasp.cell.transforms import transform
 from dgrasp.config import Config
 from dgrasp.evaluation.attempt import Attempt, Planner, attempt
 from dgrasp.evaluation.closed_loop import ClosedLoop, follows, path_measures
-from dgrasp.evaluation.rows import POSE, Judged, judged, on_table
+from dgrasp.evaluation.rows import POSE, Judged, judged, on_table, write_rows
+from dgrasp.evaluation.series import rows_of_units
 from dgrasp.evaluation.stage import Asked, AttemptsRecipe, SeriesStage
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.evaluation.workers import PolicySource, Recent, worker_policy, worker_scene
@@ -270,14 +272,24 @@ class LoopStage(SeriesStage[ClosedLoopRecipe, _InScene]):
     """
 
     def make(self, run: Run, asked: Asked[ClosedLoopRecipe]) -> Run:
-        """Take up what others made, then make the rest."""
+        """Take up what others made, then make the rest; the table is compressed, for it is published."""
+        recipe, sources = asked.recipe, asked.sources
+        units = list(self.units(recipe))
+        self._take_up(run, units)
+        lines = rows_of_units(
+            {u.name: joblib.delayed(self.attempts)(recipe, sources[u.policy], u, asked.seed) for u in units},
+            asked.workers, desc=self.doing, unit=self.unit, folder=run.path / self.folder, shared=run.path,
+        )  # fmt: skip
+        write_rows(run.path / self.table, pd.DataFrame(lines, columns=list(self.columns)))
+        return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))
+
+    def _take_up(self, run: Run, units: list[_InScene]) -> None:
         folders = [p for p in run.path.parent.glob(f"{self.name}-*") if p != run.path and _but_scenes(p, run.path)]
-        for name in (f"{unit.name}.json" for unit in self.units(asked.recipe)):
+        for name in (f"{unit.name}.json" for unit in units):
             made = (folder / self.folder / name for folder in sorted(folders))
             if not (place := run.path / self.folder / name).is_file() and (kept := next(_files(made), None)):
                 with atomic_path(place) as temporary:
                     shutil.copyfile(kept, temporary)
-        return super().make(run, asked)
 
 
 def _files(paths: Iterator[Path]) -> Iterator[Path]:
@@ -299,6 +311,7 @@ closed_loop_run = LoopStage(
     name=STAGE,
     code=__name__,
     folder="scenes",
+    table="attempts.csv.gz",
     columns=COLUMNS,
     units=_units,
     attempts=_attempts,

@@ -79,8 +79,8 @@ def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monk
         keep(run, experiment, tmp_path / "published")
     (folder / "profile.json").write_bytes(whole)
     assert keep(run, experiment, tmp_path / "published") == kept
-    (kept / "attempts.csv").write_text("policy\n")
-    with pytest.raises(DamagedFileError, match=r"attempts\.csv"):
+    (kept / "attempts.csv.gz").write_text("policy\n")
+    with pytest.raises(DamagedFileError, match=r"attempts\.csv\.gz"):
         made(elsewhere)
 
 
