@@ -53,12 +53,14 @@ def compare_over_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], o
         for task, of_task in trials[trials["policy"].isin([first, second])].groupby("task", sort=False):
             single = not of_task["objects"].str.contains(",").any()
             if of_task["policy"].nunique() == 2 and (single or not objects):
-                rows.append({"first": first, "second": second, "task": task, **_test(of_task, first, second, objects)})
+                test = seeds_and_scenes(of_task, first, second, objects)
+                rows.append({"first": first, "second": second, "task": task, **test})
     table = pd.DataFrame(rows)
     return table.assign(p_holm=multipletests(table["p"], method="holm")[1]) if len(table) else table
 
 
-def _test(trials: pd.DataFrame, first: str, second: str, objects: bool) -> dict[str, float]:
+def seeds_and_scenes(trials: pd.DataFrame, first: str, second: str, objects: bool = False) -> dict[str, float]:
+    """One row of `compare_over_seeds`, from the attempts of one task."""
     scenes = scene_differences(trials, first, second)
     by_seed = scenes.groupby("seed")
     each = by_seed["difference"].sum() / by_seed["attempts"].sum()

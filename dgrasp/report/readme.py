@@ -13,7 +13,7 @@ from dgrasp.report.figures.results import results
 from dgrasp.report.figures.twin import twin_logs
 from dgrasp.report.names import METHODS, task_label
 from dgrasp.report.studio import Studio
-from dgrasp.report.tables.findings import LEVEL, compare, slope_pairs
+from dgrasp.report.tables.findings import LEVEL, compare, name_of_test, slope_pairs
 from dgrasp.report.tables.paper import paper_rate
 from dgrasp.report.tables.printing import as_markdown
 from dgrasp.report.tables.success import over_seeds
@@ -29,7 +29,7 @@ def results_block(studio: Studio) -> str:
     pairs = compare(found.trials, slope_pairs(), found.rates)
     (training,) = set(found.rows["training"])
     what = _what_it_is(table, len(found.seeds), training)
-    lines = [as_markdown(_by_method(table)), what, "", *_sentences(studio, pairs)]
+    lines = [as_markdown(_by_method(table)), what, "", *_sentences(studio, pairs, name_of_test(found.trials))]
     return "\n".join([BEGIN, *lines, END])
 
 
@@ -74,12 +74,12 @@ def _what_it_is(table: pd.DataFrame, seeds: int, training: str) -> str:
     )
 
 
-def _sentences(studio: Studio, pairs: pd.DataFrame) -> list[str]:
+def _sentences(studio: Studio, pairs: pd.DataFrame, test: str) -> list[str]:
     above = pairs["difference"] > 0
     sure = above & (pairs["p_holm"] < LEVEL)
     lines = [
         f"- dGrasp lifts more than its own Base in {above.sum()} of {len(pairs)} pairs of policy and task, and in "
-        f"{sure.sum()} of them\n  beyond chance (permutation test by scene, Holm-corrected, p < {LEVEL}).",
+        f"{sure.sum()} of them\n  beyond chance ({test}, Holm-corrected, p < {LEVEL}).",
         f"- In the paper dGrasp is ahead in {_paper_ahead('simple')} pairs on simple scenes, {_paper_ahead('clutter')} "
         f"in clutter\n  and {_paper_ahead('novel')} on novel objects.",
     ]

@@ -71,6 +71,18 @@ def test_holm_corrects_for_all_rows_together():
     assert table["p_holm"].tolist() == [pytest.approx(2 * table["p"][0]), 1.0]
 
 
+@pytest.mark.parametrize(("third", "sure"), [("s" * 12 + "m" * 8, True), ("m" * 20, False)])
+def test_with_several_training_seeds_the_test_counts_seeds_too(third, sure):
+    """Two seeds far ahead and one far behind are no finding, however many scenes there are."""
+    ahead = {"dgrasp_quat_seq": "s" * 12 + "m" * 8, "base_quat_seq": "s" * 4 + "m" * 16}
+    seeds = [trials(**ahead), trials(**ahead), trials(**ahead | {"dgrasp_quat_seq": third})]
+    records = pd.concat([part.assign(seed=seed) for seed, part in enumerate(seeds)], ignore_index=True)
+    row = findings.compare(records, findings.slope_pairs(), success_rates(records, CONFIG)).iloc[0]
+    assert (row["p"] < 0.05) == sure
+    assert findings.name_of_test(records) == "bootstrap of training seeds and scenes"
+    assert findings.name_of_test(seeds[0]) == "permutation test by scene"
+
+
 def test_failures_have_shares_and_corners():
     table = findings.failures(trials(base_quat_seq="ssmc", dgrasp_6d_sync="sssn"), (LOW, HIGH))
     base, dgrasp = table.loc[("Base", "simple")], table.loc[("dGrasp", "simple")]

@@ -55,7 +55,7 @@ def draw_tab01(studio: Studio) -> Drawn:
     """All rows as data; as it is read, one line per policy."""
     found, settings = results(studio), studio.experiment.profile.evaluation
     printed = printable(found.rows, list(settings.tasks))
-    return _drawn(studio, None, found.rows, printed=with_labels(printed))
+    return _drawn(studio, None, found.rows, printed=with_labels(printed), rows=over_seeds(found.rows))
 
 
 def draw_rates(studio: Studio) -> Drawn:
@@ -107,11 +107,11 @@ def _pairs(studio: Studio) -> str:
         return "no pair of a dGrasp and a Base policy was tried"
     above, sure = (
         int((table["difference"] > 0).sum()),
-        int(((table["p_holm"] < 0.05) & (table["difference"] > 0)).sum()),
+        int(((table["p_holm"] < findings.LEVEL) & (table["difference"] > 0)).sum()),
     )
     return (
         f"dGrasp is above its own Base in {above} of {len(table)} pairs of policy and task, "
-        f"in {sure} of them beyond chance (permutation test by scene, Holm-corrected, p < 0.05)"
+        f"in {sure} of them beyond chance ({findings.name_of_test(found.trials)}, Holm-corrected, p < {findings.LEVEL})"
     )
 
 

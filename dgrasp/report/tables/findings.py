@@ -11,6 +11,7 @@ from scipy.stats import bootstrap
 from statsmodels.stats.multitest import multipletests
 
 from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.evaluation.over_seeds import seeds_and_scenes
 from dgrasp.evaluation.statistics import paired_comparison, with_rates
 from dgrasp.policy.diagnostics import in_corner
 from dgrasp.policy.policies import policy_spec
@@ -26,8 +27,9 @@ def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataF
     """Pairs of policies on the same scenes and starts, task by task; pairs without trials are left out.
 
     Columns: `first`, `second`, `task`, their rates, `difference`, `no_overlap` (of the Wilson intervals),
-    `only_first`, `only_second` (attempts that one of them alone lifted), `p` (scenes swapped, see
-    `paired_comparison`) and `p_holm` (the same for all rows of this table together, Holm 1979).
+    `only_first`, `only_second` (attempts that one of them alone lifted), `p` (with one training seed scenes swapped,
+    see `paired_comparison`; with several `seeds_and_scenes`) and `p_holm` (the same for all rows of this table
+    together, Holm 1979).
     """
     known = rates.set_index(["policy", "task"])
     rows = []
@@ -48,11 +50,25 @@ def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataF
                     "no_overlap": bool(a["low"] > b["high"] or b["low"] > a["high"]),
                     "only_first": test["only_policy"],
                     "only_second": test["only_control"],
-                    "p": test["p_scenes"],
+                    "p": test["p_scenes"] if _one_seed(trials) else _p_over_seeds(trials, first, second, task),
                 }
             )
     table = pd.DataFrame(rows)
     return table.assign(p_holm=multipletests(table["p"], method="holm")[1]) if len(table) else table
+
+
+def name_of_test(trials: pd.DataFrame) -> str:
+    """Which test `compare` makes of these attempts."""
+    return "permutation test by scene" if _one_seed(trials) else "bootstrap of training seeds and scenes"
+
+
+def _one_seed(trials: pd.DataFrame) -> bool:
+    return bool(trials["seed"].nunique() == 1)
+
+
+def _p_over_seeds(trials: pd.DataFrame, first: str, second: str, task: str) -> float:
+    here = trials[(trials["task"] == task) & trials["policy"].isin([first, second])]
+    return seeds_and_scenes(here, first, second)["p"]
 
 
 def slope_pairs() -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 Verdicts: "agrees", "agrees in part" (some of the policies), "disagrees" (the opposite, beyond chance), "not
 contradicted" (the paper found no difference, and ours show none beyond chance, which proves none), "cannot be told"
 (ours show no difference beyond chance where the paper states one, or have no such trials), "not tested" (and why).
-Beyond chance: paired by scene, corrected for the pairs of the sentence (Holm), at 5 %.
+Beyond chance: by the test of `findings.compare`, corrected for the pairs of the sentence (Holm), at 5 %.
 """
 
 from __future__ import annotations
