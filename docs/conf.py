@@ -28,6 +28,7 @@ myst_dmath_double_inline = True
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # what cells print as Markdown has tables
 nb_mime_priority_overrides = [("html", "image/gif", 35)]  # before still pictures, after tables
 nb_code_prompt_show = "Show the code of this step"
 nb_code_prompt_hide = "Hide the code"

@@ -29,7 +29,7 @@ def results_block(studio: Studio) -> str:
     pairs = compare(found.trials, slope_pairs(), found.rates)
     (training,) = set(found.rows["training"])
     what = _what_it_is(table, len(found.seeds), training)
-    lines = [as_markdown(_by_method(table)), what, "", *_sentences(studio, pairs, name_of_test(found.trials))]
+    lines = [as_markdown(by_method(table)), what, "", *_sentences(studio, pairs, name_of_test(found.trials))]
     return "\n".join([BEGIN, *lines, END])
 
 
@@ -43,8 +43,11 @@ def write_results(page: Path, block: str) -> None:
     write_text(page, before + block + after)
 
 
-def _by_method(table: pd.DataFrame) -> pd.DataFrame:
-    """Per method and task the mean over policies, and in brackets the lowest and the highest; below, the paper's."""
+def by_method(table: pd.DataFrame) -> pd.DataFrame:
+    """Per method and task the mean over policies, and in brackets the lowest and the highest; below, the paper's.
+
+    table: of `dgrasp.report.tables.success.over_seeds`, without empty rows.
+    """
     tasks, lines = list(dict.fromkeys(table["task"])), []
     for kind, name in (("rate", "{}"), ("paper", "*{} in the paper*")):
         for method in COMPARED:

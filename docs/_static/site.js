@@ -12,8 +12,20 @@ function reachable() {
     else if (!place.hasAttribute("data-keep")) place.removeAttribute("tabindex");
   }
 }
+// Long names of settings and files in tables may go on in the next line, after a dot, a slash or an underscore.
+function breakable() {
+  for (const code of document.querySelectorAll("td code")) {
+    const walker = document.createTreeWalker(code, NodeFilter.SHOW_TEXT), texts = [];
+    while (walker.nextNode()) texts.push(walker.currentNode);
+    for (const text of texts) {
+      const [first = "", ...rest] = text.data.match(/.+?(?:[./_:=](?=[A-Za-z])|$)/g) ?? [];
+      text.replaceWith(first, ...rest.flatMap((part) => [document.createElement("wbr"), part]));
+    }
+  }
+}
 // The notebooks' switches say in words what they do; their label would say something else.
 addEventListener("DOMContentLoaded", () => {
+  breakable();
   for (const part of document.querySelectorAll("details > summary[aria-label]")) part.removeAttribute("aria-label");
 });
 addEventListener("load", reachable);

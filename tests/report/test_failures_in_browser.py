@@ -68,6 +68,9 @@ def test_a_visitor_filters_and_looks(chrome, address):
     )
     assert chrome.execute_script(INK, 0) == 0
 
+    assert "[pictures]" in text(chrome, ".dgp-list option")
+    assert not chrome.find_elements(By.XPATH, "//label[text()='Pictures']"), "all have some: nothing to choose"
+
     control(chrome, "Task").select_by_value("unseen")
     chrome.execute_async_script(DRAWN)
     assert text(chrome, ".dgp-status").startswith("4 of 18")
@@ -92,6 +95,16 @@ def test_filters_of_the_address_and_a_table_without_failures(chrome, address, tm
     monkeypatch.setattr(page, "attempts_of", lambda one: table(failing=False))
     assert opened(chrome, page.build_failures(experiment(tmp_path / "all"), tmp_path / "all", play=None))
     assert "No attempt failed" in text(chrome, ".dgp-attempt")
+
+
+def test_attempts_without_pictures_are_told_apart(chrome, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "attempts_of", lambda one: table())
+    monkeypatch.setattr(page, "pictured", lambda attempts: ~attempts["success"])
+    monkeypatch.setattr(page, "kept_sheet", noise)
+    assert opened(chrome, page.build_failures(experiment(tmp_path), tmp_path), "#outcome=&pictures=without")
+    assert text(chrome, ".dgp-status").startswith("6 of 18 attempts: 0 failed, 6 succeeded; 0 with pictures.")
+    assert [o.text for o in control(chrome, "Pictures").options][1:] == ["with pictures (12)", "without (6)"]
+    assert "[pictures]" not in text(chrome, ".dgp-list")
 
 
 def test_a_browser_that_cannot_unpack_shows_the_counts(chrome, address):

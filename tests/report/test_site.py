@@ -22,7 +22,7 @@ from dgrasp.report.registry import OUTPUTS
 from dgrasp.report.site import build
 from dgrasp.report.site.differences import differences
 from dgrasp.report.site.gallery import gallery
-from dgrasp.report.site.learn import Lesson, lessons_table
+from dgrasp.report.site.learn import NEEDS_KERNEL, Lesson, lessons_table
 from dgrasp.report.site.markdown import demoted, linked, table
 from dgrasp.report.site.results import ablations
 from dgrasp.report.web_pictures import web_picture, web_png
@@ -200,8 +200,14 @@ def test_an_executed_one_is_shown_with_folded_code_and_described_pictures(lesson
     assert all("hide-input" in cell.metadata["tags"] for cell in code)
     alt = next(o.alt_text for o in OUTPUTS if o.id == "fig03")
     assert code[-1].metadata["mystnb"]["image"]["alt"] == alt
+    assert "| outputs |" not in lessons_table([lesson])
     lesson.source.write_text(SOURCE.replace("More.", "Less."))
     assert "its source has changed" in lesson.page().cells[0].source, "old outputs are not passed off as new"
+
+
+def test_behind_controls_that_need_a_kernel_stands_where_to_play(lesson):
+    lesson.source.write_text(SOURCE + "\n# %%\nPlayWidget(supply)\n\n# %%\nwidget = 1\n")
+    assert [NEEDS_KERNEL in cell.source for cell in lesson.page().cells[-3:]] == [False, True, False]
 
 
 @pytest.mark.parametrize("source", sorted(Path(build.ROOT, "notebooks").glob("[0-9]*.py")), ids=lambda p: p.stem)
@@ -232,6 +238,7 @@ def test_differences_are_those_of_the_list():
 def test_every_figure_is_in_the_gallery_with_data_and_alternative_text(root, tmp_path):
     (tmp_path / "figures").mkdir()
     text = gallery(root / "figures", tmp_path)
+    assert text.index("(fig07)=") < text.index("(climb)="), "the paper's before our own"
     for entry in (o for o in OUTPUTS if o.kind == "figure"):
         assert f"({entry.id})=" in text and f"[Data (CSV)](/figures/{entry.id}.csv)" in text
     assert text.count(":alt: ") == text.count(":::{figure}") and ":alt: \n" not in text

@@ -40,6 +40,7 @@ ALL: dict[str, Any] = {}
 CONTRAST = {"runOnly": ["color-contrast"]}
 OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 UNNAMED = "return [...document.images].filter((i) => !i.alt.trim() || i.alt.endsWith('.png')).map((i) => i.src)"
+RAW_TABLES = "return [...document.querySelectorAll('.output p')].filter((p) => /\\|\\s*(---|—)/.test(p.textContent)).length"
 FORMULAS = "return [...document.querySelectorAll('.formula')].filter((f) => !f.querySelector('.katex')).length"
 
 
@@ -124,6 +125,8 @@ def test_every_page_is_whole_light_and_accessible(chrome, site):
         wrong += [f"no alternative text: {address}" for address in chrome.execute_script(UNNAMED)]
         if left := chrome.execute_script(FORMULAS):
             wrong.append(f"{left} formulas were not drawn")
+        if left := chrome.execute_script(RAW_TABLES):
+            wrong.append(f"{left} tables of notebooks are shown as text")
         chrome.execute_script(AXE.read_text(encoding="utf-8"))
         wrong += chrome.execute_async_script(FOUND, ALL)
         dark(chrome, True)

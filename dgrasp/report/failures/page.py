@@ -259,8 +259,9 @@ def _repeated(attempts: pd.DataFrame, sheets: dict[str, bytes]) -> str:
     exact, other = sum(one["exact"] for one in entries), sum(not one["same"] for one in entries)
     if exact == len(entries) and not lost:
         return ""
-    return (
-        f"Repeated, {exact} of {len(entries)} took as many time steps as the table says, {other} ended another way "
-        f"(no pictures of the trial). {lost} have no pictures: today's code draws another scene, or an attempt before "
-        "ended another way. "
-    )
+    said = [f"Repeated, {exact} of {len(entries)} took as many time steps as the table says."]
+    if other:
+        said.append(f"{other} ended another way: of these there are no pictures of the trial.")
+    if lost:
+        said.append(f"{lost} have no pictures: today's code draws another scene, or an attempt before ended another way.")
+    return " ".join([*said, ""])

@@ -96,14 +96,16 @@ def build_site(sources: Sources, apps: Apps, folder: Path, files: Path | None = 
     for left in (staging, new):
         shutil.rmtree(left, ignore_errors=True)
     stage(sources, apps, staging)
-    warnings = run_sphinx(staging, new)
+    made = new / "html"  # beside it myst-nb leaves a folder of its own
+    warnings = run_sphinx(staging, made)
     shutil.rmtree(staging)
     if files is not None:
-        shutil.copytree(files, new, dirs_exist_ok=True)
-    write_text(new / MARKER, "")
-    write_text(new / ".nojekyll", "")  # GitHub Pages would leave out folders that begin with "_"
+        shutil.copytree(files, made, dirs_exist_ok=True)
+    write_text(made / MARKER, "")
+    write_text(made / ".nojekyll", "")  # GitHub Pages would leave out folders that begin with "_"
     shutil.rmtree(folder, ignore_errors=True)
-    new.rename(folder)
+    made.rename(folder)
+    shutil.rmtree(new)
     return Site(folder, warnings, {one.stem: one.lacking for one in sources.lessons if one.lacking})
 
 

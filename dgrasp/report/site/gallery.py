@@ -20,8 +20,9 @@ STATUS = {
 
 
 def gallery(figures: Path, site: Path) -> str:
-    """The page's figures as Markdown; pictures at web size and data files go to `site/figures/`."""
-    shown = [entry for entry in OUTPUTS if entry.kind != "table" and _picture(figures, entry)]
+    """The figures as Markdown, the paper's before our own; pictures at web size and data go to `site/figures/`."""
+    order = sorted(OUTPUTS, key=lambda entry: entry.paper_place is None)
+    shown = [entry for entry in order if entry.kind != "table" and _picture(figures, entry)]
     return "\n".join(_entry(entry, figures, site) for entry in shown)
 
 

@@ -25,6 +25,8 @@ NOT_EXECUTED = (
 STALE = "What is shown below was executed, but is not up to date: {}. `make figures` brings it up to date."
 QUESTION = re.compile(r"\*\*Question\.\*\*\s*(.+?)(?:\n\s*\n|\Z)", re.DOTALL)
 SAVED = re.compile(r"""(?:save_output|studio\.make)\(\s*["'](\w+)["']""")
+CONTROLS = re.compile(r"\b[A-Z]\w*Widget\(")
+NEEDS_KERNEL = "*These controls need a running kernel (`make lab`). [Play](/play.md) has a landscape live in the page.*"
 PICTURE = ("image/png", "image/gif", "image/jpeg", "image/svg+xml")
 
 
@@ -66,6 +68,7 @@ class Lesson:
                 _fold(cell, heading)
         if said:
             shown.cells[0].source = _after_title(shown.cells[0].source, said)
+        shown.cells = [part for cell in shown.cells for part in _with_place_to_play(cell)]
         return shown
 
     @property
@@ -81,13 +84,14 @@ class Lesson:
 
 
 def lessons_table(lessons: list[Lesson]) -> str:
-    """Title, question, outputs and state of each notebook."""
+    """Title, question and outputs of each notebook; and where outputs are missing or old, why."""
+    lacking = any(lesson.lacking for lesson in lessons)
     rows = [
         {
             "notebook": f"[{lesson.title}](/learn/{lesson.stem})",
             "question": lesson.question,
-            "makes": _makes(lesson.stem),
-            "here": lesson.lacking or "executed",
+            "figures and tables": _makes(lesson.stem),
+            **({"outputs": lesson.lacking or "up to date"} if lacking else {}),
         }
         for lesson in lessons
     ]
@@ -117,6 +121,13 @@ def _fold(cell: NotebookNode, heading: str) -> None:
         saved = SAVED.search(cell.source)
         known = [o.alt_text for o in OUTPUTS if saved and o.id == saved.group(1)]
         cell.metadata["mystnb"] = {"image": {"alt": known[0] if known else f"Picture of the section: {heading}"}}
+
+
+def _with_place_to_play(cell: NotebookNode) -> list[NotebookNode]:
+    """A cell, and behind controls that are dead without a kernel a link to the page that lives."""
+    if cell.cell_type != "code" or cell.outputs or not CONTROLS.search(cell.source):
+        return [cell]
+    return [cell, nbformat.v4.new_markdown_cell(NEEDS_KERNEL)]
 
 
 def _after_title(text: str, said: str) -> str:

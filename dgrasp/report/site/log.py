@@ -6,10 +6,19 @@ import pandas as pd
 
 from dgrasp.experiment.chain import Experiment
 from dgrasp.files import read_json
+from dgrasp.policy.policies import POLICIES
+from dgrasp.report.play.supply import model_title, policy_title
 from dgrasp.report.site.markdown import table
 from dgrasp.runs import Run
 
 UNKNOWN = "not noted"
+STAGES = {
+    "demonstrations": "demonstrations",
+    "nerf": "training of Φ",
+    "evaluation": "attempts of Table 1",
+    "twin-trials": "trials in the digital twin",
+    "calibration-sweep": "calibration errors in the twin",
+}
 
 
 def runs_table(experiment: Experiment) -> str:
@@ -21,13 +30,20 @@ def runs_table(experiment: Experiment) -> str:
     return f"{table(pd.DataFrame(rows))}\nTogether {total:.0f} minutes of work; stages may have run side by side.\n"
 
 
+def _stage(name: str) -> str:
+    """A stage in words; the settings of each policy's climb are a study of its own."""
+    if name in POLICIES:
+        return f"settings of {policy_title(name)}"
+    return STAGES.get(name) or f"training of {model_title(name)}"
+
+
 def _row(name: str, run: Run) -> dict[str, str]:
     stated = read_json(run.path / "run.json")
     made = stated.get("made_by", {})
     commit = str(made.get("commit") or UNKNOWN)[:10]
     changed = " with changes" if made.get("dirty") else ""
     return {
-        "stage": name,
+        "stage": _stage(name),
         "run": f"`{run.fingerprint[:12]}`",
         "seed": str(stated.get("seed", UNKNOWN)),
         "commit": f"`{commit}`{changed}",

@@ -16,17 +16,21 @@ from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.files import read_json
 from dgrasp.report.failures.page import task_title
 from dgrasp.report.play.supply import policy_title
+from dgrasp.report.readme import by_method
 from dgrasp.report.site.markdown import table
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.ablations import answers
-from dgrasp.report.tables.sentences import REPORTED, sentences
+from dgrasp.report.tables.sentences import NOT_TESTED, REPORTED, sentences
 from dgrasp.report.tables.success import over_seeds, printable, printable_2, table_1, table_1_title, table_2
 from dgrasp.twin.trials import read_twin_trials
 
-METHODS = {"base": "Base", "dgrasp": "dGrasp"}
 PAPERS_TASKS = ("simple", "clutter", "novel")
 PREDECESSOR = "predecessor, three views"
-VERDICT_ORDER = ("agrees", "agrees in part", "not contradicted", "disagrees", "cannot be told", "not tested")
+VERDICT_ORDER = ("agrees", "agrees in part", "not contradicted", "disagrees", "cannot be told", NOT_TESTED)
+LEGEND = (
+    "Share of attempts that lift an object: mean over each method's policies, and in brackets the lowest and the "
+    "highest of them."
+)
 
 
 class Results:
@@ -53,21 +57,11 @@ class Results:
         }
 
     def headline(self) -> str:
-        """Two methods by three tasks, least and most of each method's policies, and a sentence for each task."""
-        compared = over_seeds(self.rows)
-        tasks = [task for task in PAPERS_TASKS if task in set(self.rates["task"])]
-        lines = []
-        for method, title in METHODS.items():
-            of_method = compared[compared["policy"].str.startswith(method) & (compared["policy"] != REPORTED)]
-            line = {"": title}
-            for task in tasks:
-                here = of_method[of_method["task"] == task]
-                line[task_title(task)] = f"{_span(here['rate'])} ({_span(here['paper'])})"
-            lines.append(line)
-        said = [
-            f"- {task_title(task).capitalize()}: {self._verdicts[task]}." for task in tasks if task in self._verdicts
-        ]
-        return "\n".join([table(pd.DataFrame(lines)), *said]) + "\n"
+        """Both methods by task, as README has them, and a sentence for each task."""
+        tasks = [task for task in PAPERS_TASKS if task in self._verdicts]
+        said = [f"- {task_title(task).capitalize()}: {self._verdicts[task]}." for task in tasks]
+        lines = [table(by_method(over_seeds(self.rows).dropna(subset=["n"]))), LEGEND, "", *said]
+        return "\n".join(lines) + "\n"
 
     @cached_property
     def _verdicts(self) -> dict[str, str]:
@@ -75,11 +69,13 @@ class Results:
         return {task: _in_words(group) for task, group in compared.groupby("task", sort=False)}
 
     def table_1(self) -> str:
-        """Table 1, whole."""
-        shown = printable(self.rows, list(self.settings.tasks))
+        """Table 1, whole. The number of attempts stands above it, where it is the same everywhere."""
+        shown, attempts = printable(self.rows, list(self.settings.tasks)), ""
+        if len(counts := over_seeds(self.rows)["n"].dropna().astype(int).unique()) == 1:
+            shown, attempts = shown.replace(rf" of {counts[0]}\b", "", regex=True), f"; {counts[0]} attempts each"
         shown["policy"] = [_policy(name) for name in shown["policy"]]
         shown.columns = [_heading(column) for column in shown.columns]
-        return f"{table_1_title(self.rows)}.\n\n{table(shown)}"
+        return f"{table_1_title(self.rows)}{attempts}.\n\n{table(shown)}"
 
     def table_2(self) -> str:
         """Table 2: the twin's trials, the empty column of hardware, and the paper's rates."""
@@ -89,16 +85,18 @@ class Results:
         return table(shown.rename(columns={"twin": "digital twin", "hardware": "real robot"}))
 
     def sentences(self) -> str:
-        """Every sentence of the paper's Sec. 5 that states a finding, with our verdict; how many there are of each."""
+        """Every sentence of the paper's Sec. 5 that states a finding, with our verdict: those that were tested first."""
         reported = replication.kept_trials(self.experiment, "base-reported")
         if reported is not None:
             reported = reported.assign(policy=REPORTED)
         every = sentences(self.trials, self.rates, self.experiment.profile.value.workspace, reported)
         counts = every["verdict"].value_counts()
-        counted = ", ".join(f"{counts[v]} {v}" for v in VERDICT_ORDER if v in counts)
+        counted = ", ".join(f"{v} {counts[v]}" for v in VERDICT_ORDER if v in counts)
         shown = every.rename(columns={"section": "Sec.", "sentence": "the paper", "ours": "our trials"})
-        shown["verdict"] = [f"{verdict} *" for verdict in shown["verdict"]]
-        return f"{len(every)} sentences: {counted}.\n\n{table(shown)}"
+        left = shown["verdict"] == NOT_TESTED
+        tested = shown[~left].assign(verdict=[f"{verdict} *" for verdict in shown["verdict"][~left]])
+        others = shown[left].drop(columns="verdict").rename(columns={"our trials": "why not tested"})
+        return f"{len(every)} sentences; verdicts: {counted}.\n\n{table(tested)}\n{table(others)}"
 
     def statements(self) -> str:
         """The groups of pairs behind some of the sentences, beside the paper's numbers."""
@@ -107,7 +105,7 @@ class Results:
     def replications(self) -> str:
         """What was repeated of the experiment, and kept beside it."""
         kept = replication.kept(self.experiment)
-        said = [f"- **{name}**: {stated['said']}." for name, stated in kept.items()]
+        said = [f"- **{_replication(name)}**: {stated['said']}." for name, stated in kept.items()]
         return "\n".join(said or ["Nothing was repeated yet."]) + "\n"
 
 
@@ -131,12 +129,10 @@ def _in_words(pairs: pd.DataFrame) -> str:
     return f"{ahead}{behind}, beyond chance; differences {low:+.2f} to {high:+.2f}"
 
 
-def _span(values: pd.Series) -> str:
-    known = values.dropna()
-    if not len(known):
-        return "not run"
-    low, high = f"{known.min():.2f}", f"{known.max():.2f}"
-    return low if low == high else f"{low} to {high}"
+def _replication(name: str) -> str:
+    """What was done again, by the name under which it is kept."""
+    what, _, number = name.rpartition("-")
+    return f"Other scenes (seed {number})" if what == "scenes" else name.replace("-", " ").capitalize()
 
 
 def _policy(name: str) -> str:

@@ -10,7 +10,8 @@ import { styled } from "./draw.js";
 import { framesOf, Sheets, viewsOf } from "./failures_pictures.js";
 import { Attempts, FAILURES } from "./failures_table.js";
 
-const NAMES = { task: "Task", seed: "Seed", policy: "Policy", object: "Object", outcome: "Outcome" };
+const NAMES = { task: "Task", seed: "Seed", policy: "Policy", object: "Object", outcome: "Outcome", pictures: "Pictures" };
+const WHERE_DIFFERENT = ["seed", "pictures"]; // filters that are shown where there is something to choose
 const WANTED = { DecompressionStream: "DecompressionStream (browsers of 2023 and later)", createImageBitmap: "createImageBitmap" };
 
 /** The browser in `element`; what stands there stays below a message where something is missing. */
@@ -48,7 +49,7 @@ class Browser {
     this.detail = h("div", { class: "dgp-attempt", tabindex: 0, role: "group", "aria-label": "The attempt" });
     this.detail.addEventListener("keydown", (event) => this.key(event));
     const acts = h("div", { class: "dgp-bar" },
-      ...this.filters.filter(({ name }) => name !== "seed" || attempts.options("seed").length > 2).map(({ control }) => control.element),
+      ...this.filters.filter(({ name }) => !WHERE_DIFFERENT.includes(name) || attempts.options(name).length > 2).map(({ control }) => control.element),
       button("Show all failures", () => this.clear()));
     const steps = h("div", { class: "dgp-buttons" }, button("Previous", () => this.step(-1)), button("Next", () => this.step(1)));
     const note = h("p", { class: "dgp-note" }, attempts.facts.rule);
@@ -95,8 +96,8 @@ class Browser {
   }
 
   line(i) {
-    const { attempts } = this, mark = attempts.sheet(i) ? "" : " (no pictures)";
-    return `${attempts.success(i) ? "✓" : "✗"} ${attempts.value("outcome", i)} · ${attempts.place(i)} · ${this.policy(i)}${mark}`;
+    const { attempts } = this, mark = attempts.sheet(i) ? " [pictures]" : "";
+    return `${attempts.success(i) ? "✓" : "✗"} ${attempts.value("outcome", i)}${mark} · ${attempts.place(i)} · ${this.policy(i)}`;
   }
 
   policy(i) {
@@ -139,7 +140,7 @@ class Browser {
   /** Pictures arrive later; those of an attempt that is no longer shown are dropped. */
   async drawn(i, place) {
     const { attempts } = this, name = attempts.sheet(i);
-    if (!name) return place.replaceChildren(h("p", { class: "dgp-note" }, "There are no pictures of this attempt: see below which have some."));
+    if (!name) return place.replaceChildren(h("p", { class: "dgp-note" }, "There are no pictures of this attempt. The filter “Pictures” shows which have some."));
     place.replaceChildren(h("p", { class: "dgp-note" }, "Loading the pictures …"));
     try {
       const sheet = await this.sheets.get(name);

@@ -10,7 +10,7 @@ export class Attempts {
   constructor({ facts, arrays }) {
     this.facts = facts;
     this.poses = arrays.poses?.data;
-    this.filters = { task: ALL, seed: ALL, policy: ALL, object: ALL, outcome: FAILURES };
+    this.filters = { task: ALL, seed: ALL, policy: ALL, object: ALL, outcome: FAILURES, pictures: ALL };
     const columns = Object.values(facts.columns ?? {}).map((column) => (column.codes ?? column).length);
     if (!this.poses || !columns.length || columns.some((length) => length !== facts.count)) {
       throw new FileProblem("the table of attempts is incomplete; build the page again");
@@ -49,8 +49,14 @@ export class Attempts {
     return this.value("picture", i) < 0 ? null : this.value("sheet", i);
   }
 
+  /** Whether there are pictures, in a word. */
+  pictures(i) {
+    return this.sheet(i) ? "with pictures" : "without";
+  }
+
   has(i, name, wanted) {
     if (wanted === ALL) return true;
+    if (name === "pictures") return this.pictures(i) === wanted;
     if (name === "object") return this.kinds(i).includes(wanted);
     if (name === "outcome" && wanted === FAILURES) return !this.success(i);
     return String(this.value(name, i)) === wanted;
@@ -65,7 +71,7 @@ export class Attempts {
   /** What can be chosen in a filter, with how many attempts the other filters leave of each: [[value, text]]. */
   options(name) {
     const left = this.left(name), counts = new Map();
-    const values = (i) => (name === "object" ? this.kinds(i) : [String(this.value(name, i))]);
+    const values = (i) => (name === "object" ? this.kinds(i) : [name === "pictures" ? this.pictures(i) : String(this.value(name, i))]);
     for (const i of this.numbers) for (const value of values(i)) counts.set(value, 0);
     for (const i of left) for (const value of values(i)) counts.set(value, counts.get(value) + 1);
     const named = [...counts].map(([value, count]) => [value, `${this.title(name, value)} (${count})`]);

@@ -34,10 +34,10 @@ export class Panel {
     const { scenes, models, first } = this.supply.catalogue, named = models.map(({ id, title }) => [id, title]);
     this.scene = choice("Scene", scenes.map(({ id, title }) => [id, title]), first.scene, (id) => this.loadScene(id));
     const load = () => this.loadModels([this.left.value, this.right.value]);
-    this.left = choice("Left", named, first.models[0], load);
-    this.right = choice("Right", [["", "nothing"], ...named], first.models[1] ?? "", load);
+    this.left = choice("Left model", named, first.models[0], load);
+    this.right = choice("Right model", [["", "none"], ...named], first.models[1] ?? "", load);
     this.camera = choice("Camera", [["0", "1"], ["1", "2"]], "0", (i) => this.explorer.setCamera(Number(i)));
-    const queries = tick("show where Φ is asked", true, (on) => {
+    const queries = tick("show the points that the network reads", true, (on) => {
       this.explorer.showQueries = on;
       this.explorer.draw();
     });
@@ -56,8 +56,8 @@ export class Panel {
       button("Other 64 starts", () => (explorer.seed++, this.climb(true))),
       button("Stop", () => (explorer.stop(), this.say("Stopped."))),
       this.step.element,
-      button("Gripper to the end, left", () => explorer.take(explorer.sides[0])),
-      button("Gripper to the end, right", () => explorer.take(explorer.sides[1])),
+      button("Gripper to the climb’s end, left", () => explorer.take(explorer.sides[0])),
+      button("Gripper to the climb’s end, right", () => explorer.take(explorer.sides[1])),
     ];
   }
 
@@ -78,8 +78,8 @@ export class Panel {
   cutGroup() {
     const axes = AXES.map((name, i) => [String(i), name]);
     const changed = () => this.setAxes();
-    this.across = choice("across", axes, "0", changed);
-    this.upwards = choice("upwards", axes, "1", changed);
+    this.across = choice("horizontal axis", axes, "0", changed);
+    this.upwards = choice("vertical axis", axes, "1", changed);
     this.zoom = slider("zoom", { min: 0.5, max: 8, value: 1, log: true, show: (x) => `× ${x.toFixed(1)}` }, (x, settled) => {
       this.explorer.zoom = x;
       if (settled) this.explorer.settle();
@@ -89,11 +89,13 @@ export class Panel {
       this.explorer.grid = Number(n);
       this.explorer.settle();
     });
-    this.centre = choice("round", [], "0", (which) => {
+    this.centre = choice("centre", [], "0", (which) => {
       this.explorer.setCentre(which === "here" ? which : Number(which));
       if (which === "here") this.say("The cut goes round the gripper now.");
     });
-    return group("The cut", ...[this.centre, this.across, this.upwards, this.zoom, this.grid].map((c) => c.element));
+    const note = h("p", { class: "dgp-note" }, "The coloured squares: values of poses that differ from the gripper’s along two axes. " +
+      "Arrows point uphill. Click into a square to move the gripper there.");
+    return group("The cut", note, ...[this.centre, this.across, this.upwards, this.zoom, this.grid].map((c) => c.element));
   }
 
   setAxes() {
@@ -109,7 +111,7 @@ export class Panel {
 
   climbGroup() {
     const policies = Object.entries(this.supply.catalogue.policies).map(([id, { title }]) => [id, title]);
-    this.policy = choice("settings of", policies, this.supply.catalogue.first.policy, (id) => this.usePolicy(id));
+    this.policy = choice("tuned for", policies, this.supply.catalogue.first.policy, (id) => this.usePolicy(id));
     this.numbers = Object.fromEntries(Object.entries(NUMBERS).map(([name, { text, ...range }]) => [
       name, slider(text, { ...range, value: range.max / 2 }, () => {}),
     ]));
@@ -117,7 +119,9 @@ export class Panel {
     this.representation = choice("rotation as", [["quat", "quaternion"], ["6d", "6D"]], "quat", () => {});
     this.drop = tick(`after ${DROP} steps only the best ${KEEP} climb on`, false, () => {});
     const controls = [this.policy, ...Object.values(this.numbers), this.schedule, this.representation, this.drop];
-    return group("The climb", ...controls.map((c) => c.element));
+    const note = h("p", { class: "dgp-note" }, "A rate is the length of the first step; each step is shorter by the decay. " +
+      "All settings are those of a tuned policy until you change them.");
+    return group("The climb", note, ...controls.map((c) => c.element));
   }
 
   /** All settings of a tuned policy. */

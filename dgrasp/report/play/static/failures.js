@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 29014aae506f7f20205f0437f22f901eb10869b3233525ded1bfa467c19272fe
+// Built by tools/play_module.py from ../source; do not edit. Sources: 0e2f2fef3514d392945c48823c31eebe5b20ec841ab6fcac824a3a4df6c20375
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
@@ -531,7 +531,7 @@ class Attempts {
   constructor({ facts, arrays }) {
     this.facts = facts;
     this.poses = arrays.poses?.data;
-    this.filters = { task: ALL, seed: ALL, policy: ALL, object: ALL, outcome: FAILURES };
+    this.filters = { task: ALL, seed: ALL, policy: ALL, object: ALL, outcome: FAILURES, pictures: ALL };
     const columns = Object.values(facts.columns ?? {}).map((column) => (column.codes ?? column).length);
     if (!this.poses || !columns.length || columns.some((length) => length !== facts.count)) {
       throw new FileProblem("the table of attempts is incomplete; build the page again");
@@ -570,8 +570,14 @@ class Attempts {
     return this.value("picture", i) < 0 ? null : this.value("sheet", i);
   }
 
+  /** Whether there are pictures, in a word. */
+  pictures(i) {
+    return this.sheet(i) ? "with pictures" : "without";
+  }
+
   has(i, name, wanted) {
     if (wanted === ALL) return true;
+    if (name === "pictures") return this.pictures(i) === wanted;
     if (name === "object") return this.kinds(i).includes(wanted);
     if (name === "outcome" && wanted === FAILURES) return !this.success(i);
     return String(this.value(name, i)) === wanted;
@@ -586,7 +592,7 @@ class Attempts {
   /** What can be chosen in a filter, with how many attempts the other filters leave of each: [[value, text]]. */
   options(name) {
     const left = this.left(name), counts = new Map();
-    const values = (i) => (name === "object" ? this.kinds(i) : [String(this.value(name, i))]);
+    const values = (i) => (name === "object" ? this.kinds(i) : [name === "pictures" ? this.pictures(i) : String(this.value(name, i))]);
     for (const i of this.numbers) for (const value of values(i)) counts.set(value, 0);
     for (const i of left) for (const value of values(i)) counts.set(value, counts.get(value) + 1);
     const named = [...counts].map(([value, count]) => [value, `${this.title(name, value)} (${count})`]);
@@ -698,7 +704,8 @@ function framesOf({ picture }, { frames }, outcome) {
 //   play   address of the page with the explorer, or null
 
 
-const NAMES = { task: "Task", seed: "Seed", policy: "Policy", object: "Object", outcome: "Outcome" };
+const NAMES = { task: "Task", seed: "Seed", policy: "Policy", object: "Object", outcome: "Outcome", pictures: "Pictures" };
+const WHERE_DIFFERENT = ["seed", "pictures"]; // filters that are shown where there is something to choose
 const WANTED = { DecompressionStream: "DecompressionStream (browsers of 2023 and later)", createImageBitmap: "createImageBitmap" };
 
 /** The browser in `element`; what stands there stays below a message where something is missing. */
@@ -736,7 +743,7 @@ class Browser {
     this.detail = h("div", { class: "dgp-attempt", tabindex: 0, role: "group", "aria-label": "The attempt" });
     this.detail.addEventListener("keydown", (event) => this.key(event));
     const acts = h("div", { class: "dgp-bar" },
-      ...this.filters.filter(({ name }) => name !== "seed" || attempts.options("seed").length > 2).map(({ control }) => control.element),
+      ...this.filters.filter(({ name }) => !WHERE_DIFFERENT.includes(name) || attempts.options(name).length > 2).map(({ control }) => control.element),
       button("Show all failures", () => this.clear()));
     const steps = h("div", { class: "dgp-buttons" }, button("Previous", () => this.step(-1)), button("Next", () => this.step(1)));
     const note = h("p", { class: "dgp-note" }, attempts.facts.rule);
@@ -783,8 +790,8 @@ class Browser {
   }
 
   line(i) {
-    const { attempts } = this, mark = attempts.sheet(i) ? "" : " (no pictures)";
-    return `${attempts.success(i) ? "✓" : "✗"} ${attempts.value("outcome", i)} · ${attempts.place(i)} · ${this.policy(i)}${mark}`;
+    const { attempts } = this, mark = attempts.sheet(i) ? " [pictures]" : "";
+    return `${attempts.success(i) ? "✓" : "✗"} ${attempts.value("outcome", i)}${mark} · ${attempts.place(i)} · ${this.policy(i)}`;
   }
 
   policy(i) {
@@ -827,7 +834,7 @@ class Browser {
   /** Pictures arrive later; those of an attempt that is no longer shown are dropped. */
   async drawn(i, place) {
     const { attempts } = this, name = attempts.sheet(i);
-    if (!name) return place.replaceChildren(h("p", { class: "dgp-note" }, "There are no pictures of this attempt: see below which have some."));
+    if (!name) return place.replaceChildren(h("p", { class: "dgp-note" }, "There are no pictures of this attempt. The filter “Pictures” shows which have some."));
     place.replaceChildren(h("p", { class: "dgp-note" }, "Loading the pictures …"));
     try {
       const sheet = await this.sheets.get(name);
