@@ -40,7 +40,9 @@ ALL: dict[str, Any] = {}
 CONTRAST = {"runOnly": ["color-contrast"]}
 OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 UNNAMED = "return [...document.images].filter((i) => !i.alt.trim() || i.alt.endsWith('.png')).map((i) => i.src)"
-RAW_TABLES = "return [...document.querySelectorAll('.output p')].filter((p) => /\\|\\s*(---|—)/.test(p.textContent)).length"
+RAW_TABLES = (
+    "return [...document.querySelectorAll('.output p')].filter((p) => /\\|\\s*(---|—)/.test(p.textContent)).length"
+)
 FORMULAS = "return [...document.querySelectorAll('.formula')].filter((f) => !f.querySelector('.katex')).length"
 
 

@@ -263,5 +263,7 @@ def _repeated(attempts: pd.DataFrame, sheets: dict[str, bytes]) -> str:
     if other:
         said.append(f"{other} ended another way: of these there are no pictures of the trial.")
     if lost:
-        said.append(f"{lost} have no pictures: today's code draws another scene, or an attempt before ended another way.")
+        said.append(
+            f"{lost} have no pictures: today's code draws another scene, or an attempt before ended another way."
+        )
     return " ".join([*said, ""])

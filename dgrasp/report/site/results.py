@@ -85,7 +85,7 @@ class Results:
         return table(shown.rename(columns={"twin": "digital twin", "hardware": "real robot"}))
 
     def sentences(self) -> str:
-        """Every sentence of the paper's Sec. 5 that states a finding, with our verdict: those that were tested first."""
+        """Every sentence of the paper's Sec. 5 that states a finding, our verdict; those tested come first."""
         reported = replication.kept_trials(self.experiment, "base-reported")
         if reported is not None:
             reported = reported.assign(policy=REPORTED)
