@@ -9,13 +9,13 @@ const STAR = [0.45, 0.3]; // the good action of plane_network.js
 
 /** The section: {element, close}. Training begins when it is first seen. */
 export function planeSection() {
-  const left = new PlaneView("main loss only"), right = new PlaneView("main loss + weight × L_aux");
+  const left = new PlaneView("main loss only"), right = new PlaneView("main loss + weight × second loss");
   let weight = 1, seed = 0;
   const begin = () => {
     left.train(0, seed);
     right.train(weight, seed);
   };
-  const control = slider("weight of L_aux", { min: 0, max: 2, step: 0.05, value: 1, show: (x) => x.toFixed(2) }, (x, settled) => {
+  const control = slider("weight of the second loss (L_aux)", { min: 0, max: 2, step: 0.05, value: 1, show: (x) => x.toFixed(2) }, (x, settled) => {
     weight = x;
     if (settled) right.train(weight, seed);
   });

@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 0e2f2fef3514d392945c48823c31eebe5b20ec841ab6fcac824a3a4df6c20375
+// Built by tools/play_module.py from ../source; do not edit. Sources: 6c06c9c593fcc1b75fd5440e4d06f1f6b49ab67579ec6562c22d183d5af5cd8f
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
