@@ -35,7 +35,7 @@ def test_names_of_folders_and_files_are_those_of_published_runs() -> None:
     assert series == [
         ("evaluation", "episodes", "trials.csv"),
         ("clearing", "scenes", "attempts.csv"),
-        ("closed-loop", "scenes", "attempts.csv"),
+        ("closed-loop", "scenes", "attempts.csv.gz"),
         ("calibration-sweep", "errors", "attempts.csv"),
         ("factors", "conditions", "attempts.csv"),
     ]
