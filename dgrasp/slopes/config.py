@@ -61,7 +61,8 @@ class OptimizerConfig(Config):
 
     @model_validator(mode="after")
     def _schedule(self) -> OptimizerConfig:
-        for name, pairs in (("pruning", self.pruning), ("pruning_first", self.pruning_first or ())):
+        first = self.pruning_first or () if self.pruning else ()  # without `pruning` it is of no effect
+        for name, pairs in (("pruning", self.pruning), ("pruning_first", first)):
             steps, counts = [s for s, _ in pairs], [c for _, c in pairs]
             if (
                 steps != sorted(set(steps))

@@ -115,7 +115,8 @@ def test_each_phase_may_have_steps_of_its_own_to_drop_candidates_in(schedule, la
 
 
 def test_without_pruning_everything_climbs_in_all_phases():
-    changed = CONFIG.model_copy(update={"steps": 4, "pruning": (), "pruning_first": ((1, 5),)})
+    """However few candidates there are: a profile's counts are for its own number of starts."""
+    changed = CONFIG.model_copy(update={"steps": 4, "pruning": (), "pruning_first": ((1, 5_000),)})
     result = climb(schedule="seq", config=changed, record=True)
     assert not torch.isnan(result.path_scores).any()
 
@@ -182,7 +183,7 @@ def test_unknown_names_say_what_exists():
     with pytest.raises(ValueError, match="pruning: expected pairs"):
         OptimizerConfig(pruning=((4, 10), (2, 5)))
     with pytest.raises(ValueError, match="pruning_first: expected pairs"):
-        OptimizerConfig(pruning_first=((1, 10), (2, 20)))
+        OptimizerConfig(pruning=((3, 5),), pruning_first=((1, 10), (2, 20)))
 
 
 def test_scores_are_looked_at_before_the_first_step_too():
