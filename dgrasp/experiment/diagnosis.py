@@ -47,7 +47,7 @@ COLUMNS = (
     *("reason", "object", "objects", "models", "simulated_seconds"),
 )
 VALID_GRASPS = 256  # at most so many of the oracle's, evenly taken
-NUDGE = {"n_starts": 1, "pruning": (), "steps": 20, "translation_rate": 0.001, "rotation_rate": 0.01}
+NUDGE = {"n_starts": 1, "pruning": (), "pruning_first": None, "steps": 20, "translation_rate": 0.001, "rotation_rate": 0.01}
 
 
 def diagnose(cell: SimulatedCell, policy: GraspPolicy, task_name: str, scene: int, seed: int) -> Row:

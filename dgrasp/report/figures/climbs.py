@@ -81,7 +81,7 @@ def record_climbs(
 
     Nothing is dropped on the way (`pruning=()`); `changes` override more of the policies' optimizer settings.
     """
-    loaded = {name: experiment.policy(name, **{"pruning": (), **changes}) for name in policies}
+    loaded = {name: experiment.policy(name, **{"pruning": (), "pruning_first": None, **changes}) for name in policies}
     climbs: dict[str, list[Climb]] = {name: [] for name in policies}
     for index, (state, observation) in zip(scenes, _observed(experiment, task_name, scenes, split), strict=True):
         for name, policy in loaded.items():
