@@ -30,8 +30,9 @@ from dgrasp.value.training import load_value, train_value
 VIEWS = 2  # that are exported: as many as plans see
 MODEL, POLICY = "dgrasp_quat", "dgrasp_quat_sync"
 # A training of seconds: enough for upright prisms on a Phi that is trained already.
-SHORT = {"steps": 60, "batch": 4, "group": 4, "n_poses": 64, "policy_views": VIEWS, "validate_every": 60,
-         "validation_scenes": 8, "log_every": 60, "checkpoint_every": 1_000_000}  # fmt: skip
+SHORT = {"batch": 4, "group": 4, "n_poses": 64, "policy_views": VIEWS, "validation_scenes": 8,
+         "checkpoint_every": 1_000_000}  # fmt: skip
+STEPS = 60
 FEW = {"n_starts": 256, "pruning": ((3, 64), (6, 16)), "pruning_first": None}  # of its plans
 Splits = Mapping[str, list[Demonstration]]
 WRITERS: dict[str, Callable[[Splits, Path], Path]] = {
@@ -77,12 +78,12 @@ def differences(demos: Splits, form: str, episodes: list[Episode]) -> pd.Series:
     )
 
 
-def trained_shortly(experiment: Experiment, demonstrations: Run, root: Path) -> Run:
+def trained_shortly(experiment: Experiment, demonstrations: Run, root: Path, steps: int = STEPS) -> Run:
     """dGrasp's Psi after a training of seconds on the experiment's Phi, whatever the demonstrations come from."""
-    value = experiment.profile.value
+    value, ends = experiment.profile.value, {"steps": steps, "validate_every": steps, "log_every": steps}
     slope = value.slope.model_dump() | {"n_poses": SHORT["n_poses"] // 4}
     negatives = value.negatives.model_dump() | {"blocked_share": 0.0}  # an import has no simulator state
-    config = type(value).model_validate(value.model_dump() | SHORT | {"slope": slope, "negatives": negatives})
+    config = type(value).model_validate(value.model_dump() | SHORT | ends | {"slope": slope, "negatives": negatives})
     return train_value(config, experiment.nerf(), demonstrations, root, model=MODEL, seed=experiment.seed, threads=1)
 
 
