@@ -81,6 +81,10 @@ HEAD = "image,x,y,z,qx,qy,qz,qw"
         (f"{HEAD}\na.png,0,0,up,0,0,0,1\n", "poses.csv: line 2: expected numbers"),
         (f"{HEAD}\n{ROW}\nc.png,0,0,0,0,0,0,2\n", "poses.csv: line 3: qx, qy, qz, qw have length 2, expected 1"),
         (f"{HEAD}\na.png,0,nan,0,0,0,0,1\n", "poses.csv: line 2: expected finite numbers, got 0, nan"),
+        (
+            f"{HEAD}\na.png,300,0,900,0,0,0,1\n",
+            "poses.csv: line 2: x, y, z are 948.7 m from the origin; are these mill",
+        ),
         (f"{HEAD}\na.png,0,0,0,0,0,0\n", "poses.csv: line 2: 7 values, expected 8"),
         (f"{HEAD},x\n{ROW},3\n", "poses.csv: column 'x' stands twice"),
         (f"{HEAD}\n{ROW}\n{ROW}\n", "poses.csv: the image 'a.png' stands twice"),
@@ -111,4 +115,4 @@ def test_folders_that_cannot_be_solved_say_why(
 def test_a_robot_needs_its_camera(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--arm", "192.0.2.7"], ["--camera", "1"]):
         assert said([str(tmp_path), *arguments], capsys)[0] == 2
-    assert said([str(tmp_path / "none")], capsys)[2].count("poses.csv: cannot be read") == 1
+    assert said([str(tmp_path / "none")], capsys)[2].count("poses.csv: no such file; expected pictures") == 1

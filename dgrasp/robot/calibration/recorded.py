@@ -20,6 +20,7 @@ from dgrasp.files import UserFileError, atomic_path, read_table_of_a_user, write
 from dgrasp.robot.calibration.board import Board, Sighting, find_board
 
 POSES = "poses.csv"
+FAR = 10.0  # m from the world's origin: no arm of a bench reaches there, but millimetres do
 COLUMNS = ("image", "x", "y", "z", "qx", "qy", "qz", "qw")
 
 
@@ -43,6 +44,11 @@ def read_recorded(folder: Path, board: Board) -> tuple[list[Sighting], tuple[int
 
 
 def _poses(file: Path) -> list[tuple[str, Float[np.ndarray, "4 4"]]]:
+    if not file.is_file():
+        raise RecordingError(
+            f"{file}: no such file; expected pictures and the poses they were taken from. --arm takes them, --practice "
+            "makes some up"
+        )
     rows = read_table_of_a_user(file)
     if not rows or not set(COLUMNS) <= set(rows[0]):
         raise RecordingError(f"{file}: expected one or more rows of the columns {', '.join(COLUMNS)}")
@@ -59,6 +65,8 @@ def _pose(file: Path, line: int, row: dict[str, str]) -> Float[np.ndarray, "4 4"
         raise RecordingError(f"{file}: line {line}: expected numbers ({error})") from error
     if not np.isfinite(pose).all():
         raise RecordingError(f"{file}: line {line}: expected finite numbers, got {', '.join(f'{v:g}' for v in pose)}")
+    if (off := float(np.linalg.norm(pose[:3]))) > FAR:
+        raise RecordingError(f"{file}: line {line}: x, y, z are {off:.4g} m from the origin; are these millimetres?")
     length = float(np.linalg.norm(pose[3:]))
     if not abs(length - 1) < 1e-2:
         raise RecordingError(f"{file}: line {line}: qx, qy, qz, qw have length {length:.4g}, expected 1")
