@@ -3,90 +3,142 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dgrasp.cli.options import add_command, add_experiment, experiment, positive, refuse_idle
 
 if TYPE_CHECKING:
-    from dgrasp.experiment.chain import Experiment
+    import pandas as pd
 
+    from dgrasp.experiment.chain import Experiment
+    from dgrasp.runs import Run
+
+    Made = tuple[Mapping[str, pd.DataFrame], Mapping[str, Run]]  # tables by name, and the runs behind them
+
+PROFILE, SEED = "beyond", 20  # with 0 (the published experiment) and 1 (first looks) scenes were seen already
 TEXT = """\
 Make a table of the experiment beyond the paper, and whatever it needs (hours from nothing; stop it at any time, the
 same command goes on where it stopped):
 
-  stages    demonstrations, networks, studies, trials, sweep: all that `dgrasp publish` keeps
-  rows      success on simple, clutter, novel and unseen objects, in the twin, and in the twin 10 mm and 2 degrees off
-  factors   success in the twin under each factor alone, under none, and under all together
-  clearing  the protocols "pile" and "packed" that other methods are measured by
-  paired    400 attempts of dgrasp_quat_sync against that of the published experiment, on the same scenes
-  summit    what three views, more starts, further readouts and a check of the fingers bring for their time, on
-            validation scenes
-  objects   the data card of the procedural objects, with pictures; needs no training"""
-OPTIONS = {"presentations": ("rows", "factors"), "scenes": ("clearing", "summit")}  # and what they change
-WHAT = ("stages", "rows", "factors", "clearing", "paired", "summit", "objects")
+  stages       demonstrations, networks, studies, trials, sweep: all that `dgrasp publish` keeps
+  rows         success on simple, clutter, novel and unseen objects, in the twin, and in the twin 10 mm and 2 degrees
+               off; beside it objects one by one, piles that were cleared, values as forecasts of success
+  factors      success in the twin under each factor alone, under none, and under all together
+  clearing     the protocols "pile" and "packed" that other methods are measured by
+  paired       400 attempts of dgrasp_quat_sync against that of the published experiment, on the same scenes
+  ingredients  short trainings that lack one ingredient each, on validation scenes and validation draws of the twin
+  summit       what three views, more starts, further readouts and a check of the fingers bring for their time, on
+               validation scenes
+  objects      the data card of the procedural objects, with pictures; needs no training"""
+OPTIONS = {  # and what they change
+    "presentations": ("rows", "factors", "ingredients"),
+    "scenes": ("clearing", "ingredients", "summit"),
+}
+WHAT = ("stages", "rows", "factors", "clearing", "paired", "ingredients", "summit", "objects")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "beyond", "the tables of the experiment beyond the paper", TEXT)
     parser.add_argument("what", choices=WHAT, metavar="WHAT", help=", ".join(WHAT))
-    add_experiment(parser, profile="beyond")
-    parser.add_argument("--presentations", type=positive, help="of each object in the twin (rows: 25, factors: 5)")
-    parser.add_argument("--scenes", type=positive, help="of each task (clearing: 100, summit: 60)")
-    parser.add_argument("--keep", action="store_true", help="the table also goes to figures/, beside other seeds' rows")
+    add_experiment(parser, profile=PROFILE, seeds=f"{PROFILE}: {SEED}, whose scenes and draws nobody has seen; else 0")
+    parser.add_argument(
+        "--presentations", type=positive, help="of each object in the twin (rows: 25, factors and ingredients: 5)"
+    )
+    parser.add_argument("--scenes", type=positive, help="of each task (clearing: 100, ingredients: 40, summit: 60)")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="the table also goes to figures/, beside other seeds' rows, and the attempts behind it to figures/beyond/",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     for option, tables in OPTIONS.items():
-        refuse_idle(
-            f"--{option}", getattr(options, option), unless=options.what in tables, goes_with=" and ".join(tables)
-        )
+        refuse_idle(f"--{option}", getattr(options, option), unless=options.what in tables, goes_with=", ".join(tables))
     refuse_idle("--keep", options.keep, unless=options.what != "stages", goes_with="a table")
+    if options.seed is None:
+        options.seed = SEED if options.profile == PROFILE else 0
     made = experiment(options)
-    from dgrasp.experiment.beyond import FOLDER
+    from dgrasp.experiment.beyond import FOLDER, check_keepable
 
-    if options.what == "objects":
+    if options.keep:
+        check_keepable(made.profile.name, FOLDER)  # before hours are spent
+    if options.what == "stages":
+        for stage in (made.evaluation, made.twin_trials, made.calibration_sweep):
+            print(f"complete: {stage().path}", flush=True)
+    elif options.what == "objects":
         from dgrasp.report.figures.objects import write_object_card
 
         folder = FOLDER / "beyond" if options.keep else made.figures
         print(*(f"written: {path}" for path in write_object_card(folder)), sep="\n")
-        return
-    if options.what == "stages":
-        for stage in (made.evaluation, made.twin_trials, made.calibration_sweep):
-            print(f"complete: {stage().path}", flush=True)
-        return
-    if options.what == "summit":
+    elif options.what == "summit":
         _summit(made, options)
-        return
-    for path in _table(made, options, FOLDER if options.keep else None):
-        print(f"written: {path}")
+    else:
+        _tables(made, options, FOLDER if options.keep else None)
 
 
-def _table(made: Experiment, options: argparse.Namespace, folder: Path | None) -> list[Path]:
-    from dgrasp.evaluation.clearing import ClearingConfig, cleared
+def _tables(made: Experiment, options: argparse.Namespace, folder: Path | None) -> None:
+    from dgrasp.experiment import beyond
+
+    first = {"rows": "beyond"}.get(options.what, options.what)
+    for tables, runs in MAKERS[options.what](made, options):
+        for name, table in tables.items():
+            print(table.round(3).to_string(index=False), flush=True)
+            for place in (None, folder) if folder else (None,):
+                print(f"written: {beyond.write_table(name, table, runs, made, place)}", flush=True)
+        if folder:
+            print(*(f"written: {path}" for path in beyond.keep_attempts(first, runs, made, folder)), sep="\n")
+
+
+def _rows(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
+    from dgrasp.experiment import beyond
+
+    yield from beyond.beyond_tables(made, options.presentations or beyond.TWIN_PRESENTATIONS)
+
+
+def _factors(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
     from dgrasp.experiment import beyond
     from dgrasp.twin.factors import FactorsConfig, factor_rates
 
-    if options.what == "rows":
-        name = "beyond"
-        table, runs = beyond.beyond_rows(made, options.presentations or beyond.TWIN_PRESENTATIONS)
-    elif options.what == "factors":
-        name, presentations = "factors", options.presentations or FactorsConfig().presentations
-        runs = {"factors": beyond.factors(made, FactorsConfig(presentations=presentations))}
-        table = factor_rates(runs["factors"])
-    elif options.what == "paired":
-        from dgrasp.experiment.chain import Experiment
+    config = FactorsConfig(**_given(options, "presentations"))
+    runs = {"factors": beyond.factors(made, config)}
+    yield {"factors": factor_rates(runs["factors"])}, runs
 
-        name = "paired"
-        table, runs = beyond.paired(made, Experiment.open("published", made.workspace))
-    else:
-        name = "clearing"
-        runs = {"clearing": beyond.clearing(made, ClearingConfig(scenes=options.scenes or ClearingConfig().scenes))}
-        table = cleared(runs["clearing"])
-    print(table.round(3).to_string(index=False))
-    places = [beyond.write_table(name, table, runs, made)]
-    return places + ([beyond.write_table(name, table, runs, made, folder)] if folder else [])
+
+def _clearing(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
+    from dgrasp.evaluation.clearing import ClearingConfig, cleared
+    from dgrasp.experiment import beyond
+
+    runs = {"clearing": beyond.clearing(made, ClearingConfig(**_given(options, "scenes")))}
+    yield {"clearing": cleared(runs["clearing"])}, runs
+
+
+def _paired(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
+    from dgrasp.experiment import beyond
+    from dgrasp.experiment.chain import Experiment
+
+    table, runs = beyond.paired(made, Experiment.open("published", made.workspace))
+    yield {"paired": table}, runs
+
+
+def _ingredients(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
+    from dgrasp.experiment.ingredients import try_ingredients
+
+    for table, runs in try_ingredients(made, **_given(options, "scenes", "presentations")):
+        yield {"ingredients": table}, runs  # it grows arm by arm
+
+
+MAKERS: Mapping[str, Callable[[Experiment, argparse.Namespace], Iterator[Made]]] = {
+    "rows": _rows, "factors": _factors, "clearing": _clearing, "paired": _paired, "ingredients": _ingredients,
+}  # fmt: skip
+
+
+def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Of these options those that were given; the others are as the table has them."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
 def _summit(made: Experiment, options: argparse.Namespace) -> None:

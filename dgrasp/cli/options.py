@@ -42,8 +42,13 @@ def add_command(commands: argparse._SubParsersAction, name: str, help: str, text
     return parser
 
 
-def add_experiment(parser: argparse.ArgumentParser, profile: str = PUBLISHED, build: Path | None = None) -> None:
-    """The options that name an experiment. build: the default, where it is not build/<profile>."""
+def add_experiment(
+    parser: argparse.ArgumentParser, profile: str = PUBLISHED, build: Path | None = None, seeds: str = "0"
+) -> None:
+    """The options that name an experiment. build: the default, where it is not build/<profile>.
+
+    seeds: which one is taken where none is given, in words; where it is not 0, `seed` is then None.
+    """
     parser.add_argument(
         "--profile",
         type=profile_name,
@@ -53,7 +58,12 @@ def add_experiment(parser: argparse.ArgumentParser, profile: str = PUBLISHED, bu
         f"published results (default: {profile})",
     )
     parser.add_argument("--build", type=folder, default=build, help=f"folder of runs ({build or 'build/<profile>'})")
-    parser.add_argument("--seed", type=whole, default=0, help="root of all random numbers of the experiment (0)")
+    parser.add_argument(
+        "--seed",
+        type=whole,
+        default=0 if seeds == "0" else None,
+        help=f"root of all random numbers of the experiment ({seeds})",
+    )
 
 
 def experiment(options: argparse.Namespace) -> Experiment:

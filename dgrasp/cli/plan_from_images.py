@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from dgrasp.cli.options import (
@@ -26,7 +27,8 @@ TEXT = """\
 Ranked grasps for photographs: positions of the tool centre point (metres) and unit quaternions (xyzw) in the world
 frame, best first. The folder says where the cameras stood: by a printed sheet on the table (`dgrasp board`, and its
 sheet.yaml), a transforms.json in nerfstudio's layout, or a COLMAP model; OWN_IMAGES.md explains them.
-The published policies plan; with --profile and --build others do, and what those lack is trained first."""
+The published policies plan, those of the experiment beyond the paper once it is published (it says so).
+With --profile and --build others do, and what those lack is trained first."""
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -42,10 +44,12 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--output", type=file_to_write, metavar="FILE", help="a .csv file instead of the screen")
     parser.add_argument("--start-seed", "--seed", type=whole, default=0, help="of the starting poses (0)")
     parser.add_argument(
-        "--profile", type=profile_name, default=PUBLISHED, help="whose policies (default: the published ones)"
+        "--profile",
+        type=profile_name,
+        help=f"whose policies (default: {PUBLISHED}:beyond once it is there, else {PUBLISHED})",
     )
     parser.add_argument("--build", type=folder, help="its folder of runs (build/<profile>)")
-    parser.add_argument("--training-seed", dest="seed", type=whole, default=0, help="of that experiment (0)")
+    parser.add_argument("--training-seed", dest="seed", type=whole, help="of that experiment (the first one published)")
     parser.add_argument(
         "--cell", type=named, metavar="FILE", help="the cell that the photographs are of (default: the profile's)"
     )
@@ -58,6 +62,7 @@ def run(options: argparse.Namespace) -> None:
     asked = {"n": options.n, "seed": options.start_seed, "output": options.output}
     place = _place(options)
     capture = checked_capture(options.photos, place, **asked)  # before the simulator is loaded, or a policy trained
+    _whose(options)
     table = plan_capture(capture, experiment(options), options.policy, place, **asked)
     if not options.output:
         print(table.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
@@ -67,9 +72,21 @@ def _place(options: argparse.Namespace) -> Place:
     """Of the cell that is named; else of the profile's. The published networks are of the paper's."""
     from dgrasp.cell.place import place_of, read_place
 
-    if options.cell is not None or options.profile == PUBLISHED:
+    if options.cell is not None or options.profile in (None, PUBLISHED):
         return read_place(options.cell)
     load_pybullet()
     from dgrasp.experiment.store import named_profile
 
     return place_of(named_profile(options.profile).cell.description)
+
+
+def _whose(options: argparse.Namespace) -> None:
+    """Fill in the experiment; says so where it is not the one that other commands mean by the published one."""
+    load_pybullet()
+    from dgrasp.experiment.store import first_seed, for_images
+
+    if options.profile is None:
+        options.profile = for_images()
+        if options.profile != PUBLISHED:
+            print(f"{options.policy} of {options.profile} plans; --profile {PUBLISHED} is the paper's", file=sys.stderr)
+    options.seed = first_seed(options.profile) if options.seed is None else options.seed

@@ -1,27 +1,34 @@
 """The experiment beyond the paper: its rows, its table of factors, and the yardstick that others use.
 
-    figures/beyond.json    rows: policy, task, successes, n, rate, low, high, seed
-    figures/factors.json   rows: policy, factor, successes, n, rate, low, high, seed, loss
-    figures/paired.json    rows: task, n, only_policy, only_control, difference, p, p_scenes, seed
-    figures/clearing.json  rows: policy, task, successes, n, rate, low, high, cleared, seed; published numbers apart
+    figures/beyond.json            rows: policy, task, successes, n, rate, low, high, seed
+    figures/beyond_objects.json    the same, object by object: policy, task, object, ...
+    figures/beyond_piles.json      the same; n are scenes of several objects, successes those that were cleared whole
+    figures/beyond_forecasts.json  rows: policy, task, n, successes, auc, seed; n are the attempts with a plan
+    figures/factors.json           rows: policy, factor, successes, n, rate, low, high, seed, loss
+    figures/paired.json            rows: task, n, only_policy, only_control, difference, p, p_scenes, seed
+    figures/clearing.json          rows: policy, task, successes, n, rate, low, high, cleared, seed; published numbers
+                                   apart
+    figures/ingredients.json       rows: arm, policy, task, ...: validation scenes, and no result
 
 `dgrasp beyond` makes them in a build of profile `beyond`, and `--keep` puts them there, beside a `.meta.json` that says
-from which runs. Rows of other seeds that stand there stay. Of another profile they are files of its own:
-`figures/beyond-panda.json` has the rows of profile `panda`.
+from which runs, and the attempts behind them into `figures/beyond/`. Rows of other seeds that stand there stay. Of
+another profile they are files of its own: `figures/beyond-panda.json` has the rows of profile `panda`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from dgrasp.evaluation.clearing import ClearingConfig, ClearingRecipe, clear_tables, yardstick
+from dgrasp.evaluation.rows import read_rows, write_rows
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import evaluate, read_trials
+from dgrasp.experiment.beside_rates import of_forecasts, of_objects, of_piles, presented
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.experiment.replication import CONTRAST
@@ -29,11 +36,13 @@ from dgrasp.experiment.store import RecordError
 from dgrasp.files import read_json, write_json
 from dgrasp.provenance import provenance
 from dgrasp.runs import Run
+from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.twin.factors import FAR_OFF, TWIN, FactorsConfig, FactorsRecipe, factor_rates, try_factors
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
 PROFILE = "beyond"  # whose tables have no other name
-TABLES = ("beyond", "factors", "clearing", "paired")
+BESIDE = ("beyond_objects", "beyond_piles", "beyond_forecasts")  # made of the same attempts as `beyond`
+TABLES = ("beyond", *BESIDE, "factors", "clearing", "paired", "ingredients")
 COLUMNS = ("policy", "task", "successes", "n", "rate", "low", "high", "seed")
 BEST, THEIRS = "dgrasp_quat_sync", "published"  # in a paired comparison
 PAIRED_SEED = 4_000  # of scenes that no table has
@@ -41,16 +50,31 @@ PAIRED_REPETITIONS = 2  # of the profile's scenes: 100 attempts on each of four 
 TWIN_PRESENTATIONS = 25  # of each of ten objects: 250 attempts of each policy
 
 
-def beyond_rows(experiment: Experiment, presentations: int = TWIN_PRESENTATIONS) -> tuple[pd.DataFrame, dict[str, Run]]:
-    """Success on the profile's tasks, in the twin, and in the twin 10 mm and 2 degrees off; and the runs behind it."""
-    evaluation = experiment.evaluation()
-    table = success_rates(read_trials(evaluation), experiment.profile.evaluation).assign(seed=experiment.seed)
+def beyond_tables(
+    experiment: Experiment, presentations: int = TWIN_PRESENTATIONS
+) -> Iterator[tuple[dict[str, pd.DataFrame], dict[str, Run]]]:
+    """Tables by name, and the runs behind them: first of the profile's tasks, then with the twin and the twin far off.
+
+    The second time without `beyond_piles`, which is whole then. "Far off" is 10 mm and 2 degrees.
+    """
+    seed, evaluation = experiment.seed, experiment.evaluation()
+    trials, runs = read_trials(evaluation), {"evaluation": evaluation}
+    rates = success_rates(trials, experiment.profile.evaluation)
+    yield _beside(rates, trials, presented(trials), seed) | {"beyond_piles": of_piles(trials).assign(seed=seed)}, runs
     policies = tuple(name for name in CONTRAST if name in experiment.profile.evaluation.policies)
-    twin = factors(
-        experiment, FactorsConfig(policies=policies, conditions=(TWIN, FAR_OFF), presentations=presentations)
-    )
-    rows = pd.concat([table, factor_rates(twin).rename(columns={"factor": "task"})], ignore_index=True)
-    return rows[list(COLUMNS)], {"evaluation": evaluation, "twin": twin}
+    config = FactorsConfig(policies=policies, conditions=(TWIN, FAR_OFF), presentations=presentations)
+    runs |= {"twin": factors(experiment, config)}
+    twin = try_factors.read(runs["twin"]).rename(columns={"kind": "task"})
+    rates = pd.concat([rates, factor_rates(runs["twin"]).rename(columns={"factor": "task"})], ignore_index=True)
+    everything = pd.concat([trials, twin], ignore_index=True)
+    yield _beside(rates, everything, pd.concat([presented(trials), twin], ignore_index=True), seed), runs
+
+
+def _beside(rates: pd.DataFrame, attempts: pd.DataFrame, alone: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
+    """The tables; alone: attempts at objects that were presented one at a time."""
+    tables = {"beyond": rates, "beyond_objects": of_objects(alone), "beyond_forecasts": of_forecasts(attempts)}
+    tables = {name: table.assign(seed=seed) for name, table in tables.items()}
+    return tables | {"beyond": tables["beyond"][list(COLUMNS)]}
 
 
 def factors(experiment: Experiment, config: FactorsConfig | None = None) -> Run:
@@ -89,6 +113,24 @@ def clearing(experiment: Experiment, config: ClearingConfig | None = None) -> Ru
     return experiment.try_policies(clear_tables, recipe, config.policies)
 
 
+def check_keepable(profile: str, folder: Path) -> None:
+    """Raise RecordError for the published folder and a profile for trying out."""
+    if folder.resolve() == FOLDER and profile not in PUBLISHABLE:
+        raise RecordError(f"profile {profile!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
+
+
+def keep_attempts(table: str, runs: Mapping[str, Run], experiment: Experiment, folder: Path) -> list[Path]:
+    """Write the attempts behind a table to `folder`/beyond/, a file for each run; returns the files."""
+    kept = []
+    for stage, run in runs.items():
+        made = next(path for path in (run.path / "trials.csv", run.path / "attempts.csv") if path.is_file())
+        name = table if stage == table else f"{table}-{stage.replace(', ', '-').replace(' ', '_')}"
+        of = table_file(f"{name}-seed-{experiment.seed}", folder / "beyond", experiment.profile.name)
+        kept.append(of.with_suffix(".csv.gz"))
+        write_rows(kept[-1], read_rows(made))
+    return kept
+
+
 def write_table(
     name: str, table: pd.DataFrame, runs: Mapping[str, Run], experiment: Experiment, folder: Path | None = None
 ) -> Path:
@@ -101,8 +143,7 @@ def write_table(
         raise ValueError(f"unknown table {name!r}; tables: {', '.join(TABLES)}")
     profile = experiment.profile.name
     target = table_file(name, folder or experiment.figures, profile)
-    if target.parent.resolve() == FOLDER and profile not in PUBLISHABLE:
-        raise RecordError(f"profile {profile!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
+    check_keepable(profile, target.parent)
     others = [row for row in kept_table(name, target.parent, profile) if row["seed"] != experiment.seed]
     write_json(target, others + json.loads(table.to_json(orient="records")))
     sidecar = target.with_suffix(".meta.json")
@@ -110,6 +151,7 @@ def write_table(
     stated[str(experiment.seed)] = {
         "profile": profile,
         "runs": {stage: run.fingerprint for stage, run in runs.items()},
+        "ycb_models": ycb_models(),
         "made_by": provenance(),
     }
     about: dict[str, Any] = {"seeds": stated} | (yardstick() if name == "clearing" else {})

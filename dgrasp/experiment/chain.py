@@ -135,7 +135,7 @@ class Experiment:
         return runs
 
     def _train(self, root: Path, models: list[str]) -> dict[str, Run]:
-        return self._trained(root, models, self.second_round())
+        return self._trained(root, models, self.second_round(models))
 
     def _trained(self, root: Path, models: list[str], second: SecondRound | None) -> dict[str, Run]:
         runtime = self.profile.runtime
@@ -164,22 +164,26 @@ class Experiment:
         recipe = OutcomesRecipe(policies=asked.policies, demonstrations=count, views=views, cell=p.cell)
         return try_grasps(recipe, sources, self.demonstrations(), root, seed=self.seed, workers=p.runtime.workforce)
 
-    def _first_round(self, root: Path) -> dict[str, Run]:
+    def _first_round(self, root: Path, further: Iterable[str] = ()) -> dict[str, Run]:
         assert self.profile.outcomes is not None
         policies = (*self.profile.evaluation.policies, *self.profile.outcomes.policies)
-        return self._trained(root, list(dict.fromkeys(policy_spec(name).model for name in policies)), None)
+        models = dict.fromkeys((*(policy_spec(name).model for name in policies), *further))
+        return self._trained(root, list(models), None)
 
-    def second_round(self) -> SecondRound | None:
-        """What the readouts' second round goes on from; None where there is one round."""
+    def second_round(self, models: Iterable[str] = ()) -> SecondRound | None:
+        """What the readouts' second round goes on from; None where there is one round.
+
+        models: such as no policy of the profile needs.
+        """
         if self.profile.outcomes is None:
             return None
-        first = self._first_round(self.workspace)
+        first = self._first_round(self.workspace, models)
         trained = {run.recipe.model: run for run in first.values() if isinstance(run.recipe, ValueRecipe)}
         return SecondRound(self.outcomes(), {(model, 0): run for model, run in trained.items()})
 
     def _value_so_far(self, model: str) -> Run:
         def so_far(root: Path) -> Run:
-            second = self.second_round()
+            second = self.second_round([model])
             return value_run(*self.value_inputs(second), root, model=model, seed=self.seed, second=second)
 
         return self._value(model, so_far)

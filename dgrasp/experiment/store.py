@@ -31,6 +31,7 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "figures" / "runs"
 NAME = "published"  # in the place of a profile's name
 FORMER_NAME = "recorded"
 DEFAULT = "laptop"  # the published experiment that is meant where none is named
+FOR_IMAGES = ("beyond", DEFAULT)  # who plans on one's own images: the first of them that is published
 EXAMPLE_SCENES = 24  # training scenes of a record that are made again for figures: enough for examples and probes
 
 
@@ -150,6 +151,21 @@ def published() -> dict[str, list[int]]:
         if (number := stated.parts[-2].removeprefix("seed-")).isdecimal():  # a copy of a folder is none
             found.setdefault(stated.parts[-3], []).append(int(number))
     return {name: sorted(found[name]) for name in sorted(found, key=lambda name: (name != DEFAULT, name))}
+
+
+def for_images() -> str:
+    """The profile's name of the published experiment that plans on one's own images.
+
+    That of random benches, lights and cameras, once it is published: a photograph is like none of the paper's cell.
+    """
+    name = next((name for name in FOR_IMAGES if name in published()), DEFAULT)
+    return NAME if name == DEFAULT else f"{NAME}:{name}"
+
+
+def first_seed(profile: str) -> int:
+    """The seed that is meant where none is named: of a published experiment the lowest one it has, else 0."""
+    name = published_name(profile)
+    return published().get(name, [0])[0] if name else 0
 
 
 def published_folder(name: str, seed: int, root: Path | None = None) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated, Any
 
 import pandas as pd
@@ -103,12 +104,15 @@ class FactorsRecipe(TwinRecipe):
 
 @dataclass(frozen=True)
 class _Point:
+    """Small, so that an interruption costs a minute at most."""
+
     policy: str
     condition: str
+    object: str
 
     @property
     def name(self) -> str:
-        return f"{self.policy}-{self.condition.replace(' ', '_')}"
+        return f"{self.policy}-{self.condition}-{self.object}".replace(" ", "_")
 
 
 def factor_rates(run: Run, confidence: float = 0.95) -> pd.DataFrame:
@@ -124,15 +128,16 @@ def factor_rates(run: Run, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def _points(recipe: FactorsRecipe) -> Iterator[_Point]:
-    for name in recipe.factors.conditions:
-        yield from (_Point(policy, name) for policy in recipe.factors.policies)
+    asked = recipe.factors
+    for name, policy, shown in product(asked.conditions, asked.policies, asked.objects):
+        yield _Point(policy, name, shown)
 
 
 def _attempts(recipe: FactorsRecipe, source: PolicySource, point: _Point, seed: int) -> Iterator[Row]:
     policy = for_real_robot(worker_policy(source), SafetyLimits(cell=recipe.cell.description))
     with TwinCell(condition(point.condition, recipe.twin), recipe.cell, recipe.observer, seed) as cell:
         as_sweep = SweepPoint(point.policy, point.condition, 0.0)
-        setups = presentations(cell, policy, as_sweep, recipe.factors.objects, recipe.factors.presentations)
+        setups = presentations(cell, policy, as_sweep, (point.object,), recipe.factors.presentations)
         yield from rows(cell, setups, seed=seed)
 
 
@@ -144,6 +149,7 @@ try_factors = SeriesStage(
     columns=COLUMNS,
     units=_points,
     attempts=_attempts,
+    begin_by=lambda point: (point.object, point.condition),  # a worker lets objects come to rest once for many
     doing="factors",
-    unit="condition",
+    unit="object",
 )

@@ -12,6 +12,7 @@ from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.evaluation.outcomes import as_in_plans
 from dgrasp.evaluation.rows import read_rows
+from dgrasp.experiment.ablations.stage import Ablations
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.model_card import LIMITS, limits
 from dgrasp.experiment.profiles import PROFILES, Profile, load_profile
@@ -80,6 +81,7 @@ def test_two_rounds_of_training_with_every_ingredient(tmp_path: Path) -> None:
         assert 0 < moved < 0.01, "the second round goes on from the first one's weights"
     stamp = {m: (r.path / "readout.safetensors").stat().st_mtime_ns for m, r in trained.items()}
     assert {m: (r.path / "readout.safetensors").stat().st_mtime_ns for m, r in experiment.values().items()} == stamp
+    assert Ablations(experiment).done() == [], "of models that no policy needs there is no first round, and no error"
     source = experiment.source("dgrasp_quat_sync", experiment.profile.optimizer)
     assert source.fingers is not None
     policy = source.load()

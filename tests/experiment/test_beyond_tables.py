@@ -9,7 +9,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from dgrasp.evaluation.rows import read_rows
 from dgrasp.experiment import beyond
+from dgrasp.experiment.beside_rates import of_forecasts, of_objects, of_piles, presented
+from dgrasp.experiment.ingredients import ARMS, WHOLE, arm, try_ingredients
+from dgrasp.experiment.profiles import load_profile
 from dgrasp.experiment.store import RecordError
 from dgrasp.files import read_json
 from dgrasp.report.figures import objects
@@ -43,7 +47,7 @@ def test_rows_of_another_profile_are_a_file_of_their_own(tmp_path) -> None:
 def test_what_is_tried_out_is_not_published_and_other_names_are_refused(tmp_path) -> None:
     with pytest.raises(RecordError, match="'micro' is for trying things out"):
         beyond.write_table("factors", rows(0, 0.5), {}, experiment(tmp_path, 0, "micro"), beyond.FOLDER)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="unknown table 'tab03'; tables: beyond, factors, clearing, paired"):
+    with pytest.raises(ValueError, match="unknown table 'tab03'; tables: beyond, beyond_objects, beyond_piles"):
         beyond.write_table("tab03", rows(0, 0.5), {}, experiment(tmp_path, 0))  # type: ignore[arg-type]
     assert beyond.kept_table("beyond", tmp_path) == []
 
@@ -72,3 +76,71 @@ def test_pairs_are_of_the_same_scenes() -> None:
     (row,) = beyond.paired_rows(ours, theirs.sample(frac=1, random_state=0)).to_dict("records")
     assert (row["task"], row["n"], row["only_policy"], row["only_control"]) == ("novel", 10, 3, 0)
     assert row["difference"] == pytest.approx(0.3)
+
+
+def trials(task: str, successes: list[list[bool]], names: str) -> list[dict]:
+    """One policy's trials: a list of attempts for each scene."""
+    of_all = {"policy": "base_quat_sync", "task": task, "split": "test", "repetition": 0}
+    return [
+        {**of_all, "scene": i, "attempt": k, "success": lifted, "objects": names, "object": "", "value": float(lifted)}
+        for i, scene in enumerate(successes)
+        for k, lifted in enumerate(scene)
+    ]
+
+
+def test_a_pile_is_cleared_when_each_of_its_objects_was_lifted() -> None:
+    piles = [[True] * 3, [True, False, True], [True, True]]  # the last scene ended early: one was pushed off the board
+    rows = pd.DataFrame(trials("clutter", piles, "a, b, c") + trials("novel", [[True], [False]], "mug"))
+    (row,) = of_piles(rows).to_dict("records")
+    assert (row["task"], row["successes"], row["n"]) == ("clutter", 1, 3)
+    assert row["rate"] == pytest.approx(1 / 3) and 0 < row["low"] < row["rate"] < row["high"]
+
+
+def test_objects_stand_one_by_one_whether_they_were_lifted_or_not() -> None:
+    alone = trials("novel", [[True], [False]], "mug") + trials("novel", [[True]], "can")
+    rows = pd.DataFrame(trials("clutter", [[True, False]], "a, b") + alone)
+    table = of_objects(presented(rows)).set_index("object")
+    assert table["successes"].to_dict() == {"mug": 1, "can": 1} and table["n"].to_dict() == {"mug": 2, "can": 1}
+    assert set(table["task"]) == {"novel"}
+
+
+def test_forecasts_are_policy_by_policy_and_leave_out_who_had_no_plan() -> None:
+    rows = pd.DataFrame(trials("novel", [[True], [False], [True]], "mug"))
+    rows.loc[2, "value"] = np.nan
+    worse = rows.assign(policy="dgrasp_quat_sync", value=-rows["value"])
+    first, second = of_forecasts(pd.concat([rows, worse])).to_dict("records")
+    assert (first["n"], first["successes"], first["auc"], second["auc"]) == (2, 1, 1.0, 0.0)
+
+
+def test_attempts_are_kept_beside_their_table(tmp_path) -> None:
+    made = tmp_path / "run"
+    made.mkdir()
+    pd.DataFrame(trials("novel", [[True]], "mug")).to_csv(made / "trials.csv", index=False)
+    runs = {"evaluation": SimpleNamespace(path=made), "with looks, twin": SimpleNamespace(path=made)}
+    files = beyond.keep_attempts("beyond", runs, experiment(tmp_path, 20), tmp_path)  # type: ignore[arg-type]
+    assert [path.name for path in files] == [
+        "beyond-evaluation-seed-20.csv.gz",
+        "beyond-with_looks-twin-seed-20.csv.gz",
+    ]
+    assert read_rows(files[0])["success"].tolist() == [True] and files[0].parent == tmp_path / "beyond"
+
+
+@pytest.mark.parametrize("name", [name for name in ARMS if name != WHOLE])
+def test_an_arm_lacks_one_ingredient_and_nothing_else(name: str) -> None:
+    whole, lacking = (arm(load_profile("beyond"), n).model_dump() for n in (WHOLE, name))
+    differing = {key for key in whole if whole[key] != lacking.get(key)}
+    expected = {"without ImageNet features": {"nerf"}, "with exact cameras": {"nerf", "value"},
+                "without outcomes": {"outcomes", "value"}}.get(name, {"data"})  # fmt: skip
+    assert differing == expected
+    outcomes = lacking.get("outcomes")
+    steps = lacking["value"]["steps"] + (outcomes["steps"] if outcomes else 0)
+    assert steps == whole["value"]["steps"] + whole["outcomes"]["steps"], "all are trained for as long"
+    assert whole["nerf"]["training"]["steps"] == 0.2 * load_profile("beyond").nerf.training.steps
+
+
+def test_arms_that_are_none_and_profiles_without_ingredients_are_refused(tmp_path) -> None:
+    with pytest.raises(ValueError, match="unknown arm 'without luck'; arms: all of it, without ImageNet features"):
+        arm(load_profile("beyond"), "without luck")
+    plain = SimpleNamespace(seed=0, profile=load_profile("laptop"))
+    with pytest.raises(ValueError, match="profile 'laptop' has no `outcomes`, an ingredient"):
+        next(try_ingredients(plain))  # type: ignore[arg-type]

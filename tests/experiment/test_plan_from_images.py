@@ -25,6 +25,7 @@ from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.export import write_transforms
+from dgrasp.experiment import store
 from dgrasp.experiment.plan_from_images import ResizeToTraining, as_trained, rank_grasps
 from dgrasp.experiment.record import RecordError
 from dgrasp.files import DamagedFileError
@@ -200,6 +201,7 @@ def experiment(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         return SimpleNamespace(policy=plan, observer=SimpleNamespace(width=64))
 
     monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", at)
+    monkeypatch.setattr(store, "published", lambda: {"laptop": [0]})
     return asked
 
 
@@ -212,6 +214,18 @@ def test_the_command_prints_a_table_or_writes_it(photos: Path, experiment: list,
     assert main([str(photos / "transforms.json"), "-n", "3", "--output", str(output)]) == 0
     assert capsys.readouterr().out == "" and len(pd.read_csv(output)) == 3
     assert sorted(path.name for path in output.parent.iterdir()) == ["grasps.csv"]
+
+
+def test_networks_of_many_benches_plan_once_they_are_published(
+    photos: Path, experiment: list, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "published", lambda: {"laptop": [0], "beyond": [20, 21]})
+    monkeypatch.setattr("dgrasp.cli.options.build_folder", lambda options: Path("there"))
+    assert main([str(photos), "-n", "1"]) == 0
+    assert experiment[0] == ("published:beyond", Path("there"), 20)
+    assert capsys.readouterr().err == "dgrasp_quat_sync of published:beyond plans; --profile published is the paper's\n"
+    assert main([str(photos), "-n", "1", "--profile", "published"]) == 0
+    assert experiment[2] == ("published", Path("there"), 0) and capsys.readouterr().err == ""
 
 
 def test_the_seed_changes_the_starting_poses_alone(photos: Path, experiment: list, tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ def test_every_attempt_is_on_record_and_losses_are_against_none(tmp_path, monkey
     table = factors.factor_rates(run).set_index("factor")
     assert list(table["n"]) == [2, 2] and table.loc["none", "loss"] == 0
     assert table.loc["bench", "loss"] == table.loc["none", "rate"] - table.loc["bench", "rate"]
+    units = sorted(path.stem for path in (run.path / "conditions").glob("*.json"))
+    assert units == [f"base_quat_sync-{name}-3-D_printed_block" for name in ("bench", "none")], "small ones"
     again = factors.try_factors(recipe, {"base_quat_sync": None}, {}, tmp_path, seed=0, workers=1)  # type: ignore[dict-item]
     assert again.path == run.path
     assert len(CONDITIONS) == 16

@@ -1,0 +1,94 @@
+"""Does each ingredient of the experiment beyond the paper earn its place? Trainings that lack one, side by side.
+
+An arm is the experiment with a fifth of its scenes and steps and one ingredient less; all else is equal, and Base is
+trained beside dGrasp. Tried with the untuned settings of the climb, on validation scenes and on draws of the twin that
+no test has. So it may guide a choice, and no row of it is a result of the experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from dgrasp.evaluation.validation_scenes import ValidationScenesRecipe, try_validation_scenes
+from dgrasp.experiment.beside_rates import rates_of
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.choices import merged
+from dgrasp.experiment.profiles import Profile
+from dgrasp.policy.policies import PAIR
+from dgrasp.runs import Run
+from dgrasp.twin.factors import TWIN, FactorsConfig, FactorsRecipe, try_factors
+
+SHARE = 0.2  # of scenes and steps: where a first look at features and looks found large differences already
+SCENES, PRESENTATIONS = 40, 5  # of each task; of each object in the twin
+DRAWS = 30_000  # added to the seed of the twin's draws: others than those of every test
+SHRUNK = ("data.train_scenes", "nerf.training.steps", "value.steps", "outcomes.demonstrations", "outcomes.steps")
+WHOLE = "all of it"
+ARMS: Mapping[str, Mapping[str, Any]] = {
+    WHOLE: {},
+    "without ImageNet features": {"nerf": {"encoder": {"kind": "convolution", "channels": 64, "width": 32}}},
+    "without looks": {"data": {"looks": None}},
+    "with exact cameras": {"nerf": {"training": {"calibration": None}}, "value": {"calibration": None}},
+    "with prisms alone": {"data": {"task": "dgrasp.sim.tasks.crowded:Printed"}},
+    "without outcomes": {"outcomes": None},
+}
+
+
+def arm(profile: Profile, name: str, share: float = SHARE) -> Profile:
+    """The profile of an arm; without outcomes the one round is as long as two. Raises ValueError for another name."""
+    if name not in ARMS:
+        raise ValueError(f"unknown arm {name!r}; arms: {', '.join(ARMS)}")
+    values = profile.model_dump()
+    for key in SHRUNK:
+        *folders, last = key.split(".")
+        place: Any = values
+        for folder in folders:
+            place = place[folder]
+        place[last] = max(1, round(share * place[last]))
+    if "outcomes" in ARMS[name]:
+        values["value"]["steps"] += values["outcomes"]["steps"]
+    return Profile.model_validate(merged(values, dict(ARMS[name])))
+
+
+def try_ingredients(
+    experiment: Experiment,
+    names: Sequence[str] = tuple(ARMS),
+    scenes: int = SCENES,
+    presentations: int = PRESENTATIONS,
+) -> Iterator[tuple[pd.DataFrame, dict[str, Run]]]:
+    """Rows (arm, policy, task, successes, n, rate, low, high, seed) and the runs behind them, each time an arm is done.
+
+    Raises ValueError, before anything is made, for a profile without `outcomes` and for an arm that does not exist.
+    """
+    if experiment.profile.outcomes is None:
+        raise ValueError(f"profile {experiment.profile.name!r} has no `outcomes`, an ingredient; expected beyond's")
+    table, behind = pd.DataFrame(), dict[str, Run]()
+    for name, profile in [(name, arm(experiment.profile, name)) for name in names]:
+        runs = _tried(replace(experiment, profile=profile), scenes, presentations)
+        twin = try_factors.read(runs["twin"]).rename(columns={"kind": "task"})
+        attempts = pd.concat([try_validation_scenes.read(runs["scenes"]), twin], ignore_index=True)
+        rows = rates_of(attempts).assign(seed=experiment.seed)
+        rows.insert(0, "arm", name)
+        table = pd.concat([table, rows], ignore_index=True)
+        behind |= {f"{name}, {stage}": run for stage, run in runs.items()}
+        yield table, behind
+
+
+def _tried(experiment: Experiment, scenes: int, presentations: int) -> dict[str, Run]:
+    p = experiment.profile
+    experiment.values()  # both models in one pass
+    sources = {policy: experiment.source(policy, p.optimizer) for policy in PAIR}
+    inputs = {"nerf": experiment.nerf()} | {f"value {name}": source.value for name, source in sources.items()}
+    where = {"cell": p.cell, "observer": experiment.observer}
+    plain = ValidationScenesRecipe(scenes=scenes, **where)
+    config = FactorsConfig(conditions=(TWIN,), presentations=presentations)
+    twin = FactorsRecipe(factors=config, twin=p.twin.reality, **where)
+    given = sources, inputs, experiment.workspace
+    who = p.runtime.workforce
+    return {
+        "scenes": try_validation_scenes(plain, *given, seed=experiment.seed, workers=who),
+        "twin": try_factors(twin, *given, seed=DRAWS + experiment.seed, workers=who),
+    }
