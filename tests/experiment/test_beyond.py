@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from dgrasp.experiment.store import Build
 from dgrasp.experiment.summit import Option, SummitConfig, summit_rates, try_options
 from dgrasp.files import parse_yaml, read_json
 from dgrasp.streams import torch_generator
+from dgrasp.value.models import ValueRecipe
 from dgrasp.value.outcomes import failed_grasps
 
 MICRO = Path(__file__).with_name("micro.yaml")
@@ -62,6 +64,18 @@ def test_the_profile_trains_on_nothing_that_is_tested_and_compares_like_with_lik
     assert p.evaluation.policies == p.outcomes.policies == ("base_quat_sync", "dgrasp_quat_sync")
     for name, budget in p.evaluation.tasks.items():
         assert budget.scenes * budget.attempts * p.evaluation.repetitions == 250, name
+
+
+def test_a_model_that_no_policy_needs_has_a_first_round_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(self, root, models, second):  # type: ignore[no-untyped-def]
+        return {model: SimpleNamespace(recipe=ValueRecipe(model=model)) for model in models}
+
+    monkeypatch.setattr(Experiment, "_trained", trained)
+    monkeypatch.setattr(Experiment, "outcomes", lambda self: "outcomes")
+    experiment = Experiment(micro(), Build(tmp_path))
+    for further, models in (((), {"base", "dgrasp_quat"}), (["dgrasp_6d"], {"base", "dgrasp_quat", "dgrasp_6d"})):
+        second = experiment.second_round(further)
+        assert second is not None and set(second.starts) == {(model, 0) for model in models}
 
 
 def test_two_rounds_of_training_with_every_ingredient(tmp_path: Path) -> None:
