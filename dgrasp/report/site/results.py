@@ -73,6 +73,7 @@ class Results:
         shown, attempts = printable(self.rows, list(self.settings.tasks)), ""
         if len(counts := over_seeds(self.rows)["n"].dropna().astype(int).unique()) == 1:
             shown, attempts = shown.replace(rf" of {counts[0]}\b", "", regex=True), f"; {counts[0]} attempts each"
+        shown = shown.replace(r"(\[[\d.]+), ", "\\1,\N{NO-BREAK SPACE}", regex=True)  # an interval stays in one line
         shown["policy"] = [_policy(name) for name in shown["policy"]]
         shown.columns = [_heading(column) for column in shown.columns]
         return f"{table_1_title(self.rows)}{attempts}.\n\n{table(shown)}"
