@@ -150,6 +150,25 @@ def test_the_plane_is_trained_when_it_is_seen(page):
     assert len(texts) == 2 and all(" of 400: " in text for text in texts)
 
 
+PALE = """
+const canvas = document.querySelector(".dgp-cut"), margin = [0, 0, canvas.width / 8, canvas.height];
+const { data } = canvas.getContext("2d").getImageData(...margin);
+let count = 0;
+for (let i = 0; i < data.length; i += 4) count += data[i] > 200 && data[i + 3] > 200;
+return count;
+"""
+
+
+def test_labels_of_a_cut_can_be_read_when_the_theme_becomes_dark(page):
+    page.open()
+    light = page.chrome.execute_script(PALE)
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    page.run("await new Promise((r) => setTimeout(r, 600));")
+    assert light == 0 and page.chrome.execute_script(PALE) > 20
+    page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
 def damaged(page: PlayPage, name: str, change: Callable[[str], str]) -> None:
     path = page.path.parent / "play-files" / name
     path.write_text(change(path.read_text()))

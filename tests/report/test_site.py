@@ -7,6 +7,7 @@ import io
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -252,6 +253,25 @@ def test_ablations_are_answers_or_said_to_be_missing(tmp_path):
     row = {"question": "poses", "arm": "a", "against": "b", "task": "clutter", "difference": 0.1, "low": 0.0}
     path.write_text(json.dumps([row | {"high": 0.2, "verdict": "agrees"}]))
     assert ablations(tmp_path).startswith("- ") and "clutter: a +0.10" in ablations(tmp_path)
+
+
+def test_a_new_site_takes_the_place_of_the_old_one_and_leaves_nothing_else(tmp_path, monkeypatch):
+    def sphinx(source: Path, folder: Path) -> tuple[str, ...]:
+        (folder.parent / "jupyter_execute").mkdir(parents=True)
+        folder.mkdir()
+        (folder / "index.html").write_text("new")
+        return ()
+
+    monkeypatch.setattr(build, "run_sphinx", sphinx)
+    monkeypatch.setattr(build, "stage", lambda sources, apps, staging: staging.mkdir())
+    site = tmp_path / "site"
+    site.mkdir()
+    for name in ("old.html", build.MARKER):
+        (site / name).touch()
+    sources = SimpleNamespace(check=lambda: None, lessons=[])
+    assert build.build_site(sources, None, site).folder == site
+    assert {path.name for path in site.iterdir()} == {"index.html", build.MARKER, ".nojekyll"}
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
 def test_a_folder_of_somebody_is_not_emptied(tmp_path):

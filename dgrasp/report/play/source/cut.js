@@ -83,6 +83,7 @@ export class CutView {
   drawPath(context, path, colour) {
     if (path.length > 1) stroke(context, path.map((p) => this.at(p)), colour, 2.2, 2);
     for (const p of path.slice(0, 1)) dot2(context, this.at(p), 3.5, "#fff");
+    for (const p of path.slice(1).slice(-1)) dot2(context, this.at(p), 4, colour);
   }
 
   drawAxes(context, axes, halfWidths, ink) {

@@ -50,6 +50,16 @@ class App {
     this.explorer = new Explorer(this.supply, this.pool, () => this.panel?.follow());
     this.panel = new Panel(this.explorer, this.supply, (id) => this.loadScene(id), (models) => this.loadModels(models));
     this.explorer.onError = (error) => this.failed(error);
+    this.followTheme();
+  }
+
+  /** What is drawn has the theme's colours: of the system, or as page and notebook choose it. */
+  followTheme() {
+    const recolour = () => this.explorer.draw(), system = matchMedia("(prefers-color-scheme: dark)");
+    const chosen = new MutationObserver(recolour);
+    system.addEventListener("change", recolour);
+    chosen.observe(document.body, { attributeFilter: ["class", "data-theme", "data-jp-theme-light"] });
+    this.leaveTheme = () => (system.removeEventListener("change", recolour), chosen.disconnect());
   }
 
   async start() {
@@ -123,6 +133,7 @@ class App {
   }
 
   close() {
+    this.leaveTheme();
     this.explorer.stop();
     this.pool.close();
     this.plane.close();

@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 6c06c9c593fcc1b75fd5440e4d06f1f6b49ab67579ec6562c22d183d5af5cd8f
+// Built by tools/play_module.py from ../source; do not edit. Sources: 52d91cb0fd3fcf365ca70d59d276a567d58f74921b4474863ec39d4950a4578e
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
