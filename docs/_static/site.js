@@ -23,9 +23,18 @@ function breakable() {
     }
   }
 }
+// The search page before anything was asked.
+function invite() {
+  const place = document.getElementById("search-results");
+  if (!place || new URLSearchParams(location.search).get("q")) return;
+  const said = document.createElement("p");
+  said.textContent = "Type what you look for into the field “Search” of the menu, and press Enter.";
+  place.append(said);
+}
 // The notebooks' switches say in words what they do; their label would say something else.
 addEventListener("DOMContentLoaded", () => {
   breakable();
+  invite();
   for (const part of document.querySelectorAll("details > summary[aria-label]")) part.removeAttribute("aria-label");
 });
 addEventListener("load", reachable);
