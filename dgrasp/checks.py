@@ -32,9 +32,18 @@ def check_numbers(x: object, name: str, expected: str, ndims: tuple[int, ...], l
         raise ValueError(f"{name}: expected a tensor of shape {expected}, got {described(x)}")
     if x.numel() == 0:
         raise ValueError(f"{name}: empty, shape {tuple(x.shape)}; expected shape {expected} with sizes of 1 or more")
+    check_plain(x, name)
     if not x.is_floating_point():
         raise ValueError(f"{name}: expected floating-point numbers, got {x.dtype}")
     check_finite(x, name)
+
+
+def check_plain(x: Tensor, name: str) -> None:
+    """Raise ValueError for tensors that are sparse, quantized or complex: poses and scores are plain real numbers."""
+    if x.layout != torch.strided:
+        raise ValueError(f"{name}: expected a dense tensor (`.to_dense()`), got layout {x.layout}")
+    if x.is_quantized or x.is_complex():
+        raise ValueError(f"{name}: expected real numbers, got {x.dtype}")
 
 
 def check_finite(x: Tensor, name: str) -> None:

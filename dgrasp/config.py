@@ -21,15 +21,16 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 Names = TypeVar("Names", bound=Iterable[str])
+MOST = 100_000_000  # not in the paper: two hundred times its longest training; more is a slip, and would never end
 SHOWN = 120  # characters of a value that was refused: it may be a whole file
 
 
 class Config(BaseModel):
     """Immutable settings. `Config.model_validate(mapping)` raises pydantic's ValidationError on unknown keys.
 
-    Numbers are finite, also inside tuples and mappings, and no truth values (YAML's `on` is one); names in a list stand
-    there once. What `opt_in` names is left out where it is off (None): settings and fingerprints of those who do
-    without it are as if there were no such key.
+    Numbers are finite, also inside tuples and mappings, and no truth values (YAML's `on` is one); whole ones are at
+    most `MOST`, where a field sets no bound of its own; names in a list stand there once. What `opt_in` names is left
+    out where it is off (None): settings and fingerprints of those who do without it are as if there were no such key.
     """
 
     opt_in: ClassVar[frozenset[str]] = frozenset()
@@ -50,6 +51,14 @@ class Config(BaseModel):
         for name in type(self).model_fields:
             if isinstance(names := getattr(self, name), tuple) and (twice := _twice(names)):
                 raise ValueError(f"{name}: {twice[0]!r} stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _no_slips(self) -> Self:
+        for name, field in type(self).model_fields.items():
+            largest = max(_whole_numbers(getattr(self, name)), default=0)
+            if largest > MOST and not any(hasattr(rule, "le") or hasattr(rule, "lt") for rule in field.metadata):
+                raise ValueError(f"{name}: expected {MOST:,} at most, got {largest:,}")
         return self
 
     @model_serializer(mode="wrap")
@@ -84,6 +93,13 @@ def _kinds(annotation: Any) -> set[Any]:
 
 def _parts(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _whole_numbers(value: Any) -> list[int]:
+    """Those in a value, also inside tuples."""
+    if isinstance(value, tuple):
+        return [number for part in value for number in _whole_numbers(part)]
+    return [value] if isinstance(value, int) else []
 
 
 def _twice(values: tuple[Any, ...]) -> list[str]:

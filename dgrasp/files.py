@@ -90,9 +90,19 @@ def read_json_of_a_user(path: Path) -> Any:
     Raises UserFileError if it is not JSON, a key repeats, or a number is NaN or infinite, which JSON does not have.
     """
     try:
-        return json_of_a_user(Path(path).read_bytes().decode("utf-8-sig"))
+        return json_of_a_user(bytes_of_a_user(path).decode("utf-8-sig"))
+    except UserFileError:
+        raise
     except (ValueError, RecursionError) as error:
         raise UserFileError(f"{path}: not valid JSON ({_one_line(error)})") from error
+
+
+def bytes_of_a_user(path: Path) -> bytes:
+    """The bytes of a file that somebody else gave; raises UserFileError for a pipe or a device, which may never end."""
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserFileError(f"{path}: a pipe or a device; expected a file")
+    return path.read_bytes()
 
 
 def rows_of(path: Path, key: str) -> list[dict[str, Any]]:
@@ -122,8 +132,10 @@ def read_table_of_a_user(path: Path) -> list[dict[str, str]]:
     that stands twice, and a row of another length: a decimal comma makes one.
     """
     try:
-        lines = csv.reader(io.StringIO(Path(path).read_bytes().decode("utf-8-sig"), newline=""), strict=True)
+        lines = csv.reader(io.StringIO(bytes_of_a_user(path).decode("utf-8-sig"), newline=""), strict=True)
         rows = [(lines.line_num, row) for row in lines if row]
+    except UserFileError:
+        raise
     except (OSError, ValueError, csv.Error) as error:
         raise UserFileError(f"{path}: cannot be read as CSV ({_one_line(error)})") from error
     if not rows:
@@ -141,7 +153,7 @@ def read_table_of_a_user(path: Path) -> list[dict[str, str]]:
 
 def read_yaml(path: Path) -> Any:
     """Read a YAML file; see `parse_yaml`."""
-    return parse_yaml(Path(path).read_bytes(), str(path))
+    return parse_yaml(bytes_of_a_user(path), str(path))
 
 
 def parse_yaml(data: bytes, source: str) -> Any:

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from dgrasp.checks import at_first, check_finite, check_numbers, described
+from dgrasp.checks import at_first, check_finite, check_numbers, check_plain, described
 
 # RoMa is imported where it is first used: it loads torch's compiler, which takes as long as torch itself.
 
@@ -245,6 +245,7 @@ def check_box(corners: Sequence[Tensor], name: str = "bounds") -> tuple[Tensor, 
     for which, corner in (("low", low), ("high", high)):
         if corner.shape != (3,):
             raise ValueError(f"{name}: expected the {which} corner of shape (3,), in metres, got {described(corner)}")
+        check_plain(corner, f"{name} ({which})")
         check_finite(corner, f"{name} ({which})")
     for axis, a, b in zip("xyz", low.tolist(), high.tolist(), strict=True):
         if a > b:

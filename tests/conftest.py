@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -32,6 +33,8 @@ TOGETHER = {
         "tests/robot/test_robot_following.py",
     ),
 }
+CAPABILITIES = 0x20080522  # version 3 of the interface, see capget(2)
+POWER_OVER_PERMISSIONS = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 SMOKE_SECONDS = 2400  # at most, for `smoke_build`
 
 # The same examples on every run, and no deadlines: a busy machine is not a failure.
@@ -56,15 +59,32 @@ def ycb_dir() -> Path:
 
 @pytest.fixture
 def closed_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder that this process may not write to; as root, the test runs as nobody."""
+    """A folder that this process may not write to; as root, the test runs without root's power over permissions.
+
+    Not as another user, who might not be allowed to read the interpreter's modules.
+    """
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o555)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
+    if os.geteuid() != 0:
+        yield folder
+        return
+    if sys.platform != "linux":
+        pytest.skip("root may write everywhere")
+    before = capabilities()
+    use_capabilities([before[0] & ~POWER_OVER_PERMISSIONS, *before[1:]])
     yield folder
-    if root:
-        os.seteuid(0)
+    use_capabilities(before)
+
+
+def capabilities() -> list[int]:
+    """Of this thread, as Linux has them: effective, permitted, inheritable, and the same for those from the 32nd on."""
+    words = (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capget((ctypes.c_uint32 * 2)(CAPABILITIES, 0), words) == 0
+    return list(words)
+
+
+def use_capabilities(words: list[int]) -> None:
+    assert ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(CAPABILITIES, 0), (ctypes.c_uint32 * 6)(*words)) == 0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -238,3 +239,12 @@ def test_published_files_are_those_of_their_list(tmp_path: Path) -> None:
     (tmp_path / "a.txt").unlink()
     with pytest.raises(DamagedFileError, match=r"a.txt: is missing; restore it"):
         check_sums(tmp_path, renewed=("runs/*",))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+@pytest.mark.parametrize("read", [read_table_of_a_user, read_json_of_a_user, read_yaml])
+def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path, read):
+    os.mkfifo(pipe := tmp_path / "rows.csv")
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(UserFileError, match=f"^{path}: a pipe or a device; expected a file$"):
+            read(path)

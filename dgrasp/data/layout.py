@@ -53,7 +53,7 @@ class ManifestEntry(Config):
     model_config = ConfigDict(strict=True)
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the file")
-    bytes: int = Field(ge=0, description="its length")
+    bytes: int = Field(ge=0, le=2**63 - 1, description="its length")
     demonstrations: int = Field(ge=0, le=MOST_STAGES, description="stages in it")
     # What networks saw in the stages; null in files from before it was noted.
     draw: int | None = Field(default=None, ge=0, description="which draw of the scene this is")

@@ -125,6 +125,8 @@ def read_log(path: Path) -> TrialLog:
     Raises FileNotFoundError, LogError.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise LogError(f"{path}: a pipe, a device or a folder; expected a trial log")
     data = path.read_bytes()
     whole, _, rest = data.rpartition(b"\n")
     lines = [_parse(path, i, text) for i, text in enumerate(whole.split(b"\n"), start=1)] if whole else []

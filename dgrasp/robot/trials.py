@@ -58,7 +58,7 @@ class TrialProtocol(Config):
     policies: tuple[str, ...] = Field(min_length=1, description="names, as given to `run_trials`")
     objects: tuple[str, ...] = Field(default=PAPER_OBJECTS, min_length=1, description="what the operator presents")
     presentations: int = Field(default=5, ge=1, description="of each object to each policy")
-    seed: int = Field(default=0, ge=0, description="of the order and of the starting poses")
+    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="of the order and of the starting poses")
 
     def trials(self) -> tuple[Trial, ...]:
         """All trials in the random order in which they are made."""

@@ -17,7 +17,7 @@ class OptimizerConfig(Config):
     Defaults of rates, decays and steps: the one tuned set that the authors' published code stores (two images).
     """
 
-    steps: int = Field(default=19, ge=1, description='gradient steps; "seq" makes this many for each part')
+    steps: int = Field(default=19, ge=1, le=10_000, description='gradient steps; "seq" makes this many for each part')
     translation_rate: float = Field(
         default=0.01776, gt=0, description="initial learning rate of the translation, metres"
     )
@@ -29,7 +29,7 @@ class OptimizerConfig(Config):
     )
     clip_to_workspace: bool = Field(default=True, description="translations stay inside the workspace (tuned set: on)")
     n_starts: int = Field(
-        default=4096, ge=1, description="random starting poses (authors' code; 8k in Soti et al. 2024)"
+        default=4096, ge=1, le=1_000_000, description="random starting poses (authors' code; 8k in Soti et al. 2024)"
     )
     start_rotations: Literal["haar", "euler"] = Field(
         default="haar", description='"haar" is uniform on SO(3); "euler" is the authors\' code'

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from dgrasp.checks import check_finite, check_full_precision, check_like, check_numbers, described
+from dgrasp.checks import check_finite, check_full_precision, check_like, check_numbers, check_plain, described
 from dgrasp.poses import Representation, check_poses
 from dgrasp.poses import representation as _named
 from dgrasp.slopes.modes import advise_on_second_derivatives, call_value, check_alone, own_modes, trackable
@@ -143,6 +143,7 @@ def check_scores(scores: object, n: int, name: str = "value") -> None:
     """Raise ValueError unless `scores` are one per pose in full precision; name: the function that returned them."""
     if not isinstance(scores, Tensor) or scores.shape != (n,):
         raise ValueError(f"{name}: expected one score per pose, shape ({n},), got {described(scores)}")
+    check_plain(scores, name)
     check_full_precision(scores, name)
 
 

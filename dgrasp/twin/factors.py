@@ -19,10 +19,8 @@ from dgrasp.evaluation.rows import Row
 from dgrasp.evaluation.series import rows
 from dgrasp.evaluation.stage import SeriesStage
 from dgrasp.evaluation.statistics import with_rates
-from dgrasp.evaluation.workers import PolicySource, worker_policy
+from dgrasp.evaluation.workers import PolicySource
 from dgrasp.policy.policies import PAIR, PolicyNames
-from dgrasp.robot.limits import SafetyLimits
-from dgrasp.robot.trials import for_real_robot
 from dgrasp.runs import Run
 from dgrasp.sim.objects.everyday import EVERYDAY, ObjectNames
 from dgrasp.twin.cell import TwinCell
@@ -134,7 +132,7 @@ def _points(recipe: FactorsRecipe) -> Iterator[_Point]:
 
 
 def _attempts(recipe: FactorsRecipe, source: PolicySource, point: _Point, seed: int) -> Iterator[Row]:
-    policy = for_real_robot(worker_policy(source), SafetyLimits(cell=recipe.cell.description))
+    policy = recipe.policy(source)
     with TwinCell(condition(point.condition, recipe.twin), recipe.cell, recipe.observer, seed) as cell:
         as_sweep = SweepPoint(point.policy, point.condition, 0.0)
         setups = presentations(cell, policy, as_sweep, (point.object,), recipe.factors.presentations)

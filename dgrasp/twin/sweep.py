@@ -19,10 +19,8 @@ from dgrasp.evaluation.attempt import Planner
 from dgrasp.evaluation.rows import POSE, Row, on_table
 from dgrasp.evaluation.series import Setup, rows
 from dgrasp.evaluation.stage import SeriesStage
-from dgrasp.evaluation.workers import PolicySource, worker_policy
+from dgrasp.evaluation.workers import PolicySource
 from dgrasp.policy.policies import PAIR, PolicyNames
-from dgrasp.robot.limits import SafetyLimits
-from dgrasp.robot.trials import for_real_robot
 from dgrasp.sim.objects.everyday import EVERYDAY, ObjectNames
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import MAX_SHIFT, MAX_TURN, TwinConfig
@@ -111,7 +109,7 @@ def _points(recipe: SweepRecipe) -> Iterator[SweepPoint]:
 
 
 def _attempts(recipe: SweepRecipe, source: PolicySource, point: SweepPoint, seed: int) -> Iterator[Row]:
-    policy = for_real_robot(worker_policy(source), SafetyLimits(cell=recipe.cell.description))
+    policy = recipe.policy(source)
     with TwinCell(point.twin(recipe.twin), recipe.cell, recipe.observer, seed) as cell:
         setups = presentations(cell, policy, point, recipe.sweep.objects, recipe.sweep.presentations)
         yield from rows(cell, setups, seed=seed)

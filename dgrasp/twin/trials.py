@@ -14,12 +14,11 @@ from pydantic import Field
 
 from dgrasp.config import Config
 from dgrasp.evaluation.stage import Asked, PolicyStage
-from dgrasp.evaluation.workers import PolicySource, worker_policy
+from dgrasp.evaluation.workers import PolicySource
 from dgrasp.files import DamagedFileError
 from dgrasp.jobs.workforce import in_order
-from dgrasp.robot.limits import SafetyLimits
 from dgrasp.robot.log import LogError, TrialLog, read_log
-from dgrasp.robot.trials import PAPER_OBJECTS, CellJudges, TrialProtocol, for_real_robot, image_hash, run_trials
+from dgrasp.robot.trials import PAPER_OBJECTS, CellJudges, TrialProtocol, image_hash, run_trials
 from dgrasp.runs import Outputs, Run
 from dgrasp.sim.objects.everyday import ObjectNames
 from dgrasp.twin.cell import TwinCell
@@ -143,7 +142,7 @@ def _series(
     images: Path | None,
 ) -> None:
     protocol = _protocol(recipe, source.name, seed)
-    policy = for_real_robot(worker_policy(source), SafetyLimits(cell=recipe.cell.description))
+    policy = recipe.policy(source)
     with TwinCell(recipe.twin, recipe.cell, recipe.observer, seed) as cell:
         operator = CellJudges(cell.place)
         run_trials(cell, {source.name: policy}, operator, protocol, path, images=images, runs=runs)

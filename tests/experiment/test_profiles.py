@@ -164,7 +164,22 @@ def test_missing_file_is_named(tmp_path):
             "nerf.encoder.*foo.*allowed: kind, channels, width$",
         ),
         ({"data": {"task": "cluter"}}, "data: .*tasks: simple, clutter, novel"),
-        ({"evaluation": {"tasks": {"mine:Tower": {"scenes": 1, "attempts": 1}}}}, "'mine:Tower' cannot be imported"),
+        (
+            {"evaluation": {"tasks": {"mine:Tower": {"scenes": 1, "attempts": 1}}}},
+            r"mine\.yaml: evaluation\.tasks: task 'mine:Tower' cannot be imported",
+        ),
+        (
+            {"closed_loop": {"task": "mine:Tower"}},
+            r"mine\.yaml: closed_loop\.task: task 'mine:Tower' cannot be imported",
+        ),
+        ({"value": {"steps": 10**12}}, "value: .*steps: expected 100,000,000 at most, got 1,000,000,000,000"),
+        ({"nerf": {"training": {"steps": 10**12}}}, "nerf.training: .*steps: expected 100,000,000 at most"),
+        (
+            {"evaluation": {"tasks": {"simple": {"scenes": 10**12, "attempts": 1}}}},
+            "scenes: expected 100,000,000 at most",
+        ),
+        ({"tuning": {"steps": [1, 10**12]}}, "tuning: .*steps: expected 100,000,000 at most"),
+        ({"optimizer": {"steps": 10**12}}, "optimizer.steps: .*less than or equal to 10000 "),
         ({"value": {"steps": 0}}, "value.steps.*greater than or equal to 1"),
         ({"runtime": {"threads": "many"}}, "runtime.threads"),
         ({"runtime": {"device": "gpu"}}, "unknown device 'gpu'; devices: cpu, cuda, cuda:1, mps"),

@@ -13,6 +13,7 @@ import trimesh
 from dgrasp import cache
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.files import UserFileError
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.objects import models, ycb
 from dgrasp.sim.objects.models import load_model
@@ -22,7 +23,7 @@ from dgrasp.sim.tasks.paper import place_model, task
 
 @pytest.fixture(autouse=True)
 def fresh_models() -> None:
-    load_model.cache_clear()
+    models._load.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["banana", "foam_brick", "master_chef_can", "tennis_ball"])
@@ -62,13 +63,36 @@ def test_textures_are_seen_and_named(cell: Cell, textured_ycb: Path) -> None:
 def test_texture_does_not_move_the_object(textured_ycb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dressed = task("novel").scene("test", 1).digest()
     monkeypatch.delenv(ycb.ENVIRONMENT)
-    load_model.cache_clear()
     assert task("novel").scene("test", 1).digest() == dressed
 
 
 def test_an_incomplete_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ycb.ENVIRONMENT, str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"no textured pear; looked for .*pear.*textured.obj"):
+        load_model("pear")
+
+
+def test_looks_do_not_mix_in_a_process_that_has_loaded_others(ycb_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder, source in ((str(ycb_dir), ycb.TEXTURED), ("", ycb.FLAT), (str(ycb_dir), ycb.TEXTURED)):
+        monkeypatch.setenv(ycb.ENVIRONMENT, folder)
+        assert load_model("pear").source == source
+
+
+@pytest.mark.parametrize("name", ["textured.obj", "texture_map.png"])
+@pytest.mark.parametrize("damage", [b"", b"<html>404</html>", b"v 0 0\nf 1 2 3\n"])
+def test_damaged_textures_are_named(
+    ycb_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: bytes
+) -> None:
+    monkeypatch.setenv(ycb.ENVIRONMENT, str(ycb_dir))
+    whole = ycb.textured_obj("pear")
+    assert whole
+    (tmp_path / "pear").mkdir()
+    for file in (whole, ycb.texture_of(whole)):
+        (tmp_path / "pear" / file.name).write_bytes(damage if file.name == name else file.read_bytes())
+    monkeypatch.setenv(ycb.ENVIRONMENT, str(tmp_path))
+    with pytest.raises(
+        UserFileError, match=r"pear: textured\.obj and texture_map\.png are not a mesh with its texture"
+    ):
         load_model("pear")
 
 

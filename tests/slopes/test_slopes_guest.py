@@ -108,6 +108,31 @@ def test_half_precision_is_refused_by_name(dtype):
         optimize_poses(lambda T: T[:, 0, 3].to(dtype), poses(0), CONFIG, bounds=(LOW, HIGH))
 
 
+@pytest.mark.parametrize(
+    ("strange", "why"),
+    [
+        (lambda T: T.to(torch.complex64), r"expected real numbers, got torch\.complex64"),
+        (lambda T: T.to_sparse(), r"expected a dense tensor \(`\.to_dense\(\)`\), got layout torch\.sparse_coo"),
+    ],
+)
+def test_complex_and_sparse_tensors_are_refused_in_one_line(strange, why):
+    net, T = Value(), poses(0)
+    with pytest.raises(ValueError, match=f"poses: {why}"):
+        slope_loss(net, strange(T), strange(poses(1)), "quat")
+    with pytest.raises(ValueError, match=f"poses: {why}"):
+        slope_loss(lambda p: p.sum(-1), strange(torch.ones(3, 2)), strange(torch.zeros(3, 2)))
+    with pytest.raises(ValueError, match=f"starts: {why}"):
+        optimize_poses(net, strange(T), CONFIG, bounds=(LOW, HIGH))
+    with pytest.raises(ValueError, match=rf"bounds \(low\): {why}"):
+        optimize_poses(net, T, CONFIG, bounds=(strange(LOW), HIGH))
+    for call in (
+        lambda v: slope_loss(v, T, poses(1), "quat"),
+        lambda v: optimize_poses(v, T, CONFIG, bounds=(LOW, HIGH)),
+    ):
+        with pytest.raises(ValueError, match=f"value: {why}"):
+            call(lambda T: strange(net(T)))
+
+
 @pytest.mark.parametrize("kind", ["cross_entropy", "kl"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_logits_are_ranked_in_float32(dtype, kind):

@@ -52,7 +52,6 @@ def twin() -> Iterator[TwinCell]:
 def flat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Flat colours, wherever the tests run."""
     monkeypatch.delenv("DGRASP_YCB_DIR", raising=False)
-    load_model.cache_clear()
 
 
 def above(T_world_object: np.ndarray, z: float | None = None) -> np.ndarray:

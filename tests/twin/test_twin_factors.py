@@ -19,6 +19,7 @@ from dgrasp.twin import factors
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.factors import CONDITIONS, EXTRA, FACTORS, NEUTRAL, FactorsConfig, FactorsRecipe, condition
 from dgrasp.twin.reality import Reality, TwinConfig
+from dgrasp.twin.recipe import TwinRecipe
 
 OBSERVER = Observer(views=2, width=32, height=24)
 TWIN = TwinConfig()
@@ -92,8 +93,7 @@ def test_a_texture_changes_the_object_alone() -> None:
 
 
 def test_every_attempt_is_on_record_and_losses_are_against_none(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(factors, "worker_policy", lambda source: source)
-    monkeypatch.setattr(factors, "for_real_robot", lambda policy, *_: policy)
+    monkeypatch.setattr(TwinRecipe, "policy", lambda recipe, source: source)
     config = FactorsConfig(
         policies=("base_quat_sync",), conditions=("none", "bench"), objects=("3-D printed block",), presentations=2
     )

@@ -20,10 +20,10 @@ from dgrasp.robot.replay import ReplayCell
 from dgrasp.robot.trials import APPROACH_OFFSET
 from dgrasp.runs import RunError
 from dgrasp.slopes.config import OptimizerConfig
-from dgrasp.twin import sweep as sweep_module
 from dgrasp.twin import trials as trials_module
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import TwinConfig
+from dgrasp.twin.recipe import TwinRecipe
 from dgrasp.twin.sweep import SweepConfig, SweepRecipe, read_sweep, sweep
 from dgrasp.twin.trials import TwinTrialsConfig, TwinTrialsRecipe, read_twin_trials, twin_trials
 
@@ -53,9 +53,7 @@ class Fixed:
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fixed], Fixed]:
     def use(policy: Fixed) -> Fixed:
-        for module in (sweep_module, trials_module):
-            monkeypatch.setattr(module, "worker_policy", lambda source: policy)
-            monkeypatch.setattr(module, "for_real_robot", lambda policy, *_: policy)
+        monkeypatch.setattr(TwinRecipe, "policy", lambda recipe, source: policy)
         return policy
 
     return use

@@ -95,6 +95,8 @@ def _camera(model: str, parameters: tuple[str, ...], width: int, height: int, va
 
 def _read(file: Path, parse: Callable[[BinaryIO], Iterator[Any]]) -> list[Any]:
     try:
+        if file.exists() and not file.is_file():
+            raise CaptureError(f"{file}: a pipe, a device or a folder; expected a file of a COLMAP model")
         if file.stat().st_size > MAX_BYTES:
             raise CaptureError(f"{file}: larger than {MAX_BYTES // 2**20} MiB")
         with open(file, "rb") as handle:

