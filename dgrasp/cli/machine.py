@@ -208,7 +208,8 @@ def _nearest(folder: Path) -> tuple[Path, str]:
         return above, "may not be written"
     if not above.is_dir():
         return above, "is no folder"
-    return above, "" if os.access(above, os.W_OK) else "may not be written"
+    writable = os.access(above, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    return above, "" if writable else "may not be written"
 
 
 def ycb_textures() -> Finding:

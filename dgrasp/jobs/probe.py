@@ -36,4 +36,5 @@ def blind(folder: str, mark: str) -> str:
         return "the folder does not exist there"
     if seen != mark:
         return "there is another folder of that path there"
-    return "" if os.access(folder, os.W_OK) else "the folder may not be written there"
+    writable = os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    return "" if writable else "the folder may not be written there"

@@ -101,7 +101,7 @@ WRONG_INPUT = [
     ("import {here}/empty --format lerobot", "info.json: no such file; expected a LeRobot dataset, version 3"),
     ("import {here}/file --format robomimic", "file: not a robomimic file of demonstrations"),
     ("import {here}/empty --format zarr", "invalid choice: 'zarr' (choose from 'lerobot', 'robomimic', 'folder')"),
-    ("calibrate {here}/empty", "poses.csv: cannot be read"),
+    ("calibrate {here}/empty", "poses.csv: no such file; expected pictures and the poses they were taken from"),
     ("calibrate {here}/empty --arm 192.0.2.7", "--arm and --camera go together"),
     ("calibrate {here}/empty --marker 40", "marker: 0.04 m must be smaller than the square of 0.035 m"),
     ("board {here}/sheet.gif", "expected a name that ends in .pdf, .svg, .png"),
