@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,13 +18,16 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Intrinsics, view_from_sphere
-from dgrasp.cell.transforms import transform
+from dgrasp.cell.transforms import pose_matrix, transform
 from dgrasp.config import Config, explain
 from dgrasp.files import UserFileError, read_yaml
 
 SHIPPED = Path(__file__).parent / "cells"
 FAR = 10.0  # m: no part of a bench is that far from its origin, but millimetres are
+ON_FLANGE = 0.5  # m: no camera on a hand is further from the flange
+QUATERNION = 1e-3  # how far the length of a written quaternion may be off
 Point = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
 Span = tuple[float, float]
 
 
@@ -128,9 +131,25 @@ class GripperDescription(Config):
         return transform(np.column_stack([x, np.cross(z, x), z]), (0.0, 0.0, self.tcp_ahead))
 
 
-class CameraDescription(Config):
-    """A camera that stands, looking at the board's middle."""
+class Look(Config):
+    """From where a camera looks at the board's middle, upright."""
 
+    azimuth: float = Field(ge=-180, le=180, description="about the board's middle from +x, degrees")
+    polar: float = Field(ge=0, lt=90, description="from the vertical, degrees")
+    distance: float = Field(gt=0, le=FAR, description="from the board's middle, m")
+
+
+class CameraDescription(Config):
+    """A camera: a lens, and where it is. One of three.
+
+    It stands, and looks at the board's middle (`azimuth`, `polar`, `distance`). It stands with a pose of its own
+    (`position`, `orientation`: `T_world_cam`). It is on the flange (`mounted`, with `position` and `orientation`:
+    `T_flange_cam`), and the arm brings it to its `looks`. Axes of a camera as OpenCV's: x right, y down, z ahead.
+    """
+
+    opt_in: ClassVar[frozenset[str]] = frozenset(
+        {"azimuth", "polar", "distance", "position", "orientation", "mounted", "looks"}
+    )
     name: str = Field(min_length=1, description="unique")
     width: int = Field(ge=8, le=10_000, description="pixels")
     height: int = Field(ge=8, le=10_000, description="pixels")
@@ -138,18 +157,62 @@ class CameraDescription(Config):
     fy: float = Field(gt=0, description="pixels")
     cx: float = Field(ge=0, description="pixels")
     cy: float = Field(ge=0, description="pixels")
-    azimuth: float = Field(ge=-180, le=180, description="about the board's middle from +x, degrees")
-    polar: float = Field(ge=0, lt=90, description="from the vertical, degrees")
-    distance: float = Field(gt=0, le=FAR, description="from the board's middle, m")
+    azimuth: float | None = Field(None, ge=-180, le=180, description="as in `Look`; null: it has a pose")
+    polar: float | None = Field(None, ge=0, lt=90, description="as in `Look`; null: it has a pose")
+    distance: float | None = Field(None, gt=0, le=FAR, description="as in `Look`; null: it has a pose")
+    position: Point | None = Field(None, description="of the camera in the world or on the flange, m")
+    orientation: Quaternion | None = Field(None, description="of the camera there, unit quaternion x, y, z, w")
+    mounted: Literal["flange"] | None = Field(None, description="what carries it; null: it stands")
+    looks: tuple[Look, ...] | None = Field(None, min_length=1, description="where the arm brings it, if mounted")
 
     @model_validator(mode="after")
     def _lens(self) -> Self:
         self.intrinsics.check_lens()
         return self
 
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        sphere = {name: getattr(self, name) for name in Look.model_fields}
+        pose = {"position": self.position, "orientation": self.orientation}
+        given = [name for name, value in (sphere | pose).items() if value is not None]
+        if given not in (list(sphere), list(pose)):
+            raise ValueError(
+                f"{self.name}: expected either {', '.join(sphere)}, or {' and '.join(pose)}; "
+                f"got {', '.join(given) or 'neither'}"
+            )
+        if (self.mounted is None) != (self.looks is None):
+            raise ValueError(f"{self.name}: `mounted` and `looks` go together: where the arm brings it")
+        if self.mounted is not None and self.position is None:
+            raise ValueError(f"{self.name}: a mounted camera has a position and an orientation, on the flange")
+        if self.position is not None:
+            _near(self.position)
+        if self.orientation is not None and abs(math.hypot(*self.orientation) - 1) > QUATERNION:
+            raise ValueError(f"{self.name}: orientation {self.orientation} is no unit quaternion (x, y, z, w)")
+        if self.mounted is not None and math.hypot(*self.position or ()) > ON_FLANGE:
+            raise ValueError(
+                f"{self.name}: {math.hypot(*self.position or ()):g} m from the flange that carries it; allowed are "
+                f"{ON_FLANGE:g} at most, is it where the camera is in the world?"
+            )
+        return self
+
     @property
     def intrinsics(self) -> Intrinsics:
         return Intrinsics(self.width, self.height, self.fx, self.fy, self.cx, self.cy)
+
+    @property
+    def T_carrier_cam(self) -> Float[np.ndarray, "4 4"]:
+        """Its stated pose: in the world, or on the flange if it is mounted there."""
+        if self.position is None or self.orientation is None:
+            raise ValueError(f"{self.name}: it has no pose, it looks at the board's middle")
+        return pose_matrix((*self.position, *self.orientation))
+
+
+class View(NamedTuple):
+    """A fixed view of a cell: through which camera, and from where. Looks of a carried camera are numbered from 1."""
+
+    name: str
+    camera: CameraDescription
+    T_world_cam: Float[np.ndarray, "4 4"]
 
 
 class BenchDescription(Config):
@@ -223,10 +286,23 @@ class CellDescription(Config):
             raise ValueError("arm: base_position: the arm stands in the workspace")
         return self
 
-    def view(self, camera: CameraDescription) -> Float[np.ndarray, "4 4"]:
-        """`T_world_cam` of a camera."""
-        angles = math.radians(camera.azimuth), math.radians(camera.polar)
-        return view_from_sphere(torch.from_numpy(self.bench.middle), camera.distance, *angles).numpy()
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Its fixed views, camera by camera: one of each that stands, and the looks of those that the arm carries."""
+        return tuple(view for camera in self.cameras for view in self._views_of(camera))
+
+    def _views_of(self, camera: CameraDescription) -> list[View]:
+        if camera.looks is not None:
+            looks = enumerate(camera.looks, start=1)
+            return [View(f"{camera.name} {i}", camera, self._looking(look)) for i, look in looks]
+        if camera.position is not None:
+            return [View(camera.name, camera, camera.T_carrier_cam)]
+        look = Look(**{name: getattr(camera, name) for name in Look.model_fields})
+        return [View(camera.name, camera, self._looking(look))]
+
+    def _looking(self, look: Look) -> Float[np.ndarray, "4 4"]:
+        angles = math.radians(look.azimuth), math.radians(look.polar)
+        return view_from_sphere(torch.from_numpy(self.bench.middle), look.distance, *angles).numpy()
 
 
 def read_cell(source: str | Path) -> CellDescription:

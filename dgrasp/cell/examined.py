@@ -52,7 +52,9 @@ def examine_cell(source: str | Path) -> Examined:
     wrong = model_problems(cell.arm, urdf)
     found.problems += wrong + _few(missing_meshes(urdf))
     if not wrong:
-        _reach(found, kinematics_of(cell.arm, urdf))
+        arm = kinematics_of(cell.arm, urdf)
+        _reach(found, arm)
+        found.problems += _never_there(cell, arm)
     return found
 
 
@@ -72,16 +74,16 @@ def _held(cell: CellDescription) -> str:
 
 
 def _blind(cell: CellDescription) -> list[str]:
-    """Cameras that do not see all of the workspace's floor's middle half."""
+    """Views that do not have all of the workspace's floor's middle half."""
     low, high = np.array(cell.workspace.low), np.array(cell.workspace.high)
     axes = [np.linspace(a + (b - a) / 4, b - (b - a) / 4, 5) for a, b in zip(low[:2], high[:2], strict=True)]
     places = torch.tensor([[x, y, low[2]] for x, y in itertools.product(*axes)])
     problems = []
-    for camera in cell.cameras:
-        K, T = torch.tensor(camera.intrinsics.matrix), torch.tensor(cell.view(camera))
+    for name, camera, T_world_cam in cell.views:
+        K, T = torch.tensor(camera.intrinsics.matrix), torch.tensor(T_world_cam)
         share = float(visible(K, T, places, (camera.width, camera.height)).double().mean())
         if share < 1:
-            problems.append(f"cameras: {camera.name} sees {share:.0%} of the middle of the workspace, expected all")
+            problems.append(f"cameras: {name} sees {share:.0%} of the middle of the workspace, expected all")
     return problems
 
 
@@ -100,6 +102,20 @@ def _reach(found: Examined, arm: Kinematics) -> None:
         off = found.places[found.reached == 0][0]
         where = ", ".join(f"{v:.3f}" for v in off)
         found.problems.append(f"workspace: {1 - some:.0%} of it are out of the arm's reach, first at ({where})")
+
+
+def _never_there(cell: CellDescription, arm: Kinematics) -> list[str]:
+    """Looks to which the arm does not bring its camera, neither upright nor upside down."""
+    T_base_world, home = inverse(cell.arm.T_world_base), np.array(cell.arm.home)
+    problems = []
+    for name, camera, T_world_cam in cell.views:
+        if camera.mounted is None:
+            continue
+        T_cam_flange = inverse(camera.T_carrier_cam)
+        turned = (T_world_cam @ transform(yaw(turn)) @ T_cam_flange for turn in (0.0, np.pi))
+        if all(arm.inverse(T_base_world @ T, home) is None for T in turned):
+            problems.append(f"cameras: the arm cannot bring {name} to where it is to look from")
+    return problems
 
 
 def _turns(cell: CellDescription, arm: Kinematics, place: Float[np.ndarray, "3"]) -> Bool[np.ndarray, "yaws"]:

@@ -56,25 +56,26 @@ class CellModel:
 
     @property
     def most_views(self) -> int:
-        """How many fixed views it has: its cameras, or the sets of two and of three of the paper's cell."""
-        return 5 if self.description is None else len(self.description.cameras)
+        """How many fixed views it has: its cameras', or the sets of two and of three of the paper's cell."""
+        return 5 if self.description is None else len(self.description.views)
 
     def fixed_views(self, n: int) -> Float[np.ndarray, "n 4 4"]:
         """`T_world_cam` of the first n fixed views; raises ValueError where it has fewer."""
         if self.description is None:
             return viewpoints.evaluation_viewpoints(n)
         if n > self.most_views:
-            raise ValueError(f"{n} views asked; {self.name} has {self.most_views} cameras")
-        return np.stack([self.description.view(camera) for camera in self.description.cameras[:n]])
+            raise ValueError(f"{n} views asked; {self.name} has {self.most_views}")
+        return np.stack([view.T_world_cam for view in self.description.views[:n]])
 
     def sampled_views(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n 4 4"]:
         """Random views, as far away as its cameras are in the mean, on all sides but the arm's."""
         if self.description is None:
             return viewpoints.sample_viewpoints(rng, n)
-        away = float(np.mean([camera.distance for camera in self.description.cameras]))
+        middle = self.description.bench.middle
+        away = float(np.mean([np.linalg.norm(view.T_world_cam[:3, 3] - middle) for view in self.description.views]))
         x, y = np.subtract(self.board_centre, self.arm.base_position[:2])
         front = math.atan2(y, x)
-        return viewpoints.sample_viewpoints(rng, n, self.description.bench.middle, away, front)
+        return viewpoints.sample_viewpoints(rng, n, middle, away, front)
 
 
 def _papers() -> CellModel:

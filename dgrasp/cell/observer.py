@@ -25,9 +25,9 @@ class Observer(Config):
 
     @model_validator(mode="after")
     def _enough_cameras(self) -> Self:
-        if self.description is not None and self.views > len(self.description.cameras):
-            known = len(self.description.cameras)
-            raise ValueError(f"views: {self.views} asked; {self.description.name} has {known} cameras")
+        if self.description is not None and self.views > len(self.description.views):
+            known = len(self.description.views)
+            raise ValueError(f"views: {self.views} asked; the cameras of {self.description.name} have {known}")
         return self
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dgrasp.cell.chain import chain_problems
 from dgrasp.cell.description import ArmDescription, CellDescription, read_cell, shipped_or_path
 from dgrasp.files import UserFileError, known_sha256
 
@@ -55,7 +56,7 @@ def model_of_arm(arm: ArmDescription) -> Path:
 
 
 def model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
-    """A line for each link, joint and limit of the description that the URDF does not have."""
+    """A line for each link, joint and limit that the URDF does not have; else for each joint that it has elsewhere."""
     try:
         root = _root(urdf)
     except ValueError as error:
@@ -76,7 +77,7 @@ def model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
                     f"arm: {name}: limits of {arm.lower[i]:.4g} to {arm.upper[i]:.4g} rad, wider than the model's "
                     f"{low:.4g} to {high:.4g}"
                 )
-    return problems
+    return problems or chain_problems(arm, urdf)
 
 
 def _root(urdf: Path) -> ET.Element:

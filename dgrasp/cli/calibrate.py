@@ -18,7 +18,7 @@ Where the camera sits on the wrist (T_tool0_cam), and its lens, from pictures of
 picture; they are kept in FOLDER with the arm's poses (poses.csv). Without, the pictures that FOLDER has are solved
 (again), of any arm. --practice fills FOLDER with the pictures of a made-up lab, and says how far off the truth it is.
 The result is FOLDER/calibration.json, or one line that says why it is refused, and what to do."""
-VIEWS = 20
+VIEWS, LEAST = 20, 1.0  # mm: no square is smaller
 TOUCH = "the board's first corner lies at {} m in the world: touch it with a pointed tool; 2 mm are good"
 
 
@@ -51,6 +51,9 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("--arm and --camera go together, and not with --practice")
     refuse_idle("--views", options.views, unless=options.arm or options.practice, goes_with="--arm and --practice")
     refuse_idle("--seed", options.seed is not None, unless=options.practice, goes_with="--practice")
+    for name in ("square", "marker"):
+        if 0 < getattr(options, name) < LEAST:
+            raise ValueError(f"--{name}: {getattr(options, name):g} mm; expected are millimetres, are these metres?")
     board = Board(
         columns=options.columns, rows=options.rows, square=options.square / 1000, marker=options.marker / 1000
     )

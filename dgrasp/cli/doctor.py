@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dgrasp.cli.options import add_command, file_to_write, folder, refuse_idle
+from dgrasp.cli.options import add_command, file_to_write, folder, named, refuse_idle
 
 if TYPE_CHECKING:
     from dgrasp.cli.finding import Finding
@@ -30,7 +30,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--build", type=folder, help="where you would build (build)")
     parser.add_argument("--profile", choices=("paper",), help="also what this profile needs of a GPU, estimated")
     parser.add_argument("--json", action="store_true", help="the same for programs")
-    parser.add_argument("--cell", metavar="FILE", help="a cell's .yaml, or the name of a shipped one (panda_hand)")
+    parser.add_argument(
+        "--cell", type=named, metavar="FILE", help="a cell's .yaml, or the name of a shipped one (panda_hand)"
+    )
     parser.add_argument("--picture", type=file_to_write, help=f"of the cell ({PICTURE})")
     parser.set_defaults(run=run)
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -74,7 +74,8 @@ class Watch:
     def until(self, over: threading.Event, every: float) -> None:
         """Look, and tell, again and again."""
         while not over.wait(every):
-            self.look(time.monotonic())
+            with suppress(OSError):  # a file that somebody has just taken away, a shared folder that stumbles
+                self.look(time.monotonic())
         if self._told is not None and self.out.isatty():
             self.out.write(CLEAR)
             self.out.flush()

@@ -56,6 +56,7 @@ class DescribedRobot:
     model: Arm
     hand: Hand
     efforts: list[float]
+    T_flange_cam: np.ndarray | None  # of the first camera that the arm carries
 
     @property
     def bodies(self) -> tuple[int, ...]:
@@ -103,8 +104,10 @@ class DescribedRobot:
         return self.model.flange_pose(np.array([state[0] for state in states]))
 
     def camera_pose(self) -> np.ndarray:
-        """A described hand carries no camera."""
-        raise ValueError(f"{self.model.name}: the cell's cameras stand; there is none on its wrist")
+        """`T_world_cam` of the first camera on its flange; raises ValueError where all of them stand."""
+        if self.T_flange_cam is None:
+            raise ValueError(f"{self.model.name}: the cell's cameras stand; there is none on its wrist")
+        return self.flange_pose() @ self.T_flange_cam
 
     def draw_inner_knuckles(self) -> None:
         """It has none."""
@@ -136,6 +139,7 @@ def load_described(client: int, model: CellModel, pad_friction: float) -> Descri
         model=model.arm,
         hand=model.hand,
         efforts=efforts(cell.arm, model_of_arm(cell.arm)),
+        T_flange_cam=next((camera.T_carrier_cam for camera in cell.cameras if camera.mounted), None),
     )
     _tie_fingers(robot)
     _ignore_what_touches_at_home(robot)

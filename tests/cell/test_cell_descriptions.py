@@ -15,7 +15,7 @@ from dgrasp.cell.description import SHIPPED, CellDescription, read_cell
 from dgrasp.cell.examined import _few, examine_cell
 from dgrasp.cell.kinematics import Numeric, kinematics_of
 from dgrasp.cell.observer import Observer
-from dgrasp.cell.transforms import inverse
+from dgrasp.cell.transforms import inverse, pose_vector
 from dgrasp.cell.urdf import missing_meshes, urdf_path
 from dgrasp.cli.main import main
 from dgrasp.files import UserFileError
@@ -38,7 +38,7 @@ def test_the_papers_cell_is_what_the_simulator_has_to_the_bit() -> None:
     assert (g.finger, g.tip_ahead, g.tcp_ahead) == (gripper.PAD_SIZE, gripper.TIP_BEHIND, gripper.TOOL0_TCP)
     observer = Observer()
     assert [c.intrinsics for c in cell.cameras] == [observer.intrinsics] * 2
-    assert np.array_equal([cell.view(c) for c in cell.cameras], observer.Ts_world_cam)
+    assert np.array_equal([view.T_world_cam for view in cell.views], observer.Ts_world_cam)
     T_world_tcp = arm.T_world_base @ ur10.forward(ur10.HOME) @ g.T_flange_tcp
     np.testing.assert_allclose(T_world_tcp, hand.tcp_pose(ur10.HOME), atol=1e-12)
 
@@ -110,6 +110,20 @@ def change(*keys: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
     return apply
 
 
+LOOK = {"azimuth": 80.0, "polar": 45.0, "distance": 0.5}
+ON_WRIST = {"position": [0.0, -0.07, 0.03], "orientation": [0.0, 0.0, 0.0, 1.0], "mounted": "flange"}
+
+
+def posed(i: int, **keys: Any) -> Callable[[dict[str, Any]], None]:
+    """A camera with a pose instead of a place on a sphere."""
+
+    def apply(about: dict[str, Any]) -> None:
+        lens = {key: value for key, value in about["cameras"][i].items() if key not in LOOK}
+        about["cameras"][i] = lens | {"position": [0.5, 0.0, 1.5], "orientation": [0.0, 0.0, 0.0, 1.0]} | keys
+
+    return apply
+
+
 IMPOSSIBLE = [
     (change("gripper", "opening", to=-0.1), "gripper.opening: Input should be greater than 0"),
     (change("gripper", "opening", to=85.0), "gripper.opening: Input should be less than or equal to 0.5"),
@@ -126,6 +140,16 @@ IMPOSSIBLE = [
     (change("cameras", 0, "cx", to=900.0), r"cx, cy: \(900, 240\) is outside of 640x480 pixels"),
     (change("cameras", 0, "fx", to=4.2), r"fx, fy: \(4.2, 617\) are of no lens"),
     (change("cameras", 0, "name", to="left"), "names must differ, got left, left"),
+    (change("cameras", 0, "azimuth", to=None), "right: expected either azimuth, polar, distance, or position and orie"),
+    (change("cameras", 0, "position", to=[0.5, 0.0, 1.5]), "got azimuth, polar, distance, position"),
+    (posed(0, orientation=[0.0, 0.0, 0.0, 2.0]), r"orientation \(0.0, 0.0, 0.0, 2.0\) is no unit quaternion"),
+    (posed(0, position=[500.0, 0.0, 1500.0]), "over 10 m; are these millimetres, not metres"),
+    (posed(0, mounted="flange"), "`mounted` and `looks` go together"),
+    (posed(0, looks=[LOOK]), "`mounted` and `looks` go together"),
+    (posed(0, mounted="flange", looks=[]), "cameras.0.looks"),
+    (posed(0, mounted="flange", looks=[LOOK | {"polar": 95.0}]), "cameras.0.looks.0.polar"),
+    (posed(0, mounted="flange", looks=[LOOK]), "1.58114 m from the flange that carries it; allowed are 0.5 at most"),
+    (posed(0, mounted="tool0", looks=[LOOK]), "cameras.0.mounted"),
     (change("bench", "board_top", to=2.0), "the board reaches from 1.975 to 2 m, the table's top is at 0.948"),
     (change("bench", "board_centre", to=[0.6, 0.0]), "the board hangs over the table's edge in x"),
     (change("workspace", "high", to=[-1.0, 0.3, 1.1]), r"is not below high"),
@@ -216,6 +240,38 @@ def test_a_workspace_out_of_reach_and_blind_cameras_are_said(tmp_path: Path) -> 
     found = examine_cell(written(tmp_path, far, blind))
     assert any("of it are out of the arm's reach, first at" in line for line in found.problems)
     assert any("cameras: right sees" in line for line in found.problems)
+
+
+def test_a_camera_with_a_pose_looks_from_there(tmp_path: Path) -> None:
+    """The same views, said in another way; and a file that says nothing of poses is as it was."""
+    papers = read_cell("ur10_2f140_d415")
+    poses = [pose_vector(view.T_world_cam) for view in papers.views]
+    told = [posed(i, position=pose[:3], orientation=pose[3:]) for i, pose in enumerate(poses)]
+    found = examine_cell(written(tmp_path, *told))
+    assert found.problems == []
+    for ours, theirs in zip(found.cell.views, papers.views, strict=True):
+        np.testing.assert_allclose(ours.T_world_cam, theirs.T_world_cam, atol=1e-12)
+        assert ours.name == theirs.name and ours.camera.T_carrier_cam is not None
+    assert set(papers.model_dump()["cameras"][0]) == {"name", "width", "height", "fx", "fy", "cx", "cy", *LOOK}
+    with pytest.raises(ValueError, match="right: it has no pose, it looks at the board's middle"):
+        _ = papers.cameras[0].T_carrier_cam
+    at_the_ceiling = examine_cell(written(tmp_path, posed(0))).problems
+    assert at_the_ceiling == ["cameras: right sees 0% of the middle of the workspace, expected all"]
+
+
+def test_a_camera_on_the_flange_has_a_view_for_each_look(tmp_path: Path) -> None:
+    looks = [LOOK, LOOK | {"azimuth": -80.0}, LOOK | {"azimuth": 0.0, "polar": 20.0}]
+    picture = tmp_path / "cell.png"
+    path = written(tmp_path, posed(0, **ON_WRIST, looks=looks))
+    assert main(["doctor", "--cell", str(path), "--picture", str(picture)]) == 0 and picture.is_file()
+    found = examine_cell(path)
+    assert found.problems == []
+    assert [view.name for view in found.cell.views] == ["right 1", "right 2", "right 3", "left"]
+    observer = Observer(description=found.cell, views=3, width=64, height=48)
+    np.testing.assert_array_equal(observer.Ts_world_cam, [view.T_world_cam for view in found.cell.views[:3]])
+    far = [LOOK | {"distance": 2.5}, LOOK]
+    problems = examine_cell(written(tmp_path, posed(0, **ON_WRIST, looks=far))).problems
+    assert problems == ["cameras: the arm cannot bring right 1 to where it is to look from"]
 
 
 def test_the_doctor_looks_at_a_cell_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

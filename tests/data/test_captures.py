@@ -97,6 +97,15 @@ def test_images_of_several_sizes_are_a_capture_but_no_views(folder: Path) -> Non
         _ = capture.views
 
 
+def test_a_name_in_other_letters_is_named(folder: Path) -> None:
+    """As Windows and macOS find it, and nobody else."""
+    (folder / "images" / "frame_00001.png").rename(folder / "images" / "Frame_00001.PNG")
+    if (folder / "images" / "frame_00001.png").exists():
+        pytest.skip("names are found in any letters here")
+    with pytest.raises(CaptureError, match=r"frame_00001.png; there is 'Frame_00001.PNG'$"):
+        read_capture(folder)
+
+
 @pytest.mark.parametrize("orientation", range(2, 9))
 @pytest.mark.parametrize("ending", ["png", "webp"])
 def test_a_turned_photograph_is_read_as_it_is_seen(orientation: int, ending: str, views: Views, folder: Path) -> None:

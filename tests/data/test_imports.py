@@ -14,11 +14,13 @@ from value_runs import CONFIG, nerf_run
 
 from dgrasp.cell.description import SHIPPED
 from dgrasp.cli.main import main
+from dgrasp.data.captures.distortion import FISHEYE_KEYS, PERSPECTIVE_KEYS, Distortion
 from dgrasp.data.captures.document import CaptureError
+from dgrasp.data.captures.undistort import undistorted
 from dgrasp.data.demonstrations import Demonstration, DemonstrationSet, open_demonstrations
 from dgrasp.data.export import write_robomimic
 from dgrasp.data.imports.check import read_import
-from dgrasp.data.imports.episode import ImportRefused, grasp_step, poses_of
+from dgrasp.data.imports.episode import ImportRefused, grasp_step, gripper_of, poses_of
 from dgrasp.data.imports.lerobot import write_lerobot
 from dgrasp.data.imports.plain import write_plain
 from dgrasp.data.imports.run import demonstrations_of
@@ -248,6 +250,15 @@ STATE, VIEW_0 = "observation.state", "observation.images.view_0"
             calibrated(lambda a: a["cameras"][VIEW_0].update(fl_x=1.9)),
             r"fl_x, fl_y: \(1.9, .*\) are of no lens, at 32 pixels' width",
         ),
+        (
+            calibrated(lambda a: a["cameras"][VIEW_0].update(camera_model="OPENCV_FISHEYE", k1=0.1, p2=0.1)),
+            "p2: not of a fisheye, which has k1, k2, k3, k4",
+        ),
+        (
+            calibrated(lambda a: a["cameras"][VIEW_0].update(k1=-9.0)),
+            f"camera '{VIEW_0}': its coefficients in cameras.json: ",
+        ),
+        (calibrated(lambda a: a["cameras"][VIEW_0].update(k7=0.1)), "k7: Extra inputs are not permitted; allowed: "),
         (calibrated(lambda a: a.update(convention="ros")), "convention: Input should be 'opencv'"),
         (calibrated(lambda a: a["cameras"][VIEW_0]["pose"][0].__setitem__(3, 900.0)), "cameras: .* millimetres"),
     ],
@@ -301,6 +312,35 @@ def test_a_datasets_video_is_read_at_the_episodes_time(
     file.write_bytes(b"no video")
     with pytest.raises(ImportRefused, match=r"file-000.mp4: cannot be read"):
         read_import(folder, "lerobot")
+
+
+@pytest.mark.parametrize("lens", [{"k1": 0.1, "p2": 0.01}, {"camera_model": "OPENCV_FISHEYE", "k1": 0.05}])
+def test_a_bent_datasets_images_are_read_as_a_pinholes(lens: dict, written: dict[str, Path], tmp_path: Path) -> None:
+    folder = copied(written["lerobot"], tmp_path / "a")
+    straight = read_import(folder, "lerobot")[0][0].views
+    calibrated(lambda a: a["cameras"][VIEW_0].update(lens))(folder)
+    read = read_import(folder, "lerobot")[0][0].views
+    kind, keys = ("fisheye", FISHEYE_KEYS) if "camera_model" in lens else ("perspective", PERSPECTIVE_KEYS)
+    distortion = Distortion(kind, tuple(lens.get(key, 0.0) for key in keys))
+    image, K = undistorted(straight.images[0], straight.K[0], distortion)
+    assert np.array_equal(read.images[0], image) and not np.array_equal(image, straight.images[0])
+    assert np.array_equal(read.K, [K, straight.K[1]]) and np.array_equal(read.images[1], straight.images[1])
+
+
+def test_the_grippers_column_is_the_only_one_of_that_name() -> None:
+    assert gripper_of({"x": [0], "gripper.pos": [1]}, "a") == [1]
+    assert gripper_of({"Main_Gripper": [2], "gripper": [1]}, "a") == [1] and gripper_of({"x": [0]}, "a") is None
+    with pytest.raises(ImportRefused, match=r"a: each of left_gripper, right_gripper could be the gripper's commands"):
+        gripper_of({"left_gripper": [0], "right_gripper": [1]}, "a")
+
+
+def test_an_episode_ends_where_a_column_named_otherwise_says(written: dict[str, Path], tmp_path: Path) -> None:
+    folder = copied(written["folder"], tmp_path / "a")
+    file = folder / "episode_00000" / "trajectory.csv"
+    first, *rows = file.read_text().splitlines()
+    commands = [float(i >= 3) for i in range(len(rows))]
+    file.write_text("\n".join([f"{first},Gripper.pos", *(f"{r},{c}" for r, c in zip(rows, commands, strict=True)), ""]))
+    assert len(rows) > 4 and len(read_import(folder, "folder")[0][0].Ts_world_tcp) == 4
 
 
 def test_poses_are_read_from_both_kinds_of_rotation() -> None:

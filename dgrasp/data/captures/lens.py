@@ -17,6 +17,7 @@ HALF_PIXEL = 0.5  # nerfstudio counts pixel centres at .5, this package at integ
 
 AGREE = 0.02  # relative: two spellings of one focal length that differ by more contradict each other
 VIEW = (2.0, 150.0)  # degrees a photograph shows: outside, the focal length is not in pixels of this image
+SQUARE = 2.0  # ratio of the focal lengths: pixels are square, unless a picture was pulled; more is a slip
 OFF_CENTRE = 0.1  # of the image's size: less may be the lens, equal shares on both axes are another resolution
 
 
@@ -47,6 +48,7 @@ def intrinsics(entry: Entry, size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
     focal, centre = [float(v or 0.0) for v in f], [float(v or 0.0) for v in c]
     for i, axis in enumerate("xy"):
         _check_view(entry, axis, focal[i], size[i])
+    _check_square(entry, focal)
     _check_centre(entry, centre, size)
     return np.array([[focal[0], 0.0, centre[0] - HALF_PIXEL], [0.0, focal[1], centre[1] - HALF_PIXEL], [0.0, 0.0, 1.0]])
 
@@ -96,6 +98,17 @@ def _check_view(entry: Entry, axis: str, focal: float, pixels: int) -> None:
             key,
             f"a focal length of {focal:.4g} pixels shows {degrees:.3g} degrees in {pixels} pixels, allowed are "
             f"{VIEW[0]:g} to {VIEW[1]:g}; is it in pixels of this image, not in millimetres?",
+        )
+
+
+def _check_square(entry: Entry, focal: list[float]) -> None:
+    """Refuse focal lengths of pixels that no camera has."""
+    if max(focal) > SQUARE * min(focal):
+        key = next((k for k in ("fl_y", "camera_angle_y", "y_fov") if k in entry), "")
+        raise entry.error(
+            key,
+            f"the focal lengths are {focal[0]:.4g} and {focal[1]:.4g} pixels; pixels are square, or nearly: allowed is "
+            f"one {SQUARE:g} times the other",
         )
 
 

@@ -47,7 +47,16 @@ def find_picture(entry: Entry) -> Path:
             raise entry.error("file_path", f"stands for {' and '.join(p.name for p in found)}; give the ending")
         if found:
             return found[0]
-    raise entry.error("file_path", f"no such image at {brief(path)}")
+    raise entry.error("file_path", f"no such image at {brief(path)}{_otherwise_spelt(path)}")
+
+
+def _otherwise_spelt(path: Path) -> str:
+    """A file of the same name in other letters, which Windows and macOS would have opened; empty without one."""
+    try:
+        names = sorted(p.name for p in path.parent.iterdir() if p.name.casefold() == path.name.casefold())
+    except OSError:
+        return ""
+    return f"; there is {shown(names[0])}" if names else ""
 
 
 def _inside(entry: Entry, folder: Path, name: str) -> Path:

@@ -1,7 +1,9 @@
 """Cameras of an import: a file that calibrates them by name, and the convention that their poses are in.
 
 `cameras.json`: `{"convention": "opencv", "unit": "m", "cameras": {"front": {"w", "h", "fl_x", "fl_y", "cx", "cy",
-"pose": 4x4}}}`. Pixel centres are at .5, as in nerfstudio. The conventions of a pose:
+"pose": 4x4}}}`. Pixel centres are at .5, as in nerfstudio. A lens with distortion states OpenCV's coefficients beside
+them (`k1 k2 p1 p2 k3` to `k6`; `"camera_model": "OPENCV_FISHEYE"` with `k1` to `k4`), and its images are read as a
+pinhole's. The conventions of a pose:
 
     opencv  camera to world; x right, y down, z forwards
     opengl  camera to world; x right, y up, z backwards (nerfstudio, Blender)
@@ -10,7 +12,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -22,8 +25,10 @@ from pydantic import Field, ValidationError, model_validator
 from dgrasp.cameras import Intrinsics, Views, visible
 from dgrasp.cell.transforms import inverse, pose_problem
 from dgrasp.config import Config, explain
+from dgrasp.data.captures.distortion import FISHEYE_KEYS, PERSPECTIVE_KEYS, Distortion
 from dgrasp.data.captures.lens import HALF_PIXEL
 from dgrasp.data.captures.pose import CV_TO_GL
+from dgrasp.data.captures.undistort import FoldedLens, undistorted
 from dgrasp.data.imports.episode import UNITS, Episode, ImportRefused, check_unit
 from dgrasp.files import read_json_of_a_user, write_json
 
@@ -46,9 +51,22 @@ class StatedCamera(Config):
     cx: float = Field(description="principal point, pixels")
     cy: float = Field(description="principal point, pixels")
     pose: tuple[Row, Row, Row, Row] = Field(description="of the camera, in the file's convention and unit")
+    camera_model: Literal["OPENCV", "OPENCV_FISHEYE"] = Field("OPENCV", description="of the coefficients")
+    k1: float = Field(0.0, description="OpenCV's coefficient; all 0: a pinhole")
+    k2: float = Field(0.0, description="OpenCV's coefficient")
+    p1: float = Field(0.0, description="OpenCV's coefficient, of a perspective lens")
+    p2: float = Field(0.0, description="OpenCV's coefficient, of a perspective lens")
+    k3: float = Field(0.0, description="OpenCV's coefficient")
+    k4: float = Field(0.0, description="OpenCV's coefficient")
+    k5: float = Field(0.0, description="OpenCV's coefficient, of a perspective lens")
+    k6: float = Field(0.0, description="OpenCV's coefficient, of a perspective lens")
 
     @model_validator(mode="after")
     def _lens(self) -> Self:
+        if self.camera_model == "OPENCV_FISHEYE":
+            beyond = [key for key in PERSPECTIVE_KEYS if key not in FISHEYE_KEYS and getattr(self, key)]
+            if beyond:
+                raise ValueError(f"{', '.join(beyond)}: not of a fisheye, which has {', '.join(FISHEYE_KEYS)}")
         lens = Intrinsics(self.w, self.h, self.fl_x, self.fl_y, self.cx, self.cy)
         lens.check_lens(focal="fl_x, fl_y", centre="cx, cy")
         return self
@@ -57,6 +75,13 @@ class StatedCamera(Config):
     def K(self) -> Float[np.ndarray, "3 3"]:
         """With integer pixel centres."""
         return np.array([[self.fl_x, 0, self.cx - HALF_PIXEL], [0, self.fl_y, self.cy - HALF_PIXEL], [0, 0, 1.0]])
+
+    @property
+    def distortion(self) -> Distortion:
+        """Of its lens."""
+        fisheye = self.camera_model == "OPENCV_FISHEYE"
+        keys = FISHEYE_KEYS if fisheye else PERSPECTIVE_KEYS
+        return Distortion("fisheye" if fisheye else "perspective", tuple(float(getattr(self, key)) for key in keys))
 
 
 class StatedCameras(Config):
@@ -100,7 +125,10 @@ def write_cameras(views: Views, names: list[str], path: Path) -> None:
 
 
 def views_of(images: Mapping[str, UInt8[np.ndarray, "h w 3"]], stated: StatedCameras, source: str) -> Views:
-    """Images by camera, with their calibration. Raises ImportRefused for another size, or several of them."""
+    """Images by camera as a pinhole takes them, with their calibration.
+
+    Raises ImportRefused for another size, several of them, or a lens that folds the image.
+    """
     found = [stated.of(name, source) for name in images]
     for name, image in images.items():
         camera = stated.cameras[name]
@@ -109,9 +137,16 @@ def views_of(images: Mapping[str, UInt8[np.ndarray, "h w 3"]], stated: StatedCam
             raise ImportRefused(f"{source}: camera {name!r}: images of {size}, calibrated for {camera.w}x{camera.h}")
     if len({image.shape for image in images.values()}) > 1:
         raise ImportRefused(f"{source}: images differ in size between cameras; expected one size")
-    K, Ts_world_cam = (np.stack(part) for part in zip(*found, strict=True))
+    pinholes = []
+    for (name, image), (K, _) in zip(images.items(), found, strict=True):
+        try:
+            pinholes.append(undistorted(image, K, stated.cameras[name].distortion))
+        except FoldedLens as error:
+            raise ImportRefused(f"{source}: camera {name!r}: its coefficients in {NAME}: {error}") from error
+    pictures, K = (np.stack(part) for part in zip(*pinholes, strict=True))
+    Ts_world_cam = np.stack([T for _, T in found])
     check_unit(Ts_world_cam[:, :3, 3], stated.unit, f"{source}: cameras", f'state "unit": "mm" in {NAME}')
-    return Views(np.stack(list(images.values())), K, Ts_world_cam)
+    return Views(pictures, K, Ts_world_cam)
 
 
 def reinterpreted(views: Views, stated: str, meant: str) -> Views:
@@ -120,19 +155,32 @@ def reinterpreted(views: Views, stated: str, meant: str) -> Views:
     return Views(views.images, views.K, CONVENTIONS[meant](to_stated[stated](views.Ts_world_cam)))
 
 
-def share_seen(views: Views, Ts_world_tcp: Float[np.ndarray, "steps 4 4"]) -> float:
-    """The share of the cameras that see the grasp, 0 to 1."""
+@dataclass(frozen=True)
+class Sight:
+    """How the cameras see the grasps. share: of them that do, 0 to 1. off: from their axes on average, degrees."""
+
+    share: float
+    off: float
+
+
+def sight_of(episodes: Sequence[Episode]) -> Sight:
+    """How the cameras of one episode or more see its grasp."""
+    shares, off = zip(*(_seen(e.views, e.Ts_world_tcp[-1, :3, 3]) for e in episodes), strict=True)
+    return Sight(float(np.mean(shares)), float(np.mean(off)))
+
+
+def _seen(views: Views, grasp: Float[np.ndarray, "3"]) -> tuple[float, float]:
     size = views.images.shape[2], views.images.shape[1]
-    grasp = torch.tensor(Ts_world_tcp[-1, :3, 3])[None, None].expand(len(views), 1, 3)
-    return float(visible(torch.tensor(views.K), torch.tensor(views.Ts_world_cam), grasp, size).double().mean())
+    points = torch.tensor(grasp)[None, None].expand(len(views), 1, 3)
+    share = visible(torch.tensor(views.K), torch.tensor(views.Ts_world_cam), points, size).double().mean()
+    to_grasp = grasp - views.Ts_world_cam[:, :3, 3]
+    along = (views.Ts_world_cam[:, :3, 2] * to_grasp).sum(1) / np.linalg.norm(to_grasp, axis=1).clip(min=1e-9)
+    return float(share), float(np.degrees(np.arccos(np.clip(along, -1, 1))).mean())
 
 
-def convention_found(episodes: list[Episode], stated: str) -> tuple[str, float]:
-    """The convention under which most cameras see the grasps, the stated one before others, and their share."""
+def sight_by_convention(episodes: Sequence[Episode], stated: str) -> dict[str, Sight]:
+    """The same for each convention that the poses could have been written in, the stated one first."""
     order = [stated, *(name for name in CONVENTIONS if name != stated)]
-    shares = {
-        name: float(np.mean([share_seen(reinterpreted(e.views, stated, name), e.Ts_world_tcp) for e in episodes]))
-        for name in order
+    return {
+        name: sight_of([replace(e, views=reinterpreted(e.views, stated, name)) for e in episodes]) for name in order
     }
-    best = max(order, key=lambda name: shares[name])
-    return best, shares[best]

@@ -10,8 +10,8 @@ import numpy as np
 
 from dgrasp.cell.place import PAPERS, Place
 from dgrasp.data.captures.document import CaptureError
-from dgrasp.data.imports.cameras import CONVENTIONS, convention_found, reinterpreted
-from dgrasp.data.imports.episode import Episode, ImportRefused
+from dgrasp.data.imports.cameras import CONVENTIONS, Sight, reinterpreted, sight_by_convention
+from dgrasp.data.imports.episode import Episode, ImportRefused, problem_as_a_run
 from dgrasp.data.imports.lerobot import read_lerobot
 from dgrasp.data.imports.plain import read_plain
 from dgrasp.data.imports.robomimic import read_robomimic_episodes
@@ -19,6 +19,7 @@ from dgrasp.files import UserFileError
 
 FORMATS = ("lerobot", "robomimic", "folder")
 ENOUGH = 0.5  # share of cameras that must see the grasps: fewer, and images and trajectories are of two worlds
+NEARER = 0.5  # as far from the cameras' axes: a convention that has the grasps so near to them is the right one
 JUMP = 0.10  # m between two steps: a teleported hand
 
 
@@ -29,8 +30,9 @@ def read_import(
     """Episodes of an import, and what was found, a line each.
 
     unit: of trajectories ("m" or "mm"). convention: of the cameras' poses, instead of the stated one. pose: LeRobot's
-    feature. place: the workspace that grasps must lie in. Raises ImportRefused, also where the cameras see the grasps
-    under another convention than the stated one; CaptureError for photographs; ImportError without the extra "export".
+    feature. place: the workspace that grasps must lie in. Raises ImportRefused, also where the cameras see more of the
+    grasps, or see them as often and much nearer to their axes, under another convention than the stated one (than the
+    one asked for, that is a line); CaptureError for photographs; ImportError without the extra "export".
     """
     readers: dict[str, Callable[[], tuple[list[Episode], str]]] = {
         "lerobot": lambda: read_lerobot(source, cameras=cameras, unit=unit, pose=pose),
@@ -43,7 +45,7 @@ def read_import(
     if convention is not None and convention != stated:
         episodes = [replace(e, views=reinterpreted(e.views, stated, convention)) for e in episodes]
         stated = convention
-    return episodes, _checked(source, episodes, stated, place)
+    return episodes, _checked(source, episodes, stated, place, asked=convention is not None)
 
 
 def _as_documented(read: Callable[[], tuple[list[Episode], str]], source: Path, form: str) -> tuple[list[Episode], str]:
@@ -62,19 +64,44 @@ _NOT_AS_DOCUMENTED = (LookupError, TypeError, ValueError, AttributeError, OSErro
                       EOFError, MemoryError)  # fmt: skip
 
 
-def _checked(source: Path, episodes: list[Episode], stated: str, place: Place) -> list[str]:
-    found, share = convention_found(episodes, stated)
+def _checked(source: Path, episodes: list[Episode], stated: str, place: Place, asked: bool) -> list[str]:
+    sights = sight_by_convention(episodes, stated)
+    seen, found = sights[stated], max(sights, key=lambda name: sights[name].share)
+    share = sights[found].share
     if share < ENOUGH:
         raise ImportRefused(
             f"{source}: {share:.0%} of the cameras see the grasps, under any of {', '.join(CONVENTIONS)}: are cameras "
             "and trajectories in one world, and both in metres?"
         )
-    if found != stated:
+    if found != stated and not (asked and seen.share >= ENOUGH):
         raise ImportRefused(
             f"{source}: poses of cameras are read as {stated}, but {share:.0%} of them see the grasps if they are "
             f"{found}; say --convention {found}"
         )
-    return [*_counts(episodes), f"cameras: {found}, {share:.0%} of them see the grasp", *_trajectories(episodes, place)]
+    lines = [f"cameras: {stated}, {seen.share:.0%} of them see the grasp", *_rival(source, sights, stated, asked)]
+    if problem := problem_as_a_run(episodes):
+        lines.append(f"! {problem}")
+    return [*_counts(episodes), *lines, *_trajectories(episodes, place)]
+
+
+def _rival(source: Path, sights: dict[str, Sight], stated: str, asked: bool) -> list[str]:
+    """A line about another convention that would do better. Raises ImportRefused where it is much better."""
+    seen = sights[stated]
+    as_often = [name for name, sight in sights.items() if sight.share >= seen.share]
+    rival = min(as_often, key=lambda name: sights[name].off)  # the stated one before others
+    if rival == stated:
+        return []
+    degrees = f"{seen.off:.0f} degrees from their axes"
+    if sights[rival].off < NEARER * seen.off and not asked:
+        raise ImportRefused(
+            f"{source}: poses of cameras are read as {stated}, which has the grasps {degrees}; as {rival} it would be "
+            f"{sights[rival].off:.0f}. Say --convention {rival}, or --convention {stated} if the picture of --check "
+            "shows that this is right"
+        )
+    return [
+        f"! as {rival} as many cameras would see the grasp, {sights[rival].off:.0f} degrees from their axes, not "
+        f"{seen.off:.0f}: look at the picture"
+    ]
 
 
 def _counts(episodes: list[Episode]) -> list[str]:
@@ -101,6 +128,10 @@ def _trajectories(episodes: list[Episode], place: Place) -> list[str]:
         f"grasps: {there}, {down:.0%} point down (z of the hand is its approach)",
         f"longest step: {1000 * longest[0]:.0f} mm",
     ]
+    if down < 1:
+        lines.append(
+            "! hands that do not point down when they grasp are never planned: is z the approach, towards the table?"
+        )
     if longest[0] > JUMP:
         lines.append(f"! {longest[1]}: jumps by {1000 * longest[0]:.0f} mm from one step to the next")
     if inside < 1:

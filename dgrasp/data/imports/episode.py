@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +14,7 @@ from dgrasp.cameras import Views
 from dgrasp.cell.transforms import transform
 from dgrasp.files import UserFileError
 
+GRIPPER = "gripper"
 QUATERNION, TURN = ("qx", "qy", "qz", "qw"), ("rx", "ry", "rz")
 UNITS = {"m": 1.0, "mm": 1e-3}
 FAR = 10.0  # m from the world's origin: no arm of a bench reaches there, but millimetres do
@@ -38,6 +40,15 @@ class Episode:
     Ts_world_tcp: Float[np.ndarray, "steps 4 4"]
     object: str = ""
     split: str = "train"
+
+
+def problem_as_a_run(episodes: Sequence[Episode]) -> str | None:
+    """Why these episodes together are none to train on; None where they are."""
+    if len(shapes := {e.views.images.shape for e in episodes}) > 1:
+        return f"episodes differ in views or sizes: {sorted(shapes)}; expected the same for all"
+    if all(e.split != "train" for e in episodes):
+        return "no episode is to be trained on; expected one or more of split 'train'"
+    return None
 
 
 def poses_of(columns: Mapping[str, Sequence[float]], unit: str, source: str) -> Float[np.ndarray, "steps 4 4"]:
@@ -78,8 +89,22 @@ def check_unit(p: Float[np.ndarray, "n 3"], unit: str, source: str, say: str = "
             "like metres: trajectories and cameras must be in one unit"
         )
     if off > FAR:
-        hint = f"they look like millimetres; {say}" if unit == "m" else "are they millimetres?"
+        look = f"they look like millimetres; {say} (centimetres: give metres)"
+        hint = look if unit == "m" else "are they millimetres?"
         raise ImportRefused(f"{source}: positions are up to {off:.4g} m from the origin, allowed are {FAR:g}; {hint}")
+
+
+def gripper_of(columns: Mapping[str, Any], source: str) -> Any:
+    """The gripper's commands: the column `gripper`, or the only one with that word in its name (`gripper.pos`).
+
+    None where there is none. Raises ImportRefused where it could be several.
+    """
+    found = [GRIPPER] if GRIPPER in columns else [name for name in columns if GRIPPER in name.lower()]
+    if len(found) > 1:
+        raise ImportRefused(
+            f"{source}: each of {', '.join(found)} could be the gripper's commands; call the right one {GRIPPER!r}"
+        )
+    return columns[found[0]] if found else None
 
 
 def grasp_step(gripper: Sequence[float] | None, steps: int, source: str = "gripper") -> int:
@@ -101,5 +126,22 @@ def grasp_step(gripper: Sequence[float] | None, steps: int, source: str = "gripp
 def until_grasp(
     Ts: Float[np.ndarray, "steps 4 4"], gripper: Sequence[float] | None, source: str
 ) -> Float[np.ndarray, "steps 4 4"]:
-    """The way to the grasp: what comes after it (the lift, say) is no demonstration of an approach."""
+    """The way to the grasp: what comes after it (the lift, say) is no demonstration of an approach.
+
+    Raises ImportRefused for a way of one step: it shows no motion, and no slope is learned from it.
+    """
+    if len(Ts) < 2:
+        raise ImportRefused(f"{source}: the trajectory has one step; expected are 2 or more, the last one at the grasp")
     return Ts[: grasp_step(gripper, len(Ts), source) + 1]
+
+
+def check_times(times: Sequence[float], source: str) -> None:
+    """Raise ImportRefused for steps that do not stand in the order of their times."""
+    values = np.asarray(times, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ImportRefused(f"{source}: expected finite numbers, got NaN or infinite entries")
+    if (back := np.flatnonzero(np.diff(values) < 0)).size:
+        i = int(back[0])
+        raise ImportRefused(
+            f"{source}: step {i + 1} is at {values[i + 1]:g}, before step {i} at {values[i]:g}; sort the steps by time"
+        )

@@ -12,6 +12,8 @@ the next pose, and the gripper (-1 open, +1 close, at the last step).
 from __future__ import annotations
 
 import io
+import itertools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,15 +26,23 @@ from dgrasp.data.captures.picture import stored_picture
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.data.export import continuous_quaternions
 from dgrasp.data.imports.cameras import NAME, StatedCameras, read_cameras, views_of, write_cameras
-from dgrasp.data.imports.episode import Episode, ImportRefused, poses_of, until_grasp
+from dgrasp.data.imports.episode import (
+    GRIPPER,
+    Episode,
+    ImportRefused,
+    check_times,
+    gripper_of,
+    poses_of,
+    until_grasp,
+)
 from dgrasp.files import read_json_of_a_user, write_json
 from dgrasp.lazy import required
 
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
-GRIPPER = "gripper"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+DATA_FILES, EPISODE_FILES = "data/*/*.parquet", "meta/episodes/*/*.parquet"
 FPS = 10
 Table = list[dict[str, Any]]
 
@@ -49,14 +59,19 @@ def read_lerobot(
     info = _info(folder)
     stated = read_cameras(cameras or folder / "meta" / NAME, str(folder))
     features = info["features"]
+    if odd := [key for key, feature in features.items() if not isinstance(feature, dict)]:
+        raise ImportRefused(f"{folder}: meta/info.json: features: {odd[0]}: expected an object")
     names = [key for key, feature in features.items() if feature.get("dtype") in ("image", "video")]
     if not names:
         raise ImportRefused(f"{folder}: no feature is an image or a video; features: {', '.join(features)}")
     if pose not in features:
         raise ImportRefused(f"{folder}: no feature {pose!r} (say --pose); features: {', '.join(features)}")
-    rows, tasks = _rows(folder), _tasks(folder)
-    episodes = _table(folder, "meta/episodes/*/*.parquet")
-    valid = _validation(info.get("splits", {}))
+    stored = [key for key in (pose, *names) if features[key].get("dtype") != "video"]
+    rows, tasks = _rows(folder, stored), _tasks(folder)
+    episodes = _table(folder, EPISODE_FILES, "episode_index")
+    if unknown := sorted(set(rows) - {int(about["episode_index"]) for about in episodes}):
+        raise ImportRefused(f"{folder}: episode {unknown[0]} is in {DATA_FILES} and not in {EPISODE_FILES}")
+    valid = _validation(info.get("splits", {}), str(folder / "meta" / "info.json"))
     return [
         _episode(folder, info, stated, names, pose, unit, e, rows, tasks, valid) for e in episodes
     ], stated.convention
@@ -86,9 +101,11 @@ def _episode(
     steps = rows.get(number, [])
     if not steps:
         raise ImportRefused(f"{source}: has no rows in data/")
+    check_times([step["timestamp"] for step in steps if "timestamp" in step], f"{source}: timestamp")
     columns = _named(info["features"], pose, steps, source)
     actions = _named(info["features"], "action", steps, source) if "action" in info["features"] else {}
-    gripper = actions.get(GRIPPER, columns.get(GRIPPER))
+    commanded = gripper_of(actions, f"{source}: action")
+    gripper = gripper_of(columns, f"{source}: {pose}") if commanded is None else commanded
     Ts = until_grasp(poses_of(columns, unit, f"{source}: {pose}"), gripper, source)
     images = {name: _first_image(folder, info, name, steps[0], about, source) for name in names}
     task = tasks.get(int(steps[0].get("task_index", -1)), "")
@@ -99,8 +116,11 @@ def _episode(
 def _named(features: Mapping[str, Any], key: str, steps: Table, source: str) -> dict[str, Any]:
     """A feature's columns by their names."""
     names = features[key].get("names")
-    names = next(iter(names.values())) if isinstance(names, dict) else names
-    values = np.array([step[key] for step in steps], dtype=np.float64).reshape(len(steps), -1)
+    names = next(iter(names.values()), None) if isinstance(names, dict) else names
+    try:
+        values = np.array([step[key] for step in steps], dtype=np.float64).reshape(len(steps), -1)
+    except (TypeError, ValueError) as error:
+        raise ImportRefused(f"{source}: {key}: expected as many numbers in each step ({error})") from error
     if not isinstance(names, list) or len(names) != values.shape[1]:
         raise ImportRefused(f"{source}: {key} has {values.shape[1]} columns and the names {names}; expected as many")
     return dict(zip(names, values.T, strict=True))
@@ -118,11 +138,14 @@ def _first_image(
             return stored_picture(io.BytesIO(data))
         except ValueError as error:
             raise ImportRefused(f"{source}: {name}: {error}") from error
-    place = {part: int(about[f"videos/{name}/{part}"]) for part in ("chunk_index", "file_index")}
+    keys = {part: f"videos/{name}/{part}" for part in ("chunk_index", "file_index", "from_timestamp")}
+    if missing := [key for key in keys.values() if about.get(key) is None]:
+        raise ImportRefused(f"{source}: {EPISODE_FILES} lack {', '.join(missing)}: where is its video?")
+    place = {part: int(about[keys[part]]) for part in ("chunk_index", "file_index")}
     path = Path(folder / str(info.get("video_path") or VIDEO).format(video_key=name, **place)).resolve()
     if not (path.is_relative_to(folder.resolve()) and path.is_file()):
         raise ImportRefused(f"{source}: {name}: no video at {path}, or not in the dataset's folder")
-    return _frame_at(path, float(about[f"videos/{name}/from_timestamp"]), float(info.get("fps") or FPS))
+    return _frame_at(path, float(about[keys["from_timestamp"]]), float(info.get("fps") or FPS))
 
 
 def _frame_at(path: Path, seconds: float, fps: float) -> UInt8[np.ndarray, "h w 3"]:
@@ -138,23 +161,35 @@ def _frame_at(path: Path, seconds: float, fps: float) -> UInt8[np.ndarray, "h w 
     raise ImportRefused(f"{path}: has no frame at {seconds:g} s")
 
 
-def _table(folder: Path, pattern: str) -> Table:
+def _table(folder: Path, pattern: str, *columns: str) -> Table:
+    """The rows of all files of a pattern. Raises ImportRefused without one, or one of the columns."""
     parquet = required("pyarrow.parquet", "a LeRobot dataset", "export")
     files = sorted(folder.glob(pattern))
     if not files:
         raise ImportRefused(f"{folder}: no {pattern}")
     try:
-        return [row for file in files for row in parquet.read_table(file).to_pylist()]
+        tables = [parquet.read_table(file) for file in files]
+        for file, table in zip(files, tables, strict=True):
+            if missing := [name for name in columns if name not in table.column_names]:
+                raise ImportRefused(f"{file}: lacks {', '.join(missing)}; columns: {', '.join(table.column_names)}")
+        return [row for table in tables for row in table.to_pylist()]
+    except ImportRefused:
+        raise
     except (OSError, ValueError) as error:
         raise ImportRefused(f"{folder}: {pattern} cannot be read ({' '.join(str(error).split())[:200]})") from error
 
 
-def _rows(folder: Path) -> dict[int, Table]:
-    """The steps by episode, in order."""
+def _rows(folder: Path, features: Iterable[str]) -> dict[int, Table]:
+    """The steps by episode, in order. features: that each of them must have."""
     found: dict[int, Table] = {}
-    for row in _table(folder, "data/*/*.parquet"):
+    for row in _table(folder, DATA_FILES, "episode_index", "frame_index", *features):
         found.setdefault(int(row["episode_index"]), []).append(row)
-    return {number: sorted(rows, key=lambda row: row["frame_index"]) for number, rows in found.items()}
+    for number, rows in found.items():
+        rows.sort(key=lambda row: row["frame_index"])
+        frames = [row["frame_index"] for row in rows]
+        if twice := [a for a, b in itertools.pairwise(frames) if a == b]:
+            raise ImportRefused(f"{folder}: episode {number}: frame_index {twice[0]} stands twice")
+    return found
 
 
 def _tasks(folder: Path) -> dict[int, str]:
@@ -165,9 +200,16 @@ def _tasks(folder: Path) -> dict[int, str]:
     return {int(row["task_index"]): str(next((row[t] for t in texts if t in row), "")) for row in rows}
 
 
-def _validation(splits: Mapping[str, str]) -> range:
-    begin, _, end = str(next((splits[n] for n in ("validation", "valid", "val") if n in splits), "0:0")).partition(":")
-    return range(int(begin), int(end or 0))
+def _validation(splits: Any, source: str) -> range:
+    """The episodes for validation, which `info.json` has as "begin:end"; none where it has none."""
+    if not isinstance(splits, dict):
+        raise ImportRefused(f"{source}: splits: expected an object")
+    name = next((n for n in ("validation", "valid", "val") if n in splits), None)
+    if name is None:
+        return range(0)
+    if not (span := re.fullmatch(r"(\d+):(\d+)", str(splits[name]))):
+        raise ImportRefused(f'{source}: splits: {name}: expected "begin:end" of episodes, got {splits[name]!r}')
+    return range(int(span[1]), int(span[2]))
 
 
 def write_lerobot(demonstrations: Mapping[str, Iterable[Demonstration]], folder: Path, views: int = 2) -> Path:

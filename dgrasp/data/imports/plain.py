@@ -1,13 +1,14 @@
 """A plain folder of demonstrations: what anybody can write.
 
 <folder>/<episode>/transforms.json, images     the scene before the grasp, as `dgrasp.data.captures` reads it
-<folder>/<episode>/trajectory.csv              a row per step: x y z (m), qx qy qz qw or rx ry rz; gripper, if known
+<folder>/<episode>/trajectory.csv              a row per step: x y z (m), qx qy qz qw or rx ry rz; gripper and time,
+                                               if known
 <folder>/episodes.csv                          optional: episode, object, split
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,22 @@ from dgrasp.cameras import Views
 from dgrasp.data.captures.reader import read_capture
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.data.export import continuous_quaternions, write_transforms
-from dgrasp.data.imports.episode import QUATERNION, UNITS, Episode, ImportRefused, check_unit, poses_of, until_grasp
+from dgrasp.data.imports.episode import (
+    QUATERNION,
+    UNITS,
+    Episode,
+    ImportRefused,
+    check_times,
+    check_unit,
+    gripper_of,
+    poses_of,
+    until_grasp,
+)
 from dgrasp.files import read_table_of_a_user, write_text
 
 TRAJECTORY, LIST = "trajectory.csv", "episodes.csv"
 SPLITS = ("train", "validation")
+TIMES = ("time", "timestamp", "t")  # of a step, in any unit: they tell the order alone
 
 
 def read_plain(folder: Path, *, unit: str = "m") -> tuple[list[Episode], str]:
@@ -34,7 +46,7 @@ def read_plain(folder: Path, *, unit: str = "m") -> tuple[list[Episode], str]:
     if not paths:
         what = f"no folder in it has a {TRAJECTORY}" if folder.is_dir() else "no such folder"
         raise ImportRefused(f"{folder}: {what}; expected a folder of episodes")
-    known = _list(folder / LIST)
+    known = _list(folder / LIST, {path.name for path in paths})
     return [_episode(path, known.get(path.name, {}), unit) for path in paths], "opengl"
 
 
@@ -46,7 +58,9 @@ def _episode(path: Path, about: Mapping[str, str], unit: str) -> Episode:
             columns[name] = [float(value) for value in values]
         except (TypeError, ValueError) as error:
             raise ImportRefused(f"{file}: {name}: expected numbers ({error})") from error
-    Ts = until_grasp(poses_of(columns, unit, str(file)), columns.get("gripper"), str(file))
+    for name in filter(columns.__contains__, TIMES):
+        check_times(columns[name], f"{file}: {name}")
+    Ts = until_grasp(poses_of(columns, unit, str(file)), gripper_of(columns, str(file)), str(file))
     seen = read_capture(path).views
     Ts_world_cam = seen.Ts_world_cam.copy()
     Ts_world_cam[:, :3, 3] *= UNITS[unit]
@@ -60,16 +74,22 @@ def _episode(path: Path, about: Mapping[str, str], unit: str) -> Episode:
 
 def _columns(file: Path) -> dict[str, list[str]]:
     rows = read_table_of_a_user(file)
-    return {name: [row[name] for row in rows] for name in (rows[0] if rows else {}) if name}
+    if not rows:
+        raise ImportRefused(f"{file}: the trajectory is empty; expected a line of columns, and a row per step")
+    return {name: [row[name] for row in rows] for name in rows[0] if name}
 
 
-def _list(file: Path) -> dict[str, dict[str, str]]:
-    """What the list says of each episode, none without a list."""
+def _list(file: Path, episodes: Set[str]) -> dict[str, dict[str, str]]:
+    """What the list says of each episode, none without a list. Raises ImportRefused if it is not of these episodes."""
     rows = read_table_of_a_user(file) if file.is_file() else []
+    if rows and "episode" not in rows[0]:
+        raise ImportRefused(f"{file}: lacks the column episode; columns: {', '.join(rows[0])}")
     known: dict[str, dict[str, str]] = {}
     for row in rows:
-        if (name := row.get("episode", "")) in known:
+        if (name := row["episode"]) in known:
             raise ImportRefused(f"{file}: episode {name!r} stands twice; state it once")
+        if name not in episodes:
+            raise ImportRefused(f"{file}: episode {name!r} has no folder with a {TRAJECTORY}; take it out of the list")
         known[name] = row
     return known
 

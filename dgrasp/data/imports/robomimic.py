@@ -7,14 +7,17 @@ group `calibration` that our exporter writes, or from a file.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from dgrasp.cameras import Views
 from dgrasp.data.imports.cameras import NAME, StatedCameras, read_cameras, views_of
-from dgrasp.data.imports.episode import QUATERNION, Episode, ImportRefused, poses_of, until_grasp
+from dgrasp.data.imports.episode import QUATERNION, Episode, ImportRefused, check_unit, poses_of, until_grasp
 from dgrasp.lazy import required
 
 POSITIONS = ("eef_pos", "robot0_eef_pos")
@@ -28,50 +31,105 @@ def read_robomimic_episodes(path: Path, *, cameras: Path | None = None, unit: st
     """
     h5py = required("h5py", "a robomimic file", "export")
     path = Path(path)
+    if not path.is_file():
+        raise ImportRefused(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; expected an HDF5 file")
     beside = cameras or path.parent / NAME
     try:
         with h5py.File(path, "r") as file:
-            names = sorted(file["data"], key=lambda name: int(name.removeprefix("demo_")))
-            own = cameras is None and "calibration" in file[f"data/{names[0]}"] if names else False
+            names = _names(file, path)
+            own = cameras is None and "calibration" in file[f"data/{names[0]}"]
             stated = None if own else read_cameras(beside, str(path))
-            held_out = _held_out(file)
+            held_out = _held_out(file, names, path)
             found = [
                 _episode(f"{path}: {n}", file["data"][n], stated, unit, "validation" if n in held_out else "train")
                 for n in names
             ]
-    except (OSError, KeyError, ValueError) as error:
-        if isinstance(error, ImportRefused):
-            raise
+    except (OSError, KeyError) as error:  # what h5py says of damaged files
         raise ImportRefused(f"{path}: not a robomimic file of demonstrations ({error})") from error
-    if not found:
-        raise ImportRefused(f"{path}: has no demonstrations")
     return found, stated.convention if stated else "opencv"
 
 
-def _held_out(file: Any) -> set[str]:
-    masks = [file[f"mask/{name}"] for name in SPLITS if f"mask/{name}" in file]
-    return {name.decode() for mask in masks for name in mask[:]}
+def _names(file: Any, path: Path) -> list[str]:
+    """`demo_0` and so on, in their order; one or more."""
+    names = list(file["data"])
+    if odd := [name for name in names if not re.fullmatch(r"demo_\d+", name)]:
+        raise ImportRefused(f"{path}: data: unknown {odd[0]!r}; demonstrations are called demo_0, demo_1, ...")
+    if not names:
+        raise ImportRefused(f"{path}: data: has no demonstrations")
+    return sorted(names, key=lambda name: int(name.removeprefix("demo_")))
+
+
+def _held_out(file: Any, names: list[str], path: Path) -> set[str]:
+    masks = {key: file[f"mask/{key}"][:] for key in SPLITS if f"mask/{key}" in file}
+    for key, mask in masks.items():
+        members = [name.decode() if isinstance(name, bytes) else name for name in mask.tolist()]
+        if odd := [name for name in members if name not in names]:
+            raise ImportRefused(f"{path}: mask/{key}: {odd[0]!r} is no demonstration of the file")
+        masks[key] = members
+    return {name for members in masks.values() for name in members}
 
 
 def _episode(source: str, group: Any, stated: StatedCameras | None, unit: str, split: str) -> Episode:
     obs = group["obs"]
+    if hasattr(obs, "dtype"):
+        raise ImportRefused(f"{source}: obs: expected a group of observations, got {_kind(obs)}")
     position = next((name for name in POSITIONS if name in obs), None)
     if position is None:
         raise ImportRefused(f"{source}: obs has none of {', '.join(POSITIONS)}; it has {', '.join(obs)}")
     turned = position.replace("pos", "quat")
-    columns = dict(zip("xyz", obs[position][:].T, strict=True))
+    columns = _columns(obs, position, "xyz", source)
     if turned in obs:
-        columns |= dict(zip(QUATERNION, obs[turned][:].T, strict=True))
-    gripper = group["actions"][:, -1] if "actions" in group else None
-    Ts = until_grasp(poses_of(columns, unit, f"{source}: obs"), gripper, source)
-    images = {name.removesuffix("_image"): obs[name][0] for name in obs if name.endswith("_image")}
+        columns |= _columns(obs, turned, QUATERNION, source)
+    if len({len(values) for values in columns.values()}) > 1:
+        raise ImportRefused(f"{source}: obs: {position} has {len(obs[position])} steps, {turned} {len(obs[turned])}")
+    Ts = until_grasp(poses_of(columns, unit, f"{source}: obs"), _gripper(group, source), source)
+    images = {name.removesuffix("_image"): _first(obs, name, source) for name in obs if name.endswith("_image")}
     if not images:
         raise ImportRefused(f"{source}: obs has no images (<camera>_image); it has {', '.join(obs)}")
-    for name, image in images.items():
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ImportRefused(f"{source}: {name}_image: expected uint8 RGB, got {image.dtype} of shape {image.shape}")
-    if stated is None:
-        views = Views(np.stack(list(images.values())), group["calibration/K"][:], group["calibration/Ts_world_cam"][:])
-    else:
-        views = views_of(images, stated, source)
+    views = _calibrated(group, images, source) if stated is None else views_of(images, stated, source)
     return Episode(source, views, Ts, str(group.attrs.get("object", "")), split)
+
+
+def _columns(obs: Any, name: str, columns: Sequence[str], source: str) -> dict[str, Any]:
+    """The columns of a dataset of numbers, (steps, columns)."""
+    data = obs[name]
+    if not hasattr(data, "dtype") or data.dtype.kind not in "fiu" or data.ndim != 2 or data.shape[1] != len(columns):
+        expected = f"numbers of shape (steps, {len(columns)}): {', '.join(columns)}"
+        raise ImportRefused(f"{source}: obs/{name}: expected {expected}; got {_kind(data)}")
+    return dict(zip(columns, data[:].T, strict=True))
+
+
+def _gripper(group: Any, source: str) -> Any:
+    """Its command of each step, the last of the actions; None without them."""
+    if "actions" not in group:
+        return None
+    data = group["actions"]
+    if not hasattr(data, "dtype") or data.dtype.kind not in "fiu" or data.ndim != 2 or not data.shape[1]:
+        raise ImportRefused(f"{source}: actions: expected numbers of shape (steps, actions); got {_kind(data)}")
+    return data[:, -1]
+
+
+def _first(obs: Any, name: str, source: str) -> UInt8[np.ndarray, "h w 3"]:
+    data = obs[name]
+    if not hasattr(data, "dtype") or data.dtype != np.uint8 or data.ndim != 4 or data.shape[3] != 3 or not len(data):
+        raise ImportRefused(f"{source}: {name}: expected uint8 RGB of shape (steps, h, w, 3); got {_kind(data)}")
+    return np.asarray(data[0])
+
+
+def _kind(data: Any) -> str:
+    return f"{data.dtype} of shape {data.shape}" if hasattr(data, "dtype") else "a group"
+
+
+def _calibrated(group: Any, images: Mapping[str, UInt8[np.ndarray, "h w 3"]], source: str) -> Views:
+    """The images with the calibration of our exporter, one for each camera in the order of their names, metres."""
+    if "calibration" not in group:
+        raise ImportRefused(f"{source}: has no calibration, unlike the first one; give it with --cameras FILE")
+    if len({image.shape for image in images.values()}) > 1:
+        raise ImportRefused(f"{source}: images differ in size between cameras; expected one size")
+    K, Ts_world_cam = (np.asarray(group[f"calibration/{name}"][()], np.float64) for name in ("K", "Ts_world_cam"))
+    try:
+        views = Views(np.stack(list(images.values())), K, Ts_world_cam)
+    except ValueError as error:
+        raise ImportRefused(f"{source}: calibration: {error}") from error
+    check_unit(Ts_world_cam[:, :3, 3], "m", f"{source}: calibration", "divide them by 1000")
+    return views

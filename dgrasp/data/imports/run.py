@@ -11,7 +11,7 @@ from dgrasp.cell.config import CellConfig
 from dgrasp.cell.description import CellDescription
 from dgrasp.data import layout
 from dgrasp.data.config import STAGE, DataConfig, DemonstrationsRecipe
-from dgrasp.data.imports.episode import Episode, ImportRefused
+from dgrasp.data.imports.episode import Episode, ImportRefused, problem_as_a_run
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.scene import Scene
 
@@ -25,11 +25,9 @@ def demonstrations_of(episodes: list[Episode], root: Path, cell: CellConfig | No
     masks of objects) finds no objects. Raises ImportRefused where episodes differ in views or sizes, or none is to be
     trained on.
     """
-    if len(shapes := {e.views.images.shape for e in episodes}) > 1:
-        raise ImportRefused(f"episodes differ in views or sizes: {sorted(shapes)}; expected the same for all")
+    if problem := problem_as_a_run(episodes):
+        raise ImportRefused(problem)
     counts = {split: sum(e.split == split for e in episodes) for split in ("train", "validation")}
-    if not counts["train"]:
-        raise ImportRefused("no episode is to be trained on; expected one or more of split 'train'")
     views, height, width, _ = episodes[0].views.images.shape
     data = DataConfig(
         task=f"import {_digest(episodes)[:16]}", train_scenes=counts["train"], validation_scenes=counts["validation"],

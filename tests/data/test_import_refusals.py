@@ -1,0 +1,284 @@
+"""Demonstrations as labs could have them, written by hand: read as they are meant, or refused by what is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.data.captures.pose import CV_TO_GL
+from dgrasp.data.imports.check import read_import
+from dgrasp.data.imports.episode import check_times, until_grasp
+from dgrasp.files import UserFileError
+
+h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install 'dgrasp[export]'")
+parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install 'dgrasp[export]'")
+VIEWS = evaluation_viewpoints(2)  # the paper's
+LENS = {"fl_x": 61.7, "fl_y": 61.7, "cx": 32.0, "cy": 24.0, "w": 64, "h": 48}
+POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
+IMAGE = np.full((48, 64, 3), 128, np.uint8)
+STEPS = 5
+INTO: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "opencv": lambda T: T, "opengl": lambda T: T @ CV_TO_GL, "colmap": np.linalg.inv,
+}  # fmt: skip
+
+
+def way(grasp: tuple[float, float] = (0.2, 0.05)) -> np.ndarray:
+    """Straight down: x y z qx qy qz qw."""
+    z = np.linspace(1.2, 0.99, STEPS)
+    still = np.tile([1.0, 0.0, 0.0, 0.0], (STEPS, 1))
+    return np.column_stack([np.full(STEPS, grasp[0]), np.full(STEPS, grasp[1]), z, still])
+
+
+def cameras(written: str = "opencv") -> dict[str, Any]:
+    stated = {f"view_{i}": {**LENS, "pose": INTO[written](T).tolist()} for i, T in enumerate(VIEWS)}
+    return {"convention": "opencv", "unit": "m", "cameras": stated}
+
+
+def plain(folder: Path, columns: str = ",".join(POSE), rows: np.ndarray | None = None) -> Path:
+    """Two episodes in a plain folder."""
+    frames = [{"file_path": f"{i}.png", "transform_matrix": (T @ CV_TO_GL).tolist()} for i, T in enumerate(VIEWS)]
+    lines = [columns, *(",".join(repr(float(v)) for v in row) for row in (way() if rows is None else rows))]
+    for episode in (folder / "a", folder / "b"):
+        episode.mkdir(parents=True)
+        for i in range(len(VIEWS)):
+            Image.fromarray(IMAGE).save(episode / f"{i}.png")
+        (episode / "transforms.json").write_text(json.dumps({**LENS, "frames": frames}))
+        (episode / "trajectory.csv").write_text("\n".join([*lines, ""]))
+    return folder
+
+
+def robomimic(folder: Path, change: Callable[[Any], object] = lambda file: None, calibrated: bool = True) -> Path:
+    """A file of two demonstrations."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "demos.hdf5"
+    with h5py.File(path, "w") as file:
+        for name in ("demo_0", "demo_1"):
+            group = file.create_group(f"data/{name}")
+            group["obs/eef_pos"], group["obs/eef_quat"] = way()[:, :3], way()[:, 3:]
+            for i in range(len(VIEWS)):
+                group[f"obs/view_{i}_image"] = np.stack([IMAGE] * STEPS)
+            group["actions"] = np.where(np.arange(STEPS) == STEPS - 1, 1.0, -1.0)[:, None]
+            if calibrated:
+                K = [[61.7, 0.0, 31.5], [0.0, 61.7, 23.5], [0.0, 0.0, 1.0]]
+                group["calibration/K"], group["calibration/Ts_world_cam"] = np.array([K, K]), VIEWS
+        change(file)
+    return path
+
+
+def lerobot(folder: Path, rows: Callable[[list[dict]], list[dict]] = list, **info: Any) -> Path:
+    """A dataset of two episodes."""
+    import pyarrow as pa
+
+    buffer = io.BytesIO()
+    Image.fromarray(IMAGE).save(buffer, format="PNG")
+    seen = {f"view_{i}": {"bytes": buffer.getvalue(), "path": "0.png"} for i in range(len(VIEWS))}
+    steps = [
+        {**seen, "observation.state": row.tolist(), "timestamp": i / 10, "frame_index": i, "episode_index": e}
+        for e in (0, 1)
+        for i, row in enumerate(way())
+    ]
+    for path, table in (("data", rows(steps)), ("meta/episodes", [{"episode_index": 0}, {"episode_index": 1}])):
+        file = folder / path / "chunk-000" / "file-000.parquet"
+        file.parent.mkdir(parents=True)
+        parquet.write_table(pa.Table.from_pylist(table), file)
+    features = {"view_0": {"dtype": "image"}, "view_1": {"dtype": "image"}, "observation.state": {"names": [*POSE]}}
+    about = {"codebase_version": "v3.0", "features": features, **info}
+    (folder / "meta" / "info.json").write_text(json.dumps(about))
+    (folder / "meta" / "cameras.json").write_text(json.dumps(cameras()))
+    return folder
+
+
+def refused(source: Path, form: str, **options: Any) -> str:
+    with pytest.raises(UserFileError) as caught:
+        read_import(source, form, **options)
+    assert "\n" not in str(caught.value) and str(source) in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_whole_is_read(tmp_path: Path) -> None:
+    for form, path in (
+        ("folder", plain(tmp_path / "a", ",".join(("time", *POSE)), np.column_stack([np.arange(STEPS), way()]))),
+        ("robomimic", robomimic(tmp_path)),
+        ("lerobot", lerobot(tmp_path / "b", lambda steps: steps[::-1])),  # by frame_index, wherever they stand
+    ):
+        episodes, lines = read_import(path, form)
+        assert [len(e.Ts_world_tcp) for e in episodes] == [STEPS, STEPS]
+        np.testing.assert_allclose(episodes[1].Ts_world_tcp[:, :3, 3], way()[:, :3])
+        assert not any(line.startswith("!") for line in lines)
+
+
+@pytest.mark.parametrize(("written", "other"), [("colmap", "opencv"), ("opencv", "colmap")])
+def test_the_papers_cameras_inverted_see_the_grasp_too_and_are_refused(
+    tmp_path: Path, written: str, other: str
+) -> None:
+    """World to camera and camera to world look alike where cameras stand as the paper's."""
+    path = robomimic(tmp_path, calibrated=False)
+    (tmp_path / "cameras.json").write_text(json.dumps({**cameras(written), "convention": other}))
+    said = refused(path, "robomimic")
+    assert re.search(
+        rf"are read as {other}, which has the grasps \d+ degrees from their axes; as {written} it would be 3. Say "
+        rf"--convention {written}, or --convention {other} if",
+        said,
+    )
+    np.testing.assert_allclose(
+        read_import(path, "robomimic", convention=written)[0][0].views.Ts_world_cam, VIEWS, atol=1e-9
+    )
+    lines = read_import(path, "robomimic", convention=other)[1]
+    assert any(line.startswith(f"! as {written} as many cameras would see the grasp, 3 degrees") for line in lines)
+
+
+PLAIN = [
+    ("time,", np.array([0.0, 1, 3, 2, 4]), "a/trajectory.csv: time: step 3 is at 2, before step 2 at 3; sort"),
+    ("t,", np.array([0.0, 1, np.nan, 2, 4]), "a/trajectory.csv: t: expected finite numbers"),
+]
+
+
+@pytest.mark.parametrize(("name", "times", "answer"), PLAIN)
+def test_steps_stand_in_the_order_of_their_times(tmp_path: Path, name: str, times: np.ndarray, answer: str) -> None:
+    folder = plain(tmp_path / "p", name + ",".join(POSE), np.column_stack([times, way()]))
+    assert answer in refused(folder, "folder")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Episode,Split\na,validation\n", "episodes.csv: lacks the column episode; columns: Episode, Split"),
+        ("episode,split\na,train\nc,validation\n", "episodes.csv: episode 'c' has no folder with a trajectory.csv"),
+    ],
+)
+def test_a_list_of_other_episodes_is_not_passed_over(tmp_path: Path, text: str, answer: str) -> None:
+    (plain(tmp_path / "p") / "episodes.csv").write_text(text)
+    assert answer in refused(tmp_path / "p", "folder")
+
+
+def test_a_trajectory_has_rows_and_a_motion(tmp_path: Path) -> None:
+    assert "a/trajectory.csv: the trajectory is empty" in refused(plain(tmp_path / "none", rows=way()[:0]), "folder")
+    one = refused(plain(tmp_path / "one", rows=way()[-1:]), "folder")
+    assert "a/trajectory.csv: the trajectory has one step; expected are 2 or more" in one
+    assert len(until_grasp(np.stack([np.eye(4)] * 3), [0, 1, 1], "a")) == 2
+    check_times([0, 0, 1], "a")
+
+
+def test_centimetres_are_not_taken_for_millimetres(tmp_path: Path) -> None:
+    said = refused(plain(tmp_path / "p", rows=way() * [100, 100, 100, 1, 1, 1, 1]), "folder")
+    assert "look like millimetres; say --unit mm (centimetres: give metres)" in said
+
+
+def test_hands_that_point_up_are_said(tmp_path: Path) -> None:
+    up = np.column_stack([way()[:, :3], way()[:, 4:], way()[:, 3]])
+    lines = read_import(plain(tmp_path / "p", rows=up), "folder")[1]
+    assert any(line.startswith("! hands that do not point down when they grasp") for line in lines)
+
+
+def test_the_check_says_what_writing_would_refuse(tmp_path: Path) -> None:
+    folder = plain(tmp_path / "p")
+    (folder / "episodes.csv").write_text("episode,split\na,validation\nb,validation\n")
+    assert any(line.startswith("! no episode is to be trained on") for line in read_import(folder, "folder")[1])
+    about = json.loads((folder / "b" / "transforms.json").read_text())
+    (folder / "b" / "transforms.json").write_text(json.dumps({**about, "frames": about["frames"][:1]}))
+    assert any(line.startswith("! episodes differ in views or sizes") for line in read_import(folder, "folder")[1])
+
+
+def put(name: str, value: Any) -> Callable[[Any], None]:
+    def change(file: Any) -> None:
+        del file[name]
+        file[name] = value
+
+    return change
+
+
+def millimetres(file: Any) -> None:
+    for demo in file["data"].values():
+        T = demo["calibration/Ts_world_cam"]
+        T[:, :3, 3] = 1000 * T[:, :3, 3]
+
+
+ROBOMIMIC = [
+    (millimetres, "demo_0: calibration: positions are up to 16.. m from the origin, .* look like millimetres; divide"),
+    (lambda f: f.__delitem__("data/demo_1/calibration"), "demo_1: has no calibration, unlike the first one"),
+    (put("data/demo_0/calibration/K", np.eye(3)), r"demo_0: calibration: K: expected a numpy array .* \(2, 3, 3\)"),
+    (put("data/demo_0/obs/eef_quat", way()[:3, 3:]), "demo_0: obs: eef_pos has 5 steps, eef_quat 3"),
+    (
+        put("data/demo_0/obs/eef_pos", way()[:, :2]),
+        r"demo_0: obs/eef_pos: expected numbers of shape \(steps, 3\): x, y, z; got float64 of shape \(5, 2\)",
+    ),
+    (put("data/demo_0/obs/eef_pos", [b"a", b"b"]), r"demo_0: obs/eef_pos: .*; got .* of shape \(2,\)"),
+    (put("data/demo_0/actions", np.zeros(STEPS)), r"demo_0: actions: .*; got float64 of shape \(5,\)"),
+    (put("data/demo_0/actions", np.zeros((STEPS, 0))), r"demo_0: actions: .*; got float64 of shape \(5, 0\)"),
+    (put("data/demo_0/obs", np.zeros(3)), "demo_0: obs: expected a group of observations, got float64"),
+    (
+        put("data/demo_1/obs/view_1_image", np.zeros((STEPS, 24, 32, 3), np.uint8)),
+        "demo_1: images differ in size between cameras",
+    ),
+    (put("data/demo_1/obs/view_1_image", np.zeros((0, 48, 64, 3), np.uint8)), "demo_1: view_1_image: expected uint8"),
+    (lambda f: f.move("data/demo_1", "data/last"), "data: unknown 'last'; demonstrations are called demo_0"),
+    (lambda f: [f["data"].pop(name) for name in list(f["data"])], "data: has no demonstrations"),
+    (lambda f: f.create_dataset("mask/valid", data=[b"demo_9"]), "mask/valid: b?'demo_9' is no demonstration"),
+    (lambda f: f.create_dataset("mask/valid", data=[1.0]), "mask/valid: 1.0 is no demonstration"),
+]
+
+
+@pytest.mark.parametrize(("change", "answer"), ROBOMIMIC, ids=[answer for _, answer in ROBOMIMIC])
+def test_a_robomimic_file_that_is_wrong_says_where(tmp_path: Path, change: Callable, answer: str) -> None:
+    assert re.search(f"demos.hdf5: {answer}", refused(robomimic(tmp_path, change), "robomimic"))
+
+
+def test_what_is_no_file_of_robomimic(tmp_path: Path) -> None:
+    assert refused(tmp_path, "robomimic") == f"{tmp_path}: a folder; expected an HDF5 file"
+    assert refused(tmp_path / "no.hdf5", "robomimic").endswith("no.hdf5: no such file; expected an HDF5 file")
+
+
+def test_a_calibration_that_is_no_json_is_named_itself(tmp_path: Path) -> None:
+    path = robomimic(tmp_path, calibrated=False)
+    (tmp_path / "cameras.json").write_text("{")
+    with pytest.raises(UserFileError, match=rf"^{re.escape(str(tmp_path / 'cameras.json'))}: not valid JSON"):
+        read_import(path, "robomimic")
+
+
+def each(**values: Any) -> Callable[[list[dict]], list[dict]]:
+    return lambda steps: [{**step, **{k: f(step) for k, f in values.items()}} for step in steps]
+
+
+def without(name: str) -> Callable[[list[dict]], list[dict]]:
+    return lambda steps: [{k: v for k, v in step.items() if k != name} for step in steps]
+
+
+LEROBOT = [
+    (each(timestamp=lambda s: -s["timestamp"]), {}, "episode 0: timestamp: step 1 is at -0.1, before step 0 at -?0"),
+    (each(frame_index=lambda s: 0), {}, "episode 0: frame_index 0 stands twice"),
+    (each(episode_index=lambda s: 2 * s["episode_index"]), {}, r"episode 2 is in data/\*/\*.parquet and not in"),
+    (without("frame_index"), {}, "file-000.parquet: lacks frame_index; columns: view_0, "),
+    (without("observation.state"), {}, "file-000.parquet: lacks observation.state; columns: view_0, "),
+    (
+        each(**{"observation.state": lambda s: None if s["frame_index"] == 2 else s["observation.state"]}),
+        {},
+        "episode 0: observation.state: expected as many numbers in each step",
+    ),
+    (list, {"splits": {"validation": "a:b"}}, "info.json: splits: validation: expected \"begin:end\" .*, got 'a:b'"),
+    (list, {"splits": [0, 1]}, "info.json: splits: expected an object"),
+    (list, {"features": {"view_0": "image"}}, "info.json: features: view_0: expected an object"),
+    (
+        list,
+        {"features": {"view_0": {"dtype": "image"}, "observation.state": {"names": {}}}},
+        "episode 0: observation.state has 7 columns and the names None",
+    ),
+    (
+        list,
+        {"features": {"view_0": {"dtype": "video"}, "observation.state": {"names": [*POSE]}}},
+        r"episode 0: meta/episodes/\*/\*.parquet lack videos/view_0/chunk_index, .*: where is its video",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rows", "info", "answer"), LEROBOT, ids=[answer for *_, answer in LEROBOT])
+def test_a_lerobot_dataset_that_is_wrong_says_where(tmp_path: Path, rows: Callable, info: dict, answer: str) -> None:
+    assert re.search(answer, refused(lerobot(tmp_path / "a", rows, **info), "lerobot"))
