@@ -16,7 +16,7 @@
 # **Question.** What does the policy learn from?
 #
 # > **At a glance.** Makes Figure 3 and the demonstrations that all later notebooks train on. Needs no earlier
-# > notebook. `smoke` takes less than a minute on two cores, `laptop` five, most of it physics; with `published` a
+# > notebook. `smoke` takes less than a minute on two cores, `laptop` seven, most of it physics; with `published` a
 # > sample of the scenes is made again. If you interrupt it, run it again: finished scenes are kept.
 #
 # A UR10 with a Robotiq 2F-140 gripper stands at a workbench with upright prisms: in the paper those of the *simple*
@@ -33,6 +33,7 @@ seed = 0
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from IPython.display import Markdown, display
 
 from dgrasp import sim, streams
@@ -52,8 +53,9 @@ experiment, size = studio.experiment, studio.size
 run = experiment.example_scenes()
 made = experiment.demonstrations()  # the same, but for a published experiment: of that, some scenes are made again
 demos = DemonstrationSet(run, split="train")
-print(f"{len(demos)} training demonstrations here; what the models were trained on:", made.summary)
+print(f"{len(demos)} training demonstrations here")
 print("{} of {} scene files here are byte for byte those of the models' training".format(*identical_scenes(run, made)))
+pd.json_normalize(made.summary, sep=": ").T.set_axis(["what the models were trained on"], axis=1)
 
 # %% [markdown]
 # (What is drawn at random is the same everywhere. Processors round differently, which shows in the last bits of poses

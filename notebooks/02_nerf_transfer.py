@@ -16,7 +16,7 @@
 # **Question.** Can a network that has only learned to render unseen views of a scene tell where things are?
 #
 # > **At a glance.** Makes a figure of ours (rays); trains Φ, on which everything later stands. Needs notebook 1.
-# > `smoke` takes about a minute on two cores, `laptop` about 25; with `published` Φ is read. Resumes from its last
+# > `smoke` takes about a minute on two cores, `laptop` about 17; with `published` Φ is read. Resumes from its last
 # > checkpoint.
 #
 # Φ is an image-conditioned NeRF: unlike the classic NeRF it is not one network per scene. It reads the images, and

@@ -16,7 +16,7 @@
 # **Question.** Do candidates find the grasp from anywhere, and does teaching slopes make more of them arrive?
 #
 # > **At a glance.** Makes Figures 1, 4, 5 and 6, the animation and the convergence curves, and tunes the eight
-# > policies. Needs notebooks 1 to 3. `smoke` takes a minute on two cores, `laptop` 40; with `published` the tuned
+# > policies. Needs notebooks 1 to 3. `smoke` takes a minute on two cores, `laptop` 20; with `published` the tuned
 # > settings are read. The two explorers need a running kernel; the picture does not.
 #
 # A policy is a trained value, a rotation representation (quaternion or 6D) and a schedule (translation first and then
@@ -170,7 +170,7 @@ studio.make("convergence")
 # %%
 climbs_of = {task: many_climbs(studio, task) for task in ("simple", "novel")}
 arrived = pd.concat({task: arrivals(some) for task, some in climbs_of.items()}, names=["task"]).reset_index("task")
-arrived.round(3).astype(object).fillna("not known")
+arrived.assign(policy=arrived["policy"].map(policy_label)).round(3).astype(object).fillna("not known")
 
 # %% [markdown]
 # ## Does a higher value mean a better grasp?
@@ -182,7 +182,7 @@ arrived.round(3).astype(object).fillna("not known")
 # %%
 final = final_values(climbs_of["simple"])
 ranking = value_ranks_success(final)
-ranking.round(3)
+ranking.assign(policy=ranking["policy"].map(policy_label)).round(3)
 
 # %%
 figure, ax = plt.subplots(figsize=(6, 3))
@@ -232,8 +232,8 @@ for name in plots.methods_of(policies):
 #
 # For each policy one study: initial learning rates, decay rates and number of steps; success is measured by executing
 # grasps in simulation on validation scenes, never on test scenes (Sec. 3.3, 4.2). `untuned` is the study's first
-# trial, the profile's own settings; `best` is its luckiest trial. Trials that fall behind the median of the others
-# are pruned.
+# trial, the profile's own settings; `best` is its luckiest trial. Trials that lose against
+# the untuned settings on the same scenes are stopped early (`laptop`), or those that fall behind the median.
 #
 # The best of many trials that few attempts judge is partly chance. So a profile may ask for a final comparison
 # (`tuning.finalists`): untuned settings and best trials are tried once more, on other validation scenes. There they

@@ -187,7 +187,8 @@ print(calibration_answer(sweep_rates(sweep(studio))))
 
 # %% [markdown]
 # Calibration is not all that stands between the cell of training and this one: its appearance is another one, too.
-# What bench, light and noise cost is measured by `benchmarks/twin_looks.py`; DIGITAL_TWIN.md has numbers.
+# What bench, light and noise cost is measured by `benchmarks/twin_looks.py`; EXPERIMENT_LOG.md has numbers of earlier
+# networks.
 #
 # ## What we saw
 

@@ -42,9 +42,9 @@ WHAT = ("stages", "rows", "factors", "clearing", "paired", "ingredients", "summi
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "beyond", "the tables of the experiment beyond the paper", TEXT)
     parser.add_argument("what", choices=WHAT, metavar="WHAT", help=", ".join(WHAT))
-    add_experiment(parser, profile=PROFILE, seeds=f"{PROFILE}: {SEED}, whose scenes and draws nobody has seen; else 0")
+    add_experiment(parser, profile=PROFILE, seeds=f"{PROFILE}: {SEED}; else 0")
     parser.add_argument(
-        "--presentations", type=positive, help="of each object in the twin (rows: 25, factors and ingredients: 5)"
+        "--presentations", type=positive, help="of each object in the twin (rows: 25, factors: 10, ingredients: 5)"
     )
     parser.add_argument("--scenes", type=positive, help="of each task (clearing: 100, ingredients: 40, summit: 60)")
     parser.add_argument(
@@ -59,8 +59,10 @@ def run(options: argparse.Namespace) -> None:
     for option, tables in OPTIONS.items():
         refuse_idle(f"--{option}", getattr(options, option), unless=options.what in tables, goes_with=", ".join(tables))
     refuse_idle("--keep", options.keep, unless=options.what != "stages", goes_with="a table")
+    from dgrasp.experiment.store import first_seed
+
     if options.seed is None:
-        options.seed = SEED if options.profile == PROFILE else 0
+        options.seed = SEED if options.profile == PROFILE else first_seed(options.profile)
     made = experiment(options)
     from dgrasp.experiment.beyond import FOLDER, check_keepable
 
@@ -146,7 +148,7 @@ def _summit(made: Experiment, options: argparse.Namespace) -> None:
     from dgrasp.files import write_text
 
     if options.keep:
-        raise ValueError("--keep: rows of validation scenes guide choices and are never reported; leave it out")
+        raise ValueError("--keep: options of plans are tried on validation scenes, to choose among; leave it out")
     config = SummitConfig(scenes=options.scenes) if options.scenes else SummitConfig()
     table = summit_rates(try_options(made, config))
     target = made.figures / "summit.csv"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ TEXT = """\
 Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
 trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied, they themselves,
 at web size, to notebooks/executed/, and README.md's results are brought up to date. Outputs of another experiment or
-seed have a folder of their own, figures/<experiment>/seed-<n>/; profiles for trying out are refused."""
+seed have a folder of their own, figures/<experiment>/seed-<n>/; profiles for trying out are refused. With --notebooks
+only some of them run."""
 
 
 MAIN = Path("figures")  # of the main experiment
@@ -33,6 +35,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         action=Once,
         metavar="ID",
         help="these alone (fig04, tab01, ...), without their notebooks",
+    )
+    parser.add_argument(
+        "--notebooks",
+        type=named,
+        nargs="+",
+        action=Once,
+        metavar="NOTEBOOK",
+        help="these alone (04, 08_beyond, ...), with their outputs",
     )
     parser.set_defaults(run=run)
 
@@ -69,6 +79,14 @@ def make_alone(options: argparse.Namespace, build: Path) -> None:
         studio.make(id)
 
 
+def outputs_of(notebooks: Iterable[Path]) -> list[str]:
+    """The figures and tables that these notebooks make."""
+    from dgrasp.report.registry import OUTPUTS
+
+    stems = {notebook.stem for notebook in notebooks}
+    return [entry.id for entry in OUTPUTS if entry.notebook in stems]
+
+
 def write_readme(options: argparse.Namespace, build: Path) -> None:
     """Bring the README's results up to date."""
     from dgrasp.report.readme import results_block, write_results
@@ -90,16 +108,21 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.report.executed import EXECUTED, keep_executed
     from dgrasp.report.publish import other_looks, publish
 
+    if options.only and options.notebooks:
+        raise ValueError("--only and --notebooks: outputs without notebooks, or notebooks with theirs; give one")
     check_publishable(options.profile)
     chain = Chain(options.profile, build.resolve(), options.seed)
     target = options.folder or folder_for(options.profile, options.seed)
-    if options.only:
+    chosen, only = chain.chosen(options.notebooks or ()), options.only
+    if only:
         make_alone(options, build)
     else:
-        bring_up_to_date(chain)
-    print(f"{len(publish(build, target, options.only or ()))} files in {target}")
+        bring_up_to_date(chain, options.notebooks or ())
+        if options.notebooks:
+            only = outputs_of(chosen)
+    print(f"{len(publish(build, target, only))} files in {target}")
     if target == MAIN and not options.only:
-        print(f"{len(keep_executed(map(chain.output, chain.chosen()), EXECUTED))} notebooks in {EXECUTED}")
+        print(f"{len(keep_executed(map(chain.output, chosen), EXECUTED))} notebooks in {EXECUTED}")
     if target == MAIN and Path("README.md").is_file():
         write_readme(options, build)
     if others := other_looks(target):

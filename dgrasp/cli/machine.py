@@ -21,7 +21,7 @@ from dgrasp.cli.finding import GIB, Finding
 SUPPORTED = ((3, 11), (3, 14))  # requires-python in pyproject.toml
 SMOKE_DISK, LAPTOP_DISK = 0.1, 1.0  # GiB below build/<profile>: 17 MB measured; 55 MB of scenes, checkpoints, studies
 CACHE_DISK = 0.2  # GiB of derived simulator models
-SMOKE_MEMORY, LAPTOP_MEMORY = 4, 24  # GiB, as in the README
+SMOKE_MEMORY, LAPTOP_MEMORY = 4, 9  # GiB, as in the README
 PROBE_SECONDS = 120  # torch takes a minute to load from a cold, slow disk
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 NOTEBOOK_PACKAGES = ("jupyterlab", "jupytext", "papermill", "ipykernel", "nbclient")

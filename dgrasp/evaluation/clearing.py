@@ -7,7 +7,7 @@ What is not equal to theirs says `yardstick.yaml`, and so does every table made 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 from pydantic import Field
 
+from dgrasp.cell.outcome import Outcome
 from dgrasp.config import Config
 from dgrasp.evaluation.attempt import Planner
 from dgrasp.evaluation.episode import Episode
@@ -42,7 +43,7 @@ class ClearingConfig(Config):
 
     policies: PolicyNames = Field(default=PAIR, description="names")
     tasks: TaskNames = Field(default=(PILE, PACKED), description="tasks of five objects")
-    scenes: int = Field(default=100, ge=1, description="of each task (VGN: 100)")
+    scenes: int = Field(default=100, ge=1, description="of each task (as GIGA's evaluation)")
 
 
 class ClearingRecipe(AttemptsRecipe):
@@ -80,15 +81,18 @@ def yardstick() -> dict[str, Any]:
     return dict(parse_yaml(source.read_bytes(), str(source)))
 
 
-def in_a_row(cell: SimulatedCell, policy: Planner, episode: Episode, seed: int) -> Iterator[Setup]:
-    """Grasp after grasp by the protocol's rule. An object that left the board counts as gone, and not as lifted."""
+def in_a_row(cell: SimulatedCell, policy: Planner, episode: Episode, seed: int, made: Sequence[Row]) -> Iterator[Setup]:
+    """Grasp after grasp by the protocol's rule. An object that left the board counts as gone, and not as lifted.
+
+    made: the rows so far, which the caller adds to.
+    """
     scene = worker_scene(episode.task, episode.split, episode.scene, seed, cell.description)
     attempt = without = 0
     while scene.objects and without < IN_A_ROW:
         cell.show(scene)
         address = ("starts", episode.task, episode.split, episode.scene, episode.repetition, attempt)
         yield Setup(policy, address, {**asdict(episode), "attempt": attempt, "seed": seed, **on_table(scene)})
-        without = 0 if len(cell.scene) < len(scene) else without + 1
+        without = 0 if made[-1].success else without + 1
         scene, attempt = cell.scene, attempt + 1
 
 
@@ -100,7 +104,12 @@ def _episodes(recipe: ClearingRecipe) -> Iterator[ClearingEpisode]:
 
 def _attempts(recipe: ClearingRecipe, source: PolicySource, episode: Episode, seed: int) -> Iterator[Row]:
     cell, policy = worker_cell(recipe.cell, recipe.observer), worker_policy(source)
-    yield from rows(cell, in_a_row(cell, policy, episode, seed), seed=seed, rehearse=False)
+    made: list[Row] = []
+    for attempt in rows(cell, in_a_row(cell, policy, episode, seed, made), seed=seed, rehearse=False):
+        if attempt.outcome == Outcome.NO_GRASP:
+            return  # no grasp was found: it ends the scene, and is none that was tried
+        made.append(attempt)
+        yield attempt
 
 
 clear_tables = SeriesStage(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import joblib
 import numpy as np
@@ -32,10 +32,12 @@ from dgrasp.evaluation.series import Setup, rows, rows_of_units
 from dgrasp.evaluation.workers import PolicySource, Recent, worker_policy
 from dgrasp.files import write_text
 from dgrasp.jobs.workforce import Workforce
+from dgrasp.policy.fingers import FingerCheck
 from dgrasp.policy.policies import PAIR, PolicyNames
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.simulated_cell import SimulatedCell
+from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.value.outcomes import FAILED, STAGE, failed_tensors
 
 COLUMNS = (
@@ -60,10 +62,13 @@ class OutcomesConfig(Config):
 class OutcomesRecipe(Config):
     """Everything the attempts depend on besides networks and demonstrations (which are input runs)."""
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"optimizer", "fingers"})
     policies: tuple[str, ...]
     demonstrations: int
     views: int
     cell: CellConfig
+    optimizer: OptimizerConfig | None = Field(None, description="of the plans; null: not noted")
+    fingers: FingerCheck | None = Field(None, description="of the plans")
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import joblib
 import pandas as pd
+from pydantic import Field
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
@@ -23,15 +24,20 @@ from dgrasp.evaluation.series import rows_of_units
 from dgrasp.evaluation.workers import PolicySource
 from dgrasp.files import write_text
 from dgrasp.jobs.workforce import Workforce
+from dgrasp.policy.fingers import FingerCheck
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.tasks.paper import own_module
+from dgrasp.slopes.config import OptimizerConfig
 
 
 class AttemptsRecipe(Config):
     """Everything the attempts depend on besides the trained models and tuned parameters (which are input runs)."""
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"optimizer", "fingers"})
     cell: CellConfig
     observer: Observer
+    optimizer: OptimizerConfig | None = Field(None, description="of policies that no study tuned; null: the tuned ones")
+    fingers: FingerCheck | None = Field(None, description="of the policies' plans; filled in by the stage")
 
 
 class PolicyUnit(Protocol):
@@ -59,6 +65,14 @@ class Asked(Generic[Recipe]):
     inputs: Mapping[str, Run]
     seed: int
     workers: Workforce | int
+
+
+def _one_check(sources: Mapping[str, PolicySource]) -> FingerCheck | None:
+    """The check of the fingers that all policies plan with; raises ValueError where they differ."""
+    checks = [getattr(source, "fingers", None) for source in sources.values()]
+    if any(check != checks[0] for check in checks):
+        raise ValueError("policies of one stage plan with the same check of the fingers; these have several")
+    return checks[0] if checks else None
 
 
 def no_tasks(recipe: Any) -> Iterable[str]:
@@ -94,6 +108,7 @@ class PolicyStage(ABC, Generic[Recipe]):
         fingerprint). Interrupted stages go on where they stopped, and what is recorded does not depend on the number of
         workers. Raises RunError as `open_run` does.
         """
+        recipe = recipe.model_copy(update={"fingers": _one_check(sources)})
         code = (self.code, *(module for task in self.tasks(recipe) for module in own_module(task)))
         run = open_run(root, self.name, recipe, inputs=inputs, seed=seed, code=code, outputs=self.outputs)
         if run.complete:

@@ -4,7 +4,7 @@
     figures/beyond_objects.json    the same, object by object: policy, task, object, ...
     figures/beyond_piles.json      the same; n are scenes of several objects, successes those that were cleared whole
     figures/beyond_forecasts.json  rows: policy, task, n, successes, auc, seed; n are the attempts with a plan
-    figures/factors.json           rows: policy, factor, successes, n, rate, low, high, seed, loss
+    figures/factors.json           rows: policy, factor, successes, n, rate, low, high, seed, loss, loss_low, loss_high
     figures/paired.json            rows: task, n, only_policy, only_control, difference, p, p_scenes, seed
     figures/clearing.json          rows: policy, task, successes, n, rate, low, high, cleared, seed; published numbers
                                    apart
@@ -25,6 +25,7 @@ from typing import Any
 import pandas as pd
 
 from dgrasp.evaluation.clearing import ClearingConfig, ClearingRecipe, clear_tables, yardstick
+from dgrasp.evaluation.over_seeds import compare_over_seeds
 from dgrasp.evaluation.rows import read_rows, write_rows
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import evaluate, read_trials
@@ -113,6 +114,33 @@ def clearing(experiment: Experiment, config: ClearingConfig | None = None) -> Ru
     return experiment.try_policies(clear_tables, recipe, config.policies)
 
 
+def kept_attempts(folder: Path = FOLDER, profile: str = PROFILE) -> pd.DataFrame:
+    """The attempts behind the kept table `beyond`, all seeds; a presentation in the twin stands as a scene.
+
+    Columns as `dgrasp.evaluation.over_seeds.compare_over_seeds` reads them; empty where nothing is kept.
+    """
+    kept = []
+    for stage in ("evaluation", "twin"):
+        pattern = table_file(f"beyond-{stage}-seed-*", folder / "beyond", profile).with_suffix(".csv.gz").name
+        for path in sorted((folder / "beyond").glob(pattern)):
+            attempts = read_rows(path).rename(columns={"kind": "task"})
+            if stage == "twin":
+                shown = attempts.groupby(["object", "presentation"], sort=True).ngroup()
+                attempts = attempts.assign(
+                    objects=attempts["object"], split="test", scene=shown, repetition=0, attempt=0
+                )
+            kept.append(attempts)
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=["policy", "task"])
+
+
+def contrasts(attempts: pd.DataFrame) -> pd.DataFrame:
+    """dGrasp against Base on the same scenes and starts, task by task: see `compare_over_seeds`.
+
+    attempts: of `kept_attempts`; columns policy and task alone give a table without rows.
+    """
+    return compare_over_seeds(attempts, [CONTRAST])
+
+
 def check_keepable(profile: str, folder: Path) -> None:
     """Raise RecordError for the published folder and a profile for trying out."""
     if folder.resolve() == FOLDER and profile not in PUBLISHABLE:
@@ -136,27 +164,46 @@ def write_table(
 ) -> Path:
     """Write a table's rows in place of those of the same seed, and what they were made of; returns the file.
 
-    folder: default the experiment's own figures. Raises RecordError for the published folder and a profile for trying
-    out, ValueError for a table of another name.
+    Rows that the table does not have (yet) stay if they are of the same runs. folder: default the experiment's own
+    figures. Raises RecordError for the published folder and a profile for trying out, and where rows of fewer attempts
+    would take the place of kept ones; ValueError for a table of another name.
     """
     if name not in TABLES:
         raise ValueError(f"unknown table {name!r}; tables: {', '.join(TABLES)}")
     profile = experiment.profile.name
     target = table_file(name, folder or experiment.figures, profile)
     check_keepable(profile, target.parent)
-    others = [row for row in kept_table(name, target.parent, profile) if row["seed"] != experiment.seed]
-    write_json(target, others + json.loads(table.to_json(orient="records")))
     sidecar = target.with_suffix(".meta.json")
     stated = read_json(sidecar)["seeds"] if sidecar.is_file() else {}
+    made_of = {stage: run.fingerprint for stage, run in runs.items()}
+    before = stated.get(str(experiment.seed), {}).get("runs", {})
+    same = all(made_of.get(stage, fingerprint) == fingerprint for stage, fingerprint in before.items())
+    rows = json.loads(table.to_json(orient="records"))
+    ours = {_key(row): row for row in rows}
+    stay = []
+    for row in kept_table(name, target.parent, profile):
+        if row["seed"] != experiment.seed or (same and _key(row) not in ours):
+            stay.append(row)
+        elif folder is not None and _key(row) in ours and (row.get("n") or 0) > (ours[_key(row)].get("n") or 0):
+            raise RecordError(
+                f"{target}: has a row of {row['n']} attempts ({', '.join(filter(None, _key(row)))}) where this table "
+                f"has {ours[_key(row)]['n']}; leave --keep out, or remove the file"
+            )
+    write_json(target, stay + rows)
     stated[str(experiment.seed)] = {
         "profile": profile,
-        "runs": {stage: run.fingerprint for stage, run in runs.items()},
+        "runs": before | made_of if same else made_of,
         "ycb_models": ycb_models(),
         "made_by": provenance(),
     }
     about: dict[str, Any] = {"seeds": stated} | (yardstick() if name == "clearing" else {})
     write_json(sidecar, about)
     return target
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a row is about, its seed aside."""
+    return tuple(str(row.get(name, "")) for name in ("arm", "policy", "task", "object", "factor"))
 
 
 def table_file(name: str, folder: Path, profile: str = PROFILE) -> Path:

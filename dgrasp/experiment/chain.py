@@ -27,9 +27,9 @@ from dgrasp.experiment.store import Build, Record, Store, published_name
 from dgrasp.jobs.workforce import in_order
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.nerf.model import MVNeRF
-from dgrasp.nerf.pretrain import load_nerf, pretrain
+from dgrasp.nerf.pretrain import check_weights, load_nerf, pretrain
 from dgrasp.policy.policies import GraspPolicy, policy_spec
-from dgrasp.runs import Run
+from dgrasp.runs import Run, RunError, only_complete
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.twin.sweep import SweepRecipe, sweep
@@ -103,19 +103,23 @@ class Experiment:
 
     def nerf(self) -> Run:
         """Phi, pre-trained for novel view synthesis on the training scenes alone."""
-        runtime = self.profile.runtime
-        return self.store.run(
-            "nerf",
-            NerfConfig,
-            lambda root: pretrain(
-                self.profile.nerf,
-                self.demonstrations(),
-                root,
-                seed=self.seed,
-                device=runtime.device,
-                devices=runtime.devices,
-                threads=runtime.threads,
-            ),
+        return self.store.run("nerf", NerfConfig, self._pretrain)
+
+    def _pretrain(self, root: Path) -> Run:
+        p, runtime = self.profile, self.profile.runtime
+        try:
+            with only_complete():
+                self.demonstrations()
+        except RunError:
+            check_weights(p.nerf)  # now, and not after the scenes
+        return pretrain(
+            p.nerf,
+            self.demonstrations(),
+            root,
+            seed=self.seed,
+            device=runtime.device,
+            devices=runtime.devices,
+            threads=runtime.threads,
         )
 
     def value(self, model: str) -> Run:
@@ -161,7 +165,14 @@ class Experiment:
         first = self._first_round(root)
         sources = {name: self._source(name, first[policy_spec(name).model], p.optimizer) for name in asked.policies}
         views, count = p.evaluation.views, asked.demonstrations
-        recipe = OutcomesRecipe(policies=asked.policies, demonstrations=count, views=views, cell=p.cell)
+        recipe = OutcomesRecipe(
+            policies=asked.policies,
+            demonstrations=count,
+            views=views,
+            cell=p.cell,
+            optimizer=p.optimizer,
+            fingers=p.fingers,
+        )
         return try_grasps(recipe, sources, self.demonstrations(), root, seed=self.seed, workers=p.runtime.workforce)
 
     def _first_round(self, root: Path, further: Iterable[str] = ()) -> dict[str, Run]:
@@ -243,7 +254,12 @@ class Experiment:
     def _tuning_inputs(self, policy: str) -> tuple[PolicySource, TuningRecipe]:
         p = self.profile
         recipe = TuningRecipe(
-            optimizer=p.optimizer, tuning=p.tuning, validation=p.validation, cell=p.cell, observer=self.observer
+            optimizer=p.optimizer,
+            fingers=p.fingers,
+            tuning=p.tuning,
+            validation=p.validation,
+            cell=p.cell,
+            observer=self.observer,
         )
         return self.source(policy, p.optimizer), recipe
 

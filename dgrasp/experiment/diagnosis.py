@@ -22,10 +22,11 @@ from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.evaluation.rows import POSE, Row, on_table, row
 from dgrasp.evaluation.series import Setup, rows_of_units, run_series
-from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
+from dgrasp.evaluation.workers import PolicySource, check_looks, worker_cell, worker_policy
 from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.diagnostics import near_grasps
 from dgrasp.policy.policies import GraspPolicy
+from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.sim.oracle import oracle_grasps
 from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
@@ -95,7 +96,7 @@ def diagnose_all(
     cell, observer = experiment.profile.cell, experiment.observer
     numbers = range(first, first + scenes)
     units = {
-        f"{p}-{t}-{i}": joblib.delayed(_diagnoses)(sources[p], cell, observer, t, i, experiment.seed)
+        f"{p}-{t}-{i}": joblib.delayed(_diagnoses)(ycb_models(), sources[p], cell, observer, t, i, experiment.seed)
         for t, i, p in product(tasks, numbers, policies)
     }
     workers, shared = experiment.profile.runtime.workforce, experiment.workspace
@@ -103,7 +104,8 @@ def diagnose_all(
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def _diagnoses(source: PolicySource, cell: CellConfig, observer: Observer, *which: Any) -> list[Row]:
+def _diagnoses(looks: str, source: PolicySource, cell: CellConfig, observer: Observer, *which: Any) -> list[Row]:
+    check_looks(looks)
     return [diagnose(worker_cell(cell, observer), worker_policy(source), *which)]
 
 

@@ -2,7 +2,7 @@
 
 An arm is the experiment with a fifth of its scenes and steps and one ingredient less; all else is equal, and Base is
 trained beside dGrasp. Tried with the untuned settings of the climb, on validation scenes and on draws of the twin that
-no test has. So it may guide a choice, and no row of it is a result of the experiment.
+no test has, of the same ten objects. It is made after the experiment's networks and has chosen nothing about them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _tried(experiment: Experiment, scenes: int, presentations: int) -> dict[str,
     experiment.values()  # both models in one pass
     sources = {policy: experiment.source(policy, p.optimizer) for policy in PAIR}
     inputs = {"nerf": experiment.nerf()} | {f"value {name}": source.value for name, source in sources.items()}
-    where = {"cell": p.cell, "observer": experiment.observer}
+    where = {"cell": p.cell, "observer": experiment.observer, "optimizer": p.optimizer}
     plain = ValidationScenesRecipe(scenes=scenes, **where)
     config = FactorsConfig(conditions=(TWIN,), presentations=presentations)
     twin = FactorsRecipe(factors=config, twin=p.twin.reality, **where)

@@ -145,8 +145,9 @@ def _sampled(
     image: UInt8[np.ndarray, "h w 3"], K: Float[np.ndarray, "3 3"], width: int
 ) -> tuple[UInt8[np.ndarray, "h2 w2 3"], Float[np.ndarray, "3 3"]]:
     size_then = image.shape[1], image.shape[0]
-    share = Intrinsics.d415(width).fx / float(K[0, 0])
-    size = max(8, round(size_then[0] * share)), max(8, round(size_then[1] * share))
+    focal = Intrinsics.d415(width).fx  # its pixels are square
+    shares = focal / float(K[0, 0]), focal / float(K[1, 1])  # they differ where a picture was pulled
+    size = max(8, round(size_then[0] * shares[0])), max(8, round(size_then[1] * shares[1]))
     if size == size_then:
         return image, K
     K, scale = K.copy(), np.divide(size, size_then)

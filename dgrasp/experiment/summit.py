@@ -96,6 +96,7 @@ def try_options(experiment: Experiment, config: SummitConfig | None = None) -> R
     sources = _sources(experiment, config)
     recipe = SummitRecipe(summit=config, cell=experiment.profile.cell, observer=experiment.observer)
     inputs = {run.path.name: run for source in sources.values() for run in (source.value, *source.added)}
+    inputs |= {run.path.name: run for run in map(experiment.tuned, config.policies)}
     outputs = Outputs(units=("scenes/*",), volatile=(SECONDS,))
     run = open_run(
         experiment.workspace, "summit", recipe, inputs=inputs, seed=experiment.seed, code=(__name__,), outputs=outputs

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dgrasp.jobs import probe
@@ -70,40 +73,85 @@ def _dask(terms: Terms, workers: int, scheduler: str | None) -> Iterator[Client]
             yield client
         return
     try:
+        _knock(scheduler)
         client = Client(scheduler, timeout=TIMEOUT, set_as_default=False)
-    except (OSError, ValueError) as error:  # TimeoutError is an OSError; ValueError: no such kind of address
-        raise BackendError(f"no Dask scheduler answers at {scheduler!r} within {TIMEOUT} s ({error})") from error
+    except Exception as error:  # nobody, silence, another server; no such kind of address, one without a port
+        raise BackendError(
+            f"no Dask scheduler answers at {scheduler!r} within {TIMEOUT} s ({_one_line(error) or 'silence'})"
+        ) from error
     with client:
         _check_workers(client, terms, scheduler)
         yield client
 
 
+def _knock(scheduler: str) -> None:
+    """Raises, whatever it is, where no scheduler of Dask's answers.
+
+    Dask's client would wait for ever for one that takes the connection and is silent, and leave a thread behind where
+    the address is none.
+    """
+    from distributed import Security
+    from distributed.comm import connect
+
+    async def greet() -> None:
+        options = Security().get_connection_args("client")
+        greeted = connect(scheduler, timeout=TIMEOUT, **options)  # its time is that of the connection alone
+        (await asyncio.wait_for(greeted, TIMEOUT + 1)).abort()
+
+    with ThreadPoolExecutor(1) as apart:  # a notebook's own loop runs in this thread
+        apart.submit(asyncio.run, greet()).result()
+
+
 def _backend(client: Client) -> Any:
-    """joblib's Dask backend, which also asks a cluster of one worker; joblib would make the jobs here."""
+    """joblib's Dask backend with two changes.
+
+    It also asks a cluster of one worker; joblib would make the jobs here. And it hears of jobs that Dask itself has
+    given up; joblib would wait for them for ever.
+    """
     from joblib._dask import DaskDistributedBackend
 
     class Cluster(DaskDistributedBackend):  # type: ignore[misc]
         def effective_n_jobs(self, n_jobs: int) -> int:
             return max(2, int(super().effective_n_jobs(n_jobs)))
 
+        def submit(self, func: Callable[..., Any], callback: Callable[[Any], None] | None = None) -> Future:
+            made: Future = super().submit(func, callback)
+            if callback is not None:
+                made.add_done_callback(partial(_tell, callback))
+            return made
+
     return Cluster(client=client)
+
+
+def _tell(callback: Callable[[Any], None], made: Future) -> None:
+    """Tell joblib of an error that is Dask's; what a job raises is a result to both."""
+    if (error := made.exception()) is not None:
+        callback(_given_up(error))
+
+
+def _given_up(error: BaseException) -> BackendError:
+    """Why Dask has a job made no more, in our words."""
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        why = f"a job's workers died {error.allowed_failures + 1} times (of memory? see their logs)"
+    else:
+        why = f"Dask cannot have a job made ({_one_line(error)}): is the same installed on scheduler and workers?"
+    told = BackendError(f"{why}; {GONE}")
+    told.__cause__ = error
+    return told
 
 
 @contextmanager
 def _told(scheduler: str) -> Iterator[None]:
     """What Dask says of a cluster that is lost, in our words."""
-    from distributed import KilledWorker
     from distributed.client import FutureCancelledError
     from distributed.comm import CommClosedError
 
     try:
         yield
-    except KilledWorker as error:
-        raise BackendError(
-            f"a job's workers died {error.allowed_failures + 1} times (of memory? see their logs); {GONE}"
-        ) from error
     except (CommClosedError, FutureCancelledError) as error:
-        raise BackendError(f"the Dask scheduler at {scheduler} has gone ({error}); {GONE}") from error
+        raise BackendError(f"the Dask scheduler at {scheduler} has gone ({_one_line(error)}); {GONE}") from error
 
 
 def _check_workers(client: Client, terms: Terms, scheduler: str) -> None:
@@ -125,3 +173,7 @@ def _asked(client: Client, terms: Terms) -> Mapping[str, Any]:
         return answers
     finally:
         cloudpickle.unregister_pickle_by_value(probe)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -43,8 +43,8 @@ class Terms:
             yield cls(*code_here(), str(Path.cwd()))
             return
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / mark).write_text(mark)
         try:
+            (folder / mark).write_text(mark)
             yield cls(*code_here(), str(Path.cwd()), str(folder), mark)
         finally:
             (folder / mark).unlink(missing_ok=True)

@@ -58,6 +58,14 @@ class ViewSynthesis(nn.Module):
         return rendering.rgb + (1 - rendering.weights.sum(-1, keepdim=True)) * background
 
 
+def check_weights(config: NerfConfig) -> None:
+    """Raise FileNotFoundError or MissingWeightsError where the encoder is to start from weights that are not there."""
+    if isinstance(config.encoder, VisionEncoderConfig):
+        check_imagenet(config.encoder)
+    if isinstance(config.encoder, ImagenetEncoderConfig):
+        check_installed()
+
+
 def pretrain(
     config: NerfConfig,
     demonstrations: Run,
@@ -79,10 +87,7 @@ def pretrain(
     run = open_run(root, "nerf", config, inputs={"demonstrations": demonstrations}, seed=seed, code=(__name__,))
     if run.complete:
         return run
-    if isinstance(config.encoder, VisionEncoderConfig):
-        check_imagenet(config.encoder)
-    if isinstance(config.encoder, ImagenetEncoderConfig):
-        check_installed()
+    check_weights(config)
     check_device(device, devices)
     check_shares("nerf.training.scenes_per_step", config.training.scenes_per_step, devices)
     precision = settled_precision(config.precision, device)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dgrasp.evaluation.loop_series import STILL
-from dgrasp.report.names import model_label, policy_label
+from dgrasp.report.names import model_label, policy_label, task_label
 from dgrasp.report.tables.findings import LEVEL
 from dgrasp.twin.sweep import ROTATION, TRANSLATION
 
@@ -147,16 +147,44 @@ def transfer_answer(lifted: Mapping[str, tuple[int, int]], hardware: bool) -> st
     return f"{known}. In the digital twin, which no network has seen, {counts}."
 
 
-def beyond_answer(rows: pd.DataFrame) -> str:
-    """Notebook 8. rows: of the table `beyond`: `policy`, `task`, `rate`; empty where it has not been made."""
+def beyond_answer(rows: pd.DataFrame, contrasts: pd.DataFrame) -> str:
+    """Notebook 8. rows: of the table `beyond`: `policy`, `task`, `rate`; empty where it has not been made.
+
+    contrasts: of `dgrasp.experiment.beyond.contrasts`: `task`, `difference`, `p_holm`.
+    """
     if not len(rows):
         return "Not known yet: no table of this experiment has been made."
     rates = rows.assign(method=rows["policy"].str.partition("_")[0]).pivot_table(
-        index="task", columns="method", values="rate"
+        index="task", columns="method", values="rate", sort=False
     )
-    said = "; ".join(f"{task}: dGrasp {row['dgrasp']:.2f}, Base {row['base']:.2f}" for task, row in rates.iterrows())
-    ahead = int((rates["dgrasp"] > rates["base"]).sum())
-    return f"The slope loss is ahead in {ahead} of {len(rates)} tasks. {said}."
+    said = "; ".join(
+        f"{task_label(str(task))}: dGrasp {row['dgrasp']:.2f}, Base {row['base']:.2f}" for task, row in rates.iterrows()
+    )
+    if not len(contrasts):
+        return f"{said}. Whether the differences are beyond chance is not known: no attempts are kept."
+    sure = contrasts["p_holm"] < LEVEL
+    ahead, behind = (int((sure & (sign * contrasts["difference"] > 0)).sum()) for sign in (1, -1))
+    return (
+        f"With the slope loss more is lifted than without it in {ahead} of {len(contrasts)} tasks beyond chance, and "
+        f"less in {behind} (bootstrap of training seeds and scenes, Holm-corrected, p < {LEVEL}). {said}."
+    )
+
+
+def beside_the_papers(rows: pd.DataFrame, papers: pd.DataFrame) -> str:
+    """Notebook 8: how these networks compare with those trained as in the paper, the same policy on the same task.
+
+    rows, papers: `policy`, `task`, `rate`, of which the mean over seeds counts. Empty text where no task is in both.
+    """
+    keys = ["policy", "task"]
+    ours, theirs = (table.groupby(keys, sort=False)["rate"].mean().reset_index() for table in (rows, papers))
+    both = ours.merge(theirs, on=keys, suffixes=("", "_paper"))
+    if not len(both):
+        return ""
+    more, less = (int((sign * (both["rate"] - both["rate_paper"]) > 0).sum()) for sign in (1, -1))
+    return (
+        f"Trained as in the paper, the same policy lifts less in {more} and more in {less} of {len(both)} pairs of "
+        f"policy and task (other scenes of the same tasks)."
+    )
 
 
 def loop_answer(rows: pd.DataFrame) -> str:

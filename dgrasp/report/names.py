@@ -9,7 +9,10 @@ from dgrasp.policy.policies import policy_spec
 METHODS = {"base": "Base", "dgrasp": "dGrasp", "control": "Control"}
 ROTATIONS = {"quat": "quaternion", "6d": "6D"}
 SCHEDULES = {"seq": "sequential", "sync": "synchronous"}
-TASKS = {"simple": "simple", "clutter": "clutter", "novel": "novel objects", "unseen": "unseen objects"}
+TASKS = {
+    "simple": "simple", "clutter": "clutter", "novel": "novel objects", "unseen": "unseen objects",
+    "twin": "everyday objects in the twin", "twin_10mm_2deg": "twin, 10 mm and 2 degrees off",
+}  # fmt: skip
 OTHERS = {"base_reported": "predecessor, three views"}  # only the paper reports it
 
 

@@ -5,6 +5,7 @@ byte-identical for equal runs.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
@@ -122,8 +123,13 @@ def _save_table(entry: Output, drawn: Drawn, folder: Path, mark: str | None) -> 
     said = str(caption(entry.id, drawn.facts)["caption"])
     note = f"**{mark}**\n\n" if mark else ""
     head = f"# {entry.paper_place or 'Not in the paper'}: {entry.title}\n\n"
-    write_text(folder / f"{entry.id}.md", f"{head}{note}{as_markdown(drawn.printed)}\n{said}\n")
+    write_text(folder / f"{entry.id}.md", f"{head}{note}{as_markdown(drawn.printed)}\n{in_lines(said)}\n")
     write_text(folder / f"{entry.id}.tex", (f"% {mark}\n" if mark else "") + as_latex(drawn.printed))
+
+
+def in_lines(prose: str) -> str:
+    """A paragraph in lines below 120 characters; words and links stay whole."""
+    return textwrap.fill(prose, 119, break_long_words=False, break_on_hyphens=False)
 
 
 def watermark(figure: Figure, text: str) -> None:

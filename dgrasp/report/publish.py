@@ -12,14 +12,13 @@ from dgrasp.report.outputs import NO_OBJECTS, OutputRefused
 from dgrasp.report.registry import OUTPUTS
 
 
-def publish(build: Path, folder: Path, only: Collection[str] = ()) -> list[Path]:
+def publish(build: Path, folder: Path, only: Collection[str] | None = None) -> list[Path]:
     """Copy every registered output of `build` (or those of `only`) into `folder`; returns the files written.
 
     Raises OutputRefused, before anything is written, if an output is missing or was made at a profile for trying out.
     """
-    sources = [
-        build / "figures" / f"{o.id}.{suffix}" for o in OUTPUTS for suffix in o.suffixes if o.id in (only or {o.id})
-    ]
+    wanted = [o for o in OUTPUTS if only is None or o.id in only]
+    sources = [build / "figures" / f"{o.id}.{suffix}" for o in wanted for suffix in o.suffixes]
     missing = [path.name for path in sources if not path.is_file()]
     if missing:
         raise OutputRefused(

@@ -219,9 +219,9 @@ OUTPUTS: tuple[Output, ...] = (
         id="by_object",
         kind="figure",
         paper_place=None,
-        title="Which novel objects are hard",
+        title="Which novel and unseen objects are hard",
         notebook="05_simulated_grasping",
-        alt_text="Success rates of Base and dGrasp for each novel object, the hardest on top, with intervals.",
+        alt_text="A panel for novel, one for unseen objects: success of Base and dGrasp for each, the hardest on top.",
         status="ours",
     ),
     Output(

@@ -1,7 +1,8 @@
 """Randomised looks of training scenes: bench, background, light, shadow, highlights, camera. Not in the paper.
 
-The family is wider than what the digital twin draws from, and disjoint from it: surfaces are others
-(`dgrasp.sim.surfaces`), and a light that the twin could have drawn is drawn again.
+The family is wider than what the digital twin draws from. Benches are others (`dgrasp.sim.surfaces`), and a light is
+drawn again where its ambient share, diffuse share and direction together could be the twin's. Exposure, white balance,
+highlights, noise and blur are not held out: their ranges contain the twin's.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dgrasp.sim.render import Light
 from dgrasp.sim.surfaces import SURFACES, dress, surface_file
 
 Range = tuple[float, float]
+DRAWS = 1000  # of a light, before settings are refused
 # Ambient and diffuse shares, and degrees off the usual light, of `dgrasp.twin.reality.TwinConfig`: held out.
 TWINS_AMBIENT, TWINS_DIFFUSE, TWINS_TURN = (0.40, 0.65), (0.35, 0.60), 25.0
 
@@ -72,13 +74,18 @@ class Look:
 
     @classmethod
     def draw(cls, config: LooksConfig, rng: np.random.Generator) -> Look:
-        """A look that the twin does not have."""
-        while True:
+        """A look that the twin does not have; raises ValueError for settings of which nearly all are the twin's."""
+        for _ in range(DRAWS):
             ambient, diffuse = rng.uniform(*config.ambient), rng.uniform(*config.diffuse)
             turn = Rotation.from_rotvec(np.radians(config.light_turn) * rng.uniform() * random_direction(rng))
             x, y, z = towards = turn.apply(CellConfig().light_direction)
             if not held_out(ambient, diffuse, degrees_off(towards)):
                 break
+        else:
+            raise ValueError(
+                f"looks: none of {DRAWS} lights is one that the twin could not have drawn; widen ambient "
+                f"{config.ambient}, diffuse {config.diffuse} or light_turn {config.light_turn:g}"
+            )
         light = Light(ambient, diffuse, config.specular * rng.uniform(), bool(rng.uniform() < config.shadow_share))
         r, g, b = rng.uniform(0.02, 0.98, 3)
         exposure = 2.0 ** (config.exposure_stops * rng.standard_normal())

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
+from scipy.stats import bootstrap
 
 from dgrasp.config import Config, each
 from dgrasp.evaluation.rows import Row
@@ -34,7 +36,7 @@ FACTORS: Mapping[str, tuple[str, ...]] = {
     "light": ("light_turn", "ambient", "diffuse", "specular"),
     "shadow": ("shadow",),
     "exposure": ("exposure_stops", "white_balance"),
-    "camera pose": ("hand_eye_shift", "hand_eye_turn", "arm_shift"),
+    "camera pose": ("hand_eye_shift", "hand_eye_turn", "arm_shift", "execution_shift"),
     "intrinsics": ("focal_share", "centre_share"),
     "noise": ("read_noise", "shot_noise", "blur"),
     "distractors": ("distractors",),
@@ -91,7 +93,7 @@ class FactorsConfig(Config):
     policies: PolicyNames = Field(default=PAIR, description="one Base and one dGrasp")
     conditions: ConditionNames = Field(default=CONDITIONS, description="see `dgrasp.twin.factors`")
     objects: ObjectNames = Field(default=tuple(o.name for o in EVERYDAY), description="paper's names")
-    presentations: int = Field(default=5, ge=1, description="of each object, per policy and condition")
+    presentations: int = Field(default=10, ge=1, description="of each object, per policy and condition")
 
 
 class FactorsRecipe(TwinRecipe):
@@ -114,15 +116,30 @@ class _Point:
 
 
 def factor_rates(run: Run, confidence: float = 0.95) -> pd.DataFrame:
-    """Rows (policy, factor, successes, n, rate, low, high, seed, loss), conditions in the order they were asked for.
+    """Rows (policy, factor, successes, n, rate, low, high, seed, loss, loss_low, loss_high), in the order asked for.
 
-    loss: the rate without any factor less this one; NaN where that condition was not tried.
+    loss: the rate without any factor less this one, and its interval by a bootstrap of presentations, which are the
+    same ones under all conditions; NaN where that condition was not tried.
     """
     attempts = try_factors.read(run).rename(columns={"kind": "factor"})
     grouped = attempts.groupby(["policy", "factor"], sort=False)["success"]
     table = with_rates(grouped.agg(successes="sum", n="count").reset_index().astype({"successes": int}), confidence)
-    without = table[table["factor"] == NONE].set_index("policy")["rate"]
-    return table.assign(seed=run.seed, loss=table["policy"].map(without) - table["rate"])
+    pairs = zip(table["policy"], table["factor"], strict=True)
+    loss, low, high = zip(*(_loss(attempts, policy, factor, confidence) for policy, factor in pairs), strict=True)
+    return table.assign(seed=run.seed, loss=loss, loss_low=low, loss_high=high)
+
+
+def _loss(attempts: pd.DataFrame, policy: str, factor: str, confidence: float) -> tuple[float, float, float]:
+    """What a factor costs a policy, and the interval; NaN where there is nothing to compare with."""
+    of = attempts[attempts["policy"] == policy].astype({"success": float})
+    wide = of.pivot_table(index=["object", "presentation"], columns="factor", values="success")
+    if NONE not in wide:
+        return (float("nan"),) * 3
+    lost = (wide[NONE] - wide[factor]).dropna().to_numpy()
+    if np.ptp(lost) == 0:
+        return (float(lost.mean()),) * 3
+    found = bootstrap((lost,), np.mean, confidence_level=confidence, method="percentile", rng=np.random.default_rng(0))
+    return float(lost.mean()), float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def _points(recipe: FactorsRecipe) -> Iterator[_Point]:

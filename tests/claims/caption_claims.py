@@ -12,7 +12,7 @@ import pandas as pd
 from records import Records
 from statements import CLAIMS, Claim, claim, text_of
 
-from dgrasp.experiment.choices import training_set
+from dgrasp.experiment.choices import PAPERS_SET, training_set
 from dgrasp.experiment.growth import GOOD, Folder, grown
 from dgrasp.policy.diagnostics import NEAR_METRES, NEAR_RADIANS
 from dgrasp.report.captions import templates
@@ -233,8 +233,8 @@ def attempts_of_a_policy(records: Records, id: str) -> str:
         by = ["policy", "task"] + ["seed"] * (id == "tab01")  # the table has a row for each seed
         return span(records.counted.groupby(by)["n"].sum(), "{:g}")
     shown = trials["policy"].isin(records.figure(id)["policy"])
-    single = trials[(trials["task"] == "novel") & ~trials["objects"].str.contains(",") & shown]
-    return span(single.groupby(["policy", "objects"]).size(), "{:g}")
+    single = trials[trials["task"].isin(["novel", "unseen"]) & ~trials["objects"].str.contains(",") & shown]
+    return span(single.groupby(["task", "policy", "objects"]).size(), "{:g}")
 
 
 @fact("confidence", "tab01", "rates", "by_object")
@@ -252,12 +252,13 @@ def pairs_ahead(records: Records, id: str) -> str:
     )
 
 
-@claim(page("tab01"), r"trained on (.*?), (?:one|\d+) training seed")
+@claim(page("tab01"), r"Trained on (.*?), (?:one|\d+) training seed")
 def training_set_is_named(records: Records) -> list[str]:
-    return [training_set(records.profile)]
+    named = training_set(records.profile)
+    return ["the simple task alone, as in the paper (scenes are ours)" if named == PAPERS_SET else named]
 
 
-@claim(page("tab01"), r"trained on .*?, (one training seed \(\d+\)|\d+ training seeds \([\d, ]+; )")
+@claim(page("tab01"), r"Trained on .*?, (one training seed \(\d+\)|\d+ training seeds \([\d, ]+; )")
 def training_seeds(records: Records) -> list[str]:
     seeds = ", ".join(map(str, records.seeds))
     return [
@@ -268,7 +269,21 @@ def training_seeds(records: Records) -> list[str]:
 @fact("arms", "ablations", "ablation_rates", "ablation_differences")
 def arms_tried(records: Records, id: str) -> str:
     tried = records.figure("ablations")[["question", "arm", "seed"]].drop_duplicates()
-    return f"{len(tried)} arms of {tried['question'].nunique()} questions have been tried"
+    if not len(tried):
+        return "No arm has been tried yet (dgrasp ablations): there are no numbers to show."
+    return f"{len(tried)} arms of {tried['question'].nunique()} questions have been tried."
+
+
+# ---- The closed loop ----
+
+
+@fact("tried", "closed_loop", "closed_loop_rates", "closed_loop_paths")
+def tried_in_closed_loop(records: Records, id: str) -> str:
+    rates = records.figure("closed_loop")
+    if not len(rates):
+        return "Nothing has been tried in closed loop yet (dgrasp closed-loop): there are no numbers to show."
+    each = span(rates["n"], "{}")
+    return f"{len(rates)} combinations of condition, loop and policy were tried, {each} attempts each."
 
 
 # ---- The twin ----

@@ -14,7 +14,6 @@ from dgrasp.cell.gripper import TIP_BEHIND
 from dgrasp.cell.viewpoints import THREE_VIEWS, TWO_VIEWS
 from dgrasp.evaluation.loop_series import ClosedLoopConfig
 from dgrasp.evaluation.study.storage import GRACE
-from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.profiles import Profile, load_profile
 from dgrasp.experiment.variants import ITS_STEPS, PAPERS_STARTS, SUBSET
 from dgrasp.locks import SILENCE
@@ -40,11 +39,6 @@ def settings(pattern: str) -> Callable[[Callable[[Profile, Profile, Profile], li
 
 
 # ---- What was counted ----
-
-
-@claim(PAGE, r'Results on "(.*?)" are older')
-def published_training_set(records: Records) -> list[str]:
-    return [", ".join(training_set(records.profile).split(", ")[:2])]
 
 
 @claim(PAGE, r"of (\d+) attempts on validation scenes in clutter (\d+) lifted so, and (\d+) where all climb")

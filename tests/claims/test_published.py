@@ -16,6 +16,7 @@ from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment.ablations.kept import published_results
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import PAPERS_SET, training_set
+from dgrasp.experiment.closed_loop import made
 from dgrasp.experiment.model_card import model_card
 from dgrasp.experiment.record import FIRST, LARGEST_MIB
 from dgrasp.experiment.seeds import all_seeds, trials_of
@@ -53,6 +54,7 @@ def test_every_published_run_is_read_with_today_s_classes(name, seed, tmp_path):
     runs += [read.evaluation(), read.twin_trials(), read.calibration_sweep()]
     folder = published_folder(name, seed)
     runs += {result.run.path: result.run for result in published_results(read)}.values()
+    runs += [loops] if (loops := made(read)) is not None else []
     assert {run.path for run in runs} == {path for path in folder.iterdir() if path.is_dir()}
     for run in runs:
         assert run.summary and run.seed == seed and run.recipe.digest()

@@ -141,11 +141,16 @@ def test_an_old_python(works, monkeypatch, capsys):
     assert code == 1 and "use Python 3.11 to 3.13, 64 bit" in page
 
 
-@pytest.mark.parametrize(("gib", "code", "status"), [(2, 1, "missing"), (8, 0, "limited"), (64, 0, "ok")])
+@pytest.mark.parametrize(("gib", "code", "status"), [(2, 1, "missing"), (8, 0, "limited"), (12, 0, "ok")])
 def test_memory(works, monkeypatch, capsys, gib, code, status):
     monkeypatch.setattr(machine, "_memory_bytes", lambda: gib * GIB)
     assert doctor(works, capsys)[0] == code
     assert machine.memory().status == status
+
+
+def test_memory_is_what_the_readme_says(root):
+    page = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    assert f"{machine.SMOKE_MEMORY} GiB of memory;" in page and f"about {machine.LAPTOP_MEMORY} GiB of memory" in page
 
 
 def test_a_container_s_memory_is_what_it_may_use(tmp_path):

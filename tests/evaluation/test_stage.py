@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,12 +14,14 @@ from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
 from dgrasp.evaluation.clearing import clear_tables
 from dgrasp.evaluation.loop_series import LoopRow, closed_loop_run
-from dgrasp.evaluation.rows import Row
-from dgrasp.evaluation.stage import AttemptsRecipe, PolicyStage, SeriesStage
+from dgrasp.evaluation.rows import Row, read_rows
+from dgrasp.evaluation.stage import AttemptsRecipe, PolicyStage, SeriesStage, _one_check
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
 from dgrasp.experiment.store import published, published_folder
+from dgrasp.policy.fingers import FingerCheck
 from dgrasp.renamed import as_called_now
 from dgrasp.runs import RunError, only_complete
+from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.twin.factors import try_factors
 from dgrasp.twin.sweep import SweepRecipe, sweep
 from dgrasp.twin.trials import TwinTrialsRecipe, twin_trials
@@ -65,9 +68,19 @@ def test_published_recipes_and_tables_are_as_today_s(name: str, seed: int) -> No
             assert stated == {key: today[key] for key in stated}, "no key is called otherwise, or has another value"
             found[stage.name] = stage
         if isinstance(stage, SeriesStage):
-            header = (run / stage.table).read_text(encoding="utf-8").partition("\n")[0].split(",")
-            assert set(header) <= set(stage.columns)
+            assert set(read_rows(run / stage.table).columns) <= set(stage.columns)
     assert found.keys() == RECIPES.keys()
+
+
+def test_how_plans_are_made_is_part_of_what_attempts_depend_on() -> None:
+    sources = {"a": SimpleNamespace(fingers=None), "b": SimpleNamespace(fingers=FingerCheck())}
+    assert _one_check({"a": sources["a"]}) is None and _one_check({"b": sources["b"]}) == FingerCheck()
+    with pytest.raises(ValueError, match="policies of one stage plan with the same check of the fingers"):
+        _one_check(sources)
+    noted = RECIPE.model_copy(update={"fingers": FingerCheck()})
+    other = RECIPE.model_copy(update={"optimizer": OptimizerConfig(steps=8)})
+    assert len({recipe.digest() for recipe in (RECIPE, noted, other)}) == 3
+    assert "fingers" not in RECIPE.canonical() and "optimizer" not in RECIPE.canonical()
 
 
 # --- a stage of one's own ---------------------------------------------------------------------------------------------

@@ -136,6 +136,7 @@ INTRINSICS = [
     Case("fl zero", first(fl_x=0), "fl_x: focal lengths must be positive"),
     Case("fl in millimetres", each(fl_x=4.25, fl_y=4.25), "fl_x: a focal length of 4.25 .*not in millimetres"),
     Case("fl huge", each(fl_x=1e300, fl_y=1e300), "fl_x: a focal length of 1e.300 pixels shows"),
+    Case("fl_y thrice fl_x", each(fl_y=3 * FL), "fl_y: the focal lengths are 61.7 and 185.1 pixels; pixels are square"),
     Case("cx outside", each(cx=201.6, cy=151.2), "cx: 201.6 is outside of the image's 64 pixels"),
     Case("cx negative", first(cx=-1), "cx: -1 is outside"),
     Case("halved after calibration", resized(0.5, False), "cx: 32 is outside of the image's 32|cx, cy are the middle"),

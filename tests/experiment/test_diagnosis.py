@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from dgrasp import streams
+from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
 from dgrasp.experiment import diagnosis
 from dgrasp.experiment.diagnosis import diagnose
 from dgrasp.policy.policies import NoGraspError
+from dgrasp.runs import RunError
 from dgrasp.sim.oracle import oracle_grasps
 from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
@@ -72,3 +74,8 @@ def test_a_stage_is_named(cell, monkeypatch, T, best, stage, outcome) -> None:
     assert (found.stage, found.outcome, found.policy, found.scene) == (stage, outcome, "dgrasp_quat_sync", 1)
     assert found.valid_value == (None if T is None else best) and found.split == "validation"
     assert found.objects == ", ".join(o.name for o in SCENE.objects) and found.models == "prisms"
+
+
+def test_a_worker_whose_objects_look_otherwise_is_refused() -> None:
+    with pytest.raises(RunError, match="and the attempts are of other looks"):
+        diagnosis._diagnoses("other looks", None, CellConfig(), Observer(), "simple", 1, 0)  # type: ignore[arg-type]

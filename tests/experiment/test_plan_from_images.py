@@ -111,6 +111,17 @@ def test_each_photograph_is_sampled_by_its_own_focal_length(views: Views) -> Non
     np.testing.assert_allclose(as_trained(mixed, 64).K[1], views.K[1], atol=1e-9)
 
 
+def test_a_picture_that_was_pulled_is_pushed_back(views: Views) -> None:
+    """Its pixels are no squares any more, and its intrinsics say so."""
+    pulled = np.repeat(views.images, 2, axis=2)
+    K = views.K.copy()
+    K[:, 0] *= 2
+    K[:, 0, 2] += 0.5
+    small = as_trained(Views(pulled, K, views.Ts_world_cam), 64)
+    assert small.images.shape == views.images.shape
+    np.testing.assert_allclose(small.K, views.K, atol=1e-9)
+
+
 def test_a_finer_camera_is_sampled_before_a_trials_plan(views: Views) -> None:
     """As a real cell's 640x480 pixels are: what is planned on has the training images' size, calibration included."""
 

@@ -291,3 +291,8 @@ def test_who_makes_jobs_is_said_once(tmp_path, monkeypatch):
     assert load_profile(path).runtime.workforce == Workforce(2, "ray")
     monkeypatch.setenv("DGRASP_SCHEDULER", "tcp://host:8786")
     assert load_profile("laptop").runtime.workforce == Workforce(2, "dask", "tcp://host:8786")
+    path.write_text(yaml.safe_dump({"name": "mine", "runtime": {"study_workers": 2}}))
+    with pytest.raises(ProfileError, match=r"study_workers: 2 asked, .* allowed: 1"):
+        load_profile(path)
+    monkeypatch.delenv("DGRASP_SCHEDULER")
+    assert load_profile(path).runtime.study_workers == 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -160,6 +162,22 @@ def test_elsewhere_than_in_a_terminal_a_stage_is_one_line(progress, run, tmp_pat
     lines = out.text.splitlines()
     assert lines[0] == "demonstrations: 6 scenes, about 12 s; about 3 min in all"
     assert len(lines) == 2 and lines[1].startswith("Phi: 30 steps, about ")
+
+
+def test_a_look_that_fails_is_followed_by_the_next(progress, run, tmp_path, monkeypatch):
+    run("demonstrations-1", scenes(2))
+    out, over, look = Out(), threading.Event(), progress.look
+    looks = [OSError(errno.ESTALE, "Stale file handle"), None]
+
+    def stumble(*arguments):
+        if error := looks.pop(0):
+            raise error
+        over.set()
+        look(*arguments)
+
+    monkeypatch.setattr(progress, "look", stumble)
+    Watch(progress, tmp_path, out).until(over, 0.0)
+    assert not looks and out.text.startswith("demonstrations: 6 scenes")
 
 
 def test_what_stages_took_is_told_at_the_end_and_kept(progress, run, tmp_path):

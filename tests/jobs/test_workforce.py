@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -77,6 +78,59 @@ def test_a_full_disk_where_a_job_is_made_is_that_error_and_what_is_made_stays(he
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
 
 
+def unknown() -> None:
+    raise ModuleNotFoundError("No module named 'theirs'")
+
+
+class Elsewhere:
+    """Can be sent, and not be read where it arrives."""
+
+    def __reduce__(self):
+        return unknown, ()
+
+
+@pytest.mark.timeout(120)
+def test_a_job_that_cannot_be_read_where_it_arrives_is_told_of_and_not_waited_for(here, tmp_path):
+    with pytest.raises(BackendError, match=r"^Dask cannot have a job made \(.*: is the same installed on .* goes on$"):
+        in_order([delayed(square)(Elsewhere())], Workforce(1, "dask", here), tmp_path)
+    assert in_order([delayed(square)(3)], Workforce(1, "dask", here), tmp_path) == [9]
+
+
+@pytest.mark.slow
+def test_a_job_that_kills_whoever_makes_it_is_told_of_and_not_waited_for(tmp_path):
+    pytest.importorskip("distributed")  # whose settings are there when one is changed
+    from dask import config
+
+    said = pytest.raises(BackendError, match=r"^a job's workers died 1 times .*; what is made is kept")
+    with config.set({"distributed.scheduler.allowed-failures": 0}), cluster() as workers, said:
+        in_order([delayed(os._exit)(1)], Workforce(1, "dask", workers.scheduler_address), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+over = threading.Event()
+
+
+def held(number: int) -> int:
+    """The first one is made at once."""
+    if number:
+        over.wait(60)
+    return number
+
+
+def test_a_scheduler_that_is_lost_in_the_middle_is_one_line_and_what_is_made_was_given(tmp_path):
+    said = pytest.raises(BackendError, match=r"^the Dask scheduler at tcp://.* has gone \(.*; what is made is kept")
+    with cluster(processes=False, protocol="tcp") as lost:
+        made = as_they_come([delayed(held)(n) for n in (0, 1)], Workforce(1, "dask", lost.scheduler_address), tmp_path)
+        try:
+            assert next(made) == 0
+            lost.loop.add_callback(lambda: [told.abort() for told in lost.scheduler.client_comms.values()])
+            with said:
+                next(made)
+        finally:
+            over.set()
+    assert not list(tmp_path.iterdir())
+
+
 def refused(scheduler: str, folder: Path) -> str:
     with pytest.raises(BackendError) as error:
         in_order([delayed(kept)(folder, 1)], Workforce(1, "dask", scheduler), folder)
@@ -89,6 +143,32 @@ def test_a_scheduler_without_workers_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(backends, "TIMEOUT", 1)
     with cluster(n_workers=0, processes=False) as empty:
         assert "has no workers" in refused(empty.scheduler_address, tmp_path)
+
+
+@pytest.mark.timeout(120)
+def test_a_scheduler_that_takes_the_connection_and_is_silent_is_not_waited_for(monkeypatch, tmp_path):
+    """Stopped, or nobody behind a forwarded port."""
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(backends, "TIMEOUT", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        assert refused(address, tmp_path) == f"no Dask scheduler answers at '{address}' within 1 s (silence)"
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://127.0.0.1:8787", "unknown address scheme 'http'"),
+        ("tcp://127.0.0.1", "missing port"),
+        ("tls://127.0.0.1:1", "TLS expects"),
+    ],
+)
+def test_what_is_no_address_of_a_scheduler_is_not_given_to_dask_s_client(address, why, monkeypatch, tmp_path):
+    """It would wait for 20 seconds more when it is cleared away, and say so in a traceback."""
+    made = []
+    monkeypatch.setattr(pytest.importorskip("distributed"), "Client", lambda *_, **__: made.append(address))
+    assert f"no Dask scheduler answers at '{address}' within 10 s ({why}" in refused(address, tmp_path)
+    assert not made
 
 
 def test_a_worker_with_another_version_is_named(monkeypatch, tmp_path):
@@ -142,6 +222,17 @@ def test_a_folder_that_is_not_shared_is_named(here, monkeypatch, tmp_path):
     (tmp_path / "token").unlink()
     monkeypatch.setattr(Path, "read_text", lambda path: "of somebody else")
     assert f"not every Dask worker can work for {tmp_path}: " in refused(here, tmp_path)
+
+
+def test_a_full_disk_where_the_folder_is_marked_leaves_no_mark(monkeypatch, tmp_path):
+    def full(path: Path, text: str) -> None:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left on device"), Terms.kept(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_threads_of_one_worker_share_no_simulator():

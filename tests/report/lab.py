@@ -99,6 +99,7 @@ def chromium(profile: Path, logs: Sequence[str] = (), offline: bool = False) -> 
         options.set_capability("goog:loggingPrefs", dict.fromkeys(logs, "ALL"))
     chrome = webdriver.Chrome(options=options, service=Service(driver))
     try:
+        chrome.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})  # as a window in front has it
         yield chrome
     finally:
         chrome.quit()

@@ -104,9 +104,18 @@ def test_transfer():
 
 
 def test_beyond_and_closed_loop():
-    assert answers.beyond_answer(pd.DataFrame()).startswith("Not known yet")
+    assert answers.beyond_answer(pd.DataFrame(), pd.DataFrame()).startswith("Not known yet")
     rows = pd.DataFrame({"policy": ["base_quat_sync", "dgrasp_quat_sync"], "task": ["simple"] * 2, "rate": [0.5, 0.9]})
-    assert answers.beyond_answer(rows).startswith("The slope loss is ahead in 1 of 1 tasks. simple: dGrasp 0.90")
+    assert "is not known: no attempts are kept" in answers.beyond_answer(rows, pd.DataFrame())
+    tested = pd.DataFrame({"task": ["simple"], "difference": [0.4], "p_holm": [0.01]})
+    said = answers.beyond_answer(rows, tested)
+    assert "in 1 of 1 tasks beyond chance, and less in 0" in said and said.endswith("simple: dGrasp 0.90, Base 0.50.")
+    assert "in 0 of 1 tasks beyond chance, and less in 0" in answers.beyond_answer(rows, tested.assign(p_holm=0.2))
+    assert "in 0 of 1 tasks beyond chance, and less in 1" in answers.beyond_answer(rows, tested.assign(difference=-0.4))
+    papers = rows.assign(rate=[0.4, 0.95])
+    beside = answers.beside_the_papers(rows, papers)
+    assert beside.startswith("Trained as in the paper, the same policy lifts less in 1 and more in 1 of 2 pairs")
+    assert answers.beside_the_papers(rows, papers.assign(task="another")) == ""
     assert answers.loop_answer(pd.DataFrame()).startswith("Not known yet")
     kinds = ["none", "none", "push (cm)", "push (cm)"]
     loops = pd.DataFrame({"disturbance": 2 * kinds, "loop": ["open", "closed"] * 4})

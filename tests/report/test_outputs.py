@@ -75,7 +75,8 @@ def test_tables_are_rows_markdown_and_latex_with_the_best_in_bold(tmp_path):
     save_table(tmp_path)
     assert json.loads((tmp_path / "ablations.json").read_text())[1] == {"x": 1}
     page = (tmp_path / "ablations.md").read_text()
-    assert "| dGrasp | **1.0** |" in page and "profile: smoke" in page and "no arm has" in page
+    assert "| dGrasp | **1.0** |" in page and "profile: smoke" in page and "no arm has" in " ".join(page.split())
+    assert all(len(line) < 120 for line in page.rpartition("|\n\n")[2].splitlines()), "the caption"
     assert (tmp_path / "ablations.tex").read_text() == "% profile: smoke\n" + as_latex(PRINTED)
     assert r"Base \& co & 0.9 \\" in as_latex(PRINTED) and r"dGrasp & \textbf{1.0} \\" in as_latex(PRINTED)
     assert as_markdown(PRINTED).splitlines()[0] == "| policy | simple |"

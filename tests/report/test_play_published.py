@@ -74,7 +74,7 @@ def test_climbs_end_where_pythons_end(page):
     for policy, scene in CLIMBS:
         model, (config, rep, schedule) = policy_spec(policy).model, page.supply.settings[policy]
         page.run("await app.loadScene(a[0]); await app.loadModels([a[1], '']);", scene, model)
-        config = config.model_copy(update={"n_starts": STARTS, "pruning": ((4, 40),)})
+        config = config.model_copy(update={"n_starts": STARTS, "pruning": ((4, 40),), "pruning_first": None})
         T, index = poses(STARTS, seed=5), [s.id for s in page.supply.scenes].index(scene)
         climbed = optimize_poses(
             landscape(page.supply, model, index), T, config,

@@ -89,3 +89,20 @@ def test_some_outputs_are_made_and_copied_alone(build, tmp_path, monkeypatch, ca
     assert {path.name.partition(".")[0] for path in (tmp_path / "there").iterdir()} == {"tab01", "fig04"}
     assert main(["figures", *options, "--only", "tab1"]) != 0
     assert "unknown figure or table 'tab1'; there are: climb, " in capsys.readouterr().err
+
+
+def test_some_notebooks_are_run_and_kept_with_what_they_make(build, tmp_path, monkeypatch, capsys):
+    ran, kept = [], []
+    monkeypatch.setattr(chain, "bring_up_to_date", lambda chain, names: ran.append(list(names)))
+    monkeypatch.setattr(executed, "keep_executed", lambda paths, folder: kept.extend(p.stem for p in paths) or kept)
+    monkeypatch.setattr("dgrasp.cli.figures.write_readme", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    options = ["--build", str(build)]
+    assert main(["figures", *options, "--notebooks", "02", "08_beyond"]) == 0
+    assert ran == [["02", "08_beyond"]] and kept == ["02_nerf_transfer", "08_beyond"]
+    made = {entry.id for entry in OUTPUTS if entry.notebook == "02_nerf_transfer"}
+    assert made and {path.name.partition(".")[0] for path in (tmp_path / "figures").iterdir()} == made
+    assert main(["figures", *options, "--notebooks", "99"]) != 0
+    assert main(["figures", *options, "--notebooks", "02", "--only", "tab01"]) != 0
+    err = capsys.readouterr().err
+    assert "no notebook begins with '99'" in err and "--only and --notebooks: outputs without notebooks, or" in err

@@ -48,7 +48,8 @@ def test_sweep_is_drawn_point_by_point(rates: pd.DataFrame) -> None:
     assert "mm" in axes[0].get_xlabel() and "degrees" in axes[1].get_xlabel()
     assert axes[0].get_xticks().tolist() == [0, 10] and axes[1].get_xticks().tolist() == [0, 2], "measured errors"
     assert all("added hand-eye error" in ax.get_xlabel() for ax in axes), "0 is not free of errors"
-    assert axes[0].get_legend().get_title().get_text() == "n = 5 per point"
+    (legend,) = axes[0].figure.legends
+    assert legend.get_title().get_text() == "n = 5 per point"
     plt.close(figure)
 
 

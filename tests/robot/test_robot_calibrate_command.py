@@ -116,3 +116,8 @@ def test_a_robot_needs_its_camera(tmp_path: Path, capsys: pytest.CaptureFixture[
     for arguments in (["--arm", "192.0.2.7"], ["--camera", "1"]):
         assert said([str(tmp_path), *arguments], capsys)[0] == 2
     assert said([str(tmp_path / "none")], capsys)[2].count("poses.csv: no such file; expected pictures") == 1
+
+
+def test_a_board_in_metres_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said([str(tmp_path), "--square", "0.035", "--marker", "0.026"], capsys)
+    assert code == 2 and "--square: 0.035 mm; expected are millimetres, are these metres?" in err

@@ -102,10 +102,10 @@ def config() -> HardwareConfig:
     lens = PANDA.cameras[0].intrinsics.resized(64, 48)
     calibrated = [
         CameraCalibration(
-            camera=camera.name, width=64, height=48, fx=lens.fx, fy=lens.fy, cx=lens.cx, cy=lens.cy,
-            mount="world", T_mount_cam=tuple(map(tuple, PANDA.view(camera).tolist())),
+            camera=view.name, width=64, height=48, fx=lens.fx, fy=lens.fy, cx=lens.cx, cy=lens.cy,
+            mount="world", T_mount_cam=tuple(map(tuple, view.T_world_cam.tolist())),
         )
-        for camera in PANDA.cameras
+        for view in PANDA.views
     ]  # fmt: skip
     return HardwareConfig.model_validate({
         "cell": "panda_hand", "arm": "127.0.0.1", "board_heights": [0.0125, 0.0127, 0.0122],

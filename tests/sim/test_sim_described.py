@@ -22,7 +22,7 @@ from dgrasp.cell.following import Command
 from dgrasp.cell.model import PAPERS, model_of
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
-from dgrasp.cell.transforms import from_bullet, transform
+from dgrasp.cell.transforms import from_bullet, inverse, transform
 from dgrasp.cell.urdf import urdf_path
 from dgrasp.files import UserFileError
 from dgrasp.sim.cell import Cell
@@ -103,6 +103,21 @@ def test_the_oracles_grasps_lift(cell: Cell) -> None:
     assert sum(lifted) >= 7, "of 8"
 
 
+def test_a_camera_on_the_flange_is_where_the_flange_is(cell: Cell) -> None:
+    cell.reset(empty(cell))
+    with pytest.raises(ValueError, match="the cell's cameras stand; there is none on its wrist"):
+        cell.wrist_viewpoint()
+    carried = cell.config.description.cameras[0].model_dump() | dict.fromkeys(("azimuth", "polar", "distance"))
+    carried |= {"position": (0.0, -0.07, 0.03), "orientation": (0.0, 0.0, 0.0, 1.0), "mounted": "flange"}
+    look = {"azimuth": 0.0, "polar": 30.0, "distance": 0.5}
+    about = cell.config.description.model_dump() | {"cameras": [carried | {"looks": [look, look]}]}
+    with Cell(CellConfig(description=about)) as other:
+        other.reset(empty(other))
+        T_flange_cam = inverse(other.world.robot.flange_pose()) @ other.wrist_viewpoint()
+        np.testing.assert_allclose(T_flange_cam, transform(None, (0.0, -0.07, 0.03)), atol=1e-12)
+        assert other.config.model.most_views == 2
+
+
 def test_scenes_and_views_are_the_cells(cell: Cell) -> None:
     described, model = cell.config.description, cell.config.model
     for name in ("simple", "clutter"):
@@ -117,8 +132,8 @@ def test_scenes_and_views_are_the_cells(cell: Cell) -> None:
     observer = Observer(description=described, width=64, height=48)
     views = cell.observe(observer.Ts_world_cam, observer.intrinsics)
     assert len(np.unique(views.images.reshape(-1, 3), axis=0)) > 5
-    np.testing.assert_array_equal(views.Ts_world_cam, [described.view(camera) for camera in described.cameras])
-    with pytest.raises(ValueError, match=r"views: 3 asked; .* has 2 cameras"):
+    np.testing.assert_array_equal(views.Ts_world_cam, [view.T_world_cam for view in described.views])
+    with pytest.raises(ValueError, match=r"views: 3 asked; the cameras of .* have 2"):
         Observer(description=described, views=3)
 
 

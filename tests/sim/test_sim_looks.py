@@ -45,6 +45,11 @@ def test_no_training_light_is_one_the_twin_can_draw_and_all_reach_farther() -> N
     assert {d.light.shadow for d in drawn} == {False, True}
 
 
+def test_settings_of_which_nearly_all_are_the_twins_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"none of 1000 lights .*ambient \(0.4, 0.65\), diffuse .*turn 25"):
+        look(ambient=(0.4, 0.65), diffuse=(0.35, 0.6), light_turn=25.0001)
+
+
 def test_no_training_surface_looks_like_one_of_the_twins() -> None:
     theirs = np.stack([everyday_scene._draw_surface(np.random.default_rng(n)) for n in range(everyday_scene.SURFACES)])
     ours = np.stack(

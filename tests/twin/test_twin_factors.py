@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -35,7 +36,7 @@ class Fixed:
 
 
 def test_conditions_cover_the_twin_field_by_field() -> None:
-    fields = {field for group in FACTORS.values() for field in group} | {"execution_shift"}
+    fields = {field for group in FACTORS.values() for field in group}
     assert fields == set(TwinConfig.model_fields) and set(NEUTRAL) == fields - set(EXTRA)
     for name, group in FACTORS.items():
         alone = condition(name, TWIN).model_dump()
@@ -48,6 +49,19 @@ def test_conditions_cover_the_twin_field_by_field() -> None:
     assert (far.hand_eye_shift, far.hand_eye_turn, far.blur) == (0.010, 2.0, TWIN.blur)
     with pytest.raises(ValueError, match="unknown condition 'fog'; conditions: none, bench, light"):
         condition("fog", TWIN)
+
+
+def test_a_loss_has_the_interval_of_its_presentations() -> None:
+    shown = [{"object": "duck", "presentation": i} for i in range(40)]
+    attempts = pd.DataFrame(
+        [{"policy": "p", "factor": "none", "success": True} | at for at in shown]
+        + [{"policy": "p", "factor": "light", "success": at["presentation"] >= 10} | at for at in shown]
+    )
+    loss, low, high = factors._loss(attempts, "p", "light", 0.95)
+    assert loss == 0.25 and 0.1 <= low < 0.25 < high <= 0.4
+    assert factors._loss(attempts, "p", "none", 0.95) == (0.0, 0.0, 0.0)
+    alone = attempts[attempts["factor"] == "light"]
+    assert np.isnan(factors._loss(alone, "p", "light", 0.95)).all()
 
 
 def test_table_2_s_twin_has_none_of_the_further_factors() -> None:
@@ -104,6 +118,7 @@ def test_every_attempt_is_on_record_and_losses_are_against_none(tmp_path, monkey
     table = factors.factor_rates(run).set_index("factor")
     assert list(table["n"]) == [2, 2] and table.loc["none", "loss"] == 0
     assert table.loc["bench", "loss"] == table.loc["none", "rate"] - table.loc["bench", "rate"]
+    assert table.loc["none", "loss_low"] == table.loc["none", "loss_high"] == 0
     units = sorted(path.stem for path in (run.path / "conditions").glob("*.json"))
     assert units == [f"base_quat_sync-{name}-3-D_printed_block" for name in ("bench", "none")], "small ones"
     again = factors.try_factors(recipe, {"base_quat_sync": None}, {}, tmp_path, seed=0, workers=1)  # type: ignore[dict-item]

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product, repeat
 from pathlib import Path
+from typing import ClassVar
 
 import optuna
+from pydantic import Field
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
@@ -18,6 +20,7 @@ from dgrasp.evaluation.study.search import Tuned, run_off, tune
 from dgrasp.evaluation.study.storage import open_journal, place
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
 from dgrasp.files import atomic_path
+from dgrasp.policy.fingers import FingerCheck
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 from dgrasp.slopes.config import OptimizerConfig
@@ -28,7 +31,9 @@ JOURNAL = "study.journal"
 class TuningRecipe(Config):
     """Everything a study depends on besides the trained models."""
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"fingers"})
     optimizer: OptimizerConfig
+    fingers: FingerCheck | None = Field(None, description="of the policy's plans")
     tuning: TuningConfig
     validation: ValidationConfig
     cell: CellConfig

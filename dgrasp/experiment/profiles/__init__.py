@@ -97,7 +97,7 @@ class Runtime(Config):
     @model_validator(mode="after")
     def _makers(self) -> Runtime:
         check_scheduler(self.backend, self.scheduler)
-        if self.backend == "dask" and self.study_workers > 1:
+        if (self.backend == "dask" or os.environ.get(SCHEDULER)) and self.study_workers > 1:
             raise ValueError(
                 f"study_workers: {self.study_workers} asked, but a Dask worker starts no processes; allowed: 1 "
                 "(studies are made side by side; with `studies`, several starts share the trials of each)"

@@ -114,5 +114,6 @@ def _drawn(studio: Studio, figure: Figure | None, data: pd.DataFrame, printed: p
     models = {model for r in arms for model in trials_of_arm(r.run)["models"]}
     looks = "; ".join(sorted(models - SAME_EVERYWHERE)) or NO_OBJECTS
     about = {"settings": studio.experiment.profile.ablations.model_dump(mode="json")}
-    facts = {"arms": f"{len(arms)} arms of {len({r.question for r in arms})} questions have been tried"}
+    asked = f"{len(arms)} arms of {len({r.question for r in arms})} questions have been tried."
+    facts = {"arms": asked if arms else NOT_RUN}
     return Drawn(figure, data, runs, facts, printed, about=about, ycb_appearance=looks)

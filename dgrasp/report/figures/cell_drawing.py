@@ -32,7 +32,7 @@ def draw_cell(found: Examined, path: Path) -> Path:
                 linewidths=0.3, zorder=5,
             )  # fmt: skip
         ax.set(title=f"{found.cell.name}, {title}", xlabel="x, m", ylabel=f"{'xyz'[axes[1]]}, m", aspect="equal")
-    heights = [found.cell.view(camera)[2, 3] for camera in found.cell.cameras]
+    heights = [view.T_world_cam[2, 3] for view in found.cell.views]
     side.set_ylim(found.cell.bench.table_size[2] - 0.15, max(heights) + 0.15)
     if len(found.places):
         figure.colorbar(shown, ax=side, label=f"turns in reach, of {len(YAWS)}", shrink=0.7)
@@ -59,14 +59,15 @@ def _bench(ax: Axes, cell: CellDescription, axes: tuple[int, int]) -> None:
 
 
 def _frames(ax: Axes, cell: CellDescription, axes: tuple[int, int]) -> None:
-    named = {"base": cell.arm.T_world_base} | {camera.name: cell.view(camera) for camera in cell.cameras}
+    named = {"base": cell.arm.T_world_base} | {view.name: view.T_world_cam for view in cell.views}
     for name, T in named.items():
         for direction, colour in zip(T[:3, :3].T, COLOURS, strict=True):
             line = np.stack([T[:3, 3], T[:3, 3] + AXIS * direction])[:, axes]
             ax.plot(*line.T, color=colour, lw=1.5)
         ax.annotate(name, (T[axes[0], 3], T[axes[1], 3]), fontsize=7, xytext=(3, 3), textcoords="offset points")
-    for camera in cell.cameras:
-        line = np.stack([cell.view(camera)[:3, 3], cell.bench.middle])[:, axes]
+    for _, _, T in cell.views:
+        centre, ahead = T[:3, 3], T[:3, 2]
+        line = np.stack([centre, centre + ahead * np.linalg.norm(cell.bench.middle - centre)])[:, axes]
         ax.plot(*line.T, color="grey", lw=0.5, ls=":")
 
 

@@ -17,10 +17,12 @@ from dgrasp.report.figures.ablations import saying
 from dgrasp.report.names import policy_label
 from dgrasp.report.outputs import BASE_COLOUR, DGRASP_COLOUR, NO_OBJECTS, Drawn
 from dgrasp.report.studio import Studio
+from dgrasp.report.tables.printing import span
 from dgrasp.runs import Run
 
 NOT_RUN = "Nothing has been tried in closed loop yet (dgrasp closed-loop): there are no numbers to show."
 STYLES = {"open": "--", "closed": "-"}
+ASIDE = 0.012  # of an axis: how far lines stand side by side
 
 
 def plot_closed_loop(rows: pd.DataFrame) -> Figure:
@@ -35,21 +37,21 @@ def plot_closed_loop(rows: pd.DataFrame) -> Figure:
     for ax, kind in zip(axes.flat, kinds, strict=True):
         plot_disturbance(ax, rows[rows["disturbance"].isin((STILL, kind))])
         ax.set_xlabel("undisturbed" if kind == STILL else kind)
-    axes.flat[0].set(ylabel="success rate", ylim=(0, 1))
-    axes.flat[0].legend(fontsize=6, loc="lower left")
-    figure.tight_layout()
+    axes.flat[0].set(ylabel="success rate", ylim=(-0.03, 1.03))
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
     return figure
 
 
 def plot_disturbance(axes: Axes, rows: pd.DataFrame) -> None:
-    """Lines of every policy in both loops, over the size of one disturbance."""
-    for (policy, loop), of in rows.sort_values("size").groupby(["policy", "loop"], sort=False):
-        colour = DGRASP_COLOUR if str(policy).startswith("dgrasp") else BASE_COLOUR
+    """Lines of every policy in both loops, over the size of one disturbance; each a little beside the other's place."""
+    lines = list(rows.sort_values(["policy", "loop", "size"]).groupby(["policy", "loop"]))
+    for k, ((policy, loop), of) in enumerate(lines):
+        dgrasp = str(policy).startswith("dgrasp")
+        colour, marker = (DGRASP_COLOUR, "s") if dgrasp else (BASE_COLOUR, "o")
         error = [of["rate"] - of["low"], of["high"] - of["rate"]]
+        x = of["size"] + ASIDE * rows["size"].max() * (k - (len(lines) - 1) / 2)
         label = f"{policy_label(str(policy))}, {loop} loop"
-        axes.errorbar(
-            of["size"], of["rate"], yerr=error, fmt="o", ls=STYLES[loop], ms=3, lw=1, color=colour, label=label
-        )
+        axes.errorbar(x, of["rate"], yerr=error, fmt=marker, ls=STYLES[loop], ms=3, lw=1, color=colour, label=label)
 
 
 def plot_pours(axes: Axes, pours: Pours, title: str, shown: int = 40) -> None:
@@ -105,11 +107,16 @@ def draw_closed_loop_paths(studio: Studio) -> Drawn:
     return _loops_drawn(studio, None, paths, named if len(paths) else pd.DataFrame({"": [NOT_RUN]}))
 
 
+def tried_so_far(rates: pd.DataFrame) -> str:
+    """How much stands behind the numbers. rates: of `loop_rates`."""
+    return f"{len(rates)} combinations of condition, loop and policy were tried, {span(rates['n'])} attempts each."
+
+
 def _loops_drawn(
-    studio: Studio, figure: Figure | None, rates: pd.DataFrame, printed: pd.DataFrame | None = None
+    studio: Studio, figure: Figure | None, data: pd.DataFrame, printed: pd.DataFrame | None = None
 ) -> Drawn:
     run, settings = loops(studio), studio.experiment.profile.closed_loop
-    tried = NOT_RUN if run is None else f"{len(rates)} combinations of disturbance, loop and policy were tried."
+    tried = NOT_RUN if run is None else tried_so_far(rates_of(studio))
     runs = {} if run is None else {"closed-loop": run}
     about = {"settings": settings.model_dump(mode="json")}
-    return Drawn(figure, rates, runs, {"tried": tried}, printed, about=about, ycb_appearance=NO_OBJECTS)
+    return Drawn(figure, data, runs, {"tried": tried}, printed, about=about, ycb_appearance=NO_OBJECTS)

@@ -212,22 +212,30 @@ def plot_success_by_value(axes: Axes, table: pd.DataFrame, ylabel: str = "succes
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
-def plot_by_object(axes: Axes, table: pd.DataFrame) -> None:
-    """`findings.by_object`: one line per object, the hardest on top, a dot with its Wilson interval per policy."""
+def plot_dots(axes: Axes, table: pd.DataFrame, column: str, names: Sequence[str]) -> dict[str, float]:
+    """Rates with their intervals, each on the line that `names` gives its `column`, policies a little side by side.
+
+    Returns how far beside its line each policy stands.
+    """
     policies = list(dict.fromkeys(table["policy"]))
-    objects = list(dict.fromkeys(table["objects"]))
+    aside = {policy: 0.24 * (i - (len(policies) - 1) / 2) for i, policy in enumerate(policies)}
     for i, policy in enumerate(policies):
-        rows = table[table["policy"] == policy].set_index("objects")
-        y = np.array([objects.index(name) for name in rows.index]) + 0.24 * (i - (len(policies) - 1) / 2)
+        rows = table[table["policy"] == policy]
+        y = np.array([names.index(name) for name in rows[column]]) + aside[policy]
         error = np.stack([rows["rate"] - rows["low"], rows["high"] - rows["rate"]]).clip(0)
         style: dict[str, Any] = {"color": policy_colour(policy), "label": policy_label(policy)}
         axes.errorbar(rows["rate"], y, xerr=error, fmt="os"[i % 2], ms=4, lw=1.2, **style)
+    return aside
+
+
+def plot_by_object(axes: Axes, table: pd.DataFrame) -> None:
+    """`findings.by_object`: one line per object, the hardest on top, a dot with its Wilson interval per policy."""
+    objects = list(dict.fromkeys(table["objects"]))
+    plot_dots(axes, table, "objects", objects)
     counts = table.groupby("objects")["n"].max()
     axes.set(yticks=range(len(objects)), yticklabels=[f"{object_label(name)} (n = {counts[name]})" for name in objects])
     axes.set(xlim=(-0.02, 1.02), xlabel="grasp success rate")
     axes.invert_yaxis()
-    if policies:
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(policies))
 
 
 def plot_studies(axes: Axes, trials: pd.DataFrame) -> None:

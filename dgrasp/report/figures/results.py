@@ -15,11 +15,15 @@ from dgrasp.report.figures.climbs import shown
 from dgrasp.report.figures.draw import letter_panels
 from dgrasp.report.figures.optimization import CONTRAST
 from dgrasp.report.figures.plots import plot_by_object, plot_rates
+from dgrasp.report.names import task_label
 from dgrasp.report.outputs import Drawn
 from dgrasp.report.studio import Studio
 from dgrasp.report.tables import findings
-from dgrasp.report.tables.success import over_seeds, printable, table_1, table_1_title, with_labels
+from dgrasp.report.tables.printing import span
+from dgrasp.report.tables.success import over_seeds, printable, table_1, what_is_behind, with_labels
 from dgrasp.sim.objects import ycb
+
+SINGLE_OBJECTS = ("novel", "unseen")  # tasks whose scenes hold one object of a known name
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +75,18 @@ def draw_rates(studio: Studio) -> Drawn:
 
 
 def draw_by_object(studio: Studio) -> Drawn:
-    """Rates on single novel objects, one policy of each method, the hardest object on top."""
+    """Rates on single novel and unseen objects, one policy of each method, the hardest object on top."""
     found, settings = results(studio), studio.experiment.profile.evaluation
-    table = findings.by_object(found.trials, shown(CONTRAST, settings.policies), settings.confidence)
-    figure, ax = plt.subplots(figsize=(6.4, 3.6))
-    plot_by_object(ax, table)
+    policies = shown(CONTRAST, settings.policies)
+    tasks = [task for task in SINGLE_OBJECTS if task in settings.tasks] or SINGLE_OBJECTS[:1]
+    tables = {task: findings.by_object(found.trials, policies, settings.confidence, task) for task in tasks}
+    figure, axes = plt.subplots(1, len(tasks), figsize=(1.0 + 5.4 * len(tasks), 3.6), squeeze=False)
+    for ax, (task, table) in zip(axes[0], tables.items(), strict=True):
+        plot_by_object(ax, table)
+        ax.set_title(task_label(task), loc="left")
+    letter_panels(axes[0])
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    table = pd.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
     return _drawn(studio, figure, table, rows=table)
 
 
@@ -90,9 +101,9 @@ def _drawn(
     runs = studio.experiment.used() | {f"evaluation, seed {one.seed}": one.evaluation() for one in found.seeds}
     counted = data if rows is None else rows
     facts = {
-        "title": table_1_title(found.rows),
+        "behind": what_is_behind(found.rows),
         "looks": ycb.described(found.models),
-        "n": _span(counted["n"].dropna()),
+        "n": span(counted["n"].dropna()),
     }
     facts |= {"confidence": f"{100 * settings.confidence:g} %", "policies": _pairs(studio)}
     about = {"repetitions": settings.repetitions, "confidence": settings.confidence}
@@ -113,7 +124,3 @@ def _pairs(studio: Studio) -> str:
         f"dGrasp is above its own Base in {above} of {len(table)} pairs of policy and task, "
         f"in {sure} of them beyond chance ({findings.name_of_test(found.trials)}, Holm-corrected, p < {findings.LEVEL})"
     )
-
-
-def _span(n: pd.Series) -> str:
-    return f"{n.min():.0f}" if n.min() == n.max() else f"{n.min():.0f} to {n.max():.0f}"

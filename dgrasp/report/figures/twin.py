@@ -176,7 +176,9 @@ def plot_calibration_sweep(axes: Sequence[Axes], rates: pd.DataFrame) -> None:
         ax.set(xlabel=label, xticks=sorted(set(here["error"])), ylabel="grasp success rate in the twin")
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_ylim(-0.02, min(1.02, 0.1 * np.ceil(10 * float(rates["high"].max())) + 0.02))
-    axes[0].legend(loc="upper right", title=f"n = {_numbers(rates['n'])} per point")
+    handles, named = axes[0].get_legend_handles_labels()
+    title = f"n = {_numbers(rates['n'])} per point"
+    axes[0].figure.legend(handles, named, loc="outside lower center", ncols=2, title=title)  # type: ignore[call-arg]
 
 
 def _numbers(n: pd.Series) -> str:

@@ -26,7 +26,7 @@ from dgrasp.report.site.learn import Lesson, lessons_table, write_lessons
 from dgrasp.report.site.log import runs_table
 from dgrasp.report.site.markdown import demoted, linked
 from dgrasp.report.site.reference import policies_table, settings_table
-from dgrasp.report.site.results import Results, ablations
+from dgrasp.report.site.results import Results, ablations, beyond
 from dgrasp.slopes.config import OptimizerConfig
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -131,6 +131,7 @@ def stage(sources: Sources, apps: Apps, staging: Path) -> None:
     pieces |= {
         "learn": lessons_table(lessons),
         "ablations": ablations(sources.figures),
+        "beyond": beyond(sources.figures),
         "gallery": gallery(sources.figures, staging),
         "home_figure": next(filter(None, (figure(id, sources.figures, staging) for id in HOME_FIGURES)), ""),
         "learning_figure": figure("learning", sources.figures, staging),

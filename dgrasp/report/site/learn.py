@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from dgrasp.files import read_json
 from dgrasp.report.executed import UNREADABLE, at_web_size, why_stale
 from dgrasp.report.registry import OUTPUTS, outputs_of
-from dgrasp.report.site.markdown import note, table
+from dgrasp.report.site.markdown import linked, note, table
 
 FOLDED = "hide-input"  # myst-nb's tag
 NOT_EXECUTED = (
@@ -28,6 +28,7 @@ SAVED = re.compile(r"""(?:save_output|studio\.make)\(\s*["'](\w+)["']""")
 CONTROLS = re.compile(r"\b[A-Z]\w*Widget\(")
 NEEDS_KERNEL = "*These controls need a running kernel (`make lab`). [Play](/play.md) has a landscape live in the page.*"
 PICTURE = ("image/png", "image/gif", "image/jpeg", "image/svg+xml")
+PAGES = {"../OWN_IMAGES.md": "/lab_guide.md"}  # all that notebooks link to
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Lesson:
         for cell in shown.cells:
             if cell.cell_type == "markdown":
                 heading = next(iter(re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)[::-1]), heading)
+                cell.source = linked(cell.source, PAGES)
             else:
                 _fold(cell, heading)
         if said:

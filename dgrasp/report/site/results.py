@@ -9,22 +9,24 @@ import pandas as pd
 
 from dgrasp.evaluation.over_seeds import pool_seeds, rates_by_seed
 from dgrasp.experiment import replication
+from dgrasp.experiment.beyond import contrasts, kept_attempts, kept_table
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.questions import questions
 from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.files import read_json
+from dgrasp.report.answers import beside_the_papers, beyond_answer
 from dgrasp.report.failures.page import task_title
 from dgrasp.report.play.supply import policy_title
 from dgrasp.report.readme import by_method
 from dgrasp.report.site.markdown import table
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.ablations import answers
+from dgrasp.report.tables.beyond import as_read
 from dgrasp.report.tables.sentences import NOT_TESTED, REPORTED, sentences
-from dgrasp.report.tables.success import over_seeds, printable, printable_2, table_1, table_1_title, table_2
+from dgrasp.report.tables.success import over_seeds, printable, printable_2, table_1, table_2, what_is_behind
 from dgrasp.twin.trials import read_twin_trials
 
-PAPERS_TASKS = ("simple", "clutter", "novel")
 PREDECESSOR = "predecessor, three views"
 VERDICT_ORDER = ("agrees", "agrees in part", "not contradicted", "disagrees", "cannot be told", NOT_TESTED)
 LEGEND = (
@@ -58,7 +60,7 @@ class Results:
 
     def headline(self) -> str:
         """Both methods by task, as README has them, and a sentence for each task."""
-        tasks = [task for task in PAPERS_TASKS if task in self._verdicts]
+        tasks = [task for task in self.settings.tasks if task in self._verdicts]
         said = [f"- {task_title(task).capitalize()}: {self._verdicts[task]}." for task in tasks]
         lines = [table(by_method(over_seeds(self.rows).dropna(subset=["n"]))), LEGEND, "", *said]
         return "\n".join(lines) + "\n"
@@ -76,7 +78,7 @@ class Results:
         shown = shown.replace(r"(\[[\d.]+), ", "\\1,\N{NO-BREAK SPACE}", regex=True)  # an interval stays in one line
         shown["policy"] = [_policy(name) for name in shown["policy"]]
         shown.columns = [_heading(column) for column in shown.columns]
-        return f"{table_1_title(self.rows)}{attempts}.\n\n{table(shown)}"
+        return f"{what_is_behind(self.rows)}{attempts}.\n\n{table(shown)}"
 
     def table_2(self) -> str:
         """Table 2: the twin's trials, the empty column of hardware, and the paper's rates."""
@@ -116,6 +118,18 @@ def ablations(figures: Path) -> str:
     if not len(differences):
         return f"None of the {len(questions())} questions has been tried for these results yet.\n"
     return "".join(f"- {answer}\n" for answer in answers(differences))
+
+
+def beyond(figures: Path) -> str:
+    """Rates of the experiment beyond the paper, from the tables in `figures`; or that it has not been run."""
+    rows = pd.DataFrame(kept_table("beyond", figures))
+    if not len(rows):
+        return f"{beyond_answer(rows, rows)}\n"
+    papers = pd.DataFrame(read_json(figures / "tab01.json")).dropna(subset="rate")
+    answers = (beyond_answer(rows, contrasts(kept_attempts(figures))), beside_the_papers(rows, papers))
+    said = f"{' '.join(answers)}\n\n{table(as_read(rows))}"
+    piles = pd.DataFrame(kept_table("beyond_piles", figures))
+    return said if not len(piles) else f"{said}\nPiles of which every object was lifted:\n\n{table(as_read(piles))}"
 
 
 def _in_words(pairs: pd.DataFrame) -> str:

@@ -35,3 +35,8 @@ def _bold(cell: str, form: str) -> str:
 
 def _escaped(cell: str) -> str:
     return "".join(SPECIAL.get(letter, letter) for letter in cell)
+
+
+def span(n: pd.Series) -> str:
+    """Counts of attempts, as a caption names them: one number, or the lowest and the highest."""
+    return f"{n.min():.0f}" if n.min() == n.max() else f"{n.min():.0f} to {n.max():.0f}"

@@ -200,13 +200,14 @@ def _with_task_label(column: str) -> str:
     return task_label(task) + space + rest
 
 
-def table_1_title(rows: pd.DataFrame) -> str:
-    """What Table 1 is of: training set and training seeds."""
+def what_is_behind(rows: pd.DataFrame) -> str:
+    """What stands behind Table 1, as the beginning of its caption: training set and training seeds."""
     seeds = sorted(set(rows["seed"].dropna().astype(int)))
     one = f"one training seed ({seeds[0]})" if len(seeds) == 1 else ""
     several = f"{len(seeds)} training seeds ({', '.join(map(str, seeds))}; rate ± standard deviation between seeds)"
     (training,) = set(rows["training"])
-    return f"Table 1: grasp success in simulation; trained on {training}, {one or several}"
+    learned = "the simple task alone, as in the paper (scenes are ours)" if training == PAPERS_TRAINING else training
+    return f"Trained on {learned}, {one or several}"
 
 
 def _ours(row: pd.Series) -> str:

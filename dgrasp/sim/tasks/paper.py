@@ -198,7 +198,8 @@ class UnseenTask(NovelTask):
     """The same with YCB objects that nobody looked at while anything was chosen; not in the paper.
 
     The paper's nine were there while this companion was made, so that its choices may suit them. No study, figure or
-    comparison of settings may use these: they stand in Table 1 and nowhere else.
+    comparison of settings may use these: they stand in tables of results alone (Table 1, and those beyond the paper).
+    Which of them are hard is known since Table 1 was made, and nothing has been changed for them since.
     """
 
     name = "unseen"

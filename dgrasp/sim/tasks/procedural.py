@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from dgrasp.cell.model import PAPERS, CellModel
 from dgrasp.cell.transforms import direction, transform
 from dgrasp.sim.objects.made import LIBRARY, TRAINING, family_of, load_made
 from dgrasp.sim.objects.prints import PRINTS
@@ -28,6 +27,8 @@ PRINTED_SHARE = 0.4
 UPRIGHT_SHARE = 0.5  # of objects that are set down as they were made, turned about the vertical, and not tumbled
 DENSITY = (200.0, 900.0)  # kg/m^3: hollow plastic to hard wood; heads of handles up to six times that
 HEAVIEST = 0.9  # kg
+PACKED_SIDE = 0.3  # m: of the square in which packed objects stand, as the workspace of VGN's protocol
+UPRIGHT = np.cos(np.radians(10))  # least cosine of a packed object's axis and the vertical
 FRICTION = (0.35, 0.9)  # of objects; the pads' and the board's are factors to it
 
 
@@ -57,14 +58,23 @@ class Procedural(Task):
         for _ in range(REDRAWS):
             drawn = [random_object(rng, i, library, self.made, place.hand.scale) for i in range(objects)]
             middle = rng.uniform(place.low[:2] + 0.13, place.high[:2] - 0.13) if piled else None
-            placed = _above(rng, drawn, middle, self.upright, place)
+            placed = self._set_out(rng, drawn, middle)
             rested = None if placed is None else physics_rest(placed, pull_to=middle, cell=self.cell)
             inside = rested and place.inside(np.stack([o.T_world_object[:3, 3] for o in rested])).all()
-            if rested and inside and stays(rested, cell=self.cell):
+            if rested and inside and self._as_meant(rested) and stays(rested, cell=self.cell):
                 return rested
         raise RuntimeError(
             f"no arrangement came to rest in {REDRAWS} draws: the procedural task's limits are too tight"
         )
+
+    def _set_out(
+        self, rng: np.random.Generator, objects: list[SceneObject], middle: np.ndarray | None
+    ) -> list[SceneObject] | None:
+        place = self.place
+        return _above(rng, objects, middle, self.upright, (place.low[:2], place.high[:2]), place.board_top)
+
+    def _as_meant(self, rested: list[SceneObject]) -> bool:
+        return True
 
 
 def random_object(
@@ -95,15 +105,16 @@ def _above(
     objects: list[SceneObject],
     middle: np.ndarray | None,
     upright: float,
-    cell: CellModel = PAPERS,
+    region: tuple[np.ndarray, np.ndarray],
+    board_top: float,
 ) -> list[SceneObject] | None:
-    """The objects over the board, ready to fall: in a ring about `middle`, or each over a place of its own.
+    """The objects over the board, ready to fall: in a ring about `middle`, or each over a place of its own in a region.
 
     None where there is not room for all.
     """
     places: list[tuple[float, float]] | None
     if middle is None:
-        places = positions_in((cell.low[:2], cell.high[:2]), rng, [0.8 * o.shape.radius for o in objects], gap=0.0)
+        places = positions_in(region, rng, [0.8 * o.shape.radius for o in objects], gap=0.0)
     else:
         angles = rng.uniform(-np.pi, np.pi) + 2 * np.pi * np.arange(len(objects)) / len(objects)
         reach = rng.uniform(0.07, 0.13, len(objects))
@@ -112,7 +123,7 @@ def _above(
     if places is None:
         return None
     lifted = 0.004 if middle is None else 0.03
-    height = cell.board_top + lifted
+    height = board_top + lifted
     return [_posed(rng, o, (*place, height), upright) for o, place in zip(objects, places, strict=True)]
 
 
@@ -142,3 +153,15 @@ class Packed(Procedural):
     name = "packed"
     made, piled, upright = 1.0, 0.0, 1.0
     description = "five procedural objects that stand side by side"
+
+    def _set_out(
+        self, rng: np.random.Generator, objects: list[SceneObject], middle: np.ndarray | None
+    ) -> list[SceneObject] | None:
+        """In a square somewhere on the board, so that they are neighbours."""
+        place = self.place
+        corner = rng.uniform(place.low[:2], np.maximum(place.high[:2] - PACKED_SIDE, place.low[:2]))
+        return _above(rng, objects, None, self.upright, (corner, corner + PACKED_SIDE), place.board_top)
+
+    def _as_meant(self, rested: list[SceneObject]) -> bool:
+        """Whether all stand as they were set down."""
+        return all(o.T_world_object[2, 2] > UPRIGHT for o in rested)
