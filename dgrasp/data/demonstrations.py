@@ -83,6 +83,10 @@ class DemonstrationSet(Sequence[Demonstration]):
             state=scene_from(kept["scene"]),
         )
 
+    def places(self) -> list[tuple[int, int]]:
+        """Scene and stage of every demonstration, without reading its file."""
+        return [(layout.scene_index(name), stage) for name, stage in self._index]
+
     def records(self) -> list[dict]:
         """The JSON record of every scene: states and outcomes of all attempts."""
         return [self._load(name).record for name in self._files]
@@ -103,6 +107,13 @@ class DemonstrationSet(Sequence[Demonstration]):
             return scene
         first = {array: getattr(scene, array)[:, : self._views].copy() for array in ("images", "K", "Ts_world_cam")}
         return replace(scene, **first)
+
+
+def places(demonstrations: Sequence[Demonstration]) -> list[tuple[int, int]]:
+    """Scene and stage of each."""
+    if isinstance(demonstrations, DemonstrationSet):
+        return demonstrations.places()
+    return [(d.scene, d.stage) for d in demonstrations]
 
 
 def open_demonstrations(folder: Path | str) -> Run:

@@ -97,6 +97,11 @@ def scene_path(folder: Path, split: str, index: int) -> Path:
     return Path(folder) / "scenes" / f"{split}-{index:05d}.npz"
 
 
+def scene_index(name: str) -> int:
+    """Of a scene's file, by its name: that of `scene_path`."""
+    return int(name.removesuffix(".npz").rpartition("-")[2])
+
+
 def save_scene(path: Path, scene: SceneRecord) -> None:
     """Write one scene atomically."""
     lengths = [len(t) for t in scene.trajectories]

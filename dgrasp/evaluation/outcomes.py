@@ -55,6 +55,12 @@ class OutcomesConfig(Config):
     )
     demonstrations: int = Field(default=400, ge=1, description="tried by each policy, evenly taken from the training's")
     share: float = Field(default=0.125, gt=0, le=1, description="of negatives that are failures")
+    tried_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the second round's observations that are drawn from those with failures: few are tried",
+    )
     steps: int = Field(default=1000, ge=1, description="of the second round")
     learning_rate: float = Field(default=5e-4, gt=0, description="at its start")
 

@@ -208,7 +208,12 @@ class Experiment:
         value, asked = self.profile.value, self.profile.outcomes
         if second is not None and asked is not None:
             negatives = value.negatives.model_copy(update={"outcome_share": asked.share})
-            changes = {"steps": asked.steps, "learning_rate": asked.learning_rate, "negatives": negatives}
+            changes = {
+                "steps": asked.steps,
+                "learning_rate": asked.learning_rate,
+                "negatives": negatives,
+                "tried_share": asked.tried_share,
+            }
             value = ValueConfig.model_validate(value.model_copy(update=changes).model_dump())
         return value, self.nerf(), self.demonstrations()
 

@@ -196,9 +196,16 @@ class SlopeConfig(Config):
 class ValueConfig(Config):
     """Psi and how it is trained. Frozen Phi; only GraspReadout learns."""
 
-    opt_in: ClassVar[frozenset[str]] = frozenset({"calibration"})
+    opt_in: ClassVar[frozenset[str]] = frozenset({"calibration", "tried_share"})
     calibration: CalibrationErrors | None = Field(
         default=None, description="errors of the stated cameras, new in every step (not in the paper); null: none"
+    )
+    tried_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share of observations that are drawn from those with grasps that failed in physics "
+        "(`negatives.outcome_share`), beside all of them in turn; not in the paper",
     )
 
     queries: QueryConfig = Field(default=QueryConfig(), description="where Phi is asked")
@@ -316,6 +323,8 @@ class ValueConfig(Config):
             )
         if self.views > self.policy_views:
             raise ValueError(f"views: {self.views} asked of policy_views = {self.policy_views}")
+        if self.tried_share and not self.negatives.outcome_share:
+            raise ValueError("tried_share: needs failed grasps among the negatives, negatives.outcome_share above 0")
         if self.reuse > 1 and self.block % self.batch:
             raise ValueError(f"block: expected a multiple of batch = {self.batch} for reuse above 1, got {self.block}")
         low, high = self.workspace

@@ -26,7 +26,7 @@ Seen = tuple[int, list[int]]  # a demonstration, and the views that are seen of 
 Pair = tuple[Float[Tensor, "b m 4 4"], Float[Tensor, "b m 4 4"]]
 # What learners of one pass must share; whatever else differs is theirs.
 SHARED = ("queries", "fusion", "views", "policy_views", "half_turns", "workspace", "batch", "reuse", "block", "maps",
-          "calibration", "group", "cache_gib", "scenes_in_memory", "validation_scenes")  # fmt: skip
+          "calibration", "tried_share", "group", "cache_gib", "scenes_in_memory", "validation_scenes")  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -145,7 +145,11 @@ class Draws:
         return _Block(number, self.seed, list(zip(chosen, views, strict=True)))
 
     def _in_order(self, k: int) -> int:
-        """The k-th demonstration of all epochs."""
+        """The k-th demonstration of all epochs; for a share of k one whose scene has refuted grasps, at random."""
+        if self.config.tried_share and (tried := self.observations.tried):
+            generator = torch_generator(self.seed, "value", "tried", k)
+            if float(torch.rand(1, generator=generator)) < self.config.tried_share:
+                return tried[int(torch.randint(len(tried), (1,), generator=generator))]
         epoch, place = divmod(k, len(self.observations))
         if self._epoch != epoch:
             generator = torch_generator(self.seed, "value", "order", epoch)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dgrasp.data.demonstrations import Demonstration
+from dgrasp.data.demonstrations import Demonstration, places
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.sim.oracle import blocked_grasps
 from dgrasp.value.function import GraspValue
@@ -80,12 +81,22 @@ class Observations:
 
         Raises ValueError where no outcomes were given.
         """
-        if self.failed is None:
-            raise ValueError("negatives.outcome_share: needs the run of outcomes that the second round is trained with")
+        failed = self._failed
         if i not in self.stages:
             self.stages[i] = self.demonstrations[i].scene, self.demonstrations[i].stage
         none = torch.zeros(0, 4, 4)
-        return self.failed.get(self.stages[i], none).to(self.value.device, torch.get_default_dtype())
+        return failed.get(self.stages[i], none).to(self.value.device, torch.get_default_dtype())
+
+    @cached_property
+    def tried(self) -> list[int]:
+        """The demonstrations for which `refuted` has grasps; raises as it does."""
+        return [i for i, place in enumerate(places(self.demonstrations)) if place in self._failed]
+
+    @property
+    def _failed(self) -> Mapping[tuple[int, int], Tensor]:
+        if self.failed is None:
+            raise ValueError("negatives.outcome_share: needs the run of outcomes that the second round is trained with")
+        return self.failed
 
     def views(self, i: int, views: Sequence[int]) -> EncodedViews:
         """The chosen views of one demonstration, as one scene."""

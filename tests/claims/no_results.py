@@ -33,7 +33,7 @@ NO_RESULTS = {
         r"variants with 4,096 starts": "the paper's",
         r"\d+ seconds for a policy|With `--scenes 100`": "time",
         r"cycle is .*? so \d observations a second|take [\d.]+ times as long as on the UR10": "time",
-        r"seeds are 20, 21 and 22 .*? where none|draws of 21 and 22|, and 22; `dgrasp beyond summit`": "seeds",
+        r"seeds are 21, 22 and 23 .*? where none|Those of 20 the first run|, and 23; `dgrasp beyond summit`": "seeds",
         r" \d\. `dgrasp| 1\. `pip|takes about 12 GiB": "a list; the machine",
         r"permits: three images|predecessor does with three": "of the predecessor",
         r"near ones \(.*?\)|batch \| 4 for all \| 8 Base, 4 dGrasp|400 epochs Base, 40 dGrasp": "of the authors' code",

@@ -31,7 +31,7 @@ MICRO = Path(__file__).with_name("micro.yaml")
 INGREDIENTS = {
     "data": ("looks",),
     "nerf": ("calibration", "tuned_blocks"),
-    "value": ("calibration", "outcome_share"),
+    "value": ("calibration", "outcome_share", "tried_share"),
 }
 
 

@@ -43,6 +43,8 @@ UNNAMED = "return [...document.images].filter((i) => !i.alt.trim() || i.alt.ends
 RAW_TABLES = (
     "return [...document.querySelectorAll('.output p')].filter((p) => /\\|\\s*(---|—)/.test(p.textContent)).length"
 )
+LOADING = "return [...document.images].filter((i) => !i.complete).map((i) => i.src)"
+BROKEN = "return [...document.images].filter((i) => i.naturalWidth === 0).map((i) => i.src)"
 FORMULAS = "return [...document.querySelectorAll('.formula')].filter((f) => !f.querySelector('.katex')).length"
 
 
@@ -69,7 +71,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     programs()
     with chromium(tmp_path_factory.mktemp("profile"), logs=("browser", "performance"), offline=True) as browser:
-        browser.set_script_timeout(120)
+        browser.set_script_timeout(300)
         yield browser
 
 
@@ -93,9 +95,10 @@ def opened(chrome: webdriver.Chrome, page: Path) -> list[str]:
     chrome.get(page.as_uri())
     for image in chrome.find_elements(By.CSS_SELECTOR, "img[loading=lazy]"):
         chrome.execute_script("arguments[0].loading = 'eager'", image)
-    wait = "const d = arguments[0]; Promise.all([...document.images].map((i) => i.decode().catch(() => {}))).then(d)"
-    chrome.execute_async_script(f"{wait.replace('then(d)', 'then(() => d())')}")
+    # `decode` waits for a frame, which a browser without a screen may never draw; `complete` waits for bytes alone
+    WebDriverWait(chrome, 120).until(lambda c: not c.execute_script(LOADING))
     wrong = [entry["message"] for entry in chrome.get_log("browser") if entry["level"] != "INFO"]
+    wrong += [f"no picture in {address}" for address in chrome.execute_script(BROKEN)]
     for entry in chrome.get_log("performance"):
         event = json.loads(entry["message"])["message"]
         if event["method"] == "Network.loadingFailed":

@@ -18,9 +18,9 @@ from dgrasp.value.trainer import Trainer
 from dgrasp.value.training import build_value
 
 
-def taught(share: float | None, failed: dict) -> Trainer:
+def taught(share: float | None, failed: dict, tried_share: float | None = None) -> Trainer:
     negatives = {**CONFIG.negatives.model_dump(), "outcome_share": share}
-    recipe = ValueRecipe(model="base", value=changed(negatives=negatives))
+    recipe = ValueRecipe(model="base", value=changed(negatives=negatives, tried_share=tried_share))
     value = trainer("base").value
     return Trainer([recipe], [value], Observations(demonstrations(), value, 1.0, failed=failed), 0)
 
@@ -34,6 +34,23 @@ def test_refuted_grasps_stand_among_the_negatives_of_their_own_scene_alone() -> 
         for scene, grasps in failed.items():
             near = equivalent(poses[:, None], grasps[None], 0.006, 0.11).any(dim=1)
             assert near[0] == False and int(near.sum()) == (round(0.25 * 23) if scene == (i, 0) else 0)  # noqa: E712
+
+
+def test_observations_with_failures_are_drawn_more_often_and_others_still_come() -> None:
+    failed = {(i, 0): workspace_poses(1, seed=i) for i in (1, 3)}
+
+    def drawn(tried_share: float | None) -> list[int]:
+        one = taught(0.25, failed, tried_share)
+        return [i for step in range(60) for i in one.draw(step).chosen]
+
+    plain, half, all_tried = (drawn(share) for share in (None, 0.5, 1.0))
+    of_five = sum(i in (1, 3) for i in plain) / len(plain)
+    assert of_five == pytest.approx(0.4, abs=0.02), "every demonstration comes once an epoch"
+    assert sum(i in (1, 3) for i in half) / len(half) == pytest.approx(0.5 + 0.5 * 0.4, abs=0.12)
+    assert set(half) == set(range(5)) and set(all_tried) == {1, 3}
+    assert drawn(0.5) == half, "addressed by the step, and by nothing else"
+    with pytest.raises(ValueError, match="tried_share: needs failed grasps among the negatives"):
+        changed(tried_share=0.5)
 
 
 def test_without_a_share_all_poses_are_those_of_before() -> None:
