@@ -15,7 +15,7 @@
 #
 # **Question.** Do candidates find the grasp from anywhere, and does teaching slopes make more of them arrive?
 #
-# > **At a glance.** Makes Figures 1, 4, 5 and 6, the animation and the convergence curves, and tunes the eight
+# > **At a glance.** Makes Figures 1, 4 and 5, the animation and the convergence curves, and tunes the eight
 # > policies. Needs notebooks 1 to 3. `smoke` takes a minute on two cores, `laptop` 20; with `published` the tuned
 # > settings are read. The two explorers need a running kernel; the picture does not.
 #
@@ -129,20 +129,18 @@ print(f"ends {1e3 * (p - summit).norm():.1f} mm from the summit; reach {100 * re
 studio.make("climb")
 
 # %% [markdown]
-# ## Figures 4 to 6: optimization paths
+# ## Figures 4 and 5: optimization paths
 #
 # Here all starts climb to the end, as in the paper, and nobody is chosen: what is drawn are the first that chance
 # drew. (The policies that ship drop most candidates early, to save time; drawing only those that are left would show
-# survivors.) Every figure has the same two policies, Base and dGrasp with quaternions and both moves at once.
+# survivors.) Both have the same two policies, Base and dGrasp with quaternions and both moves at once. Figure 6 shows
+# the best ones, which Table 1 knows: it is in notebook 5.
 
 # %%
 studio.make("fig04")
 
 # %%
 studio.make("fig05")
-
-# %%
-studio.make("fig06")
 
 # %% [markdown]
 # ## Figure 1: a demonstration, and where candidates end

@@ -26,7 +26,7 @@ class Departure(Config):
     """Why profile `laptop` does not do as the paper did."""
 
     why: str
-    row: str | None = Field(description="question of the ablations that justifies it; null: a matter of time alone")
+    row: str | None = Field(description="question of the ablations that varies it; null: none does")
 
 
 class Choice(Config):

@@ -46,8 +46,8 @@ class Comparison(Config):
 
     arm: str
     against: str
-    expects: Literal["higher", "lower", "same"] = Field(
-        description="of the arm's success; same: no difference is claimed"
+    expects: Literal["higher", "lower", "same", "nothing"] = Field(
+        description="of the arm's success; same: the paper found or claims no difference; nothing: it does not say"
     )
 
 

@@ -85,7 +85,7 @@ OUTPUTS: tuple[Output, ...] = (
         paper_place="Figure 3",
         title="Observations from the test scenes",
         notebook="01_data_generation",
-        alt_text="Example camera images of the tasks simple, clutter and novel objects.",
+        alt_text="Example camera images of the tasks simple, clutter and novel objects, and of the digital twin.",
         status="reproduced",
     ),
     Output(
@@ -111,7 +111,7 @@ OUTPUTS: tuple[Output, ...] = (
         kind="figure",
         paper_place="Figure 6",
         title="Optimization paths on the novel objects task",
-        notebook="04_pose_optimization",
+        notebook="05_simulated_grasping",
         alt_text="Paths of random candidates round a YCB object, Base beside dGrasp; the chosen grasps are thick.",
         status="reproduced",
     ),
@@ -121,7 +121,7 @@ OUTPUTS: tuple[Output, ...] = (
         paper_place="Figure 7",
         title="Outcomes of trials in the twin: corner, slippage, success",
         notebook="06_real_robot_trials",
-        alt_text="Rows of pictures of simulated trials: a pose at the edge, an object that slips, a success.",
+        alt_text="Rows of pictures of simulated trials: a failure at the side, an object that slips, a success.",
         status="not attempted",
     ),
     Output(

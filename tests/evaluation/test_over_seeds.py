@@ -83,3 +83,23 @@ def test_by_object_the_finding_rests_on_the_objects():
 def test_tasks_of_several_objects_are_not_compared_by_object():
     records = trials([0.5] * 2).assign(objects="box 1, box 2")
     assert len(compare_over_seeds(records, PAIR)) == 1 and len(compare_over_seeds(records, PAIR, objects=True)) == 0
+
+
+def test_samples_of_few_seeds_scatter_as_the_seeds_do():
+    """Known answer: with equal differences within a seed, the standard error is that of the seeds' mean (n - 1)."""
+    gains = [0.0, 0.25, 1.0]
+    rows = [{"seed": s, "difference": g, "attempts": 1, "object": "box"} for s, g in enumerate(gains) for _ in range(5)]
+    drawn = hierarchical_bootstrap(pd.DataFrame(rows), resamples=40_000)
+    assert drawn.mean() == pytest.approx(np.mean(gains), abs=0.01)
+    assert drawn.std() == pytest.approx(np.std(gains, ddof=1) / np.sqrt(3), rel=0.02)
+
+
+def test_by_object_p_is_never_below_that_of_swapped_names():
+    """Known answer: all of nine objects gain, of 2^9 swaps two are as far out; a bootstrap alone would say 0.0004."""
+    records = trials([0.8], scenes=180, objects=9)
+    assert compare_over_seeds(records, PAIR, objects=True).iloc[0]["p"] == pytest.approx(2 / 2**9)
+
+
+def test_seeds_have_a_test_of_their_own():
+    rows = [compare_over_seeds(trials(g, 100), PAIR).iloc[0] for g in ([0.5], [0.5, 0.5, 0.5], [0.1, 0.5, 1.0])]
+    assert np.isnan(rows[0]["p_seeds"]) and rows[1]["p_seeds"] < 0.02 < rows[2]["p_seeds"]

@@ -162,6 +162,8 @@ def test_rows_and_differences(tried):
         ("higher", 0.2, 0.3, "not contradicted"),
         ("same", 0.1, 0.3, "not contradicted"),
         ("same", 0.1, 0.01, "disagrees (higher)"),
+        ("nothing", -0.1, 0.01, "lower; the paper does not say"),
+        ("nothing", -0.1, 0.3, "no difference shown; the paper does not say"),
     ],
 )
 def test_a_null_result_contradicts_nothing_and_proves_nothing(expects, difference, p, said):

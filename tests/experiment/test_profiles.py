@@ -6,6 +6,7 @@ import yaml
 
 from dgrasp.experiment.choices import compare_choices, paper_choices, trained_as_published
 from dgrasp.experiment.profiles import PROFILES, ProfileError, load_profile
+from dgrasp.experiment.questions import questions
 from dgrasp.jobs.workforce import Workforce
 from dgrasp.sim.tasks.paper import task
 
@@ -71,7 +72,9 @@ def test_every_departure_of_the_laptop_has_a_reason_and_none_is_left_over():
     assert (others["why"].str.len() > 3).all(), others["key"].tolist()
     reasons = {c.key for c in paper_choices().choices if c.laptop}
     assert reasons == set(others["key"]), "reasons for what the laptop does as the paper did"
-    assert {"encoder", "fusion", "queries", "poses", "negatives", "starts", "pruning"} == set(others["row"].dropna())
+    rows = set(others["row"].dropna())
+    assert rows == {"encoder", "fusion", "fusion_phi", "queries", "poses", "negatives", "starts", "pruning"}
+    assert rows <= set(questions())
 
 
 def test_the_log_says_which_encoder_lifted_more_on_validation_scenes(root):

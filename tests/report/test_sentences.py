@@ -98,7 +98,10 @@ def test_corners_shapes_and_hardness():
     assert verdict("base_in_corners_novel", records) == "disagrees"
     assert verdict("base_in_corners_novel", trials({"base_quat_seq": 0}, place=(0.3, 0.299, 0.9))) == "agrees"
     records["success"] = records["objects"] == "banana"
-    assert verdict("simple_shapes_novel", records) == "agrees"
+    told = said("simple_shapes_novel", records)
+    assert told.verdict == "agrees" and "1 of the three that the paper names, 0 of 1 others (none)" in told.ours
+    both = records.assign(success=True)
+    assert verdict("simple_shapes_novel", both) == "disagrees", "nothing was hard"
     assert verdict("novel_below_simple", records) == "cannot be told"
     records.loc[records["task"] == "simple", "success"] = True
     assert verdict("novel_below_simple", records) == "agrees"
@@ -111,3 +114,24 @@ def test_the_list_reads_as_a_table():
     real = table[table["section"] == "5.2"]
     assert (real["verdict"] == module.NOT_TESTED).sum() >= 10 and real["ours"].str.contains("no real robot").sum() >= 10
     assert table["ours"].str.len().min() > 0
+
+
+@pytest.mark.parametrize(
+    ("metres", "found"), [(0.02, "agrees"), (0.002, "disagrees"), (-0.02, "disagrees"), (0.005, "cannot be told")]
+)
+def test_slightly_above_the_object_is_more_than_millimetres(metres, found):
+    records = trials({"base_quat_seq": 6, "dgrasp_quat_seq": 6})
+    ours = records["policy"] == "dgrasp_quat_seq"
+    records.loc[ours, "z"] += metres + 0.002 * (records.loc[ours, "scene"] % 3 - 1)
+    told = said("dgrasp_higher_novel", records)
+    assert told.verdict == found
+    assert told.ours.endswith("within 5 mm of none") == (metres == 0.002)
+
+
+@pytest.mark.parametrize(
+    ("other", "found"), [((12, 12, 12), "disagrees"), ((1, 12, 2), "agrees in part"), ((2, 1, 1), "not contradicted")]
+)
+def test_a_trend_is_most_pairs_in_one_direction(other, found):
+    names = ("dgrasp_6d_seq", "base_quat_sync", "dgrasp_6d_sync")
+    records = trials({"dgrasp_quat_seq": 1, "base_quat_seq": 1} | dict(zip(names, other, strict=True)), ("simple",))
+    assert verdict("no_trends", records) == found

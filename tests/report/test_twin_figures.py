@@ -53,14 +53,14 @@ def test_sweep_is_drawn_point_by_point(rates: pd.DataFrame) -> None:
     plt.close(figure)
 
 
-def test_corners_are_near_two_sides() -> None:
+def test_corners_are_those_that_the_tables_count() -> None:
     low, high = BOUNDS_LOW, BOUNDS_HIGH
-    assert is_in_corner(low[0] + 0.01, high[1] - 0.01)
-    assert not is_in_corner(low[0] + 0.01, 0.0) and not is_in_corner(0.2, 0.0)
+    assert is_in_corner(low[0] + 0.004, high[1] - 0.004, low[2])
+    assert not is_in_corner(low[0], high[1], 0.5 * (low[2] + high[2])) and not is_in_corner(low[0] + 0.01, *high[1:])
 
 
 def records() -> pd.DataFrame:
-    corner = [float(BOUNDS_LOW[0]), float(BOUNDS_LOW[1]), 1.0, 1.0, 0.0, 0.0, 0.0]
+    corner = [*map(float, BOUNDS_LOW), 1.0, 0.0, 0.0, 0.0]
     middle = [0.2, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     rows = [
         ("missed", False, 1.0, middle), ("missed", False, 2.0, corner), ("slipped", False, 0.5, middle),

@@ -13,6 +13,7 @@ from dgrasp.experiment.ablations.stage import Result
 from dgrasp.experiment.questions import Comparison, Question, questions
 
 CONFIDENCE = 0.95  # of the intervals
+NOT_CONTRADICTED, NO_DIFFERENCE = "not contradicted", "no difference shown; the paper does not say"
 COLUMNS = (
     *("question", "arm", "task", "successes", "n", "rate", "low", "high", "seed", "minutes"),
     *("steps", "cosine_translation", "cosine_rotation", "arrival"),
@@ -82,11 +83,15 @@ def _compared(name: str, question: Question, trials: pd.DataFrame) -> list[dict[
 def verdict(comparison: Comparison, row: dict[str, float]) -> str:
     """What a difference says to the paper: agrees, disagrees, or, where none is beyond chance, not contradicted.
 
-    A difference is beyond chance where its corrected p is below 0.05. None found proves none, nor that there is one.
+    Where the paper says nothing, the verdict is the difference itself, or `NO_DIFFERENCE`. A difference is beyond
+    chance where its corrected p is below 0.05. None found proves none, nor that there is one.
     """
+    silent = comparison.expects == "nothing"
     if row["p_holm"] >= 1 - CONFIDENCE:
-        return "not contradicted"
+        return NO_DIFFERENCE if silent else NOT_CONTRADICTED
     found = "higher" if row["difference"] > 0 else "lower"
+    if silent:
+        return f"{found}; the paper does not say"
     if comparison.expects == "same":
         return f"disagrees ({found})"
     return "agrees" if found == comparison.expects else "disagrees"

@@ -29,6 +29,7 @@ from dgrasp.sim.scene import Scene
 from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.sim.tasks.paper import task
 
+CONTRAST = ("base_quat_sync", "dgrasp_quat_sync")  # of each method the one that moves and turns at once
 AT_OBJECT = 0.02  # metres by which an object's convex hull is grown: a TCP in there ended at the object
 SHARES = ("near_grasp", "at_object", "in_corner")
 

@@ -11,9 +11,8 @@ from dgrasp.evaluation.over_seeds import pool_seeds, rates_by_seed
 from dgrasp.evaluation.rows import SAME_EVERYWHERE
 from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.seeds import all_seeds, trials_of
-from dgrasp.report.figures.climbs import shown
+from dgrasp.report.figures.climbs import CONTRAST, shown
 from dgrasp.report.figures.draw import letter_panels
-from dgrasp.report.figures.optimization import CONTRAST
 from dgrasp.report.figures.plots import plot_by_object, plot_rates
 from dgrasp.report.names import task_label
 from dgrasp.report.outputs import Drawn

@@ -15,12 +15,15 @@ import torch
 from matplotlib.axes import Axes
 from PIL import Image, ImageDraw
 
-from dgrasp.cameras import Intrinsics, view_from_sphere
+from dgrasp import streams
+from dgrasp.cameras import Intrinsics, Views, view_from_sphere
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_matrix
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.policy.diagnostics import in_corner
+from dgrasp.policy.policies import GraspPolicy
 from dgrasp.report.figures.draw import gripper_in_view, letter_panels
 from dgrasp.report.figures.filmstrip import Frame, film
 from dgrasp.report.figures.plots import policy_colour
@@ -28,7 +31,9 @@ from dgrasp.report.names import policy_label
 from dgrasp.report.outputs import Drawn
 from dgrasp.report.studio import Studio
 from dgrasp.report.tables.success import printable_2, table_2, with_labels
+from dgrasp.robot.limits import SafetyLimits
 from dgrasp.robot.log import TrialLog, read_log
+from dgrasp.robot.trials import for_real_robot
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.objects import ycb
 from dgrasp.twin.cell import TwinCell
@@ -37,9 +42,9 @@ from dgrasp.twin.reality import TwinConfig
 from dgrasp.twin.sweep import ROTATION, TRANSLATION, read_sweep
 from dgrasp.twin.trials import read_twin_trials
 
-CORNER = 0.05  # m from two sides of the workspace: a pose that went to its corner (Sec. 5.2)
 EDGE = 0.01  # m from one side: a pose that the workspace alone stopped
-SHOWN = ("approach", "close", "lift", "hold")  # frames of a trial in Figure 7
+SHOWN = ("approach", "close", "lift", "hold")  # frames of a trial in Figure 7, after the plan
+RED, GREY = (215, 25, 28), (70, 70, 70)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +56,11 @@ class Example:
     frames: tuple[Frame, ...] = ()
 
 
-def is_in_corner(x: float, y: float) -> bool:
-    """Whether a TCP position (world, m) lies within 5 cm of two sides of the workspace."""
-    sides = np.minimum(np.array([x, y]) - BOUNDS_LOW[:2], BOUNDS_HIGH[:2] - np.array([x, y]))
-    return bool((sides < CORNER).all())
+def is_in_corner(x: float, y: float, z: float) -> bool:
+    """Whether a TCP position (world, m) is in a corner of the workspace, as `dgrasp.policy.diagnostics` counts them."""
+    T = torch.eye(4, dtype=torch.float64)
+    T[:3, 3] = torch.tensor([x, y, z])
+    return bool(in_corner(T, (torch.as_tensor(BOUNDS_LOW), torch.as_tensor(BOUNDS_HIGH))))
 
 
 def is_at_edge(x: float, y: float) -> bool:
@@ -73,7 +79,8 @@ def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
     posed["refused"] = posed["outcome"] == Outcome.REFUSED
     posed = posed.sort_values(["refused", "value"], ascending=[True, False], kind="stable")
     failed = posed[~posed["success"].astype(bool)]
-    corner, edge = (failed[[bool(near(*pose[:2])) for pose in failed["pose"]]] for near in (is_in_corner, is_at_edge))
+    corner = failed[[is_in_corner(*pose[:3]) for pose in failed["pose"]]]
+    edge = failed[[is_at_edge(*pose[:2]) for pose in failed["pose"]]]
     outside = {"failure to the edge": edge} if len(edge) and not len(corner) else {"failure to the corner": corner}
     kinds = outside | {
         "slippage": posed[posed["outcome"].isin([Outcome.SLIPPED, Outcome.DROPPED])],
@@ -83,24 +90,46 @@ def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
 
 
 def film_trial(
-    record: dict, twin: TwinConfig, cell: CellConfig, observer: Observer, seed: int, finer: int = 1
+    record: dict,
+    twin: TwinConfig,
+    cell: CellConfig,
+    observer: Observer,
+    seed: int,
+    finer: int = 1,
+    policy: GraspPolicy | None = None,
+    shown: int = 48,
 ) -> tuple[Frame, ...]:
     """The frames `SHOWN` of a recorded twin trial, executed again; where it ended before, what was there afterwards.
 
-    Of a refused one there is one frame, with the refused pose drawn as a red fork.
+    Of a refused one there is one frame, with the refused pose drawn as a red fork. policy: plans the trial again, and
+    the first frame shows its `shown` candidates of highest final value (grey), and the recorded pose (red).
     """
     T_world_tcp = pose_matrix(record["pose"])
     with TwinCell(twin, cell, observer, seed) as again:
         again.present(record["object"], record["presentation"])
+        planned: tuple[Frame, ...] = ()
+        if policy is not None:
+            generator = streams.torch_generator(seed, "starts", "real", record["object"], record["presentation"])
+            candidates = policy.plan(again.observe(), generator).candidates.T_world_tcp[:shown].cpu().numpy()
+            planned = (("best candidates, chosen red", _with_poses(again, T_world_tcp, candidates)),)
         if record["outcome"] == Outcome.REFUSED:
-            return (("the refused pose, in red", _with_pose(again.simulated, T_world_tcp)),)
+            return (*planned, ("the refused pose, in red", _with_pose(again.simulated, T_world_tcp)))
         T_world_tcp[:3, 3] += again.reality.execution_shift
         aim = torch.from_numpy(T_world_tcp[:3, 3] + [0.0, 0.0, 0.06])
         camera = view_from_sphere(aim, 0.7, np.radians(60), np.radians(72)).numpy()
         frames, _ = film(again.simulated, T_world_tcp, T_world_cam=camera, finer=finer, after=True)
     *during, after = frames
-    shown = [frame for frame in during if frame[0] in SHOWN]
-    return tuple([*shown, after][: len(SHOWN)])
+    filmed = [frame for frame in during if frame[0] in SHOWN]
+    return (*planned, *[*filmed, after][: len(SHOWN)])
+
+
+def _with_poses(cell: TwinCell, T_world_tcp: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """What the policy's first viewpoint shows of the cell, with a pose in red before others in grey."""
+    views = cell.simulated.observe(cell.observer.Ts_world_cam[:1], Intrinsics.d415(1280, 960))
+    picture = Image.fromarray(views.images[0])
+    for T, colour, width in [*((T, GREY, 3) for T in others), (T_world_tcp, RED, 10)]:
+        _draw_pose(picture, views, T, cell.simulated, colour, width)
+    return np.asarray(picture.resize((640, 480), Image.Resampling.LANCZOS))  # smooth lines
 
 
 def _with_pose(cell: Cell, T_world_tcp: np.ndarray) -> np.ndarray:
@@ -110,9 +139,15 @@ def _with_pose(cell: Cell, T_world_tcp: np.ndarray) -> np.ndarray:
     camera = view_from_sphere(torch.from_numpy(ends.mean(axis=0)), distance, np.radians(60), np.radians(72)).numpy()
     views = cell.observe(camera[None], Intrinsics.d415(320, 240))
     picture = Image.fromarray(views.images[0])
-    for uv in gripper_in_view(views, 0, T_world_tcp, cell.config.model.hand):
-        ImageDraw.Draw(picture).line([tuple(p) for p in uv.tolist()], fill=(215, 25, 28), width=3)
+    _draw_pose(picture, views, T_world_tcp, cell, RED, 3)
     return np.asarray(picture)
+
+
+def _draw_pose(
+    picture: Image.Image, views: Views, T_world_tcp: np.ndarray, cell: Cell, colour: tuple[int, int, int], width: int
+) -> None:
+    for uv in gripper_in_view(views, 0, T_world_tcp, cell.config.model.hand):
+        ImageDraw.Draw(picture).line([tuple(p) for p in uv.tolist()], fill=colour, width=width)
 
 
 def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], trials: int) -> None:
@@ -202,20 +237,30 @@ def draw_tab02(studio: Studio, hardware: Sequence[Path] = ()) -> Drawn:
 
 
 def draw_fig07(studio: Studio) -> Drawn:
-    """One trial in the twin for each way to end, executed again and filmed."""
+    """One trial in the twin for each way to end, planned and executed again."""
     experiment, finer = studio.experiment, 1 if studio.size.finer == 1 else 2
     trials = pd.concat([log.judged for log in twin_logs(studio).values()], ignore_index=True)
-    world = (experiment.profile.twin.reality, experiment.profile.cell, experiment.observer, experiment.seed)
     examples = [
-        Example(title, record, film_trial(record, *world, finer) if record else ())
+        Example(title, record, _filmed(studio, record, finer) if record else ())
         for title, record in choose_examples(trials).items()
     ]
-    figure, axes = plt.subplots(len(examples), len(SHOWN), figsize=(9.0, 6.4))
+    figure, axes = plt.subplots(len(examples), 1 + len(SHOWN), figsize=(11.0, 6.4))
     plot_examples(axes, examples, len(trials))
     letter_panels([row[0] for row in axes])
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.96))  # type: ignore[union-attr, call-arg]
-    facts = {"trials": len(trials), "shown": "; ".join(example.title for example in examples)}
+    ways = [f"{example.title} (none)" if example.record is None else example.title for example in examples]
+    facts = {"trials": len(trials), "ways": "; ".join(ways), "shown": studio.size.shown, "starts": studio.size.starts}
     return Drawn(figure, examples_table(examples), experiment.used() | {"twin-trials": experiment.twin_trials()}, facts)
+
+
+def _filmed(studio: Studio, record: dict, finer: int) -> tuple[Frame, ...]:
+    """A trial, with a plan in which all starts climb to the end; its policy is prepared as for the trials."""
+    experiment = studio.experiment
+    p = experiment.profile
+    climbing = experiment.policy(record["policy"], pruning=(), pruning_first=None, n_starts=studio.size.starts)
+    policy = for_real_robot(climbing, SafetyLimits(cell=p.cell.description))
+    world = (p.twin.reality, p.cell, experiment.observer, experiment.seed)
+    return film_trial(record, *world, finer, policy, studio.size.shown)
 
 
 def sweep(studio: Studio) -> pd.DataFrame:

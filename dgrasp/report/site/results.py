@@ -54,7 +54,6 @@ class Results:
             "table_1": self.table_1(),
             "table_2": self.table_2(),
             "sentences": self.sentences(),
-            "statements": self.statements(),
             "replications": self.replications(),
         }
 
@@ -100,10 +99,6 @@ class Results:
         tested = shown[~left].assign(verdict=[f"{verdict} *" for verdict in shown["verdict"][~left]])
         others = shown[left].drop(columns="verdict").rename(columns={"our trials": "why not tested"})
         return f"{len(every)} sentences; verdicts: {counted}.\n\n{table(tested)}\n{table(others)}"
-
-    def statements(self) -> str:
-        """The groups of pairs behind some of the sentences, beside the paper's numbers."""
-        return table(findings.statements(self.trials, self.rates, self.experiment.profile.value.workspace))
 
     def replications(self) -> str:
         """What was repeated of the experiment, and kept beside it."""

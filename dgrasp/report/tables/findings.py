@@ -141,6 +141,22 @@ def by_object(trials: pd.DataFrame, policies: Sequence[str], confidence: float, 
     return with_rates(ranked.reset_index(drop=True), confidence)
 
 
+def by_attempt(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
+    """Of tasks with several attempts at a scene, the share that lifts, attempt by attempt: which ones are hard?
+
+    Index: `task`, `method` (mean over its policies); columns: the attempt's number from 1. An attempt that could not be
+    made has failed.
+    """
+    named = trials.assign(method=[_method(p) for p in trials["policy"]])
+    several = [task for task, budget in config.tasks.items() if budget.attempts > 1]
+    rows = {}
+    for (task, method), some in named[named["task"].isin(several)].groupby(["task", "method"], sort=False):
+        series = config.tasks[task].scenes * config.repetitions * some["seed"].nunique() * some["policy"].nunique()
+        lifted = some.groupby("attempt")["success"].sum().reindex(range(config.tasks[task].attempts), fill_value=0)
+        rows[task, method] = (lifted / series).rename(lambda attempt: attempt + 1)
+    return pd.DataFrame(rows).T.rename_axis(["task", "method"])
+
+
 def scene_intervals(trials: pd.DataFrame, config: EvaluationConfig, rates: pd.DataFrame) -> pd.DataFrame:
     """The rates with a second interval, from resampled scenes (percentile bootstrap), in `low_scenes`, `high_scenes`.
 
@@ -179,77 +195,6 @@ def heights(trials: pd.DataFrame, task: str = "novel") -> pd.DataFrame:
         median = float(np.median(above)) if len(above) else np.nan
         rows.append({"first": policy, "second": other, "median": median, "low": low, "high": high, "n": len(above)})
     return pd.DataFrame(rows, columns=["first", "second", "median", "low", "high", "n"])
-
-
-def statements(trials: pd.DataFrame, rates: pd.DataFrame, bounds: Sequence[Sequence[float]]) -> pd.DataFrame:
-    """The paper's statements on Table 1, what its numbers and ours say to each, and whether ours hold it up.
-
-    `holds`: "yes", "in part" (some of the pairs), "no" or, where ours say it the other way round, "the opposite"; "not
-    contradicted" where the paper found no difference and ours show none beyond chance, which proves none.
-    Differences between policies count where they are beyond chance (`compare`, Holm).
-    """
-    tasks = list(dict.fromkeys(rates["task"]))
-    slopes = compare(trials, slope_pairs(), rates)
-    rows: list[tuple[str, ...]] = []
-    for task, sign in (("simple", 1), ("clutter", 1), ("novel", -1)):
-        pairs = slopes[slopes["task"] == task] if len(slopes) else slopes
-        if len(pairs):
-            said = f"{task}: dGrasp {'above' if sign > 0 else 'below'} its Base"
-            rows.append((said, _paper_span(task, slope_pairs()), _ours_span(pairs), _holds(pairs, sign)))
-    if "clutter" in tasks:
-        ours = rates[rates["task"] == "clutter"].set_index("policy")["rate"]
-        paper = pd.Series({p: r["clutter"] for p, r in paper_values()["tab01"]["rates"].items()})
-        if "base_quat_seq" in ours.index and len(ours) > 1:
-            spans = [_above_first(rates) for rates in (paper, ours)]
-            holds = "yes" if (ours.drop("base_quat_seq") > ours["base_quat_seq"]).all() else "no"
-            rows.append(("clutter: every change improves on base_quat_seq", *spans, holds))
-    for said, pairs in (
-        ("no definitive trend for the representation", representation_pairs()),
-        ("no definitive trend for the schedule", schedule_pairs()),
-    ):
-        table = compare(trials, pairs, rates)
-        if len(table):
-            sure = int((table["p_holm"] < LEVEL).sum())
-            found = f"{sure} of {len(table)} pairs differ beyond chance"
-            rows.append((said, "", found, "not contradicted" if not sure else "no"))
-    if "novel" in tasks:
-        corners = failures(trials, bounds)["planned in a corner"].unstack("task")["novel"]
-        if {"Base", "dGrasp"} <= set(corners.index):
-            found = f"{corners['Base']:.1%} of Base's grasps, {corners['dGrasp']:.1%} of dGrasp's"
-            holds = "yes" if corners["Base"] > max(0.05, 2 * corners["dGrasp"]) else "no"
-            rows.append(("novel: Base often converges to corners, dGrasp does not", "", found, holds))
-        above = heights(trials)
-        if len(above):
-            found = f"medians of {above['median'].min():+.1f} to {above['median'].max():+.1f} mm"
-            higher, lower = int((above["low"] > ABOVE).sum()), int((above["high"] < -ABOVE).sum())
-            holds = "yes" if higher == len(above) else "in part" if higher else "the opposite" if lower else "no"
-            rows.append(("novel: dGrasp's grasps are slightly above those of Base", "", found, holds))
-    return pd.DataFrame(rows, columns=["statement", "paper", "ours", "holds"])
-
-
-def _paper_span(task: str, pairs: Pairs) -> str:
-    rates = paper_values()["tab01"]["rates"]
-    gains = [rates[a][task] - rates[b][task] for a, b in pairs if a in rates and b in rates]
-    return f"{min(gains):+.2f} to {max(gains):+.2f}"
-
-
-def _ours_span(pairs: pd.DataFrame) -> str:
-    sure = int((pairs["p_holm"] < LEVEL).sum())
-    low, high = pairs["difference"].min(), pairs["difference"].max()
-    return f"{low:+.2f} to {high:+.2f}, {sure} of {len(pairs)} beyond chance"
-
-
-def _holds(pairs: pd.DataFrame, sign: int) -> str:
-    sure = sign * pairs.loc[pairs["p_holm"] < LEVEL, "difference"]
-    agreeing = int((sure > 0).sum())
-    if agreeing == len(pairs):
-        return "yes"
-    return "in part" if agreeing else "the opposite" if (sure < 0).any() else "no"
-
-
-def _above_first(rates: pd.Series) -> str:
-    gains = rates.drop("base_quat_seq") - rates["base_quat_seq"]
-    return f"{gains.min():+.2f} to {gains.max():+.2f}"
 
 
 def forecasts(ranking: pd.DataFrame) -> str:
