@@ -51,7 +51,7 @@ if not tried(studio):
 # **Before you look** at numbers: which of these would you bet on?
 
 # %%
-asked = {name: questions()[name] for name in settings.names()}
+asked = {name: questions()[name] for name in dict.fromkeys((*settings.names(), *rows["question"]))}
 listed = [
     {"question": q.asks, "the paper": q.says, "place": q.place, "arms": ", ".join(q.arms)} for q in asked.values()
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -77,13 +78,25 @@ def test_licences_and_citation_are_there(root):
 def test_links_between_pages_lead_somewhere(root):
     """Files, and headings in them, as code hosts name these."""
     lost = []
-    for page in [*root.glob("*.md"), root / "figures" / "README.md"]:
-        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+    lessons = list((root / "notebooks" / "executed").glob("*.ipynb"))
+    docs = list((root / "docs").glob("*.md"))  # their links to each other are those of the site
+    for page in [*root.glob("*.md"), root / "figures" / "README.md", *lessons, *docs]:
+        for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+            if page in docs and not target.startswith("../"):
+                continue
             file, _, heading = target.partition("#")
             other = page.parent / file if file else page
             if not target.startswith(("http", "mailto")) and (not other.exists() or heading not in headings(other)):
                 lost.append(f"{page.name}: {target}")
     assert not lost
+
+
+def prose(page: Path) -> str:
+    """A page's text, or that of a notebook's cells of text."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    return "\n".join("".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "markdown")
 
 
 def headings(page: Path) -> set[str]:
@@ -96,6 +109,27 @@ def headings(page: Path) -> set[str]:
 
 def test_a_lost_link_would_be_found(root):
     assert "how-to-run" in headings(root / "REPRODUCING.md") and "how-to-walk" not in headings(root / "REPRODUCING.md")
+
+
+def commits_named(root: Path) -> set[str]:
+    """By runs, by figures and tables, by executed notebooks and by the log."""
+    files = [*(root / "figures").rglob("*.json"), *(root / "notebooks" / "executed").glob("*.ipynb")]
+    found = {c for f in files for c in re.findall(r'"commit": ?"([0-9a-f]{40})"', f.read_text(encoding="utf-8"))}
+    log = (root / "EXPERIMENT_LOG.md").read_text(encoding="utf-8")
+    return found | set(re.findall(r"\b(?:commits?|and|at|from) ([0-9a-f]{7})\b", log))
+
+
+def test_commits_that_are_named_are_in_the_history_or_said_to_be_lost(root):
+    def git(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *command], cwd=root, capture_output=True, text=True)
+
+    if git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+        pytest.skip("needs the whole history: no repository here, or a shallow clone")
+    log = (root / "EXPERIMENT_LOG.md").read_text(encoding="utf-8")
+    lost = set(re.findall(r"^- ([0-9a-f]{7}): ", log.partition("## Lost commits")[2], re.MULTILINE))
+    named = commits_named(root)
+    assert len(named) > 5
+    assert {c for c in named if git("cat-file", "-e", f"{c}^{{commit}}").returncode and c[:7] not in lost} == set()
 
 
 def unknown_names(where: Path, root: Path) -> list[str]:

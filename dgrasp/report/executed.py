@@ -34,10 +34,18 @@ def cells_digest(notebook: NotebookNode) -> str:
 
 
 def keep_executed(executed: Iterable[Path], folder: Path) -> list[Path]:
-    """Write notebooks that the runner executed into `folder`, at web size; returns the files."""
+    """Write notebooks that the runner executed into `folder`, at web size; returns the files.
+
+    `folder` lies one deeper than the sources: links to pages above them are changed to match.
+    """
     written = []
     for path in executed:
-        write_text(folder / path.name, json.dumps(at_web_size(read_json(path)), indent=1, ensure_ascii=False) + "\n")
+        kept = at_web_size(read_json(path))
+        for cell in kept["cells"]:
+            if cell["cell_type"] == "markdown":
+                text = "".join(cell["source"]).replace("](../", "](../../")
+                cell["source"] = text.splitlines(keepends=True)
+        write_text(folder / path.name, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
         written.append(folder / path.name)
     return written
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from dgrasp.evaluation.arms import STAGE, TRAINING, TRIALS, ArmRecipe
 from dgrasp.experiment.ablations.stage import Ablations, Result
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.questions import questions
 from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
 from dgrasp.files import SUMS, atomic_path, check_sums, read_json, read_sums, write_json, write_sums
 from dgrasp.locks import sole_writer
@@ -24,10 +25,14 @@ FILES = ("run.json", "done.json", "volatile.json", "timing.jsonl", TRIALS, "prob
 
 
 def results(experiment: Experiment, names: Sequence[str] = ()) -> list[Result]:
-    """The arms that have been tried: published ones, and those in the experiment's workspace, which count first."""
+    """The arms that have been tried: published ones, and those in the experiment's workspace, which count first.
+
+    names: questions; default: the profile's, and after them others that were tried.
+    """
     found = {(r.question, r.arm): r for r in published_results(experiment)}
-    found |= {(r.question, r.arm): r for r in Ablations(experiment).done(names)}
-    order = experiment.profile.ablations.names(tuple(names))
+    found |= {(r.question, r.arm): r for r in Ablations(experiment).done(tuple(names) or tuple(questions()))}
+    first = experiment.profile.ablations.names(tuple(names))
+    order = list(names) or [*first, *(name for name in questions() if name not in first)]
     wanted = [r for r in found.values() if r.question in order]
     return sorted(wanted, key=lambda r: order.index(r.question))
 
@@ -69,7 +74,7 @@ def keep(experiment: Experiment, root: Path = PUBLISHED) -> Path:
     if not (folder / "profile.json").is_file():
         raise RecordError(f"{folder}: no published experiment there to keep the ablations of; publish it first")
     with sole_writer(folder.parent):
-        found = Ablations(experiment).done()
+        found = Ablations(experiment).done(tuple(questions()))
         renewed = (INDEX, *(f"{result.run.path.name}/*" for result in found))
         check_sums(folder, renewed=renewed)  # what is damaged is not listed as if it were sound
         write_results(found, folder)

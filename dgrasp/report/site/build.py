@@ -118,6 +118,8 @@ def check_folder(folder: Path) -> None:
 def stage(sources: Sources, apps: Apps, staging: Path) -> None:
     """All that Sphinx reads, in `staging`."""
     shutil.copytree(sources.docs, staging)
+    for page in staging.glob("*.md"):
+        write_text(page, _of_docs(page.read_text(encoding="utf-8")))
     (staging / "figures").mkdir()
     for name in CODE:
         shutil.copyfile(ROOT / name, _made(staging / "code") / Path(name).name)
@@ -175,5 +177,17 @@ def _of_repository(name: str) -> str:
     """A page of the repository, with links to the site's pages."""
     text = (ROOT / name).read_text(encoding="utf-8")
     folder = f"{Path(name).parent.as_posix()}/" if "/" in name else ""
+    return linked(text, _pages(), folder, anchors=name != HISTORY)
+
+
+def _of_docs(text: str) -> str:
+    """A page of `docs/`: its links to files of the repository (`../`) as links to the site's pages."""
+    for name, page in _pages().items():
+        text = text.replace(f"](../{name}", f"]({page}")
+    return text
+
+
+def _pages() -> dict[str, str]:
+    """File of the repository -> page of the site."""
     lessons = {f"notebooks/executed/{path.stem}.ipynb": f"/learn/{path.stem}.ipynb" for path in NOTEBOOKS.glob("*.py")}
-    return linked(text, PAGES | lessons, folder, anchors=name != HISTORY)
+    return PAGES | lessons

@@ -28,7 +28,7 @@ SAVED = re.compile(r"""(?:save_output|studio\.make)\(\s*["'](\w+)["']""")
 CONTROLS = re.compile(r"\b[A-Z]\w*Widget\(")
 NEEDS_KERNEL = "*These controls need a running kernel (`make lab`). [Play](/play.md) has a landscape live in the page.*"
 PICTURE = ("image/png", "image/gif", "image/jpeg", "image/svg+xml")
-PAGES = {"../OWN_IMAGES.md": "/lab_guide.md"}  # all that notebooks link to
+PAGES = dict.fromkeys(("../OWN_IMAGES.md", "../../OWN_IMAGES.md"), "/lab_guide.md")  # all that notebooks link to
 
 
 @dataclass(frozen=True)
