@@ -15,8 +15,8 @@
 #
 # **Question.** How often do the eight policies really lift something, and does teaching slopes help?
 #
-# > **At a glance.** Makes Table 1 and Figure 6. Needs notebooks 1 to 4. `smoke` takes about a minute on two cores, `laptop` two
-# > hours; with `published` the trials are read. Resumes scene by scene.
+# > **At a glance.** Makes Table 1 and Figure 6. Needs notebooks 1 to 4. `smoke` takes about a minute on two cores,
+# > `laptop` two hours; with `published` the trials are read. Resumes scene by scene.
 #
 # This is the paper's Sec. 5.1, read critically. Each plan is executed by the simulated arm. Success is the paper's:
 # the object is enveloped by the fingers and was lifted. All policies get the same scenes and the same starting poses,
