@@ -48,7 +48,7 @@ def test_readme_names_every_notebook_with_the_outputs_it_makes():
 def test_unknown_output_names_what_exists():
     with pytest.raises(KeyError, match="tab01"):
         output("tab1")
-    assert {o.id for o in outputs_of("05_simulated_grasping")} == {"tab01", "rates", "by_object"}
+    assert {o.id for o in outputs_of("05_simulated_grasping")} == {"tab01", "rates", "by_object", "fig06"}
 
 
 def test_paper_values_equal_the_printed_averages():

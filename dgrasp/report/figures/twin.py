@@ -60,7 +60,7 @@ def is_in_corner(x: float, y: float, z: float) -> bool:
     """Whether a TCP position (world, m) is in a corner of the workspace, as `dgrasp.policy.diagnostics` counts them."""
     T = torch.eye(4, dtype=torch.float64)
     T[:3, 3] = torch.tensor([x, y, z])
-    return bool(in_corner(T, (torch.as_tensor(BOUNDS_LOW), torch.as_tensor(BOUNDS_HIGH))))
+    return bool(in_corner(T, (torch.tensor(BOUNDS_LOW), torch.tensor(BOUNDS_HIGH))))
 
 
 def is_at_edge(x: float, y: float) -> bool:

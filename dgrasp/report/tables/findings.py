@@ -154,7 +154,8 @@ def by_attempt(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
         series = config.tasks[task].scenes * config.repetitions * some["seed"].nunique() * some["policy"].nunique()
         lifted = some.groupby("attempt")["success"].sum().reindex(range(config.tasks[task].attempts), fill_value=0)
         rows[task, method] = (lifted / series).rename(lambda attempt: attempt + 1)
-    return pd.DataFrame(rows).T.rename_axis(["task", "method"])
+    index = pd.MultiIndex.from_tuples(rows, names=["task", "method"])
+    return pd.DataFrame(list(rows.values()), index=index)
 
 
 def scene_intervals(trials: pd.DataFrame, config: EvaluationConfig, rates: pd.DataFrame) -> pd.DataFrame:
