@@ -30,10 +30,11 @@ def read_import(
 
     unit: of trajectories ("m" or "mm"). convention: of the cameras' poses, instead of the stated one. pose: LeRobot's
     feature. place: the workspace that grasps must lie in. tilt: of hands from straight down, rad, above which grasps
-    are named; none: any. A few episodes whose cameras miss their grasps are a line. Raises ImportRefused, also where
-    the cameras see more of the grasps, or see them as often and much nearer to their axes, under another convention than
-    the stated one (than the one asked for, that is a line), and for a convention where poses are from a sheet or a
-    COLMAP model; CaptureError for photographs; ImportError without the extra "export".
+    are named; none: any. A few episodes whose cameras miss their grasps are a line.
+
+    Raises ImportRefused, also where the cameras see more of the grasps, or see them as often and much nearer to their
+    axes, under another convention than the stated one (than the one asked for, that is a line), and for a convention
+    where poses are from a sheet or a COLMAP model; CaptureError for photographs; ImportError without the extra "export".
     """
     readers: dict[str, Callable[[], tuple[list[Episode], str]]] = {
         "lerobot": lambda: read_lerobot(source, cameras=cameras, unit=unit, pose=pose),
