@@ -33,8 +33,9 @@ def read_import(
     are named; none: any. A few episodes whose cameras miss their grasps are a line.
 
     Raises ImportRefused, also where the cameras see more of the grasps, or see them as often and much nearer to their
-    axes, under another convention than the stated one (than the one asked for, that is a line), and for a convention
-    where poses are from a sheet or a COLMAP model; CaptureError for photographs; ImportError without the extra "export".
+    axes, under another convention than the stated one (than the one asked for, that is a line), and for a
+    convention where poses are from a sheet or a COLMAP model; CaptureError for photographs; ImportError without the
+    extra "export".
     """
     readers: dict[str, Callable[[], tuple[list[Episode], str]]] = {
         "lerobot": lambda: read_lerobot(source, cameras=cameras, unit=unit, pose=pose),
