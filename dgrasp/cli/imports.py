@@ -13,8 +13,9 @@ FORMATS = ("lerobot", "robomimic", "folder")
 TEXT = """\
 Read demonstrations that other tools keep: a LeRobot dataset (version 3), a robomimic HDF5 file, or a plain folder (an
 episode a folder, with images, transforms.json and trajectory.csv). OWN_IMAGES.md says what they must hold. With --check
-nothing is written but a picture: the ways of the hand and the axes of the grasps, drawn into what the cameras saw.
-Otherwise they become a run of demonstrations below --build, on which policies are trained as on the simulator's."""
+nothing is written but a picture: the ways of the hand and the axes of the grasps, drawn into what the cameras saw;
+what writing would refuse is refused after that. Otherwise they become a run of demonstrations below --build, on which
+policies are trained as on the simulator's."""
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -40,17 +41,22 @@ def run(options: argparse.Namespace) -> None:
     refuse_idle("--cameras", options.cameras, unless=unless, goes_with="lerobot and robomimic (a folder has its own)")
     from dgrasp.cell.place import read_place
     from dgrasp.data.imports.check import read_import
+    from dgrasp.robot.limits import SafetyLimits
 
     place = read_place(options.cell)
     episodes, lines = read_import(
         options.source, options.format, cameras=options.cameras, unit=options.unit, convention=options.convention,
-        pose=options.pose or POSE, place=place,
+        pose=options.pose or POSE, place=place, tilt=SafetyLimits().tilt,
     )  # fmt: skip
     print(*lines, sep="\n")
     if options.check:
+        from dgrasp.data.imports.episode import ImportRefused
+        from dgrasp.data.imports.problems import problem_as_a_run
         from dgrasp.report.figures.imported import draw_import
 
         print(draw_import(episodes, options.picture or PICTURE))
+        if problem := problem_as_a_run(episodes):
+            raise ImportRefused(problem)
         return
     from dgrasp.cell.config import CellConfig
     from dgrasp.data.imports.run import demonstrations_of

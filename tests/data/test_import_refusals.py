@@ -5,19 +5,26 @@ from __future__ import annotations
 import io
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from photographed import write_colmap
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.cli.main import main
 from dgrasp.data.captures.pose import CV_TO_GL
 from dgrasp.data.imports.check import read_import
 from dgrasp.data.imports.episode import check_times, until_grasp
+from dgrasp.data.imports.run import demonstrations_of
 from dgrasp.files import UserFileError
+from dgrasp.report.figures import imported
+from dgrasp.report.figures.imported import shown
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install 'dgrasp[export]'")
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install 'dgrasp[export]'")
@@ -164,13 +171,104 @@ def test_a_trajectory_has_rows_and_a_motion(tmp_path: Path) -> None:
     assert "a/trajectory.csv: the trajectory is empty" in refused(plain(tmp_path / "none", rows=way()[:0]), "folder")
     one = refused(plain(tmp_path / "one", rows=way()[-1:]), "folder")
     assert "a/trajectory.csv: the trajectory has one step; expected are 2 or more" in one
-    assert len(until_grasp(np.stack([np.eye(4)] * 3), [0, 1, 1], "a")) == 2
+    still = refused(plain(tmp_path / "still", rows=np.tile(way()[-1:], (STEPS, 1))), "folder")
+    assert "a/trajectory.csv: the hand moves by 0 mm in the 5 steps to the grasp; expected a motion" in still
+    Ts = np.stack([np.eye(4)] * 3)
+    Ts[:, 0, 3] = (0, 0.1, 0.2)
+    cut = until_grasp(Ts, [0, 1, 1], "a")
+    assert len(cut.Ts_world_tcp) == 2 and (cut.recorded, cut.changes) == (3, 1)
     check_times([0, 0, 1], "a")
 
 
 def test_centimetres_are_not_taken_for_millimetres(tmp_path: Path) -> None:
     said = refused(plain(tmp_path / "p", rows=way() * [100, 100, 100, 1, 1, 1, 1]), "folder")
-    assert "look like millimetres; say --unit mm (centimetres: give metres)" in said
+    assert "they look like centimetres: give metres (if they are millimetres, say --unit mm)" in said
+    said = refused(plain(tmp_path / "q", rows=way() * [1000, 1000, 1000, 1, 1, 1, 1]), "folder")
+    assert said.endswith("they look like millimetres; say --unit mm")
+
+
+def test_blanks_after_commas_are_no_part_of_names(tmp_path: Path) -> None:
+    assert len(read_import(plain(tmp_path / "p", ", ".join(POSE)), "folder")[0][0].Ts_world_tcp) == STEPS
+    twice = plain(tmp_path / "q", ", ".join(("x ", *POSE)), np.column_stack([way()[:, 0], way()]))
+    assert "two columns have one name, but for blanks: x ,  x" in refused(twice, "folder")
+
+
+def test_a_cut_that_leaves_little_is_said(tmp_path: Path) -> None:
+    rows, columns = way()[[0, -1, -1, -1, -1]], ",".join((*POSE, "gripper"))
+    short = plain(tmp_path / "p", columns, np.column_stack([rows, [0, 1, 1, 1, 1]]))
+    episodes, lines = read_import(short, "folder")
+    assert len(episodes[0].Ts_world_tcp) == 2
+    assert any(
+        line.startswith("! a, b: less than half of the steps are before the grasp (first: 2 of 5)") for line in lines
+    )
+    both = plain(tmp_path / "q", columns, np.column_stack([way(), [0, 1, 1, 1, 0]]))
+    episodes, lines = read_import(both, "folder")
+    assert len(episodes[0].Ts_world_tcp) == STEPS
+    [said] = [line for line in lines if line.startswith("!")]
+    assert "a, b: the gripper changes more than once (first: 2 times)" in said and "(step 5 of 5)" in said
+
+
+def test_photographs_without_a_trajectory_are_not_passed_over(tmp_path: Path) -> None:
+    folder = plain(tmp_path / "p")
+    (folder / "notes").mkdir()
+    assert len(read_import(folder, "folder")[0]) == 2
+    (folder / "b" / "trajectory.csv").unlink()
+    assert f"{folder / 'b'}: has cameras and no trajectory.csv; give it one" in refused(folder, "folder")
+
+
+def test_the_other_order_of_quaternions_is_named(tmp_path: Path) -> None:
+    """Written w, x, y, z, hands that point straight down look tilted by their turn about the vertical."""
+
+    def change(file: Any) -> None:
+        for name, turn in (("demo_0", 40), ("demo_1", 80)):
+            q = Rotation.from_euler("ZX", [turn, 180], degrees=True).as_quat(scalar_first=True)
+            file[f"data/{name}/obs/eef_quat"][...] = np.tile(q, (STEPS, 1))
+
+    lines = read_import(robomimic(tmp_path, change), "robomimic", tilt=np.radians(75))[1]
+    assert any("tilted by 60 degrees (median), at most 80" in line for line in lines)
+    assert "! demos.hdf5: demo_1: grasps tilted by more than 75 degrees, which are never executed" in lines
+    assert any("tilt the grasps by 60 degrees (median), as w, x, y, z by 0: which order" in line for line in lines)
+
+
+def with_other_axes(folder: Path) -> Path:
+    """The second episode's poses have OpenCV's axes."""
+    frames = [{"file_path": f"{i}.png", "transform_matrix": T.tolist()} for i, T in enumerate(VIEWS)]
+    (plain(folder) / "b" / "transforms.json").write_text(json.dumps({**LENS, "frames": frames}))
+    return folder
+
+
+def test_an_episode_whose_cameras_miss_its_grasp_is_named_and_drawn(tmp_path: Path) -> None:
+    """And it alone is wrong: no convention is advised for all."""
+    episodes, lines = read_import(with_other_axes(tmp_path / "p"), "folder")
+    assert "cameras: opengl, 50% of them see the grasp" in lines
+    assert "! b: less than half of the cameras see the grasp; as opencv they would" in lines
+    with pytest.raises(UserFileError, match="b: no camera sees the grasp; correct the cameras or the trajectory"):
+        demonstrations_of(episodes, tmp_path)
+    good, bad = episodes
+    assert 7 in shown([*[good] * 7, bad, *[good] * 12], 4) and shown([good, bad], 4) == [0, 1]
+    assert len(shown([good] * 20, 4)) == 4
+
+
+def test_the_check_draws_and_ends_as_writing_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[Path] = []
+    monkeypatch.setattr(imported, "draw_import", lambda episodes, path: drawn.append(path) or path)
+    picture = ["--check", "--picture", str(tmp_path / "check.png")]
+    assert main(["import", str(with_other_axes(tmp_path / "p")), "--format", "folder", *picture]) == 2
+    assert len(drawn) == 1 and "b: no camera sees the grasp" in capsys.readouterr().err
+    assert main(["import", str(plain(tmp_path / "q")), "--format", "folder", *picture]) == 0 and len(drawn) == 2
+
+
+def test_a_colmap_model_has_one_convention(tmp_path: Path) -> None:
+    folder = plain(tmp_path / "p")
+    for episode in (folder / "a", folder / "b"):
+        (episode / "transforms.json").unlink()
+        lens = [(1, "PINHOLE", [61.7, 61.7, 32.0, 24.0])]
+        write_colmap(episode, ["0.png", "1.png"], lens, VIEWS, (64, 48), False)
+    assert "cameras: a COLMAP model, 100% of them see the grasp" in read_import(folder, "folder")[1]
+    said = refused(folder, "folder", convention="colmap")
+    assert "the cameras' poses are from a COLMAP model, whose convention is known; leave out --convention" in said
 
 
 def test_hands_that_point_up_are_said(tmp_path: Path) -> None:
@@ -252,7 +350,36 @@ def without(name: str) -> Callable[[list[dict]], list[dict]]:
     return lambda steps: [{k: v for k, v in step.items() if k != name} for step in steps]
 
 
+def test_a_dataset_that_lacks_rows_is_not_cut_short(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    folder = lerobot(tmp_path / "a")
+    about = [{"episode_index": 0, "length": STEPS}, {"episode_index": 1, "length": 99}]
+    parquet.write_table(pa.Table.from_pylist(about), folder / "meta/episodes/chunk-000/file-000.parquet")
+    assert "episode 1: has 5 rows in data/" in (said := refused(folder, "lerobot")) and "says 99: is a file" in said
+
+
+def test_of_a_dataset_the_first_images_alone_are_kept(tmp_path: Path) -> None:
+    """Each image of the others is a megabyte of no use."""
+
+    def heavy(step: dict) -> dict:
+        return step["view_0"] if step["frame_index"] == 0 else {"bytes": bytes(2**20), "path": "0.png"}
+
+    folder = lerobot(tmp_path / "a", lambda steps: each(view_0=heavy)(steps[::-1]))
+    read_import(folder, "lerobot")  # loads what is loaded once
+    tracemalloc.start()
+    episodes, _ = read_import(folder, "lerobot")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert all(np.array_equal(e.views.images, [IMAGE] * len(VIEWS)) for e in episodes) and peak < 2**20
+
+
 LEROBOT = [
+    (
+        lambda steps: [step for step in steps if (step["episode_index"], step["frame_index"]) != (0, 2)],
+        {},
+        "episode 0: no row has frame_index 2: is a file missing",
+    ),
     (each(timestamp=lambda s: -s["timestamp"]), {}, "episode 0: timestamp: step 1 is at -0.1, before step 0 at -?0"),
     (each(frame_index=lambda s: 0), {}, "episode 0: frame_index 0 stands twice"),
     (each(episode_index=lambda s: 2 * s["episode_index"]), {}, r"episode 2 is in data/\*/\*.parquet and not in"),

@@ -348,16 +348,34 @@ def test_poses_are_read_from_both_kinds_of_rotation() -> None:
     np.testing.assert_allclose(poses_of(columns, "m", "a")[0][:3, :3], np.diag([-1.0, 1, -1]), atol=1e-12)
     with pytest.raises(ImportRefused, match="a: step 0: qx, qy, qz, qw have length 2, expected 1"):
         poses_of({"x": [0], "y": [0], "z": [0], "qx": [2], "qy": [0], "qz": [0], "qw": [0]}, "m", "a")
-    with pytest.raises(ImportRefused, match="a: the trajectory has NaN"):
-        poses_of(columns | {"x": [np.nan]}, "m", "a")
+    with pytest.raises(ImportRefused, match="a: step 1: ry is NaN or infinite, expected a number"):
+        poses_of({name: [*values, np.nan if name == "ry" else 0.0] for name, values in columns.items()}, "m", "a")
 
 
-def test_the_grasp_is_where_the_gripper_changes() -> None:
-    assert grasp_step([1, 1, 0, 0, 1], 5) == 2 and grasp_step(None, 5) == 4 and grasp_step([0.0] * 5, 5) == 4
+def test_the_grasp_is_where_the_gripper_closes_last() -> None:
+    level, down = np.zeros(5), np.linspace(0.2, 0.0, 21)
+    assert grasp_step([1, 1, 0, 0, 1], level) == (2, 2) and grasp_step(None, level) == (4, 0)
+    assert grasp_step([0.0] * 5, level) == (4, 0)
+    closed_first = [0.0] * 3 + [1.0] * 17 + [0.0]
+    assert grasp_step(closed_first, down) == (20, 2) and grasp_step([1 - c for c in closed_first], down) == (20, 2)
+    again = [1.0] * 10 + [0.0] * 3 + [1.0] * 3 + [0.0] * 5  # missed, and closed once more
+    assert grasp_step(again, np.array([0.2] * 10 + [0.05] * 3 + [0.05] * 3 + [0.05] * 5)) == (16, 3)
+    assert grasp_step([80.0 - 4 * i for i in range(21)], down) == (11, 1)  # a width that is measured
+
+
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_noise_of_the_gripper_is_no_change(unit: float) -> None:
+    width = unit * (0.08 + 1e-5 * np.random.default_rng(1).standard_normal(21))
+    assert grasp_step(width, np.linspace(0.2, 0.0, 21)) == (20, 0)
+    width[:15] -= unit * 0.03
+    assert grasp_step(width, np.linspace(0.2, 0.0, 21)) == (15, 1)
+
+
+def test_commands_that_are_none_are_refused() -> None:
     with pytest.raises(ImportRefused, match=r"a: the gripper's commands: expected 3 finite numbers, got NaN or inf"):
-        grasp_step([1, np.nan, 0], 3, "a")
+        grasp_step([1, np.nan, 0], np.zeros(3), "a")
     with pytest.raises(ImportRefused, match=r"expected 3 finite numbers, got 2 values"):
-        grasp_step([1, 0], 3, "a")
+        grasp_step([1, 0], np.zeros(3), "a")
 
 
 @pytest.mark.parametrize(

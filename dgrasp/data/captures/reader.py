@@ -18,7 +18,7 @@ from dgrasp.data.captures.lens import intrinsics, stated_size
 from dgrasp.data.captures.picture import find_picture, read_picture
 from dgrasp.data.captures.pose import camera_pose
 from dgrasp.data.captures.sheet_frame import sheet_cameras, sheet_of, states_lens
-from dgrasp.data.captures.source import entries_of
+from dgrasp.data.captures.source import COLMAP, SHEET, TRANSFORMS, entries_of
 from dgrasp.data.captures.undistort import FoldedLens, undistorted
 
 FARTHEST = 1e6  # a bench in millimetres has thousands; beyond this, no arithmetic is worth its warnings
@@ -31,6 +31,7 @@ class Capture:
 
     names: `file_path` of each frame. images: uint8, RGB. K: (n, 3, 3), pixels, integer centres.
     Ts_world_cam: (n, 4, 4), metres, OpenCV's axes. T_world_capture: where the frame lies that the file's poses are in.
+    source: of the poses: transforms.json, a COLMAP model, or the sheet.
     """
 
     file: Path
@@ -39,6 +40,7 @@ class Capture:
     K: Float[np.ndarray, "n 3 3"]
     Ts_world_cam: Float[np.ndarray, "n 4 4"]
     T_world_capture: Float[np.ndarray, "4 4"]
+    source: str = TRANSFORMS
 
     @property
     def views(self) -> Views:
@@ -70,11 +72,12 @@ def read_capture(
     images, Ks = _photographs(entries, files, distortions, optional=sheet is not None)
     names = tuple(str(entry.frame["file_path"]) for entry in entries)
     if sheet is None:
-        return Capture(entries[0].file, names, images, np.stack(Ks), T @ _stated_poses(entries), T)
+        source = TRANSFORMS if entries[0].file.suffix == ".json" else COLMAP
+        return Capture(entries[0].file, names, images, np.stack(Ks), T @ _stated_poses(entries), T, source)
     if T_world_capture is None:
         T = sheet.lying_at(board_top)
     K, Ts_sheet_cam = sheet_cameras(sheet, entries, images, Ks)
-    return Capture(entries[0].file, names, images, K, T @ Ts_sheet_cam, T)
+    return Capture(entries[0].file, names, images, K, T @ Ts_sheet_cam, T, SHEET)
 
 
 def _found(entries: list[Entry], T_world_capture: Float[np.ndarray, "4 4"] | None) -> list[Path]:

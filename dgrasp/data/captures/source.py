@@ -10,6 +10,7 @@ from dgrasp.data.captures.document import CaptureError, Entry, read_entries, rea
 from dgrasp.data.captures.picture import ENDINGS
 
 TRANSFORMS = "transforms.json"
+COLMAP, SHEET = "a COLMAP model", "the sheet"  # the other sources of poses, in messages
 # Other formats of cameras: they are taken for photographs, so that their refusal is said.
 UNREAD = (".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".dng")
 
@@ -26,6 +27,12 @@ def entries_of(path: Path) -> list[Entry]:
         raise
     except (OSError, ValueError) as error:
         raise CaptureError(f"{path}: cannot be read ({reason(error)})") from error
+
+
+def states_cameras(folder: Path) -> bool:
+    """Whether a folder holds what tells where cameras stood: then it is a capture, whole or not."""
+    found = any((folder / name).is_file() for name in (TRANSFORMS, NAME))
+    return found or (folder.is_dir() and find_model(folder) is not None)
 
 
 def _photographs(folder: Path) -> list[Entry]:

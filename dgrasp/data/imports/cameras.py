@@ -151,6 +151,8 @@ def views_of(images: Mapping[str, UInt8[np.ndarray, "h w 3"]], stated: StatedCam
 
 def reinterpreted(views: Views, stated: str, meant: str) -> Views:
     """The same views, if their poses were written in `meant` and not in `stated`."""
+    if stated == meant:
+        return views
     to_stated: dict[str, Callable[[np.ndarray], Any]] = {**CONVENTIONS}  # each undoes itself
     return Views(views.images, views.K, CONVENTIONS[meant](to_stated[stated](views.Ts_world_cam)))
 
@@ -179,8 +181,11 @@ def _seen(views: Views, grasp: Float[np.ndarray, "3"]) -> tuple[float, float]:
 
 
 def sight_by_convention(episodes: Sequence[Episode], stated: str) -> dict[str, Sight]:
-    """The same for each convention that the poses could have been written in, the stated one first."""
-    order = [stated, *(name for name in CONVENTIONS if name != stated)]
+    """The same for each convention that the poses could have been written in, the stated one first.
+
+    Where poses are of a source in which none is chosen (a sheet, say), that source alone.
+    """
+    order = [stated, *(name for name in CONVENTIONS if name != stated and stated in CONVENTIONS)]
     return {
         name: sight_of([replace(e, views=reinterpreted(e.views, stated, name)) for e in episodes]) for name in order
     }

@@ -6,33 +6,36 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from dgrasp.cell.place import PAPERS, Place
 from dgrasp.data.captures.document import CaptureError
-from dgrasp.data.imports.cameras import CONVENTIONS, Sight, reinterpreted, sight_by_convention
-from dgrasp.data.imports.episode import Episode, ImportRefused, problem_as_a_run
+from dgrasp.data.imports.cameras import CONVENTIONS, Sight, reinterpreted, sight_by_convention, sight_of
+from dgrasp.data.imports.episode import Episode, ImportRefused, named
 from dgrasp.data.imports.lerobot import read_lerobot
 from dgrasp.data.imports.plain import read_plain
+from dgrasp.data.imports.problems import problem_as_a_run
 from dgrasp.data.imports.robomimic import read_robomimic_episodes
+from dgrasp.data.imports.trajectories import trajectory_lines
 from dgrasp.files import UserFileError
 
 FORMATS = ("lerobot", "robomimic", "folder")
 ENOUGH = 0.5  # share of cameras that must see the grasps: fewer, and images and trajectories are of two worlds
 NEARER = 0.5  # as far from the cameras' axes: a convention that has the grasps so near to them is the right one
-JUMP = 0.10  # m between two steps: a teleported hand
 
 
 def read_import(
     source: Path, form: str, *, cameras: Path | None = None, unit: str = "m", convention: str | None = None,
-    pose: str = "observation.state", place: Place = PAPERS,
+    pose: str = "observation.state", place: Place = PAPERS, tilt: float | None = None,
 ) -> tuple[list[Episode], list[str]]:  # fmt: skip
     """Episodes of an import, and what was found, a line each.
 
     unit: of trajectories ("m" or "mm"). convention: of the cameras' poses, instead of the stated one. pose: LeRobot's
-    feature. place: the workspace that grasps must lie in. Raises ImportRefused, also where the cameras see more of the
-    grasps, or see them as often and much nearer to their axes, under another convention than the stated one (than the
-    one asked for, that is a line); CaptureError for photographs; ImportError without the extra "export".
+    feature. place: the workspace that grasps must lie in. tilt: of hands from straight down, rad, above which grasps
+    are named; none: any. A few episodes whose cameras miss their grasps are a line.
+
+    Raises ImportRefused, also where the cameras see more of the grasps, or see them as often and much nearer to their
+    axes, under another convention than the stated one (than the one asked for, that is a line), and for a
+    convention where poses are from a sheet or a COLMAP model; CaptureError for photographs; ImportError without the
+    extra "export".
     """
     readers: dict[str, Callable[[], tuple[list[Episode], str]]] = {
         "lerobot": lambda: read_lerobot(source, cameras=cameras, unit=unit, pose=pose),
@@ -42,10 +45,15 @@ def read_import(
     if form not in readers:
         raise ImportRefused(f"format: unknown {form!r}; formats: {', '.join(FORMATS)}")
     episodes, stated = _as_documented(readers[form], source, form)
+    if convention is not None and stated not in CONVENTIONS:
+        raise ImportRefused(
+            f"{source}: the cameras' poses are from {stated}, whose convention is known; leave out --convention"
+        )
     if convention is not None and convention != stated:
         episodes = [replace(e, views=reinterpreted(e.views, stated, convention)) for e in episodes]
         stated = convention
-    return episodes, _checked(source, episodes, stated, place, asked=convention is not None)
+    seen = _checked(source, episodes, stated, asked=convention is not None)
+    return episodes, [*seen, *trajectory_lines(episodes, place, tilt)]
 
 
 def _as_documented(read: Callable[[], tuple[list[Episode], str]], source: Path, form: str) -> tuple[list[Episode], str]:
@@ -64,24 +72,40 @@ _NOT_AS_DOCUMENTED = (LookupError, TypeError, ValueError, AttributeError, OSErro
                       EOFError, MemoryError)  # fmt: skip
 
 
-def _checked(source: Path, episodes: list[Episode], stated: str, place: Place, asked: bool) -> list[str]:
-    sights = sight_by_convention(episodes, stated)
+def _checked(source: Path, episodes: list[Episode], stated: str, asked: bool) -> list[str]:
+    missing = [e for e in episodes if sight_of([e]).share < ENOUGH]
+    few = 2 * len(missing) <= len(episodes)  # then these episodes are wrong, and not how all are read
+    sights = sight_by_convention([e for e in episodes if not few or e not in missing], stated)
     seen, found = sights[stated], max(sights, key=lambda name: sights[name].share)
     share = sights[found].share
     if share < ENOUGH:
+        any_of = f", under any of {', '.join(CONVENTIONS)}" if stated in CONVENTIONS else f", posed by {stated}"
         raise ImportRefused(
-            f"{source}: {share:.0%} of the cameras see the grasps, under any of {', '.join(CONVENTIONS)}: are cameras "
-            "and trajectories in one world, and both in metres?"
+            f"{source}: {share:.0%} of the cameras see the grasps{any_of}: are cameras and trajectories in one world, "
+            "and both in metres?"
         )
     if found != stated and not (asked and seen.share >= ENOUGH):
         raise ImportRefused(
             f"{source}: poses of cameras are read as {stated}, but {share:.0%} of them see the grasps if they are "
             f"{found}; say --convention {found}"
         )
-    lines = [f"cameras: {stated}, {seen.share:.0%} of them see the grasp", *_rival(source, sights, stated, asked)]
+    lines = [
+        f"cameras: {stated}, {sight_of(episodes).share:.0%} of them see the grasp",
+        *_rival(source, sights, stated, asked), *_missing(missing, stated),
+    ]  # fmt: skip
     if problem := problem_as_a_run(episodes):
         lines.append(f"! {problem}")
-    return [*_counts(episodes), *lines, *_trajectories(episodes, place)]
+    return [*_counts(episodes), *lines]
+
+
+def _missing(episodes: list[Episode], stated: str) -> list[str]:
+    """A line about episodes whose cameras miss their grasp, and the convention in which they would see it."""
+    if not episodes:
+        return []
+    sights = sight_by_convention(episodes, stated)
+    best = max(sights, key=lambda name: (sights[name].share, -sights[name].off))
+    hint = f"; as {best} they would" if sights[best].share >= ENOUGH else ""
+    return [f"! {named(episodes)}: less than half of the cameras see the grasp{hint}"]
 
 
 def _rival(source: Path, sights: dict[str, Sight], stated: str, asked: bool) -> list[str]:
@@ -114,30 +138,3 @@ def _counts(episodes: list[Episode]) -> list[str]:
         f"views: {', '.join(map(str, views))} an episode, {', '.join(sizes)} pixels",
         f"steps: {min(steps)} to {max(steps)} an episode, until the grasp",
     ]
-
-
-def _trajectories(episodes: list[Episode], place: Place) -> list[str]:
-    inside = np.mean([bool(place.inside(e.Ts_world_tcp[-1, :3, 3])) for e in episodes])
-    longest = max(
-        (float(np.linalg.norm(np.diff(e.Ts_world_tcp[:, :3, 3], axis=0), axis=1).max(initial=0.0)), e.source)
-        for e in episodes
-    )
-    down = np.mean([e.Ts_world_tcp[-1, 2, 2] < 0 for e in episodes])
-    there = f"{inside:.0%} inside of the workspace of {place.name}"
-    lines = [
-        f"grasps: {there}, {down:.0%} point down (z of the hand is its approach)",
-        f"longest step: {1000 * longest[0]:.0f} mm",
-    ]
-    if down < 1:
-        lines.append(
-            "! hands that do not point down when they grasp are never planned: is z the approach, towards the table?"
-        )
-    if longest[0] > JUMP:
-        lines.append(f"! {longest[1]}: jumps by {1000 * longest[0]:.0f} mm from one step to the next")
-    if inside < 1:
-        corners = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in (place.low, place.high))
-        lines.append(
-            f"! grasps outside of the workspace, {corners} m, are never found: the world must be the cell's; another "
-            "cell is named by --cell"
-        )
-    return lines

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +22,12 @@ FAR = 10.0  # m from the world's origin: no arm of a bench reaches there, but mi
 NEAR = 0.02  # m: all of a hand's way, or all cameras, are never so close to it, but metres that are read as millimetres
 WIDEST_TURN = 2 * np.pi + 0.1  # rad: the length of a rotation vector; degrees are longer
 UNIT_LENGTH = 0.01  # a quaternion's length may be off by so much: it was rounded
+CENTIMETRES = 300.0  # a bench in millimetres is rarely smaller than this, in centimetres never larger
+STILL = 1e-3, 0.01  # m and rad: a hand that moves less all the way shows noise, and no motion
+# The gripper changes when its command goes by a share of its whole range, which must itself be more than noise is: an
+# absolute floor (a millimetre, in metres), and a share of the largest command, in whatever unit it is.
+CHANGE, LEAST, LEAST_SHARE = 0.1, 1e-3, 0.02
+LEVEL = 0.01  # m: the gripper's two kinds of changes happen at one height, if they differ by less
 
 
 class ImportRefused(UserFileError):
@@ -32,7 +39,8 @@ class Episode:
     """A demonstration: the scene before the grasp, and the TCP's way there.
 
     views: all cameras at the first step. Ts_world_tcp: (steps, 4, 4), metres; the last row is the grasp. object: its
-    name, or the task's text. split: "train" or "validation". source: where it stands, for messages.
+    name, or the task's text. split: "train" or "validation". source: where it stands, for messages. recorded: steps
+    with those after the grasp, 0 where nobody says. changes: of the gripper, in all of them.
     """
 
     source: str
@@ -40,15 +48,27 @@ class Episode:
     Ts_world_tcp: Float[np.ndarray, "steps 4 4"]
     object: str = ""
     split: str = "train"
+    recorded: int = 0
+    changes: int = 0
+
+    @property
+    def name(self) -> str:
+        """The end of where it stands: its folder's name, or file and number."""
+        return Path(self.source).name or self.source
 
 
-def problem_as_a_run(episodes: Sequence[Episode]) -> str | None:
-    """Why these episodes together are none to train on; None where they are."""
-    if len(shapes := {e.views.images.shape for e in episodes}) > 1:
-        return f"episodes differ in views or sizes: {sorted(shapes)}; expected the same for all"
-    if all(e.split != "train" for e in episodes):
-        return "no episode is to be trained on; expected one or more of split 'train'"
-    return None
+class Way(NamedTuple):
+    """The hand's way to the grasp, and what it was cut from: the recorded steps, and the gripper's changes in them."""
+
+    Ts_world_tcp: Float[np.ndarray, "steps 4 4"]
+    recorded: int
+    changes: int
+
+
+def named(episodes: Sequence[Episode], most: int = 5) -> str:
+    """The episodes by name, for messages; of many the first ones."""
+    more = f" and {len(episodes) - most} more" if len(episodes) > most else ""
+    return ", ".join(e.name for e in episodes[:most]) + more
 
 
 def poses_of(columns: Mapping[str, Sequence[float]], unit: str, source: str) -> Float[np.ndarray, "steps 4 4"]:
@@ -63,8 +83,11 @@ def poses_of(columns: Mapping[str, Sequence[float]], unit: str, source: str) -> 
         raise ImportRefused(f"{source}: lacks {', '.join(missing)}; columns: {', '.join(columns) or 'none'}")
     p = UNITS[unit] * np.stack([np.asarray(columns[name], dtype=np.float64) for name in "xyz"], axis=-1)
     turned = np.stack([np.asarray(columns[name], dtype=np.float64) for name in turn], axis=-1)
-    if not len(p) or not (np.isfinite(p).all() and np.isfinite(turned).all()):
-        raise ImportRefused(f"{source}: the trajectory {'is empty' if not len(p) else 'has NaN or infinite entries'}")
+    if not len(p):
+        raise ImportRefused(f"{source}: the trajectory is empty")
+    if len(bad := np.argwhere(~np.isfinite(np.hstack([p, turned])))):
+        step, column = bad[0]
+        raise ImportRefused(f"{source}: step {step}: {(*'xyz', *turn)[column]} is NaN or infinite, expected a number")
     check_unit(p, unit, source)
     if turn == TURN:
         if (widest := float(np.linalg.norm(turned, axis=1).max())) > WIDEST_TURN:
@@ -89,7 +112,9 @@ def check_unit(p: Float[np.ndarray, "n 3"], unit: str, source: str, say: str = "
             "like metres: trajectories and cameras must be in one unit"
         )
     if off > FAR:
-        look = f"they look like millimetres; {say} (centimetres: give metres)"
+        look = f"they look like millimetres; {say}"
+        if off < CENTIMETRES:
+            look = f"they look like centimetres: give metres (if they are millimetres, {say})"
         hint = look if unit == "m" else "are they millimetres?"
         raise ImportRefused(f"{source}: positions are up to {off:.4g} m from the origin, allowed are {FAR:g}; {hint}")
 
@@ -107,32 +132,65 @@ def gripper_of(columns: Mapping[str, Any], source: str) -> Any:
     return columns[found[0]] if found else None
 
 
-def grasp_step(gripper: Sequence[float] | None, steps: int, source: str = "gripper") -> int:
-    """The step of the grasp: where the gripper's command first changes sides; the last one without it.
+def grasp_step(
+    gripper: Sequence[float] | None, z: Float[np.ndarray, "steps"], source: str = "gripper"
+) -> tuple[int, int]:
+    """The step of the grasp, and how often the gripper changes. z: heights of the hand, metres.
 
-    Raises ImportRefused for commands that are no numbers, or not one for each step.
+    The grasp is the last change of the kind that closes; without any, the last step. Which kind that is no format says:
+    it is the one that happens lower, or the first one where both happen at one height. Raises ImportRefused for
+    commands that are no numbers, or not one for each step.
     """
+    steps = len(z)
     if gripper is None or not len(gripper):
-        return steps - 1
+        return steps - 1, 0
     values = np.asarray(gripper, dtype=np.float64)
     if values.shape != (steps,) or not np.isfinite(values).all():
         found = f"{len(values)} values" if values.shape != (steps,) else "NaN or infinite entries"
         raise ImportRefused(f"{source}: the gripper's commands: expected {steps} finite numbers, got {found}")
-    high = values > (values.max() + values.min()) / 2
-    changed = np.flatnonzero(high != high[0])
-    return int(changed[0]) if len(changed) else steps - 1
+    changes = _changes(values)
+    kinds = changes[::2], changes[1::2]  # one opens, the other closes
+    if not changes:
+        return steps - 1, 0
+    second_is_lower = bool(kinds[1]) and z[kinds[1]].mean() < z[kinds[0]].mean() - LEVEL
+    return (kinds[1] if second_is_lower else kinds[0])[-1], len(changes)
 
 
-def until_grasp(
-    Ts: Float[np.ndarray, "steps 4 4"], gripper: Sequence[float] | None, source: str
-) -> Float[np.ndarray, "steps 4 4"]:
+def _changes(values: Float[np.ndarray, "steps"]) -> list[int]:
+    """Steps where the command has gone half of its way up or down, alternately; ways of a noise's size are none."""
+    reach = float(np.ptp(values))
+    if reach < max(LEAST, LEAST_SHARE * float(np.abs(values).max())):
+        return []
+    turns, sign = [0], 0.0
+    last = 0  # the farthest step of the way that is gone
+    for i in range(1, len(values)):
+        gone = values[i] - values[last]
+        if sign * gone > 0:
+            last = i
+        elif abs(gone) >= CHANGE * reach:
+            if sign:
+                turns.append(last)
+            last, sign = i, float(np.sign(gone))
+    ways = zip(turns, [*turns[1:], last], strict=True)
+    return [a + int(np.argmax(np.abs(values[a : b + 1] - values[a]) > abs(values[b] - values[a]) / 2)) for a, b in ways]
+
+
+def until_grasp(Ts: Float[np.ndarray, "steps 4 4"], gripper: Sequence[float] | None, source: str) -> Way:
     """The way to the grasp: what comes after it (the lift, say) is no demonstration of an approach.
 
-    Raises ImportRefused for a way of one step: it shows no motion, and no slope is learned from it.
+    Raises ImportRefused for a way of one step, and one that stays where it is: no slope is learned from it.
     """
     if len(Ts) < 2:
         raise ImportRefused(f"{source}: the trajectory has one step; expected are 2 or more, the last one at the grasp")
-    return Ts[: grasp_step(gripper, len(Ts), source) + 1]
+    grasp, changes = grasp_step(gripper, Ts[:, 2, 3], source)
+    way = Ts[: grasp + 1]
+    moved = np.linalg.norm(way[:, :3, 3] - way[-1, :3, 3], axis=1).max()
+    turned = Rotation.from_matrix(way[-1, :3, :3].T @ way[:, :3, :3]).magnitude().max()
+    if moved < STILL[0] and turned < STILL[1]:
+        raise ImportRefused(
+            f"{source}: the hand moves by {1000 * moved:.2g} mm in the {len(way)} steps to the grasp; expected a motion"
+        )
+    return Way(way, len(Ts), changes)
 
 
 def check_times(times: Sequence[float], source: str) -> None:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import io
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 EPISODES = "meta/episodes/chunk-000/file-000.parquet"
 DATA_FILES, EPISODE_FILES = "data/*/*.parquet", "meta/episodes/*/*.parquet"
 FPS = 10
+BATCH = 16  # rows whose images are in memory at a time
 Table = list[dict[str, Any]]
 
 
@@ -66,8 +68,8 @@ def read_lerobot(
         raise ImportRefused(f"{folder}: no feature is an image or a video; features: {', '.join(features)}")
     if pose not in features:
         raise ImportRefused(f"{folder}: no feature {pose!r} (say --pose); features: {', '.join(features)}")
-    stored = [key for key in (pose, *names) if features[key].get("dtype") != "video"]
-    rows, tasks = _rows(folder, stored), _tasks(folder)
+    images = [key for key in names if features[key].get("dtype") == "image"]
+    rows, tasks = _rows(folder, (pose, *(["action"] if "action" in features else [])), images), _tasks(folder)
     episodes = _table(folder, EPISODE_FILES, "episode_index")
     if unknown := sorted(set(rows) - {int(about["episode_index"]) for about in episodes}):
         raise ImportRefused(f"{folder}: episode {unknown[0]} is in {DATA_FILES} and not in {EPISODE_FILES}")
@@ -101,16 +103,19 @@ def _episode(
     steps = rows.get(number, [])
     if not steps:
         raise ImportRefused(f"{source}: has no rows in data/")
+    if (length := about.get("length")) is not None and int(length) != len(steps):
+        raise ImportRefused(f"{source}: has {len(steps)} rows in data/, {EPISODES} says {length}: is a file missing?")
     check_times([step["timestamp"] for step in steps if "timestamp" in step], f"{source}: timestamp")
     columns = _named(info["features"], pose, steps, source)
     actions = _named(info["features"], "action", steps, source) if "action" in info["features"] else {}
     commanded = gripper_of(actions, f"{source}: action")
     gripper = gripper_of(columns, f"{source}: {pose}") if commanded is None else commanded
-    Ts = until_grasp(poses_of(columns, unit, f"{source}: {pose}"), gripper, source)
+    way = until_grasp(poses_of(columns, unit, f"{source}: {pose}"), gripper, source)
     images = {name: _first_image(folder, info, name, steps[0], about, source) for name in names}
     task = tasks.get(int(steps[0].get("task_index", -1)), "")
     split = "validation" if number in valid else "train"
-    return Episode(source, views_of(images, stated, source), Ts, task, split)
+    views = views_of(images, stated, source)
+    return Episode(source, views, way.Ts_world_tcp, task, split, way.recorded, way.changes)
 
 
 def _named(features: Mapping[str, Any], key: str, steps: Table, source: str) -> dict[str, Any]:
@@ -163,33 +168,78 @@ def _frame_at(path: Path, seconds: float, fps: float) -> UInt8[np.ndarray, "h w 
 
 def _table(folder: Path, pattern: str, *columns: str) -> Table:
     """The rows of all files of a pattern. Raises ImportRefused without one, or one of the columns."""
+    return [row for _, rows in _tables(folder, pattern, columns) for row in rows]
+
+
+def _tables(
+    folder: Path, pattern: str, columns: Iterable[str], kept: Container[str] | None = None
+) -> Iterator[tuple[Path, Table]]:
+    """The rows of each file of a pattern, all of whose `columns` must be there. kept: columns to read; none: all."""
     parquet = required("pyarrow.parquet", "a LeRobot dataset", "export")
     files = sorted(folder.glob(pattern))
     if not files:
         raise ImportRefused(f"{folder}: no {pattern}")
+    for file in files:
+        with _read(folder, pattern), parquet.ParquetFile(file) as table:
+            names = table.schema_arrow.names
+            if missing := [name for name in columns if name not in names]:
+                raise ImportRefused(f"{file}: lacks {', '.join(missing)}; columns: {', '.join(names)}")
+            rows = table.read(columns=[name for name in names if kept is None or name in kept]).to_pylist()
+        yield file, rows
+
+
+@contextmanager
+def _read(folder: Path, pattern: str) -> Iterator[None]:
+    """Say of a file that is no parquet where it is. Raises ImportRefused."""
     try:
-        tables = [parquet.read_table(file) for file in files]
-        for file, table in zip(files, tables, strict=True):
-            if missing := [name for name in columns if name not in table.column_names]:
-                raise ImportRefused(f"{file}: lacks {', '.join(missing)}; columns: {', '.join(table.column_names)}")
-        return [row for table in tables for row in table.to_pylist()]
+        yield
     except ImportRefused:
         raise
     except (OSError, ValueError) as error:
         raise ImportRefused(f"{folder}: {pattern} cannot be read ({' '.join(str(error).split())[:200]})") from error
 
 
-def _rows(folder: Path, features: Iterable[str]) -> dict[int, Table]:
-    """The steps by episode, in order. features: that each of them must have."""
+def _rows(folder: Path, features: Iterable[str], images: Iterable[str]) -> dict[int, Table]:
+    """The steps by episode, in order, with `images` in the first one alone. Each must have `features` and `images`."""
     found: dict[int, Table] = {}
-    for row in _table(folder, DATA_FILES, "episode_index", "frame_index", *features):
-        found.setdefault(int(row["episode_index"]), []).append(row)
+    places: dict[int, tuple[Path, int]] = {}  # of each step's row, by the identity of the step
+    needed = ("episode_index", "frame_index", *features)
+    for file, rows in _tables(folder, DATA_FILES, (*needed, *images), (*needed, "timestamp", "task_index")):
+        for i, row in enumerate(rows):
+            found.setdefault(int(row["episode_index"]), []).append(row)
+            places[id(row)] = file, i
     for number, rows in found.items():
         rows.sort(key=lambda row: row["frame_index"])
         frames = [row["frame_index"] for row in rows]
         if twice := [a for a, b in itertools.pairwise(frames) if a == b]:
             raise ImportRefused(f"{folder}: episode {number}: frame_index {twice[0]} stands twice")
+        if missing := sorted(set(range(len(frames))) - set(frames)):
+            raise ImportRefused(f"{folder}: episode {number}: no row has frame_index {missing[0]}: is a file missing?")
+    firsts: dict[Path, Table] = {}
+    for rows in found.values():
+        firsts.setdefault(places[id(rows[0])][0], []).append(rows[0])
+    for file, steps in firsts.items():
+        with _read(folder, DATA_FILES):
+            _add_images(file, {places[id(step)][1]: step for step in steps}, list(images))
     return found
+
+
+def _add_images(file: Path, steps: Mapping[int, dict[str, Any]], images: list[str]) -> None:
+    """Put the images of some of a file's rows, by their numbers, into these steps. Of others, none is kept."""
+    if not images:
+        return
+    parquet, begin = required("pyarrow.parquet", "a LeRobot dataset", "export"), 0
+    with parquet.ParquetFile(file) as table:
+        for group in range(table.num_row_groups):
+            end = begin + table.metadata.row_group(group).num_rows
+            if any(begin <= number < end for number in steps):
+                number = begin
+                for batch in table.iter_batches(BATCH, row_groups=[group], columns=images):
+                    for i in range(len(batch)):
+                        if number + i in steps:
+                            steps[number + i].update(batch.slice(i, 1).to_pylist()[0])
+                    number += len(batch)
+            begin = end
 
 
 def _tasks(folder: Path) -> dict[int, str]:

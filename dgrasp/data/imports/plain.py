@@ -16,6 +16,7 @@ import numpy as np
 
 from dgrasp.cameras import Views
 from dgrasp.data.captures.reader import read_capture
+from dgrasp.data.captures.source import states_cameras
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.data.export import continuous_quaternions, write_transforms
 from dgrasp.data.imports.episode import (
@@ -33,24 +34,31 @@ from dgrasp.files import read_table_of_a_user, write_text
 
 TRAJECTORY, LIST = "trajectory.csv", "episodes.csv"
 SPLITS = ("train", "validation")
+CONVENTION = {"transforms.json": "opengl"}  # of the sources whose poses could be in another one
 TIMES = ("time", "timestamp", "t")  # of a step, in any unit: they tell the order alone
 
 
 def read_plain(folder: Path, *, unit: str = "m") -> tuple[list[Episode], str]:
     """The folder's episodes in the order of their names, and the convention of their cameras.
 
-    unit: of the trajectories and of the cameras' poses. Raises ImportRefused, CaptureError for photographs and cameras.
+    That is "opengl" where transforms.json states them; else where they are from, in which nothing is to be chosen: a
+    COLMAP model, or the printed sheet. unit: of the trajectories and of the cameras' poses. Raises ImportRefused, also
+    for a folder of photographs without a trajectory, CaptureError for photographs and cameras.
     """
     folder = Path(folder)
     paths = sorted(path.parent for path in folder.glob(f"*/{TRAJECTORY}")) if folder.is_dir() else []
     if not paths:
         what = f"no folder in it has a {TRAJECTORY}" if folder.is_dir() else "no such folder"
         raise ImportRefused(f"{folder}: {what}; expected a folder of episodes")
+    if lacking := sorted(path for path in folder.iterdir() if path not in paths and states_cameras(path)):
+        raise ImportRefused(f"{lacking[0]}: has cameras and no {TRAJECTORY}; give it one, or take the folder out")
     known = _list(folder / LIST, {path.name for path in paths})
-    return [_episode(path, known.get(path.name, {}), unit) for path in paths], "opengl"
+    read = [_episode(path, known.get(path.name, {}), unit) for path in paths]
+    return [episode for episode, _ in read], ", ".join(sorted({stated for _, stated in read}))
 
 
-def _episode(path: Path, about: Mapping[str, str], unit: str) -> Episode:
+def _episode(path: Path, about: Mapping[str, str], unit: str) -> tuple[Episode, str]:
+    """The episode, and the convention of its cameras; or the source of their poses, where that has only one."""
     file = path / TRAJECTORY
     columns: dict[str, Any] = {}
     for name, values in _columns(file).items():
@@ -60,8 +68,9 @@ def _episode(path: Path, about: Mapping[str, str], unit: str) -> Episode:
             raise ImportRefused(f"{file}: {name}: expected numbers ({error})") from error
     for name in filter(columns.__contains__, TIMES):
         check_times(columns[name], f"{file}: {name}")
-    Ts = until_grasp(poses_of(columns, unit, str(file)), gripper_of(columns, str(file)), str(file))
-    seen = read_capture(path).views
+    way = until_grasp(poses_of(columns, unit, str(file)), gripper_of(columns, str(file)), str(file))
+    capture = read_capture(path)
+    seen = capture.views
     Ts_world_cam = seen.Ts_world_cam.copy()
     Ts_world_cam[:, :3, 3] *= UNITS[unit]
     check_unit(Ts_world_cam[:, :3, 3], unit, f"{path}: cameras")
@@ -69,19 +78,29 @@ def _episode(path: Path, about: Mapping[str, str], unit: str) -> Episode:
     split = about.get("split") or "train"
     if split not in SPLITS:
         raise ImportRefused(f"{path.parent / LIST}: {path.name}: unknown split {split!r}; splits: {', '.join(SPLITS)}")
-    return Episode(str(path), views, Ts, about.get("object") or "", split)
+    episode = Episode(str(path), views, way.Ts_world_tcp, about.get("object") or "", split, way.recorded, way.changes)
+    return episode, CONVENTION.get(capture.source, capture.source)
 
 
 def _columns(file: Path) -> dict[str, list[str]]:
-    rows = read_table_of_a_user(file)
+    rows = _table(file)
     if not rows:
         raise ImportRefused(f"{file}: the trajectory is empty; expected a line of columns, and a row per step")
     return {name: [row[name] for row in rows] for name in rows[0] if name}
 
 
+def _table(file: Path) -> list[dict[str, str]]:
+    """The rows, without the blanks that some write after commas."""
+    read = read_table_of_a_user(file)
+    rows = [{name.strip(): value.strip() for name, value in row.items()} for row in read]
+    if rows and len(rows[0]) < len(read[0]):
+        raise ImportRefused(f"{file}: two columns have one name, but for blanks: {', '.join(read[0])}")
+    return rows
+
+
 def _list(file: Path, episodes: Set[str]) -> dict[str, dict[str, str]]:
     """What the list says of each episode, none without a list. Raises ImportRefused if it is not of these episodes."""
-    rows = read_table_of_a_user(file) if file.is_file() else []
+    rows = _table(file) if file.is_file() else []
     if rows and "episode" not in rows[0]:
         raise ImportRefused(f"{file}: lacks the column episode; columns: {', '.join(rows[0])}")
     known: dict[str, dict[str, str]] = {}

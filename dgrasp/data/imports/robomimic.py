@@ -82,12 +82,13 @@ def _episode(source: str, group: Any, stated: StatedCameras | None, unit: str, s
         columns |= _columns(obs, turned, QUATERNION, source)
     if len({len(values) for values in columns.values()}) > 1:
         raise ImportRefused(f"{source}: obs: {position} has {len(obs[position])} steps, {turned} {len(obs[turned])}")
-    Ts = until_grasp(poses_of(columns, unit, f"{source}: obs"), _gripper(group, source), source)
+    way = until_grasp(poses_of(columns, unit, f"{source}: obs"), _gripper(group, source), source)
     images = {name.removesuffix("_image"): _first(obs, name, source) for name in obs if name.endswith("_image")}
     if not images:
         raise ImportRefused(f"{source}: obs has no images (<camera>_image); it has {', '.join(obs)}")
     views = _calibrated(group, images, source) if stated is None else views_of(images, stated, source)
-    return Episode(source, views, Ts, str(group.attrs.get("object", "")), split)
+    task = str(group.attrs.get("object", ""))
+    return Episode(source, views, way.Ts_world_tcp, task, split, way.recorded, way.changes)
 
 
 def _columns(obs: Any, name: str, columns: Sequence[str], source: str) -> dict[str, Any]:

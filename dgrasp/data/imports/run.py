@@ -11,7 +11,8 @@ from dgrasp.cell.config import CellConfig
 from dgrasp.cell.description import CellDescription
 from dgrasp.data import layout
 from dgrasp.data.config import STAGE, DataConfig, DemonstrationsRecipe
-from dgrasp.data.imports.episode import Episode, ImportRefused, problem_as_a_run
+from dgrasp.data.imports.episode import Episode, ImportRefused
+from dgrasp.data.imports.problems import problem_as_a_run
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.scene import Scene
 
@@ -22,8 +23,8 @@ def demonstrations_of(episodes: list[Episode], root: Path, cell: CellConfig | No
     """Write the episodes, one scene each, as a run in `root/runs`, and return it; the same episodes, the same run.
 
     cell: that they are from; default the paper's. The scenes have no simulator state: what needs it (blocked negatives,
-    masks of objects) finds no objects. Raises ImportRefused where episodes differ in views or sizes, or none is to be
-    trained on.
+    masks of objects) finds no objects. Raises ImportRefused where episodes differ in views or sizes, none is to be
+    trained on, or no camera sees the grasp of one.
     """
     if problem := problem_as_a_run(episodes):
         raise ImportRefused(problem)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dgrasp.cameras import project
+from dgrasp.data.imports.cameras import sight_of
 from dgrasp.data.imports.episode import Episode
 from dgrasp.files import atomic_path
 
@@ -18,8 +19,11 @@ COLOURS = ("tab:red", "tab:green", "tab:blue")  # x, y, z
 
 
 def draw_import(episodes: list[Episode], path: Path, rows: int = 4) -> Path:
-    """Write a PNG: some episodes' views, with the hand's way (orange), the grasp's and the world's axes in them."""
-    chosen = [episodes[i] for i in np.unique(np.linspace(0, len(episodes) - 1, rows).astype(int))]
+    """Write a PNG: some episodes' views, with the hand's way (orange), the grasp's and the world's axes in them.
+
+    Half of the rows are the episodes whose cameras see their grasps worst (`shown`).
+    """
+    chosen = [episodes[i] for i in shown(episodes, rows)]
     columns = max(len(e.views) for e in chosen)
     figure = Figure(figsize=(3.2 * columns, 2.6 * len(chosen)), layout="constrained")
     axes = figure.subplots(len(chosen), columns, squeeze=False)
@@ -28,10 +32,19 @@ def draw_import(episodes: list[Episode], path: Path, rows: int = 4) -> Path:
             ax.set_axis_off()
             if k < len(e.views):
                 _draw(ax, e, k)
-        row[0].set_title(Path(e.source).name or e.source, fontsize=7, loc="left")
+        row[0].set_title(f"{e.name}: {sight_of([e]).share:.0%} of the cameras see the grasp", fontsize=7, loc="left")
     with atomic_path(Path(path)) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
     return Path(path)
+
+
+def shown(episodes: list[Episode], rows: int) -> list[int]:
+    """Which episodes are drawn in so many rows, in their order: half of them are seen worst, the others spread."""
+    sights = [sight_of([e]) for e in episodes]
+    by_sight = sorted(range(len(episodes)), key=lambda i: (sights[i].share, -sights[i].off))
+    worst, others = by_sight[: rows // 2], sorted(by_sight[rows // 2 :])
+    spread = np.unique(np.linspace(0, len(others) - 1, rows - len(worst)).astype(int)) if others else []
+    return sorted([*worst, *(others[i] for i in spread)])
 
 
 def _draw(ax: Axes, e: Episode, k: int) -> None:
