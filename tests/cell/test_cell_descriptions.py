@@ -185,7 +185,7 @@ URDF = """<robot name="small"><link name="base_link"/><link name="tool0"><visual
 <mesh filename="package://small/meshes/there.stl"/></geometry></visual><visual><geometry>
 <mesh filename="package://small/meshes/gone.stl"/></geometry></visual></link>{}</robot>"""
 HINGE = """<joint name="{}" type="revolute"><parent link="base_link"/><child link="tool0"/>
-<limit lower="-3" upper="3"/></joint>"""
+<limit lower="-3" upper="3" velocity="3"/></joint>"""
 
 
 def test_models_that_do_not_fit_have_a_line_each(tmp_path: Path) -> None:
@@ -198,6 +198,12 @@ def test_models_that_do_not_fit_have_a_line_each(tmp_path: Path) -> None:
     assert _few(alike[:3]) == alike[:3] and _few(alike) == [*alike[:2], "arm.urdf: 7 more meshes are missing"]
     found = examine_cell(written(tmp_path, change("arm", "urdf", to="small.urdf"), change("arm", "flange", to="hand")))
     assert len(found.problems) == 7 + 1 and not len(found.places)
+    within = [change("arm", key, to=[value] * 6) for key, value in (("lower", -2.9), ("upper", 2.9))]
+    fast = change("arm", "speed", to=[3.0, 3.0, 19.9, 3.0, 3.0, 3.0])
+    problems = examine_cell(written(tmp_path, change("arm", "urdf", to="small.urdf"), *within, fast)).problems
+    assert [line for line in problems if "_joint: " in line] == [
+        "arm: elbow_joint: speed of 19.9 rad/s, faster than the model's 3"
+    ]
     said = "\n".join(found.problems)
     assert "arm: 'hand' is no link of small.urdf" in said and "no mesh at package://small/meshes/gone.stl" in said
     assert "arm: 'shoulder_pan_joint' is no hinge of small.urdf; hinges: shoulder_lift_joint" in said
