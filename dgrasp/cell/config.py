@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from dgrasp.cell.description import CellDescription, read_cell
 from dgrasp.cell.model import CellModel, model_of
+from dgrasp.cell.simulable import lens_problem
 from dgrasp.cell.urdf import in_place
 from dgrasp.config import Config
 
@@ -124,8 +125,8 @@ class CellConfig(Config):
             raise ValueError(
                 f"grip_force: {self.grip_force:g} N; {self.description.gripper.name} has {low:g} to {high:g} N"
             )
-        if len({camera.intrinsics for camera in self.description.cameras}) > 1:
-            raise ValueError("description.cameras: the simulator has one lens for all; theirs differ")
+        if problem := lens_problem(self.description):
+            raise ValueError(f"description.{problem}")
         return self
 
     @property

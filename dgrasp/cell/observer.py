@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.description import CellDescription
 from dgrasp.cell.model import model_of
+from dgrasp.cell.simulable import views_problem
 from dgrasp.config import Config
 
 
@@ -25,9 +26,8 @@ class Observer(Config):
 
     @model_validator(mode="after")
     def _enough_cameras(self) -> Self:
-        if self.description is not None and self.views > len(self.description.views):
-            known = len(self.description.views)
-            raise ValueError(f"views: {self.views} asked; the cameras of {self.description.name} have {known}")
+        if self.description is not None and (problem := views_problem(self.description, self.views)):
+            raise ValueError(problem)
         return self
 
     @property

@@ -25,6 +25,7 @@ from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import from_bullet, inverse, transform
 from dgrasp.cell.urdf import urdf_path
 from dgrasp.files import UserFileError
+from dgrasp.sim.at_home import home_problem
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.following import SteeredSimulation
 from dgrasp.sim.oracle import oracle, oracle_grasps, usable_lines
@@ -217,6 +218,13 @@ def test_a_workspace_too_small_for_the_tasks_is_said(tmp_path: Path) -> None:
     config = described(tmp_path, workspace={"low": [0.1, -0.1, 0.9605], "high": [0.3, 0.1, 1.06]})
     with pytest.raises(ValueError, match=r"workspace: 0.2 by 0.2 m; the tasks' scenes need 0.26 m each way"):
         task("simple", config.description)
+
+
+def test_a_home_that_reaches_into_the_table_is_said(tmp_path: Path) -> None:
+    described(tmp_path, arm={"home": [0.0, 0.5, 0.5, 0.0, 0.0, 0.0]})
+    problem = home_problem(tmp_path / "mine.yaml")
+    assert problem is not None and problem.startswith("arm: home: the ") and "hits the table" in problem
+    assert home_problem("ur5_2f85") is None
 
 
 def test_a_described_arm_is_led_in_closed_loop(cell: Cell) -> None:
