@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from dgrasp.cameras import Views
 from dgrasp.cell.transforms import pose_problem
 from dgrasp.cell.workspace import BOARD_TOP
+from dgrasp.data.captures.colmap import of_model
 from dgrasp.data.captures.distortion import Distortion, distortion_of
 from dgrasp.data.captures.document import CaptureError, Entry
 from dgrasp.data.captures.lens import intrinsics, stated_size
@@ -31,6 +32,7 @@ class Capture:
 
     names: `file_path` of each frame. images: uint8, RGB. K: (n, 3, 3), pixels, integer centres.
     Ts_world_cam: (n, 4, 4), metres, OpenCV's axes. T_world_capture: where the frame lies that the file's poses are in.
+    told_by: what the poses come from: "transforms", "colmap", or "sheet", which lies where `sheet.yaml` says.
     """
 
     file: Path
@@ -39,6 +41,7 @@ class Capture:
     K: Float[np.ndarray, "n 3 3"]
     Ts_world_cam: Float[np.ndarray, "n 4 4"]
     T_world_capture: Float[np.ndarray, "4 4"]
+    told_by: Literal["transforms", "colmap", "sheet"] = "transforms"
 
     @property
     def views(self) -> Views:
@@ -70,11 +73,12 @@ def read_capture(
     images, Ks = _photographs(entries, files, distortions, optional=sheet is not None)
     names = tuple(str(entry.frame["file_path"]) for entry in entries)
     if sheet is None:
-        return Capture(entries[0].file, names, images, np.stack(Ks), T @ _stated_poses(entries), T)
+        told_by: Literal["transforms", "colmap"] = "colmap" if of_model(entries[0]) else "transforms"
+        return Capture(entries[0].file, names, images, np.stack(Ks), T @ _stated_poses(entries), T, told_by)
     if T_world_capture is None:
         T = sheet.lying_at(board_top)
     K, Ts_sheet_cam = sheet_cameras(sheet, entries, images, Ks)
-    return Capture(entries[0].file, names, images, K, T @ Ts_sheet_cam, T)
+    return Capture(entries[0].file, names, images, K, T @ Ts_sheet_cam, T, "sheet")
 
 
 def _found(entries: list[Entry], T_world_capture: Float[np.ndarray, "4 4"] | None) -> list[Path]:
