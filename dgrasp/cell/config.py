@@ -11,7 +11,6 @@ from pydantic import Field, ValidationError, model_validator
 
 from dgrasp.cell.description import CellDescription, read_cell
 from dgrasp.cell.model import CellModel, model_of
-from dgrasp.cell.simulable import lens_problem
 from dgrasp.cell.urdf import in_place
 from dgrasp.config import Config
 
@@ -125,8 +124,6 @@ class CellConfig(Config):
             raise ValueError(
                 f"grip_force: {self.grip_force:g} N; {self.description.gripper.name} has {low:g} to {high:g} N"
             )
-        if problem := lens_problem(self.description):
-            raise ValueError(f"description.{problem}")
         return self
 
     @property

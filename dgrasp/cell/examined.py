@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from dgrasp.cameras import visible
 from dgrasp.cell.description import CellDescription, read_cell, shipped_or_path
 from dgrasp.cell.kinematics import Kinematics, kinematics_of
-from dgrasp.cell.simulable import simulator_problems, squeezed
+from dgrasp.cell.simulable import lens_notes, simulator_problems
 from dgrasp.cell.transforms import inverse, transform, yaw
 from dgrasp.cell.urdf import missing_meshes, model_problems, urdf_path
 from dgrasp.files import UserFileError
@@ -50,7 +50,7 @@ def examine_cell(source: str | Path) -> Examined:
     found = Examined(cell)
     found.lines += [f"{cell.name}: {cell.arm.name}, {cell.gripper.name}, {len(cell.cameras)} cameras"]
     found.lines.append(_held(cell))
-    found.notes += [squeezed(cell)] if squeezed(cell) else []
+    found.notes += lens_notes(cell)
     found.problems += _blind(cell) + simulator_problems(cell)
     try:
         urdf = urdf_path(cell.arm.urdf, path.parent)

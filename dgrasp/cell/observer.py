@@ -31,9 +31,16 @@ class Observer(Config):
         return self
 
     @property
+    def lenses(self) -> tuple[Intrinsics, ...]:
+        """One per view, of images of this size."""
+        return model_of(self.description).lenses(self.views, self.width, self.height)
+
+    @property
     def intrinsics(self) -> Intrinsics:
-        """The cell's cameras', of images of this size."""
-        return model_of(self.description).lens(self.width, self.height)
+        """The one lens of all views; raises ValueError where they have several (`lenses`)."""
+        if len(set(self.lenses)) > 1:
+            raise ValueError("intrinsics: the views have several lenses, and one is needed here")
+        return self.lenses[0]
 
     @property
     def Ts_world_cam(self) -> Float[np.ndarray, "views 4 4"]:

@@ -10,17 +10,6 @@ ROOM = 0.26  # m: sides of the least workspace that the tasks' scenes find room 
 VIEWS = 2  # Sec. 5: the images of a plan
 
 
-def lens_problem(cell: CellDescription) -> str | None:
-    """Cameras of several lenses."""
-    lenses = {camera.name: camera.intrinsics for camera in cell.cameras}
-    if len(set(lenses.values())) < 2:
-        return None
-    stated = "; ".join(
-        f"{name}: {k.width}x{k.height}, {k.fx:g}, {k.fy:g}, {k.cx:g}, {k.cy:g}" for name, k in lenses.items()
-    )
-    return f"cameras: the simulator has one lens for all; theirs differ ({stated})"
-
-
 def views_problem(cell: CellDescription, asked: int = VIEWS) -> str | None:
     """Fewer fixed views than a plan is made from."""
     known = len(cell.views)
@@ -37,16 +26,22 @@ def room_problem(cell: CellDescription) -> str | None:
 
 def simulator_problems(cell: CellDescription) -> list[str]:
     """A line for each thing for which the simulator would refuse the cell."""
-    return [problem for problem in (lens_problem(cell), views_problem(cell), room_problem(cell)) if problem]
+    return [problem for problem in (views_problem(cell), room_problem(cell)) if problem]
 
 
-def squeezed(cell: CellDescription, width: int = 640, height: int = 480) -> str | None:
-    """What simulated pictures of this size make of a lens whose own have other proportions; None where they agree."""
-    k = cell.cameras[0].intrinsics
-    if k.width * height == k.height * width:
-        return None
-    small = k.resized(width, height)
-    return (
-        f"cameras: pictures of {k.width}x{k.height} are squeezed to the profiles' 4:3 (at {width}x{height}: fx "
-        f"{small.fx:.0f}, fy {small.fy:.0f}), in the simulator; state a mode or a cut of 4:3 to keep pixels square"
-    )
+def lens_notes(cell: CellDescription, width: int = 640, height: int = 480) -> list[str]:
+    """A line for each thing to be known of the cameras' lenses in simulated pictures of this size."""
+    notes = []
+    for camera in cell.cameras:
+        k = camera.intrinsics
+        if k.width * height != k.height * width:
+            small = k.resized(width, height)
+            notes.append(
+                f"cameras: {camera.name}: pictures of {k.width}x{k.height} are squeezed to the profiles' 4:3 in the "
+                f"simulator (at {width}x{height}: fx {small.fx:.0f}, fy {small.fy:.0f}); state a mode or a cut of "
+                "4:3 to keep pixels square"
+            )
+    if len({camera.intrinsics.resized(width, height) for camera in cell.cameras}) > 1:
+        first = cell.cameras[0].name
+        notes.append(f"cameras: their lenses differ; views of demonstrations, at random places, are through {first}'s")
+    return notes

@@ -16,7 +16,7 @@ from dgrasp.cell.description import SHIPPED, CellDescription, read_cell
 from dgrasp.cell.examined import _few, examine_cell
 from dgrasp.cell.kinematics import Numeric, kinematics_of
 from dgrasp.cell.observer import Observer
-from dgrasp.cell.simulable import simulator_problems, squeezed
+from dgrasp.cell.simulable import lens_notes, simulator_problems
 from dgrasp.cell.transforms import inverse, pose_vector
 from dgrasp.cell.urdf import missing_meshes, urdf_path
 from dgrasp.cli.main import main
@@ -292,28 +292,27 @@ def test_a_workspace_out_of_reach_and_blind_cameras_are_said(tmp_path: Path) -> 
 
 
 def test_what_the_simulator_would_refuse_is_said(tmp_path: Path) -> None:
-    other_lens = change("cameras", 1, "fx", to=615.2)
     small = change("workspace", to={"low": [0.1, -0.1, 0.9605], "high": [0.3, 0.1, 1.0655]})
-    cell = read_cell(written(tmp_path, other_lens, small, name="panda_hand"))
-    lenses, room = simulator_problems(cell)
-    assert lenses == (
-        "cameras: the simulator has one lens for all; theirs differ (right: 640x480, 617, 617, 320, 240; "
-        "left: 640x480, 615.2, 617, 320, 240)"
-    )
-    assert room == "Panda with its hand: workspace: 0.2 by 0.2 m; the tasks' scenes need 0.26 m each way"
-    with pytest.raises(ValueError, match=r"description.cameras: the simulator has one lens for all"):
-        CellConfig(description=cell)
-    one = written(tmp_path, change("cameras", to=[LENS | LOOK | {"distance": 0.8}]))
-    assert examine_cell(one).problems == ["views: 2 asked; the cameras of UR10 with 2F-140 and D415 have 1"]
+    one = change("cameras", to=[LENS | LOOK | {"distance": 0.8}])
+    assert examine_cell(written(tmp_path, one, small)).problems == [
+        "views: 2 asked; the cameras of UR10 with 2F-140 and D415 have 1",
+        "UR10 with 2F-140 and D415: workspace: 0.2 by 0.2 m; the tasks' scenes need 0.26 m each way",
+    ]
     assert [simulator_problems(read_cell(name)) for name in CELLS] == [[]] * 3
 
 
-def test_a_wide_lens_is_said_to_be_squeezed(tmp_path: Path) -> None:
+def test_wide_and_several_lenses_are_said_and_simulated(tmp_path: Path) -> None:
+    assert lens_notes(read_cell("panda_hand")) == []
     wide = {"width": 1280, "height": 720, "fx": 912.0, "fy": 912.0, "cx": 640.0, "cy": 360.0}
-    lenses = [change("cameras", i, key, to=value) for i in (0, 1) for key, value in wide.items()]
-    note = squeezed(read_cell(written(tmp_path, *lenses)))
-    assert note is not None and "1280x720 are squeezed to the profiles' 4:3 (at 640x480: fx 456, fy 608)" in note
-    assert squeezed(read_cell("panda_hand")) is None
+    lens = [change("cameras", 1, key, to=value) for key, value in wide.items()]
+    cell = read_cell(written(tmp_path, *lens, name="panda_hand"))
+    squeezed, differ = lens_notes(cell)
+    assert "left: pictures of 1280x720 are squeezed to the profiles' 4:3" in squeezed
+    assert "(at 640x480: fx 456, fy 608)" in squeezed and "their lenses differ" in differ
+    observer = Observer(description=CellConfig(description=cell).description, width=64, height=48)
+    assert [(k.fx, k.fy) for k in observer.lenses] == [pytest.approx((61.7, 61.7)), pytest.approx((45.6, 60.8))]
+    with pytest.raises(ValueError, match="the views have several lenses, and one is needed here"):
+        _ = observer.intrinsics
 
 
 def test_a_camera_with_a_pose_looks_from_there(tmp_path: Path) -> None:
