@@ -309,6 +309,7 @@ def test_wide_and_several_lenses_are_said_and_simulated(tmp_path: Path) -> None:
     squeezed, differ = lens_notes(cell)
     assert "left: pictures of 1280x720 are squeezed to the profiles' 4:3" in squeezed
     assert "(at 640x480: fx 456, fy 608)" in squeezed and "their lenses differ" in differ
+    pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
     observer = Observer(description=CellConfig(description=cell).description, width=64, height=48)
     assert [(k.fx, k.fy) for k in observer.lenses] == [pytest.approx((61.7, 61.7)), pytest.approx((45.6, 60.8))]
     with pytest.raises(ValueError, match="the views have several lenses, and one is needed here"):
