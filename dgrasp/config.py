@@ -86,6 +86,17 @@ def each(check: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(checked)
 
 
+def metres(most: float) -> AfterValidator:
+    """What a length or a coordinate in metres is annotated with: beyond `most`, ValueError asks for the unit."""
+
+    def checked(length: float) -> float:
+        if abs(length) > most:
+            raise ValueError(f"{length:g} m; allowed are up to {most:g} m, are these millimetres, not metres?")
+        return length
+
+    return AfterValidator(checked)
+
+
 def _kinds(annotation: Any) -> set[Any]:
     """The types in an annotation, however deep."""
     return {annotation}.union(*map(_kinds, get_args(annotation)))
@@ -108,11 +119,17 @@ def _twice(values: tuple[Any, ...]) -> list[str]:
 
 def explain(source: str, model: type[Config], error: ValidationError) -> str:
     """What is wrong with settings of `model` that were read from `source`: a line for each, and what is allowed."""
-    lines = [f"{source}: {error.error_count()} setting(s) not allowed"]
-    for problem in error.errors():
+    problems = [problem for problem in error.errors() if not _follows(problem)]
+    lines = [f"{source}: {len(problems)} setting(s) not allowed"]
+    for problem in problems:
         where = ".".join(map(str, problem["loc"])) or "(top level)"
         lines.append(f"  {where}: {problem['msg']}{_allowed(model, problem) if problem['loc'] else ''}")
     return "\n".join(lines)
+
+
+def _follows(problem: ErrorDetails) -> bool:
+    """Whether a list counts as too short only since what stands in it is wrong, which is said already."""
+    return problem["type"] == "too_short" and len(problem["input"]) > problem["ctx"]["actual_length"]
 
 
 def _allowed(whole: type[Config], problem: ErrorDetails) -> str:

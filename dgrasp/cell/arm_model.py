@@ -6,6 +6,8 @@ The UR10 has its closed form with eight branches (`dgrasp.cell.motion`). Any oth
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +22,7 @@ from dgrasp.cell.transforms import inverse
 Candidate = tuple[float, int, bool, np.ndarray]  # travel time, branch, turned by half, joints where the approach starts
 STARTS = 6  # postures from which a described arm looks for ways to a grasp, its home first
 SAME = 0.05  # rad: postures nearer to each other are one
+TURNS, SWEEPS = 25, 4  # of each joint that are tried for the longest reach, and how often: to some millimetres
 
 
 class Arm(Protocol):
@@ -33,6 +36,11 @@ class Arm(Protocol):
     speeds: np.ndarray
     base_link: str
     base_position: tuple[float, float, float]
+
+    @property
+    def longest(self) -> float:
+        """The largest `reach` of all postures, metres, to the next centimetre."""
+        ...
 
     def flange_pose(self, q: Float[np.ndarray, "*batch joints"]) -> Float[np.ndarray, "*batch 4 4"]:
         """`T_world_flange`."""
@@ -83,6 +91,7 @@ class PapersArm:
     home, speeds = ur10.HOME, ur10.VELOCITY_LIMITS
     lower, upper = -ur10.POSITION_LIMITS, ur10.POSITION_LIMITS
     base_position = workspace.BASE_POSITION
+    longest = ur10.REACH
 
     def flange_pose(self, q: Float[np.ndarray, "*batch joints"]) -> Float[np.ndarray, "*batch 4 4"]:
         """See `Arm`."""
@@ -155,6 +164,17 @@ class DescribedArm:
     def reach(self, path: Float[np.ndarray, "n joints"]) -> Float[np.ndarray, "n"]:
         """See `Arm`."""
         return np.linalg.norm([self.solver.forward(q)[:3, 3] - self._shoulder for q in path], axis=-1)
+
+    @cached_property
+    def longest(self) -> float:
+        """See `Arm`. Joint after joint is turned to where the arm is longest, from home on."""
+        q = self.home.copy()
+        for _ in range(SWEEPS):
+            for joint, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
+                tried = np.repeat(q[None], TURNS + 1, axis=0)
+                tried[1:, joint] = np.linspace(low, high, TURNS)
+                q = tried[self.reach(tried).argmax()]
+        return math.ceil(100 * float(self.reach(q[None])[0])) / 100
 
     def candidates(
         self, T_world_tcp: Float[np.ndarray, "4 4"], Ts_approach: Float[np.ndarray, "n 4 4"], config: MotionSettings

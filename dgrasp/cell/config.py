@@ -124,8 +124,6 @@ class CellConfig(Config):
             raise ValueError(
                 f"grip_force: {self.grip_force:g} N; {self.description.gripper.name} has {low:g} to {high:g} N"
             )
-        if len({camera.intrinsics for camera in self.description.cameras}) > 1:
-            raise ValueError("description.cameras: the simulator has one lens for all; theirs differ")
         return self
 
     @property

@@ -7,9 +7,10 @@ drivers have the first one built in, and a test says that its file tells the sam
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,12 +20,15 @@ from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Intrinsics, view_from_sphere
 from dgrasp.cell.transforms import pose_matrix, transform
-from dgrasp.config import Config, explain
+from dgrasp.config import Config, explain, metres
 from dgrasp.files import UserFileError, read_yaml
 
 SHIPPED = Path(__file__).parent / "cells"
 FAR = 10.0  # m: no part of a bench is that far from its origin, but millimetres are
 ON_FLANGE = 0.5  # m: no camera on a hand is further from the flange
+LEAST_OPENING = 0.02  # m: what is grasped follows the opening, and would be of millimetres
+LET_IN = 0.01  # m that a base may be let into the table
+ONE_PLACE = 0.01  # m: two cameras have no room nearer to each other, and show the same
 QUATERNION = 1e-3  # how far the length of a written quaternion may be off
 Point = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
@@ -35,6 +39,16 @@ def _near(point: tuple[float, ...]) -> tuple[float, ...]:
     if max(map(abs, point)) > FAR:
         raise ValueError(f"over {FAR:g} m; are these millimetres, not metres?")
     return point
+
+
+def _radians(azimuth: float, polar: float) -> str | None:
+    """What is wrong with two angles that are small, and no whole numbers: nobody looks so from above, in degrees."""
+    if abs(azimuth) > math.pi or polar > math.pi / 2 or (azimuth.is_integer() and polar.is_integer()):
+        return None
+    return (
+        f"azimuth {azimuth:g}, polar {polar:g}: they look like radians; expected are degrees, "
+        f"{math.degrees(azimuth):.0f} and {math.degrees(polar):.0f}?"
+    )
 
 
 def _rising(span: Span) -> Span:
@@ -99,9 +113,13 @@ class GripperDescription(Config):
     )
     name: str = Field(min_length=1, description="for people")
     closing_axis: Point = Field(description="along which the fingers close, a unit vector in the flange's x-y plane")
-    tcp_ahead: float = Field(gt=0, le=1, description="tool centre point ahead of the flange, along z, m")
-    tip_ahead: float = Field(ge=0, le=0.2, description="closed fingertips ahead of the tool centre point, m")
-    opening: float = Field(gt=0, le=0.5, description="between the open fingers, m")
+    tcp_ahead: Annotated[float, metres(1.0)] = Field(
+        gt=0, description="tool centre point ahead of the flange, along z, m"
+    )
+    tip_ahead: Annotated[float, metres(0.2)] = Field(
+        ge=0, description="closed fingertips ahead of the tool centre point, less than the fingers are long, m"
+    )
+    opening: Annotated[float, metres(0.5)] = Field(gt=0, description="between the open fingers, 0.02 and more, m")
     finger: Point = Field(description="a finger's thickness (along the closing axis), width and length, m")
     force: Span = Field(description="least and most per finger, N")
     speed: Span = Field(description="least and most of the gap, m/s")
@@ -120,6 +138,16 @@ class GripperDescription(Config):
                 f"finger: {self.finger[2]:g} m long; the tips are {self.tcp_ahead + self.tip_ahead:g} m ahead of the "
                 "flange, so fingers must be shorter"
             )
+        if self.tip_ahead >= self.finger[2]:
+            raise ValueError(
+                f"tip_ahead: {self.tip_ahead:g} m, with fingers of {self.finger[2]:g} m: the tool centre point would "
+                "be behind the fingers, in the hand; allowed is less than their length"
+            )
+        if self.opening < LEAST_OPENING:
+            raise ValueError(
+                f"opening: {self.opening:g} m; allowed are {LEAST_OPENING:g} m and more: the objects of the tasks are "
+                "as large as the hand, and would be of millimetres"
+            )
         if self.force[1] > 1000:
             raise ValueError(f"force: {self.force[1]:g} N; allowed are 1000 at most")
         return self
@@ -136,7 +164,13 @@ class Look(Config):
 
     azimuth: float = Field(ge=-180, le=180, description="about the board's middle from +x, degrees")
     polar: float = Field(ge=0, lt=90, description="from the vertical, degrees")
-    distance: float = Field(gt=0, le=FAR, description="from the board's middle, m")
+    distance: Annotated[float, metres(FAR)] = Field(gt=0, description="from the board's middle, m")
+
+    @model_validator(mode="after")
+    def _degrees(self) -> Self:
+        if problem := _radians(self.azimuth, self.polar):
+            raise ValueError(problem)
+        return self
 
 
 class CameraDescription(Config):
@@ -159,7 +193,7 @@ class CameraDescription(Config):
     cy: float = Field(ge=0, description="pixels")
     azimuth: float | None = Field(None, ge=-180, le=180, description="as in `Look`; null: it has a pose")
     polar: float | None = Field(None, ge=0, lt=90, description="as in `Look`; null: it has a pose")
-    distance: float | None = Field(None, gt=0, le=FAR, description="as in `Look`; null: it has a pose")
+    distance: Annotated[float, metres(FAR)] | None = Field(None, gt=0, description="as in `Look`; null: it has a pose")
     position: Point | None = Field(None, description="of the camera in the world or on the flange, m")
     orientation: Quaternion | None = Field(None, description="of the camera there, unit quaternion x, y, z, w")
     mounted: Literal["flange"] | None = Field(None, description="what carries it; null: it stands")
@@ -180,6 +214,8 @@ class CameraDescription(Config):
                 f"{self.name}: expected either {', '.join(sphere)}, or {' and '.join(pose)}; "
                 f"got {', '.join(given) or 'neither'}"
             )
+        if self.azimuth is not None and self.polar is not None and (problem := _radians(self.azimuth, self.polar)):
+            raise ValueError(f"{self.name}: {problem}")
         if (self.mounted is None) != (self.looks is None):
             raise ValueError(f"{self.name}: `mounted` and `looks` go together: where the arm brings it")
         if self.mounted is not None and self.position is None:
@@ -281,10 +317,37 @@ class CellDescription(Config):
         if self.workspace.low[2] < self.bench.board_top - 1e-9:
             under = 1000 * (self.bench.board_top - self.workspace.low[2])
             raise ValueError(f"workspace: its lower end is {under:.0f} mm below the board's top")
-        x, y, _ = self.arm.base_position
-        if all(a < v < b for a, v, b in zip(self.workspace.low, (x, y), self.workspace.high, strict=False)):
-            raise ValueError("arm: base_position: the arm stands in the workspace")
+        for axis in (0, 1):
+            middle, half = self.bench.board_centre[axis], self.bench.board_size[axis] / 2
+            beyond = max(middle - half - self.workspace.low[axis], self.workspace.high[axis] - middle - half)
+            if beyond > 1e-9:
+                raise ValueError(
+                    f"workspace: reaches {1000 * beyond:.0f} mm beyond the board in {'xy'[axis]}, on which objects "
+                    f"stand; allowed are {middle - half:g} to {middle + half:g} m"
+                )
+        self._check_base()
+        self._check_views()
         return self
+
+    def _check_base(self) -> None:
+        *place, z = self.arm.base_position
+        if all(a < v < b for a, v, b in zip(self.workspace.low, place, self.workspace.high, strict=False)):
+            raise ValueError("arm: base_position: the arm stands in the workspace")
+        sides = zip(place, self.bench.table_centre, self.bench.table_size, strict=False)
+        top = self.bench.table_size[2]
+        if all(abs(v - middle) < size / 2 for v, middle, size in sides) and z < top - LET_IN:
+            raise ValueError(
+                f"arm: base_position: the base is {1000 * (top - z):.0f} mm inside the table, whose top is at {top:g} "
+                "m; expected is on it, or beside the table"
+            )
+
+    def _check_views(self) -> None:
+        for one, other in itertools.combinations(self.views, 2):
+            if np.linalg.norm(one.T_world_cam[:3, 3] - other.T_world_cam[:3, 3]) < ONE_PLACE:
+                raise ValueError(
+                    f"cameras: {one.name} and {other.name} look from one place; allowed are {1000 * ONE_PLACE:.0f} mm "
+                    "apart and more"
+                )
 
     @property
     def views(self) -> tuple[View, ...]:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from dgrasp.cameras import visible
 from dgrasp.cell.description import CellDescription, read_cell, shipped_or_path
 from dgrasp.cell.kinematics import Kinematics, kinematics_of
+from dgrasp.cell.simulable import lens_notes, simulator_problems
 from dgrasp.cell.transforms import inverse, transform, yaw
 from dgrasp.cell.urdf import missing_meshes, model_problems, urdf_path
 from dgrasp.files import UserFileError
@@ -26,24 +27,31 @@ DOWN = np.diag([1.0, -1.0, -1.0])
 
 @dataclass
 class Examined:
-    """lines: what was found. problems: what is wrong, one line each. places: (n, 3) of the workspace, metres; reached:
-    how many of `YAWS` the hand reaches there, pointing down."""
+    """lines: what was found. notes: what is no fault, but to be known. problems: what is wrong, one line each.
+
+    places: (n, 3) of the workspace, metres; reached: how many of `YAWS` the hand reaches there, pointing down.
+    """
 
     cell: CellDescription
     lines: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     places: Float[np.ndarray, "n 3"] = field(default_factory=lambda: np.zeros((0, 3)))
     reached: Float[np.ndarray, "n"] = field(default_factory=lambda: np.zeros(0))
 
 
 def examine_cell(source: str | Path) -> Examined:
-    """Read a cell's file and check it against its URDF. Raises UserFileError for a file that is none."""
+    """Read a cell's file; check it against its URDF, and against what the simulator asks of a cell.
+
+    Raises UserFileError for a file that is none.
+    """
     path = shipped_or_path(source)
     cell = read_cell(path)
     found = Examined(cell)
     found.lines += [f"{cell.name}: {cell.arm.name}, {cell.gripper.name}, {len(cell.cameras)} cameras"]
     found.lines.append(_held(cell))
-    found.problems += _blind(cell)
+    found.notes += lens_notes(cell)
+    found.problems += _blind(cell) + simulator_problems(cell)
     try:
         urdf = urdf_path(cell.arm.urdf, path.parent)
     except UserFileError as error:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell import viewpoints, workspace
 from dgrasp.cell.arm_model import Arm, DescribedArm, PapersArm
-from dgrasp.cell.description import CellDescription
+from dgrasp.cell.description import CellDescription, View
 from dgrasp.cell.hand_model import Hand, hand_of, papers_hand
 from dgrasp.cell.kinematics import Numeric
 from dgrasp.cell.urdf import model_of_arm
@@ -49,10 +49,16 @@ class CellModel:
         return np.all((p_world >= self.low) & (p_world <= self.high), axis=-1)
 
     def lens(self, width: int, height: int) -> Intrinsics:
-        """Its cameras', of images of this size."""
+        """Its first camera's, of images of this size: views that no camera of its own has are taken through it."""
         if self.description is None:
             return Intrinsics.d415(width, height)
         return self.description.cameras[0].intrinsics.resized(width, height)
+
+    def lenses(self, n: int, width: int, height: int) -> tuple[Intrinsics, ...]:
+        """Those of the first n fixed views, of images of this size; raises ValueError where it has fewer."""
+        if self.description is None:
+            return (self.lens(width, height),) * n
+        return tuple(view.camera.intrinsics.resized(width, height) for view in self._views(n))
 
     @property
     def most_views(self) -> int:
@@ -63,9 +69,12 @@ class CellModel:
         """`T_world_cam` of the first n fixed views; raises ValueError where it has fewer."""
         if self.description is None:
             return viewpoints.evaluation_viewpoints(n)
-        if n > self.most_views:
+        return np.stack([view.T_world_cam for view in self._views(n)])
+
+    def _views(self, n: int) -> tuple[View, ...]:
+        if self.description is None or n > self.most_views:
             raise ValueError(f"{n} views asked; {self.name} has {self.most_views}")
-        return np.stack([view.T_world_cam for view in self.description.views[:n]])
+        return self.description.views[:n]
 
     def sampled_views(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n 4 4"]:
         """Random views, as far away as its cameras are in the mean, on all sides but the arm's."""

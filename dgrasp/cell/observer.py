@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.description import CellDescription
 from dgrasp.cell.model import model_of
+from dgrasp.cell.simulable import views_problem
 from dgrasp.config import Config
 
 
@@ -25,15 +26,21 @@ class Observer(Config):
 
     @model_validator(mode="after")
     def _enough_cameras(self) -> Self:
-        if self.description is not None and self.views > len(self.description.views):
-            known = len(self.description.views)
-            raise ValueError(f"views: {self.views} asked; the cameras of {self.description.name} have {known}")
+        if self.description is not None and (problem := views_problem(self.description, self.views)):
+            raise ValueError(problem)
         return self
 
     @property
+    def lenses(self) -> tuple[Intrinsics, ...]:
+        """One per view, of images of this size."""
+        return model_of(self.description).lenses(self.views, self.width, self.height)
+
+    @property
     def intrinsics(self) -> Intrinsics:
-        """The cell's cameras', of images of this size."""
-        return model_of(self.description).lens(self.width, self.height)
+        """The one lens of all views; raises ValueError where they have several (`lenses`)."""
+        if len(set(self.lenses)) > 1:
+            raise ValueError("intrinsics: the views have several lenses, and one is needed here")
+        return self.lenses[0]
 
     @property
     def Ts_world_cam(self) -> Float[np.ndarray, "views 4 4"]:

@@ -7,22 +7,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from dgrasp.cell import gripper
 from dgrasp.cell.description import CellDescription, read_cell
 from dgrasp.cell.workspace import BOARD_CENTRE, BOUNDS_HIGH, BOUNDS_LOW
 
 
+class Grip(NamedTuple):
+    """What a grasp pose of a hand depends on: its opening, and how far the closed tips are ahead of the TCP; metres."""
+
+    hand: str
+    opening: float
+    tip_ahead: float
+
+    def fits(self, other: Grip) -> bool:
+        """Whether a grasp of one is a grasp of the other: lengths agree to a tenth of a millimetre."""
+        return bool(np.allclose(self[1:], other[1:], rtol=0, atol=1e-4))
+
+    def __str__(self) -> str:
+        return f"{self.hand} ({1000 * self.opening:.0f} mm open, tips {1000 * self.tip_ahead:.0f} mm ahead of the TCP)"
+
+
 @dataclass(frozen=True, eq=False)
 class Place:
-    """low, high: corners of the TCP's workspace. middle: of the board's top. World frame, metres."""
+    """low, high: corners of the TCP's workspace. middle: of the board's top. World frame, metres. grip: of its hand."""
 
     name: str
     low: Float[np.ndarray, "3"]
     high: Float[np.ndarray, "3"]
     middle: Float[np.ndarray, "3"]
+    grip: Grip | None = None
 
     def inside(self, p_world: Float[np.ndarray, "*n 3"]) -> Bool[np.ndarray, "*n"]:
         """Whether points lie in the workspace."""
@@ -33,14 +51,18 @@ class Place:
         return bool(np.all(other.low >= self.low - 1e-4) and np.all(other.high <= self.high + 1e-4))
 
 
-PAPERS = Place("the paper's cell", BOUNDS_LOW, BOUNDS_HIGH, BOARD_CENTRE)
+PAPERS = Place(
+    "the paper's cell", BOUNDS_LOW, BOUNDS_HIGH, BOARD_CENTRE, Grip("2F-140", gripper.OPENING, gripper.TIP_BEHIND)
+)
 
 
 def place_of(cell: CellDescription | None) -> Place:
     """That of a described cell; None: the paper's."""
     if cell is None:
         return PAPERS
-    return Place(cell.name, np.array(cell.workspace.low), np.array(cell.workspace.high), cell.bench.middle)
+    hand = cell.gripper
+    grip = Grip(hand.name, hand.opening, hand.tip_ahead)
+    return Place(cell.name, np.array(cell.workspace.low), np.array(cell.workspace.high), cell.bench.middle, grip)
 
 
 def read_place(source: str | Path | None) -> Place:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from dgrasp.cell.transforms import transform
 from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_LOW
-from dgrasp.config import Config, explain
+from dgrasp.config import Config, explain, metres
 from dgrasp.files import UserFileError, read_yaml, write_text
 from dgrasp.lazy import required
 
@@ -29,16 +29,20 @@ WINDOW = 0.7  # of a module, about a corner, within which it is refined: the lea
 LARGEST_WINDOW = 15  # pixels
 
 
+Length = Annotated[float, metres(1.0)]
+Coordinate = Annotated[float, metres(5.0)]  # no bench is larger, but millimetres are
+
+
 class Sheet(Config):
     """What is printed, as measured with a ruler, and where it lies."""
 
     kind: Literal["apriltags", "checkerboard"] = Field("apriltags", description="tags may be seen in part")
     columns: int = Field(3, ge=1, le=40, description="tags, or squares, along x")
     rows: int = Field(2, ge=1, le=40, description="tags, or squares, along y")
-    side: float = Field(0.070, gt=0.002, le=1.0, description="of a tag (its black border) or a square as printed, m")
-    gap: float = Field(0.0175, ge=0, le=1.0, description="white between two tags, m; a checkerboard has none")
+    side: Length = Field(0.070, gt=0.002, description="of a tag (its black border) or a square as printed, m")
+    gap: Length = Field(0.0175, ge=0, description="white between two tags, m; a checkerboard has none")
     first_tag: int = Field(0, ge=0, le=586, description="number of the tag at the upper left, of tag36h11")
-    place: tuple[float, float, float] = Field(
+    place: tuple[Coordinate, Coordinate, Annotated[float, Field(ge=-360, le=360)]] = Field(
         # A4 at the workspace's edge next to the robot, its upper edge towards the middle
         (round(float(BOUNDS_LOW[0]) + 0.105, 6), 0.0, -90.0),
         description="where the pattern's middle lies in the world: x, y (m), and the turn of the page (degrees)",

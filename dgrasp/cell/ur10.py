@@ -26,6 +26,7 @@ A = np.array([0.0, A2, A3, 0.0, 0.0, 0.0])
 D = np.array([D1, 0.0, 0.0, D4, D5, D6])
 POSITION_LIMITS = np.array([2 * np.pi, 2 * np.pi, np.pi, 2 * np.pi, 2 * np.pi, 2 * np.pi])  # +- rad
 VELOCITY_LIMITS = np.array([2.0944, 2.0944, 3.1416, 3.1416, 3.1416, 3.1416])  # 120 and 180 deg/s, data sheet
+REACH = 1.3  # m from the shoulder, data sheet
 EFFORT_LIMITS = np.array([330.0, 330.0, 150.0, 54.0, 54.0, 54.0])  # N m, URDF
 # Not in the paper. From a search over retracted postures: the hand hangs 0.5 m above the board's edge next to the
 # robot, outside all lines of sight from the fixed and 60 sampled views to the workspace, and close to all grasps.

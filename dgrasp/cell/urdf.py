@@ -15,7 +15,7 @@ from dgrasp.cell.description import ArmDescription, CellDescription, read_cell, 
 from dgrasp.files import UserFileError, known_sha256
 
 PACKAGES = ("example-robot-data", "pybullet_data")
-APART = 1e-3  # rad by which limits may differ from the URDF's without a word
+APART = 1e-3  # rad, and rad/s, by which limits may differ from the URDF's without a word
 
 
 def urdf_path(text: str, folder: Path) -> Path:
@@ -76,6 +76,10 @@ def model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
                 problems.append(
                     f"arm: {name}: limits of {arm.lower[i]:.4g} to {arm.upper[i]:.4g} rad, wider than the model's "
                     f"{low:.4g} to {high:.4g}"
+                )
+            elif arm.speed[i] > (fastest := _number(limit.get("velocity", "inf")) or math.inf) + APART:  # 0: not stated
+                problems.append(
+                    f"arm: {name}: speed of {arm.speed[i]:.4g} rad/s, faster than the model's {fastest:.4g}"
                 )
     return problems or chain_problems(arm, urdf)
 

@@ -15,6 +15,8 @@ charuco is the board of the hand-eye calibration (`dgrasp calibrate`); it has no
 PAGE = "a4"
 DEFAULTS = {"apriltags": (3, 2, 70.0), "checkerboard": (9, 6, 27.0), "charuco": (7, 5, 35.0)}  # side in mm
 
+IN_METRES = 2e-4  # m: a smaller side was meant in metres, of up to 200 mm
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "board", "a sheet to print, that tells where cameras stand", TEXT)
@@ -31,6 +33,8 @@ def run(options: argparse.Namespace) -> None:
     columns, rows, side = DEFAULTS[options.kind]
     columns, rows = options.columns or columns, options.rows or rows
     side = (options.side if options.side is not None else side) / 1000
+    if 0 < side < IN_METRES:
+        raise ValueError(f"--side: {1000 * side:g} mm; expected are 2 mm and more, are these metres, not millimetres?")
     if options.kind == "charuco":
         refuse_idle(
             "--page",

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgrasp.cli.options import add_command, file_to_write, folder, named, refuse_idle
+from dgrasp.cli.quiet import load_pybullet
 
 if TYPE_CHECKING:
+    from dgrasp.cell.examined import Examined
     from dgrasp.cli.finding import Finding
 
 TEXT = """\
@@ -20,7 +22,8 @@ Say what of this machine fits what: what was found, what it is for, and what to 
 changed. Exit code 0 if the core works (notebooks in smoke, on this processor), 1 if not.
 
 With --cell, look at a described cell instead: its numbers, its arm's model, the reach over the workspace, what the hand
-can hold; and draw it. Exit code 0 if all is well, 2 if not. dgrasp/cell/cells has examples to copy."""
+can hold, what the simulator asks of it, and what the arm touches at home; and draw it. A line with - is no fault, but
+to be known. Exit code 0 if all is well, 2 if not. dgrasp/cell/cells has examples to copy."""
 BUILD, PICTURE = Path("build"), Path("cell.png")
 MARKS = {"ok": "ok", "limited": "!", "missing": "-"}
 
@@ -61,9 +64,23 @@ def _cell(source: str, picture: Path) -> int:
     from dgrasp.report.figures.cell_drawing import draw_cell
 
     found = examine_cell(source)
-    print(*(f"ok  {line}" for line in found.lines), *(f" !  {problem}" for problem in found.problems), sep="\n")
+    if not found.problems:
+        _hold_home(found, source)
+    marked = (("ok  ", found.lines), (" -  ", found.notes), (" !  ", found.problems))
+    print(*(mark + line for mark, lines in marked for line in lines), sep="\n")
     print(draw_cell(found, picture))
     return 2 if found.problems else 0
+
+
+def _hold_home(found: Examined, source: str) -> None:
+    """Add what the arm touches at rest, if the simulator can be asked."""
+    load_pybullet()
+    from dgrasp.sim.at_home import home_problem
+
+    try:
+        found.problems += filter(None, [home_problem(source)])
+    except ImportError as error:
+        found.notes.append(f"arm: home was not held against the bench: {error}")
 
 
 def _lines(finding: Finding) -> str:

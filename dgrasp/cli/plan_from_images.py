@@ -57,13 +57,20 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from dgrasp.experiment.plan_from_images import checked_capture, plan_capture
+    from dgrasp.experiment.plan_from_images import checked_capture, other_hand, plan_capture
 
     asked = {"n": options.n, "seed": options.start_seed, "output": options.output}
     place = _place(options)
     capture = checked_capture(options.photos, place, **asked)  # before the simulator is loaded, or a policy trained
     _whose(options)
-    table = plan_capture(capture, experiment(options), options.policy, place, **asked)
+    planning = experiment(options)
+    if trained := other_hand(place, planning):
+        print(
+            f"--cell: the policy was trained for the {trained}, not for the {place.grip}: these are grasps of the "
+            f"{trained.hand}, which the other hand may miss. Train one whose profile names the cell",
+            file=sys.stderr,
+        )
+    table = plan_capture(capture, planning, options.policy, place, **asked)
     if not options.output:
         print(table.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
 

@@ -25,7 +25,7 @@ from scipy.spatial.transform import Rotation
 
 from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
-from dgrasp.cell.place import PAPERS, Place
+from dgrasp.cell.place import PAPERS, Grip, Place, place_of
 from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.captures.sight import check_sight
 from dgrasp.files import check_writable, write_text
@@ -206,14 +206,23 @@ def plan_capture(
 ) -> pd.DataFrame:  # fmt: skip
     """The table of grasps of one of the experiment's policies, written to `output` (CSV) if that is given.
 
-    place: see `rank_grasps`. seed: of the starting poses. Raises RecordError, RunError and DamagedFileError for a
-    policy that is not there.
+    place: see `rank_grasps`; where its hand is another than the policy was trained with, a last column, `hand`, names
+    the one that the grasps are for (`other_hand`). seed: of the starting poses. Raises RecordError, RunError and
+    DamagedFileError for a policy that is not there.
     """
     width = experiment.observer.width
-    ranked = rank_grasps(capture, experiment.policy(policy), width=width, n=n, seed=seed, place=place)
+    table = rank_grasps(capture, experiment.policy(policy), width=width, n=n, seed=seed, place=place).table
+    if place is not None and (trained := other_hand(place, experiment)):
+        table["hand"] = trained.hand
     if output is not None:
-        write_text(output, ranked.table.to_csv(index=False, lineterminator="\n"))
-    return ranked.table
+        write_text(output, table.to_csv(index=False, lineterminator="\n"))
+    return table
+
+
+def other_hand(place: Place, experiment: Experiment) -> Grip | None:
+    """The hand that the experiment's policies were trained with, if that of the place is another one; else None."""
+    trained = place_of(experiment.observer.description).grip
+    return None if place.grip is None or trained is None or place.grip.fits(trained) else trained
 
 
 def check_output(path: Path) -> None:

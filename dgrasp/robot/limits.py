@@ -21,6 +21,7 @@ from dgrasp.cell.transforms import orthonormal, pose_problem
 from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.config import Config
 
+JOINT_SPEED = 0.8  # rad/s; our choice, far below what a UR10 can
 COUNTS = {6: "six", 7: "seven"}
 Corner = tuple[float, float, float]
 LONGEST_WAIT = 600.0  # s; our choice: whoever waits longer has mistyped
@@ -31,7 +32,8 @@ BOX_ROUNDING = 1e-4  # m; the optimizer clips candidates to the box's very faces
 class SafetyLimits(Config):
     """What a cell may do at most. A lab narrows these; none of them is in the paper.
 
-    Of a described cell, box, height, joints and grip force are its own, and may be narrowed, too.
+    Of a described cell, box, height, reach, joints with their speeds, and grip force are its own, and may be narrowed,
+    too. Raises ValueError, also for a described cell whose arm's model does not fit.
     """
 
     opt_in: ClassVar[frozenset[str]] = frozenset({"cell"})
@@ -47,12 +49,16 @@ class SafetyLimits(Config):
         default=BOARD_TOP + gripper.TIP_BEHIND + UNDER_TIPS,
         description="lowest z of the TCP, world, m: fingertips close 15 mm ahead of it, 2 mm are left",
     )
-    reach: float = Field(default=1.25, gt=0, le=1.3, description="of the flange from the shoulder, m (UR10: 1.3)")
+    reach: float = Field(
+        default=1.25, gt=0, description="of the flange from the shoulder, m (UR10: 1.3; others: as far as they go)"
+    )
     joint_margin: float = Field(default=0.09, ge=0, lt=1, description="kept from the joints' limits, rad (5 degrees)")
     tilt: float = Field(
         default=math.radians(75), gt=0, lt=math.pi / 2, description="of the approach axis from straight down, rad"
     )
-    joint_speed: float = Field(default=0.8, gt=0, le=2.0, description="of the fastest joint, rad/s")
+    joint_speed: float = Field(
+        default=JOINT_SPEED, gt=0, le=2.0, description="of the fastest joint, rad/s; no more than each of them can"
+    )
     linear_speed: float = Field(
         default=0.25,
         gt=0,
@@ -78,6 +84,8 @@ class SafetyLimits(Config):
             "low": cell.workspace.low,
             "high": cell.workspace.high,
             "minimum_height": cell.bench.board_top + cell.gripper.tip_ahead + UNDER_TIPS,
+            "reach": model_of(cell).arm.longest,
+            "joint_speed": min(JOINT_SPEED, *cell.arm.speed),
             "grip_force": min(80.0, cell.gripper.force[1]),
         }
         return own | values | {"cell": cell}
@@ -93,6 +101,20 @@ class SafetyLimits(Config):
         low, high = hand.force
         if not low <= self.grip_force <= high:
             raise ValueError(f"grip_force: {self.grip_force:g} N; the {hand.name} has {low:g} to {high:g} N")
+        return self
+
+    @model_validator(mode="after")
+    def _arm(self) -> SafetyLimits:
+        """Nothing is allowed that the arm cannot do."""
+        arm = self.model.arm
+        slowest = float(np.min(arm.speeds))
+        if not self.joint_speed <= slowest:
+            raise ValueError(
+                f"joint_speed: {self.joint_speed:g} rad/s; the slowest joint of the {arm.name} has {slowest:g} rad/s, "
+                "allowed is no more"
+            )
+        if not self.reach <= arm.longest:
+            raise ValueError(f"reach: {self.reach:g} m; the {arm.name} goes {arm.longest:g} m from its shoulder")
         return self
 
     @property
@@ -130,11 +152,13 @@ class MotionConfig(Config):
 
 
 def motion_of(limits: SafetyLimits) -> MotionConfig:
-    """How a cell with these limits moves unless told otherwise: as the paper's, with its own hand's width and force."""
+    """How a cell with these limits moves unless told otherwise: as the paper's, with its own hand's width and force,
+    and no faster than its joints."""
     usual, hand = MotionConfig(), limits.model.hand
     if limits.cell is None:
         return usual
     return MotionConfig(
+        joint_speed=min(usual.joint_speed, limits.joint_speed),
         grip_force=float(np.clip(usual.grip_force, hand.force[0], limits.grip_force)),
         grip_speed=float(np.clip(usual.grip_speed, *hand.speed)),
         open_width=hand.opening,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -18,6 +18,8 @@ from dgrasp.sim.execution import GraspResult, run_grasp
 from dgrasp.sim.render import Light, Picture, render
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.world import World, build_world, sleep_if_still
+
+Lenses = Intrinsics | Sequence[Intrinsics] | None
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,16 @@ class Cell:
         self._robot.place(home)
         self._touched = False
 
-    def observe(self, Ts_world_cam: Float[np.ndarray, "views 4 4"], intrinsics: Intrinsics | None = None) -> Views:
-        """RGB views of the scene as it stands: all that a policy may see."""
-        pictures, K = self._pictures(Ts_world_cam, intrinsics)
-        images = np.stack([p.rgb for p in pictures])
-        return Views(images, np.repeat(K[None], len(images), 0), np.array(Ts_world_cam, dtype=np.float64))
+    def observe(self, Ts_world_cam: Float[np.ndarray, "views 4 4"], intrinsics: Lenses = None) -> Views:
+        """RGB views of the scene as it stands: all that a policy may see.
 
-    def observe_geometry(
-        self, Ts_world_cam: Float[np.ndarray, "views 4 4"], intrinsics: Intrinsics | None = None
-    ) -> Geometry:
+        intrinsics: of all views, or one per view; none: the cell's first camera's. Raises ValueError for another number
+        of them.
+        """
+        pictures, K = self._pictures(Ts_world_cam, intrinsics)
+        return Views(np.stack([p.rgb for p in pictures]), K, np.array(Ts_world_cam, dtype=np.float64))
+
+    def observe_geometry(self, Ts_world_cam: Float[np.ndarray, "views 4 4"], intrinsics: Lenses = None) -> Geometry:
         """Depth and segmentation of the same views, for plots and tests."""
         pictures, _ = self._pictures(Ts_world_cam, intrinsics)
         world = self.world
@@ -129,12 +132,16 @@ class Cell:
         self._touched = True
         return run_grasp(self.world, np.asarray(T_world_tcp, dtype=np.float64), approach, rate, watch)
 
-    def _pictures(self, Ts_world_cam: np.ndarray, intrinsics: Intrinsics | None) -> tuple[list[Picture], np.ndarray]:
+    def _pictures(self, Ts_world_cam: np.ndarray, intrinsics: Lenses) -> tuple[list[Picture], np.ndarray]:
         intrinsics = intrinsics or self.config.model.lens(self.config.width, self.config.height)
         Ts = np.asarray(Ts_world_cam, dtype=np.float64)
         if Ts.ndim != 3 or Ts.shape[1:] != (4, 4) or not len(Ts):
             raise ValueError(f"Ts_world_cam: expected shape (views, 4, 4) with at least one view, got {Ts.shape}")
+        lenses = [intrinsics] * len(Ts) if isinstance(intrinsics, Intrinsics) else list(intrinsics)
+        if len(lenses) != len(Ts):
+            raise ValueError(f"intrinsics: {len(lenses)} lenses for {len(Ts)} views; expected one, or one per view")
         world = self.world
         if world.robot is not None:  # it is gone after a trial
             world.robot.draw_inner_knuckles()
-        return [render(world.client, self.config, T, intrinsics, self.light) for T in Ts], intrinsics.matrix
+        pictures = [render(world.client, self.config, T, k, self.light) for T, k in zip(Ts, lenses, strict=True)]
+        return pictures, np.stack([k.matrix for k in lenses])

@@ -214,7 +214,7 @@ class SteeredSimulation(SteeredCell, SimulatedCell):
         """The fixed evaluation views with their stated poses, taken from where the cameras really are."""
         self._restore()
         stated = self.observer.Ts_world_cam
-        views = self._simulator.observe(stated @ inverse(self.E_cam), self.observer.intrinsics)
+        views = self._simulator.observe(stated @ inverse(self.E_cam), self.observer.lenses)
         return Views(views.images, views.K, stated)
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:

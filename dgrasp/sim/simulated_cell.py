@@ -122,7 +122,7 @@ class SimulatedCell(PhysicsCell):
     def observe(self) -> Views:
         """The fixed evaluation views."""
         self._restore()
-        return self._simulator.observe(self.observer.Ts_world_cam, self.observer.intrinsics)
+        return self._simulator.observe(self.observer.Ts_world_cam, self.observer.lenses)
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
         """Dry run: the planner of the simulated arm. Raises UnsafePose for what it cannot reach."""

@@ -118,16 +118,17 @@ class TwinCell(PhysicsCell):
         self.present(presentation.object, presentation.presentation)
 
     def observe(self) -> Views:
-        """Views with their stated calibration: the nominal viewpoints, and a D415's nominal intrinsics.
+        """Views with their stated calibration: the nominal viewpoints, and the cameras' nominal intrinsics.
 
         The camera that takes the pictures stands off by the calibration error.
         """
         self._restore()
-        stated, Ts_stated = self.observer.intrinsics, self.observer.Ts_world_cam
-        views = self._simulator.observe(Ts_stated @ inverse(self.reality.E_cam), self.reality.intrinsics(stated))
+        stated, Ts_stated = self.observer.lenses, self.observer.Ts_world_cam
+        true = [self.reality.intrinsics(lens) for lens in stated]
+        views = self._simulator.observe(Ts_stated @ inverse(self.reality.E_cam), true)
         rng = streams.rng(self.seed, "twin", "noise", *self._path)
         images = np.stack([as_photographed(image, self.reality, self.config, rng) for image in views.images])
-        return Views(images, np.repeat(stated.matrix[None], len(images), axis=0), Ts_stated)
+        return Views(images, np.stack([lens.matrix for lens in stated]), Ts_stated)
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
         """Dry run: the checks of the real cell, and the planner of the simulated arm. Raises UnsafePose."""

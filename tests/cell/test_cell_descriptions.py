@@ -11,10 +11,12 @@ import pytest
 import yaml
 
 from dgrasp.cell import gripper, hand, ur10, workspace
+from dgrasp.cell.config import CellConfig
 from dgrasp.cell.description import SHIPPED, CellDescription, read_cell
 from dgrasp.cell.examined import _few, examine_cell
 from dgrasp.cell.kinematics import Numeric, kinematics_of
 from dgrasp.cell.observer import Observer
+from dgrasp.cell.simulable import lens_notes, simulator_problems
 from dgrasp.cell.transforms import inverse, pose_vector
 from dgrasp.cell.urdf import missing_meshes, urdf_path
 from dgrasp.cli.main import main
@@ -110,6 +112,16 @@ def change(*keys: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
     return apply
 
 
+LENS = {
+    "name": "right",
+    "width": 640,
+    "height": 480,
+    "fx": 617.0,
+    "fy": 617.0,
+    "cx": 320.0,
+    "cy": 240.0,
+    "distance": 0.8,
+}
 LOOK = {"azimuth": 80.0, "polar": 45.0, "distance": 0.5}
 ON_WRIST = {"position": [0.0, -0.07, 0.03], "orientation": [0.0, 0.0, 0.0, 1.0], "mounted": "flange"}
 
@@ -126,7 +138,16 @@ def posed(i: int, **keys: Any) -> Callable[[dict[str, Any]], None]:
 
 IMPOSSIBLE = [
     (change("gripper", "opening", to=-0.1), "gripper.opening: Input should be greater than 0"),
-    (change("gripper", "opening", to=85.0), "gripper.opening: Input should be less than or equal to 0.5"),
+    (
+        change("gripper", "opening", to=85.0),
+        "gripper.opening: .*85 m; allowed are up to 0.5 m, are these millimetres, n",
+    ),
+    (change("gripper", "opening", to=0.008), "opening: 0.008 m; allowed are 0.02 m and more"),
+    (change("gripper", "tcp_ahead", to=103.4), "gripper.tcp_ahead: .*103.4 m; .*are these millimetres, not metres"),
+    (
+        change("gripper", "tip_ahead", to=0.07),
+        "tip_ahead: 0.07 m, with fingers of 0.07 m: the tool .* behind the fingers",
+    ),
     (change("gripper", "force", to=[125.0, 10.0]), "gripper.force: .*expected a smaller and a larger number"),
     (change("gripper", "closing_axis", to=[0.0, 0.0, 1.0]), "no unit vector in the flange's x-y plane"),
     (change("gripper", "finger", to=[7.5, 27.0, 70.0]), "allowed are 0 to 0.3, are they millimetres"),
@@ -137,9 +158,14 @@ IMPOSSIBLE = [
     (change("arm", "home", to=[9.0] * 6), "shoulder_pan_joint: home 9 is outside of"),
     (change("arm", "base_position", to=[-455.0, 0, 973.0]), "arm.base_position: .*are these millimetres, not metres"),
     (change("arm", "base_position", to=[0.2, 0, 0.973]), "the arm stands in the workspace"),
+    (change("arm", "base_position", to=[-0.455, 0, 0.8]), "base_position: the base is 148 mm inside the table"),
     (change("cameras", 0, "cx", to=900.0), r"cx, cy: \(900, 240\) is outside of 640x480 pixels"),
     (change("cameras", 0, "fx", to=4.2), r"fx, fy: \(4.2, 617\) are of no lens"),
     (change("cameras", 0, "name", to="left"), "names must differ, got left, left"),
+    (change("cameras", 0, "azimuth", to=80.0), "cameras: right and left look from one place; allowed are 10 mm apart"),
+    (change("cameras", 0, to=LENS | {"azimuth": -1.4, "polar": 0.785}), "look like radians; .* degrees, -80 and 45?"),
+    (posed(0, mounted="flange", looks=[LOOK | {"azimuth": 0.0, "polar": 0.5}]), "cameras.0.looks.0: .* like radians"),
+    (change("cameras", 0, "distance", to=800.0), "cameras.0.distance: .*are these millimetres, not metres"),
     (change("cameras", 0, "azimuth", to=None), "right: expected either azimuth, polar, distance, or position and orie"),
     (change("cameras", 0, "position", to=[0.5, 0.0, 1.5]), "got azimuth, polar, distance, position"),
     (posed(0, orientation=[0.0, 0.0, 0.0, 2.0]), r"orientation \(0.0, 0.0, 0.0, 2.0\) is no unit quaternion"),
@@ -154,6 +180,11 @@ IMPOSSIBLE = [
     (change("bench", "board_centre", to=[0.6, 0.0]), "the board hangs over the table's edge in x"),
     (change("workspace", "high", to=[-1.0, 0.3, 1.1]), r"is not below high"),
     (change("workspace", "low", to=[-0.1, -0.3, 0.9]), "its lower end is 60 mm below the board's top"),
+    (
+        change("workspace", "high", to=[0.6, 0.3, 1.1]),
+        "reaches 58 mm beyond the board in x.*allowed are -0.142 to 0.542",
+    ),
+    (change("workspace", "low", to=[-0.1, -0.42, 0.9605]), "workspace: reaches 100 mm beyond the board in y"),
     (change("workspace", "low", to=float("nan")), "workspace.low"),
 ]
 
@@ -173,6 +204,18 @@ def test_impossible_numbers_are_refused_by_key(wrong: Callable[[dict], None], an
         read_cell(written(tmp_path, wrong))
 
 
+def test_what_is_wrong_in_a_list_is_said_once(tmp_path: Path) -> None:
+    """And not that the list, without what is wrong, is too short."""
+    path = written(tmp_path, change("cameras", 0, "width", to=-1), change("cameras", 1, "width", to=-1))
+    with pytest.raises(UserFileError) as error:
+        read_cell(path)
+    lines = str(error.value).splitlines()
+    assert lines[0].endswith("2 setting(s) not allowed")
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["cameras.0.width", "cameras.1.width"]
+    with pytest.raises(UserFileError, match="cameras: Tuple should have at least 1 item"):
+        read_cell(written(tmp_path, change("cameras", to=[])))
+
+
 def test_a_description_survives_its_file(tmp_path: Path) -> None:
     for name in CELLS:
         assert read_cell(written(tmp_path, name=name)) == read_cell(name)
@@ -185,7 +228,7 @@ URDF = """<robot name="small"><link name="base_link"/><link name="tool0"><visual
 <mesh filename="package://small/meshes/there.stl"/></geometry></visual><visual><geometry>
 <mesh filename="package://small/meshes/gone.stl"/></geometry></visual></link>{}</robot>"""
 HINGE = """<joint name="{}" type="revolute"><parent link="base_link"/><child link="tool0"/>
-<limit lower="-3" upper="3"/></joint>"""
+<limit lower="-3" upper="3" velocity="3"/></joint>"""
 
 
 def test_models_that_do_not_fit_have_a_line_each(tmp_path: Path) -> None:
@@ -198,6 +241,12 @@ def test_models_that_do_not_fit_have_a_line_each(tmp_path: Path) -> None:
     assert _few(alike[:3]) == alike[:3] and _few(alike) == [*alike[:2], "arm.urdf: 7 more meshes are missing"]
     found = examine_cell(written(tmp_path, change("arm", "urdf", to="small.urdf"), change("arm", "flange", to="hand")))
     assert len(found.problems) == 7 + 1 and not len(found.places)
+    within = [change("arm", key, to=[value] * 6) for key, value in (("lower", -2.9), ("upper", 2.9))]
+    fast = change("arm", "speed", to=[3.0, 3.0, 19.9, 3.0, 3.0, 3.0])
+    problems = examine_cell(written(tmp_path, change("arm", "urdf", to="small.urdf"), *within, fast)).problems
+    assert [line for line in problems if "_joint: " in line] == [
+        "arm: elbow_joint: speed of 19.9 rad/s, faster than the model's 3"
+    ]
     said = "\n".join(found.problems)
     assert "arm: 'hand' is no link of small.urdf" in said and "no mesh at package://small/meshes/gone.stl" in said
     assert "arm: 'shoulder_pan_joint' is no hinge of small.urdf; hinges: shoulder_lift_joint" in said
@@ -240,6 +289,31 @@ def test_a_workspace_out_of_reach_and_blind_cameras_are_said(tmp_path: Path) -> 
     found = examine_cell(written(tmp_path, far, blind))
     assert any("of it are out of the arm's reach, first at" in line for line in found.problems)
     assert any("cameras: right sees" in line for line in found.problems)
+
+
+def test_what_the_simulator_would_refuse_is_said(tmp_path: Path) -> None:
+    small = change("workspace", to={"low": [0.1, -0.1, 0.9605], "high": [0.3, 0.1, 1.0655]})
+    one = change("cameras", to=[LENS | LOOK | {"distance": 0.8}])
+    assert examine_cell(written(tmp_path, one, small)).problems == [
+        "views: 2 asked; the cameras of UR10 with 2F-140 and D415 have 1",
+        "UR10 with 2F-140 and D415: workspace: 0.2 by 0.2 m; the tasks' scenes need 0.26 m each way",
+    ]
+    assert [simulator_problems(read_cell(name)) for name in CELLS] == [[]] * 3
+
+
+def test_wide_and_several_lenses_are_said_and_simulated(tmp_path: Path) -> None:
+    assert lens_notes(read_cell("panda_hand")) == []
+    wide = {"width": 1280, "height": 720, "fx": 912.0, "fy": 912.0, "cx": 640.0, "cy": 360.0}
+    lens = [change("cameras", 1, key, to=value) for key, value in wide.items()]
+    cell = read_cell(written(tmp_path, *lens, name="panda_hand"))
+    squeezed, differ = lens_notes(cell)
+    assert "left: pictures of 1280x720 are squeezed to the profiles' 4:3" in squeezed
+    assert "(at 640x480: fx 456, fy 608)" in squeezed and "their lenses differ" in differ
+    pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
+    observer = Observer(description=CellConfig(description=cell).description, width=64, height=48)
+    assert [(k.fx, k.fy) for k in observer.lenses] == [pytest.approx((61.7, 61.7)), pytest.approx((45.6, 60.8))]
+    with pytest.raises(ValueError, match="the views have several lenses, and one is needed here"):
+        _ = observer.intrinsics
 
 
 def test_a_camera_with_a_pose_looks_from_there(tmp_path: Path) -> None:

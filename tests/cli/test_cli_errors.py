@@ -106,6 +106,7 @@ WRONG_INPUT = [
     ("calibrate {here}/empty --marker 40", "marker: 0.04 m must be smaller than the square of 0.035 m"),
     ("board {here}/sheet.gif", "expected a name that ends in .pdf, .svg, .png"),
     ("board {here}/sheet.pdf --side 500", "page: the pattern is 1750 x 1125 mm and does not fit on a4"),
+    ("board {here}/sheet.pdf --side 0.07", "--side: 0.07 mm; expected are 2 mm and more, are these metres, not milli"),
     ("board {here}/sheet.pdf --kind checkerboard --rows 5", "9x5 squares look the same when turned by half"),
     ("board {here}/sheet.pdf --page a9", "page: unknown 'a9'; pages: a4, letter, a3"),
     ("reproduce --seed {digits}", "--seed: expected a whole number of 9223372036854775807 at most"),

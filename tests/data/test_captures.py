@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dgrasp.cameras import Intrinsics, Views, look_at
-from dgrasp.cell.transforms import inverse
+from dgrasp.cell.transforms import inverse, transform
 from dgrasp.cell.workspace import BOARD_CENTRE
 from dgrasp.data.captures.document import CaptureError, brief, shown
 from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.captures.sight import check_sight
+from dgrasp.data.captures.source import COLMAP, SHEET, TRANSFORMS
 from dgrasp.data.export import write_transforms
 
 pytestmark = pytest.mark.filterwarnings("error")  # a warning would be another line of the command's
@@ -153,6 +155,26 @@ def test_a_common_mistake_is_recognized(change: Callable, answer: str, folder: P
     capture = read_capture(edit(folder, mistake))
     with pytest.raises(CaptureError, match=f"frame 0 .*look as if they were .*{answer}"):
         check_sight(capture)
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        (
+            SHEET,
+            r"sheet.yaml: place: the camera sees nothing .*, if the sheet's middle lies at \(1.5, 0, 0\); expec",
+        ),
+        (COLMAP, r"the COLMAP model: .*; COLMAP's scale and frame are arbitrary: lay the printed sheet on the table"),
+    ],
+)
+def test_poses_that_nobody_wrote_are_not_blamed_on_a_matrix(source: str, answer: str, folder: Path) -> None:
+    capture = read_capture(folder)
+    assert capture.source == TRANSFORMS
+    beside = transform(None, (1.5, 0.0, 0.0))
+    moved = replace(capture, Ts_world_cam=beside @ capture.Ts_world_cam, T_world_capture=beside, source=source)
+    with pytest.raises(CaptureError, match=answer) as error:
+        check_sight(moved)
+    assert "transform_matrix" not in str(error.value) and "OpenGL" not in str(error.value)
 
 
 def test_too_many_pixels_together_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

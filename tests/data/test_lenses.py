@@ -15,6 +15,7 @@ from dgrasp.cell.sheet import Sheet
 from dgrasp.data.captures.distortion import Distortion
 from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.captures.reader import read_capture
+from dgrasp.data.captures.source import COLMAP
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[photos]'")
 SHEET = Sheet(place=(0.2, 0.0, 20.0))
@@ -116,7 +117,7 @@ def test_colmaps_models_are_read(binary: bool, below: str, tmp_path: Path) -> No
     np.testing.assert_allclose(capture.K[0], [[300, 0, 160], [0, 301, 120], [0, 0, 1]])
     np.testing.assert_allclose(capture.K[1], [[310, 0, 159.5], [0, 310, 119.5], [0, 0, 1]])
     assert capture.K[2, 0, 0] > 305 and [int(image[0, 0, 0]) for image in capture.images] == [40, 80, 120]
-    assert capture.names == tuple(names)
+    assert capture.names == tuple(names) and capture.source == COLMAP
 
 
 def model(*cameras: tuple[int, str, list[float]], name: str = "a.png") -> Callable[[Path], object]:

@@ -18,6 +18,7 @@ from dgrasp.cell.transforms import inverse
 from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.captures.sight import check_sight
+from dgrasp.data.captures.source import SHEET
 from dgrasp.files import UserFileError
 
 pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[photos]'")
@@ -70,6 +71,7 @@ def test_photographs_with_the_sheet_on_the_table_are_all_that_is_needed(
     assert millimetres < 5 and degrees < 0.3, (millimetres, degrees)
     np.testing.assert_allclose(capture.K[:, 0, 0], FOCAL, rtol=1e-2)
     check_sight(capture)
+    assert capture.source == SHEET
 
 
 def test_a_known_lens_makes_one_photograph_enough(pages: dict[str, np.ndarray], tmp_path: Path) -> None:
@@ -139,7 +141,9 @@ def test_the_focal_length_is_not_guessed(pages: dict[str, np.ndarray], tmp_path:
     ("text", "answer"),
     [
         ("kind: charuco\n", "sheet.yaml: 1 setting(?s:.*)kind: Input should be 'apriltags' or 'checkerboard'"),
-        ("side: 70\n", "side: Input should be less than or equal to 1"),
+        ("side: 70\n", "side: .*70 m; allowed are up to 1 m, are these millimetres, not metres"),
+        ("place: [-22, 0, -90]\n", "place.0: .*-22 m; allowed are up to 5 m, are these millimetres, not metres"),
+        ("place: [0, 0, 1570]\n", "place.2: Input should be less than or equal to 360"),
         ("sides: 0.07\n", "sides: Extra inputs are not permitted; allowed: .*side"),
         ("gap: 0.001\n", "gap: 0.001 m is less than an eighth of a tag"),
         ("{kind: checkerboard, columns: 8, rows: 6}\n", "8x6 squares look the same when turned by half"),

@@ -23,7 +23,7 @@ class SmallExperiment:
     """Has every policy at once: one that looks at pixels, intrinsics and poses, without training."""
 
     class observer:
-        width = 64
+        width, description = 64, None
 
     def policy(self, name: str):
         return looking_policy()

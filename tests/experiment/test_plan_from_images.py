@@ -19,6 +19,7 @@ from PIL import Image
 from plan_command import main
 
 from dgrasp.cameras import Views, project
+from dgrasp.cell.description import read_cell
 from dgrasp.cell.place import PAPERS, Place
 from dgrasp.cell.transforms import inverse, transform, yaw
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
@@ -167,7 +168,8 @@ def test_the_command_takes_a_cell(
     photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = []
-    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", lambda *_: None)
+    panda = SimpleNamespace(observer=SimpleNamespace(description=read_cell("panda_hand")))
+    monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", lambda *_: panda)
     monkeypatch.setattr(
         "dgrasp.experiment.plan_from_images.plan_capture",
         lambda capture, experiment, policy, place, **_: asked.append(place.name) or pd.DataFrame(),
@@ -177,6 +179,22 @@ def test_the_command_takes_a_cell(
     assert asked == ["the paper's cell", "Panda with its hand", "Panda with its hand"]
     assert main([str(photos), "--cell", "panda"]) == 2
     assert "panda: no such cell" in capsys.readouterr().err
+
+
+def test_grasps_for_another_hand_are_said_to_be(
+    photos: Path, experiment: list, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As a warning, and in the table, which else has no such column."""
+    output = tmp_path / "grasps.csv"
+    assert main([str(photos), "--cell", "panda_hand", "--output", str(output)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "--cell: the policy was trained for the 2F-140 (140 mm open, tips 15 mm ahead of the TCP), not for the Franka "
+        "hand (80 mm open, tips 9 mm ahead of the TCP): these are grasps of the 2F-140"
+    )
+    assert set(pd.read_csv(output)["hand"]) == {"2F-140"}
+    assert main([str(photos), "--cell", "ur10_2f140_d415", "--output", str(output)]) == 0
+    assert capsys.readouterr().err == "" and "hand" not in pd.read_csv(output)
 
 
 def test_a_mistake_is_recognized_in_a_frame_of_ones_own(views: Views, tmp_path: Path, policy: GraspPolicy) -> None:
@@ -209,7 +227,7 @@ def experiment(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
     def at(*arguments: object) -> SimpleNamespace:
         asked.append(arguments)
-        return SimpleNamespace(policy=plan, observer=SimpleNamespace(width=64))
+        return SimpleNamespace(policy=plan, observer=SimpleNamespace(width=64, description=None))
 
     monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", at)
     monkeypatch.setattr(store, "published", lambda: {"laptop": [0]})
@@ -322,7 +340,7 @@ def test_a_policy_that_is_not_there_is_said(
     def missing(*_: object) -> None:
         raise kind("no run of that name")
 
-    stands = SimpleNamespace(policy=missing, observer=SimpleNamespace(width=64))
+    stands = SimpleNamespace(policy=missing, observer=SimpleNamespace(width=64, description=None))
     monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", missing if where == "open" else lambda *_: stands)
     code = 1 if kind is OSError else 2  # what was asked for is not there
     assert main([str(photos), "--policy", "base_quat_sync"]) == code

@@ -23,7 +23,7 @@ class SmallExperiment:
     """Has a policy that looks at pixels, intrinsics and poses."""
 
     class observer:
-        width = 64
+        width, description = 64, None
 
     def policy(self, name: str):
         return looking_policy()

@@ -18,7 +18,7 @@ from dgrasp.cell.transforms import transform
 from dgrasp.robot.devices import CONFIRMATION
 from dgrasp.robot.drivers.example import ExampleArm, ExampleGripper
 from dgrasp.robot.hardware import HardwareConfig, NoDriver, open_cell
-from dgrasp.robot.limits import SafetyLimits, check_pose
+from dgrasp.robot.limits import MotionConfig, SafetyLimits, check_motion, check_pose, motion_of
 from dgrasp.robot.viewpoints import Viewpoint
 
 pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
@@ -161,6 +161,22 @@ def test_what_the_cell_refuses_never_reaches_the_driver(controller: Server) -> N
     with pytest.raises(ValueError, match="narrow it"):
         SafetyLimits(cell=PANDA, low=(-0.127, -0.305, 0.9605))
     assert check_pose(TOP_DOWN, SafetyLimits(cell=PANDA)).shape == (4, 4)
+
+
+def test_no_joint_is_asked_for_more_than_the_described_arm_can() -> None:
+    arm = PANDA.arm.model_copy(update={"speed": (0.1, *PANDA.arm.speed[1:])})
+    slow = PANDA.model_copy(update={"arm": arm})
+    limits = SafetyLimits(cell=slow)
+    assert (limits.joint_speed, motion_of(limits).joint_speed) == (0.1, 0.1)
+    assert (limits.reach, SafetyLimits().reach) == (0.86, 1.25)
+    read = HardwareConfig.model_validate(config().model_dump(exclude={"limits", "motion"}) | {"cell": slow})
+    assert (read.limits.joint_speed, read.motion.joint_speed) == (0.1, 0.1)
+    with pytest.raises(UnsafePose, match=r"joint_speed of 0.5 rad/s, the cap is 0.1 rad/s"):
+        check_motion(MotionConfig(grip_force=40, open_width=0.08), limits)
+    with pytest.raises(ValueError, match=r"joint_speed: 0.8 rad/s; the slowest joint of the Franka .* has 0.1 rad/s"):
+        SafetyLimits(cell=slow, joint_speed=0.8)
+    with pytest.raises(ValueError, match=r"reach: 1.25 m; the Franka Emika Panda goes 0.86 m from its shoulder"):
+        SafetyLimits(cell=PANDA, reach=1.25)
 
 
 def test_faults_of_the_controller_stop_the_arm(controller: Server) -> None:

@@ -207,6 +207,8 @@ def test_limits_themselves_are_checked():
         SafetyLimits(high=(0.6, 0.3, 1.1))
     with pytest.raises(ValueError, match="reaches beyond the policies' workspace"):
         SafetyLimits(low=(0.0, 0.0, 0.9))
+    with pytest.raises(ValueError, match=r"reach: 1.31 m; the UR10 goes 1.3 m from its shoulder"):
+        SafetyLimits(reach=1.31)
     assert SafetyLimits(low=(0.0, 0.0, 0.97)).low == (0.0, 0.0, 0.97)
 
 

@@ -25,6 +25,7 @@ from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import from_bullet, inverse, transform
 from dgrasp.cell.urdf import urdf_path
 from dgrasp.files import UserFileError
+from dgrasp.sim.at_home import home_problem
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.following import SteeredSimulation
 from dgrasp.sim.oracle import oracle, oracle_grasps, usable_lines
@@ -109,8 +110,8 @@ def test_a_camera_on_the_flange_is_where_the_flange_is(cell: Cell) -> None:
         cell.wrist_viewpoint()
     carried = cell.config.description.cameras[0].model_dump() | dict.fromkeys(("azimuth", "polar", "distance"))
     carried |= {"position": (0.0, -0.07, 0.03), "orientation": (0.0, 0.0, 0.0, 1.0), "mounted": "flange"}
-    look = {"azimuth": 0.0, "polar": 30.0, "distance": 0.5}
-    about = cell.config.description.model_dump() | {"cameras": [carried | {"looks": [look, look]}]}
+    looks = [{"azimuth": azimuth, "polar": 30.0, "distance": 0.5} for azimuth in (0.0, 40.0)]
+    about = cell.config.description.model_dump() | {"cameras": [carried | {"looks": looks}]}
     with Cell(CellConfig(description=about)) as other:
         other.reset(empty(other))
         T_flange_cam = inverse(other.world.robot.flange_pose()) @ other.wrist_viewpoint()
@@ -133,6 +134,13 @@ def test_scenes_and_views_are_the_cells(cell: Cell) -> None:
     views = cell.observe(observer.Ts_world_cam, observer.intrinsics)
     assert len(np.unique(views.images.reshape(-1, 3), axis=0)) > 5
     np.testing.assert_array_equal(views.Ts_world_cam, [view.T_world_cam for view in described.views])
+    wider = replace(observer.intrinsics, fx=40.0, fy=40.0)
+    zoomed = cell.observe(observer.Ts_world_cam, [observer.intrinsics, wider])
+    np.testing.assert_array_equal(zoomed.images[0], views.images[0])
+    assert zoomed.K[0, 0, 0] == views.K[0, 0, 0] and zoomed.K[1, 0, 0] == 40.0
+    assert not np.array_equal(zoomed.images[1], views.images[1]), "and it is seen through its own lens"
+    with pytest.raises(ValueError, match=r"intrinsics: 1 lenses for 2 views; expected one, or one per view"):
+        cell.observe(observer.Ts_world_cam, [wider])
     with pytest.raises(ValueError, match=r"views: 3 asked; the cameras of .* have 2"):
         Observer(description=described, views=3)
 
@@ -217,6 +225,13 @@ def test_a_workspace_too_small_for_the_tasks_is_said(tmp_path: Path) -> None:
     config = described(tmp_path, workspace={"low": [0.1, -0.1, 0.9605], "high": [0.3, 0.1, 1.06]})
     with pytest.raises(ValueError, match=r"workspace: 0.2 by 0.2 m; the tasks' scenes need 0.26 m each way"):
         task("simple", config.description)
+
+
+def test_a_home_that_reaches_into_the_table_is_said(tmp_path: Path) -> None:
+    described(tmp_path, arm={"home": [0.0, 0.5, 0.5, 0.0, 0.0, 0.0]})
+    problem = home_problem(tmp_path / "mine.yaml")
+    assert problem is not None and problem.startswith("arm: home: the upper arm hits the mount; expected is a posture")
+    assert home_problem("ur5_2f85") is None
 
 
 def test_a_described_arm_is_led_in_closed_loop(cell: Cell) -> None:

@@ -48,6 +48,11 @@ def find_model(folder: Path) -> Path | None:
     return None
 
 
+def of_model(entry: Entry) -> bool:
+    """Whether a frame was read from a COLMAP model."""
+    return entry.file.name in ("images.bin", "images.txt")
+
+
 def colmap_entries(model: Path, folder: Path) -> list[Entry]:
     """The model's photographs in the order of their names, which lie in `folder` or its `images`.
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from dgrasp.cameras import Views
 from dgrasp.cell.transforms import pose_problem
 from dgrasp.cell.workspace import BOARD_TOP
+from dgrasp.data.captures.colmap import of_model
 from dgrasp.data.captures.distortion import Distortion, distortion_of
 from dgrasp.data.captures.document import CaptureError, Entry
 from dgrasp.data.captures.lens import intrinsics, stated_size
@@ -72,7 +73,7 @@ def read_capture(
     images, Ks = _photographs(entries, files, distortions, optional=sheet is not None)
     names = tuple(str(entry.frame["file_path"]) for entry in entries)
     if sheet is None:
-        source = TRANSFORMS if entries[0].file.suffix == ".json" else COLMAP
+        source = COLMAP if of_model(entries[0]) else TRANSFORMS
         return Capture(entries[0].file, names, images, np.stack(Ks), T @ _stated_poses(entries), T, source)
     if T_world_capture is None:
         T = sheet.lying_at(board_top)

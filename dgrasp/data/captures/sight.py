@@ -10,15 +10,22 @@ from jaxtyping import Float
 
 from dgrasp.cameras import Views, visible
 from dgrasp.cell.place import PAPERS, Place
+from dgrasp.cell.sheet import NAME
 from dgrasp.cell.transforms import inverse
 from dgrasp.data.captures.document import CaptureError, shown
 from dgrasp.data.captures.pose import CV_TO_GL
 from dgrasp.data.captures.reader import Capture
+from dgrasp.data.captures.source import COLMAP, SHEET
 
 FAR = 5.0  # m from the workspace's centre. Not in the paper, whose cameras are 0.8 m off; no bench needs more
 PER_MISTAKE = 0.05  # rad: another mistake must explain that much more
 Y_UP = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 Y_UP.setflags(write=False)
+
+EXPECTED = (
+    "Expected is camera to world, OpenGL's camera axes (x right, y up, z backwards), metres, in the cell's world "
+    "frame (z up, the board's centre at {}) or in one whose pose is given as T_world_capture"
+)
 
 # What people write instead of what is expected. A pose is (n, 4, 4), camera to the capture's frame, OpenCV's axes, as
 # read from OpenGL's; each mistake gives what was meant.
@@ -40,22 +47,32 @@ def check_sight(capture: Capture, place: Place = PAPERS, views: Views | None = N
     seen, low, high = views or capture, place.low, place.high
     for i, (K, T, size) in enumerate(zip(seen.K, seen.Ts_world_cam, _sizes(seen), strict=True)):
         if problem := _problem(K, T, size, low, high):
-            guess = _guess(capture, low, high)
-            hint = f"the poses look as if they were {guess}." if guess else "are the poses metric, and of this frame?"
-            frame = f"frame {i} ({shown(capture.names[i])})"
-            raise CaptureError(f"{capture.file}: {frame}: transform_matrix: {problem}; {hint} {_expected(place)}")
+            frame = f"{capture.file}: frame {i} ({shown(capture.names[i])})"
+            raise CaptureError(f"{frame}: {_blamed(capture, place, problem)}")
+
+
+def _blamed(capture: Capture, place: Place, problem: str) -> str:
+    """The problem with the key that is to be looked at, and what is expected there."""
+    board = f"({', '.join(f'{v:g}' for v in place.middle)})"
+    if capture.source == SHEET:
+        x, y, z = capture.T_world_capture[:3, 3]
+        return (
+            f"{NAME}: place: {problem}, if the sheet's middle lies at ({x:g}, {y:g}, {z:g}); expected is where it lies "
+            f"in the cell's world frame: x, y in metres, the board's centre being at {board}, and the turn of the page "
+            "in degrees"
+        )
+    if capture.source == COLMAP:
+        return (
+            f"the COLMAP model: {problem}; COLMAP's scale and frame are arbitrary: lay the printed sheet on the table "
+            f"(`dgrasp board`), or align the model: metres, z up, the board's centre at {board}"
+        )
+    guess = _guess(capture, place.low, place.high)
+    hint = f"the poses look as if they were {guess}." if guess else "are the poses metric, and of this frame?"
+    return f"transform_matrix: {problem}; {hint} {EXPECTED.format(board)}"
 
 
 def _sizes(seen: Capture | Views) -> list[tuple[int, int]]:
     return [(image.shape[1], image.shape[0]) for image in seen.images]
-
-
-def _expected(place: Place) -> str:
-    board = ", ".join(f"{v:g}" for v in place.middle)
-    return (
-        "Expected is camera to world, OpenGL's camera axes (x right, y up, z backwards), metres, in the cell's world "
-        f"frame (z up, the board's centre at ({board})) or in one whose pose is given as T_world_capture"
-    )
 
 
 def _problem(

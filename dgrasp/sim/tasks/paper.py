@@ -20,6 +20,7 @@ from scipy.spatial.transform import Rotation
 from dgrasp import streams
 from dgrasp.cell.description import CellDescription
 from dgrasp.cell.model import PAPERS, CellModel, model_of
+from dgrasp.cell.simulable import room_problem
 from dgrasp.cell.transforms import direction, transform, yaw
 from dgrasp.config import each
 from dgrasp.sim import arrangement
@@ -38,7 +39,6 @@ NUDGED = 0.010  # m of `GAP` that a grasp of a neighbour may take; not in the pa
 UPRIGHT = np.radians(2)  # not in the paper: what leans more was knocked
 REDRAWS = 200  # arrangements drawn before giving up
 TRIES = 200  # places tried for a prism, before others are drawn
-ROOM = 0.26  # m: sides of the least workspace that the tasks' scenes find room in
 
 
 class Task(ABC):
@@ -319,11 +319,8 @@ def task(name: str, cell: CellDescription | None = None) -> Task:
     found = _task(name)
     if cell is None:
         return found
-    sides = np.subtract(cell.workspace.high, cell.workspace.low)[:2]
-    if sides.min() < ROOM:
-        raise ValueError(
-            f"{cell.name}: workspace: {sides[0]:g} by {sides[1]:g} m; the tasks' scenes need {ROOM:g} m each way"
-        )
+    if problem := room_problem(cell):
+        raise ValueError(problem)
     placed = copy.copy(found)
     placed.cell = cell
     return placed
