@@ -5,31 +5,21 @@ Fixed ports (the controller's): these tests cannot run in parallel.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from contextlib import nullcontext
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from landscapes import Cone, policy_on
 from robot_poses import top_down
-from robot_stand_ins import WIDTH
 
-from dgrasp.cell.following import Command, FrozenPilot, NoSummit, StepLimits, distance
+from dgrasp.cell.following import Command, FrozenPilot, StepLimits, distance
 from dgrasp.cell.hand import tcp_pose
 from dgrasp.cell.interface import FrozenCamera, NotArmed, UnsafePose
 from dgrasp.cell.outcome import Outcome
-from dgrasp.experiment.plan_from_images import ResizeToTraining
-from dgrasp.policy.policies import NoGraspError
 from dgrasp.robot.arming import CONFIRMATION
 from dgrasp.robot.following import check_waypoint
 from dgrasp.robot.limits import SafetyLimits
 from dgrasp.robot.safety import HOME
-from dgrasp.robot.trials import TrialProtocol, Verdict, for_real_robot, run_trials
-from dgrasp.slopes.config import OptimizerConfig
 
 GRASP = top_down(0.25, 0.1, 0.05)
 ASIDE = top_down(0.28, 0.08, 0.05)  # where the object has gone
@@ -132,61 +122,6 @@ def test_a_pilot_that_never_closes_goes_home_without_a_grasp(loopback, cell):
         done = cell.follow(GRASP, lambda views, T: Command(None))
     assert done.outcome is Outcome.NO_GRASP and "not reached in 2 looks" in done.reason
     assert np.allclose(loopback.state()["q"], HOME, atol=1e-3)
-
-
-@pytest.mark.parametrize("error", [NoSummit, NoGraspError])
-def test_a_pilot_that_finds_nothing_to_go_to_is_an_outcome_and_no_fault(loopback, cell, error):
-    def lost():
-        raise error("none of the 6 candidates approaches from above")
-
-    with cell.armed(CONFIRMATION):
-        done = cell.follow(GRASP, Leader(trouble=lost))
-        assert done.outcome is Outcome.NO_GRASP and "from above" in done.reason and done.moved
-        assert np.allclose(loopback.state()["q"], HOME, atol=1e-3)
-        assert not cell.broken and done.seconds["cycle"] > 0
-
-
-class Judge:
-    """An operator who notes where grasps ended."""
-
-    def __init__(self):
-        self.reached = []
-
-    def present(self, presentation):
-        pass
-
-    def verdict(self, presentation, execution):
-        self.reached.append(execution.T_world_tcp)
-        return Verdict(Outcome.SUCCESS)
-
-
-def test_the_page_says_how_a_series_is_led_by_the_slopes(loopback, cell, root, tmp_path, monkeypatch):
-    """REAL_CELL.md's own lines, against stand-ins: each policy leads to the summit of its own landscape."""
-    text = (root / "REAL_CELL.md").read_text(encoding="utf-8")
-    shown = re.search(r"## Led by the slopes\n.*?```python\n(.*?)```", text, re.S).group(1)
-    climb = OptimizerConfig(steps=30, translation_rate=0.03, rotation_rate=0.15, gradient_clip=None, n_starts=24)
-    cones = {"base_quat_sync": Cone(GRASP), "dgrasp_quat_sync": Cone(top_down(0.2, -0.05, 0.06))}
-    ready = {
-        name: ResizeToTraining(for_real_robot(policy_on(cone, climb, name)), WIDTH // 2) for name, cone in cones.items()
-    }
-    protocol = TrialProtocol(policies=tuple(ready), objects=("box",), presentations=1)
-    judge = Judge()
-    loopback.gripper.tell(object=100)
-    monkeypatch.chdir(tmp_path)
-    names = {
-        "open_cell": lambda config: nullcontext(cell),
-        "CONFIRMATION": CONFIRMATION,
-        "AskingOperator": lambda: judge,
-        "run_trials": run_trials,
-    }
-    given = {"ready": ready, "protocol": protocol, "runs": {}, "config": loopback.config, "Path": Path}
-    exec(shown, {"robot": SimpleNamespace(**names), **given})
-    for trial, T in zip(protocol.trials(), judge.reached, strict=True):
-        summit = cones[trial.policy].summit.copy()
-        summit[2, 3] -= 0.01  # Sec. 5.2
-        assert distance(T, summit)[0] < 0.007, trial
-    assert all(set(cone.widths) == {WIDTH // 2} and len(cone.widths) > 3 for cone in cones.values())
-    assert (tmp_path / "led.jsonl").is_file()
 
 
 def test_waypoints_are_a_little_above_the_workspace_and_no_more():
