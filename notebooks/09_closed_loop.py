@@ -106,7 +106,10 @@ show_source(Sight, put_right)
 # ## Do the paths look like demonstrations?
 #
 # Attempts that lifted something: length of the way from the pre-grasp (m), how much longer than straight, mean cosine
-# of successive steps (smoothness), and mean cosine of motion and demonstrated displacement.
+# of successive steps (smoothness), and mean cosine of motion and the displacement that a demonstrator would have made.
+# That is no recorded demonstration, since none was made of these scenes: it is a constructed path, from the same place
+# straight to the oracle's pre-grasp of the grasp that was reached, and straight down, without the curve of
+# demonstrations. `shown_length` and `shown_smoothness` are that path's own.
 
 # %%
 studio.make("closed_loop_paths")

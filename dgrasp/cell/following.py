@@ -28,7 +28,10 @@ Result = TypeVar("Result")
 
 
 class StepLimits(Config):
-    """What a cell does at most between two looks. Not in the paper, which names the closed loop and describes none."""
+    """What a cell does at most between two looks. Not in the paper, which names the closed loop and describes none.
+
+    A simulated arm moves evenly from look to look. One that starts and stops makes shorter steps, see `in_cycle`.
+    """
 
     rate: float = Field(default=4.0, ge=2, le=10, description="looks per second of the cell's time")
     step: float = Field(default=0.02, gt=0, le=0.05, description="longest step of the TCP, m")
@@ -47,6 +50,15 @@ class StepLimits(Config):
             )
         return self
 
+    def in_cycle(self, speed: float, acceleration: float) -> StepLimits:
+        """The same with the longest step, up to `step`, that takes no longer than a cycle from rest to rest.
+
+        speed: of the arm, m/s, where that is less than here. acceleration: m/s^2, of starting and of stopping.
+        """
+        seconds = 1 / self.rate
+        top = min(speed, self.speed, acceleration * seconds / 2)
+        return self.model_copy(update={"step": min(self.step, top * (seconds - top / acceleration))})
+
 
 @dataclass(frozen=True, eq=False)
 class Command:
@@ -56,7 +68,8 @@ class Command:
     close: bool = False
 
 
-Pilot = Callable[[Views, np.ndarray], Command]  # views of now, and `T_world_tcp` that the arm has reached
+# Of views of now, and the `T_world_tcp` that the arm has reached. Raises NoSummit where there is nothing to go to.
+Pilot = Callable[[Views, np.ndarray], Command]
 
 
 class FollowingCell(RobotCell, Protocol):
@@ -70,8 +83,9 @@ class FollowingCell(RobotCell, Protocol):
     def follow(self, T_world_tcp: Float[np.ndarray, "4 4"], pilot: Pilot) -> Execution:
         """As `execute`, but from the pre-grasp of `T_world_tcp` on the pilot leads, until it closes.
 
-        Where it has not closed after `StepLimits.looks`, the arm goes back and the outcome is "no grasp". Raises
-        UnsafePose where the way to the pre-grasp is refused, NotArmed, CellFault; FrozenPilot if the pilot is silent.
+        Where it has not closed after `StepLimits.looks`, or raises NoSummit, the arm goes back and the outcome is "no
+        grasp". Raises UnsafePose where the way to the pre-grasp is refused, NotArmed, CellFault; FrozenPilot if the
+        pilot is silent.
         """
         ...
 
@@ -81,10 +95,7 @@ class FrozenPilot(CellFault):
 
 
 class NoSummit(RuntimeError):
-    """The pilot has not closed within its looks."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__(f"the summit was not reached in {looks} looks")
+    """The attempt ends without a grasp: the pilot has not closed within its looks, or finds nothing to go to."""
 
 
 class Guide:
@@ -101,7 +112,7 @@ class Guide:
     def __call__(self, views: Views, T_world_tcp: np.ndarray) -> np.ndarray | None:
         """The pose to step to from here; None: close. Raises NoSummit, FrozenPilot, and what the pilot raises."""
         if self.looks == self.limits.looks:
-            raise NoSummit(self.looks)
+            raise NoSummit(f"the summit was not reached in {self.looks} looks")
         self.looks += 1
         command = self._ask(views, T_world_tcp)
         if command.close:

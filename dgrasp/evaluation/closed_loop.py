@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
+from torch import Generator
 
 from dgrasp import streams
 from dgrasp.cameras import Views
 from dgrasp.cell.following import FollowingCell
 from dgrasp.cell.interface import Backend, Execution
-from dgrasp.policy.policies import GraspPolicy
-from dgrasp.policy.servo import AscentConfig, Servo
+from dgrasp.policy.policies import GraspPolicy, Plan
+from dgrasp.policy.servo import AscentConfig, Servo, as_taken
+
+
+@runtime_checkable
+class Refitted(Protocol):
+    """A policy whose networks are shown something else than the cell's views; `ResizeToTraining` is one."""
+
+    policy: GraspPolicy
+
+    def plan(self, views: Views, generator: Generator) -> Plan:
+        """See `GraspPolicy.plan`."""
+        ...
+
+    def as_seen(self, views: Views) -> Views:
+        """What they are shown."""
+        ...
 
 
 class ClosedLoop:
-    """A `RobotCell` that grasps with a policy's ascent in the loop: every series and every log works with it.
+    """A `RobotCell` that grasps with a policy's ascent in the loop: a series of one policy works with it, and its log.
+
+    A series of several has each of them as `led(policy)`: the landscape of who planned the grasp leads to it.
 
     cell: what acts. policy: whose plans `execute` is given; its landscape leads. seed: of the poses round about.
     servo: the pilot of the last grasp. Closing it closes the cell.
     """
 
     def __init__(
-        self, cell: FollowingCell, policy: GraspPolicy, config: AscentConfig | None = None, *, seed: int = 0
+        self,
+        cell: FollowingCell,
+        policy: GraspPolicy | Refitted | None = None,
+        config: AscentConfig | None = None,
+        *,
+        seed: int = 0,
     ) -> None:
         self.cell, self.policy, self.config, self.seed = cell, policy, config or AscentConfig(), seed
         self.servo: Servo | None = None
@@ -50,6 +73,10 @@ class ClosedLoop:
     def calibration_id(self) -> str:
         return self.cell.calibration_id
 
+    def led(self, policy: GraspPolicy | Refitted) -> Led:
+        """The policy for a series in this cell: what it plans is executed up its own landscape."""
+        return Led(self, policy)
+
     def observe(self) -> Views:
         """The cell's."""
         return self.cell.observe()
@@ -59,15 +86,35 @@ class ClosedLoop:
         self.cell.rehearse(T_world_tcp)
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
-        """To the pre-grasp of the planned pose, and from there up the landscape; raises as `FollowingCell.follow`."""
-        generator = streams.torch_generator(self.seed, "ascent")
-        above = self.cell.steps.above
-        self.servo = Servo(self.policy, np.array(T_world_tcp, dtype=np.float64), generator, above, self.config)
+        """To the pre-grasp of the planned pose, and from there up the landscape; raises as `FollowingCell.follow`.
+
+        Raises ValueError where no policy leads.
+        """
+        if self.policy is None:
+            raise ValueError("policy: none leads; give ClosedLoop one, or plan with loop.led(policy)")
+        policy, as_seen = self.policy, as_taken
+        if isinstance(policy, Refitted):
+            policy, as_seen = policy.policy, policy.as_seen
+        summit, generator = np.array(T_world_tcp, dtype=np.float64), streams.torch_generator(self.seed, "ascent")
+        self.servo = Servo(policy, summit, generator, self.cell.steps.above, self.config, as_seen=as_seen)
         return self.cell.follow(T_world_tcp, self.servo)
 
     def close(self) -> None:
         """The cell's."""
         self.cell.close()
+
+
+class Led:
+    """A policy of a series in closed loop: where it has planned, it leads. For `run_trials`, as `PreparedPolicy`."""
+
+    def __init__(self, loop: ClosedLoop, policy: GraspPolicy | Refitted) -> None:
+        self.loop, self.policy = loop, policy
+        self.config = (policy.policy if isinstance(policy, Refitted) else policy).config
+
+    def plan(self, views: Views, generator: Generator) -> Plan:
+        """The policy's. Raises NoGraspError."""
+        self.loop.policy = self.policy
+        return self.policy.plan(views, generator)
 
 
 def path_measures(Ts_world_tcp: Float[np.ndarray, "n 4 4"]) -> dict[str, float]:

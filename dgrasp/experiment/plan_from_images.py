@@ -167,7 +167,11 @@ class ResizeToTraining:
 
     def plan(self, views: Views, generator: torch.Generator) -> Plan:
         """See `GraspPolicy.plan`."""
-        return self.policy.plan(as_trained(views, self.width), generator)
+        return self.policy.plan(self.as_seen(views), generator)
+
+    def as_seen(self, views: Views) -> Views:
+        """What the networks are shown of the cell's views; where the ascent leads, too (`ClosedLoop`)."""
+        return as_trained(views, self.width)
 
 
 def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:

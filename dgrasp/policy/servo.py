@@ -7,6 +7,7 @@ TCP goes one step towards the summit, from behind, as demonstrations come; once 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from dgrasp.cameras import Views
-from dgrasp.cell.following import Command, distance
+from dgrasp.cell.following import Command, NoSummit, distance
 from dgrasp.cell.motion import HALF_TURN
 from dgrasp.config import Config
 from dgrasp.policy.policies import GraspPolicy, NoGraspError
@@ -52,6 +53,15 @@ class AscentConfig(Config):
     behind: float = Field(default=0.10, ge=0, le=0.3, description="no more metres behind it than that")
 
 
+class NoWayDown(NoSummit, NoGraspError):
+    """In the views of now, no pose passes the filter for real robots."""
+
+
+def as_taken(views: Views) -> Views:
+    """The views as the cell's cameras took them."""
+    return views
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """What one look found. T_world_tcp: where the arm was. summit, value: the best end of the climb from there."""
@@ -66,7 +76,8 @@ class Servo:
     """A `dgrasp.cell.following.Pilot` for one attempt; `looks` tells what it saw.
 
     summit: the planned grasp, `T_world_tcp`; then that of the last look. above: how far above the workspace the TCP may
-    be, metres. generator: of the poses round about, drawn once, so that looks differ by their views alone.
+    be, metres. generator: of the poses round about, drawn once, so that looks differ by their views alone. as_seen:
+    what the networks are shown of a cell's views (`ResizeToTraining.as_seen`).
     """
 
     policy: GraspPolicy
@@ -75,6 +86,7 @@ class Servo:
     above: float
     config: AscentConfig = field(default_factory=AscentConfig)
     looks: list[Look] = field(default_factory=list)
+    as_seen: Callable[[Views], Views] = as_taken
 
     def __post_init__(self) -> None:
         about = torch.randn(self.config.scored, 6, generator=self.generator)
@@ -84,7 +96,7 @@ class Servo:
         self.at_summit = 0
 
     def __call__(self, views: Views, T_world_tcp: Float[np.ndarray, "4 4"]) -> Command:
-        """Close once the TCP has stood at the summit for some looks, else go on towards it."""
+        """Close once the TCP has stood at the summit for some looks, else go on towards it; raises NoWayDown."""
         self.summit, value = self.climb(views, T_world_tcp)
         self.looks.append(Look(T_world_tcp, self.summit, value))
         metres, radians = distance(T_world_tcp, self.summit)
@@ -101,7 +113,7 @@ class Servo:
         """
         low, high = (corner.clone() for corner in self.policy.bounds)
         high[2] += self.above
-        score = self.policy.value.bind(self.policy.value.encode(views))
+        score = self.policy.value.bind(self.policy.value.encode(self.as_seen(views)))
         starts = self.starts(score, T_world_tcp, low, high)
         climbed = optimize_poses(
             score,
@@ -118,10 +130,10 @@ class Servo:
     def _nearest_summit(
         self, poses: Float[Tensor, "n 4 4"], scores: Float[Tensor, "n"], T_world_tcp: Float[np.ndarray, "4 4"]
     ) -> tuple[Float[np.ndarray, "4 4"], float]:
-        """Of the poses that the policy's rule allows (`OptimizerConfig.approach`); raises NoGraspError for none."""
+        """Of the poses that the policy's rule allows (`OptimizerConfig.approach`); raises NoWayDown for none."""
         allowed = poses[:, 2, 2] < (0 if self.policy.config.approach == "downwards" else torch.inf)
         if not allowed.any():
-            raise NoGraspError(f"none of the {len(poses)} candidates approaches from above")
+            raise NoWayDown(f"none of the {len(poses)} candidates approaches from above")
         high = allowed & (scores >= scores[allowed].max() - self.config.flat)
         grasps = [self._grasp(pose, T_world_tcp) for pose in poses[high]]
         nearest = int(np.argmin([away(T, T_world_tcp, self.config.lever) for T in grasps]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from dgrasp.cameras import Views
 from dgrasp.cell.following import Guide, NoSummit, Pilot, StepLimits, check_step, half_turn_between
 from dgrasp.cell.interface import Execution, UnsafePose
 from dgrasp.cell.outcome import Outcome
+from dgrasp.policy.policies import NoGraspError
 from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.limits import SafetyLimits, check_pose
 from dgrasp.robot.safety import SafeGrasp
@@ -19,14 +21,17 @@ from dgrasp.sim.following import nearest_posture
 from dgrasp.sim.sight import Sight
 
 STRIDE = 0.01  # m between the poses at which a straight way is checked
+GIVEN_UP = (NoSummit, NoGraspError, UnsafePose)  # the arm goes back the way it came
 
 
 class SteeredDevices(DeviceCell):
     """A `DeviceCell` with `follow`: armed, checked and stopped as for any grasp.
 
     Between its steps the arm stands, while cameras look and the pilot thinks; a pilot that is silent for
-    `steps.patience` seconds ends the cell's work, as a fault of a device does. Standing cameras look past the arm
-    (`dgrasp.sim.sight.Sight`); one on the wrist sees what it sees from where the arm is.
+    `steps.patience` seconds ends the cell's work, as a fault of a device does. Each step fits in a cycle of
+    `steps.rate`, looking and thinking come on top: `Execution.seconds` has the mean "cycle" from look to look and the
+    "longest cycle". Standing cameras look past the arm (`dgrasp.sim.sight.Sight`); one on the wrist sees what it sees
+    from where the arm is.
     """
 
     def __init__(self, *parts: Any, steps: StepLimits | None = None, **more: Any) -> None:
@@ -35,6 +40,7 @@ class SteeredDevices(DeviceCell):
         self.steps = steps or StepLimits()
         self._guide: Guide | None = None
         self._sight: Sight | None = None
+        self._cycles: list[float] = []  # seconds from look to look
 
     def follow(self, T_world_tcp: Float[np.ndarray, "4 4"], pilot: Pilot) -> Execution:
         """See `dgrasp.cell.following.FollowingCell`. In a dry run the way to the planned grasp is checked, as ever."""
@@ -46,26 +52,37 @@ class SteeredDevices(DeviceCell):
                 self._check_hand()
                 self._asked = np.asarray(T_world_tcp, dtype=np.float64)
                 self._sight = Sight(self.observe(), self.safety._model.world) if self._standing else None
-                self._guide = Guide(pilot, self.steps, watched=True)
+                limits = self.steps.in_cycle(self._speed, self.safety.motion.acceleration)
+                self._guide, self._cycles = Guide(pilot, limits, watched=True), []
                 try:
-                    return self._execute(grasp)
-                except (NoSummit, UnsafePose) as end:
-                    outcome = Outcome.NO_GRASP if isinstance(end, NoSummit) else Outcome.REFUSED
-                    return Execution(grasp.T_world_grasp, moved=True, outcome=outcome, reason=str(end))
+                    done = self._execute(grasp)
+                except GIVEN_UP as end:
+                    outcome = Outcome.REFUSED if isinstance(end, UnsafePose) else Outcome.NO_GRASP
+                    done = Execution(grasp.T_world_grasp, moved=True, outcome=outcome, reason=str(end))
                 finally:
                     self._guide = None
+                return replace(done, seconds={**self._pace(), **done.seconds})
+
+    def _pace(self) -> dict[str, float]:
+        if not self._cycles:
+            return {}
+        mean, longest = float(np.mean(self._cycles)), max(self._cycles)
+        return {"cycle": round(mean, 3), "longest cycle": round(longest, 3)}
 
     def _approach(self, grasp: SafeGrasp) -> SafeGrasp:
         if self._guide is None:
             return super()._approach(grasp)
         turn = half_turn_between(self._asked, grasp.T_world_grasp)
         path = [self.arm.tcp() @ turn]
+        looked = time.monotonic()
         try:
             while (T_next := self._guide(self._look(), path[-1])) is not None:
                 self._step(path[-1], T_next, turn)
                 path.append(T_next)
+                looked, before = time.monotonic(), looked
+                self._cycles.append(looked - before)
             return self._from_here(grasp, path[-1] @ turn)
-        except (NoSummit, UnsafePose):
+        except GIVEN_UP:
             for T in reversed(path):  # the way that was free when it came
                 self._line(T @ turn)
             self._joints(self.safety.arm.home)
@@ -81,7 +98,7 @@ class SteeredDevices(DeviceCell):
 
     @property
     def _speed(self) -> float:
-        return min(self.steps.speed, self.safety.limits.linear_speed)
+        return min(self.steps.speed, self.safety.motion.linear_speed)
 
     def _from_here(self, grasp: SafeGrasp, T_world_grasp: np.ndarray) -> SafeGrasp:
         """The grasp at the pose that was reached, its ways up and back checked; raises UnsafePose."""

@@ -63,6 +63,17 @@ def test_a_step_takes_no_longer_than_its_cycle() -> None:
     assert StepLimits(rate=10, step=0.01).rate == 10
 
 
+@pytest.mark.parametrize(
+    ("rate", "speed", "metres"),
+    [(4, 0.1, 0.25**2 * 0.5 / 4), (2, 0.1, 0.02), (2, 0.03, 0.03 * (0.5 - 0.06)), (2, 1.0, 0.02)],
+)
+def test_an_arm_that_starts_and_stops_makes_shorter_steps(rate: float, speed: float, metres: float) -> None:
+    """At 0.5 m/s^2: half of a short cycle is starting, the other half stopping."""
+    limits = StepLimits(rate=rate)
+    assert limits.in_cycle(speed, 0.5).step == pytest.approx(metres)
+    assert limits.in_cycle(speed, 0.5).turn == limits.turn and limits.step == 0.02
+
+
 def test_a_guide_counts_looks_and_hears_the_end() -> None:
     guide = Guide(lambda views, T: Command(None), StepLimits(looks=2), watched=False)
     assert np.array_equal(guide(NOTHING, HERE), HERE) and np.array_equal(guide(NOTHING, HERE), HERE)

@@ -137,6 +137,30 @@ def test_the_focal_length_is_not_guessed(pages: dict[str, np.ndarray], tmp_path:
         read_capture(tmp_path)
 
 
+@pytest.mark.parametrize(("polar", "distance"), [(20, 1.5), (45, 3.0)])
+def test_a_sheet_far_away_tells_no_focal_length(
+    polar: float, distance: float, pages: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """Tilted enough, but small: 8 and 36 % of the focal length, and cameras 0.1 and 0.6 m beside their places."""
+    T = camera(80, polar, distance)
+    Image.fromarray(photograph(pages["apriltags"], TAGS, lens(*SIZE, FOCAL), SIZE, T)).save(tmp_path / "a.png")
+    write_sheet_file(TAGS, tmp_path / "sheet.yaml")
+    with pytest.raises(CaptureError, match=r"leave the focal length open \([\d.]+ \+- [\d.]+ pixels"):
+        read_capture(tmp_path)
+
+
+@pytest.mark.parametrize("zoomed", [680.0, 900.0])
+def test_pictures_of_one_size_and_two_lenses_are_noticed(
+    zoomed: float, pages: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    for name, azimuth, focal in (("a.png", -80, FOCAL), ("b.png", 80, zoomed)):
+        image = photograph(pages["apriltags"], TAGS, lens(*SIZE, focal), SIZE, camera(azimuth))
+        Image.fromarray(image).save(tmp_path / name)
+    write_sheet_file(TAGS, tmp_path / "sheet.yaml")
+    with pytest.raises(CaptureError, match=r"\.png'\): by itself it has a focal length of [\d.]+ .* was there a zoom"):
+        read_capture(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [

@@ -72,6 +72,34 @@ def test_an_attempt_in_closed_loop_is_led_by_the_policy() -> None:
     assert cell.closed
 
 
+class Refitted:
+    """Shows its policy's networks one row of each picture."""
+
+    def __init__(self, policy: Planned) -> None:
+        self.policy = policy
+
+    def plan(self, views: Views, generator: torch.Generator) -> Plan:
+        return self.policy.plan(self.as_seen(views), generator)
+
+    def as_seen(self, views: Views) -> Views:
+        return Views(views.images[:, :1], views.K, views.Ts_world_cam)
+
+
+def test_of_several_policies_the_one_that_planned_leads() -> None:
+    cell, first, second = Followed(), Planned(), Planned()
+    loop = ClosedLoop(cell)
+    led = [loop.led(first), loop.led(Refitted(second))]  # type: ignore[arg-type]
+    for policy, leader, rows in ((led[0], first, 2), (led[1], second, 1), (led[0], first, 2)):
+        assert attempt(loop, policy, torch.Generator()).outcome is Outcome.SUCCESS
+        assert cell.led[1].policy is leader and policy.config is leader.config
+        assert cell.led[1].as_seen(cell.observe()).images.shape == (1, rows, 3, 3)
+
+
+def test_somebody_has_to_lead() -> None:
+    with pytest.raises(ValueError, match=r"policy: none leads; .* loop\.led\(policy\)"):
+        ClosedLoop(Followed()).execute(GRASP)
+
+
 def path(*points: tuple[float, float, float]) -> np.ndarray:
     return np.stack([transform(None, p) for p in points])
 

@@ -6,17 +6,15 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from landscapes import networks
 
 from dgrasp.cameras import Intrinsics, Views, view_from_sphere
-from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
-from dgrasp.nerf.model import build_nerf
 from dgrasp.policy.policies import CONTROLS, POLICIES, GraspPolicy, NoGraspError, policy_spec
 from dgrasp.poses import check_poses
 from dgrasp.slopes.climb import optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.value.function import GraspValue
-from dgrasp.value.queries import QueryConfig, QueryPoints
-from dgrasp.value.readout import GraspReadout, ReadoutConfig
+from dgrasp.value.readout import GraspReadout
 
 BOUNDS = (torch.tensor([-0.127, -0.305, 0.9605]), torch.tensor([0.527, 0.305, 1.0655]))
 CONFIG = OptimizerConfig(n_starts=24, steps=3, chunk=10)
@@ -29,17 +27,8 @@ def views(n: int = 2, centre: tuple[float, float, float] = (0.2, 0.0, 0.96)) -> 
     return Views(images, np.stack([Intrinsics.d415(32, 24).matrix] * n), np.stack(poses))
 
 
-def value(fusion: str = "sum") -> GraspValue:
-    field = FieldConfig(hidden=8, position_frequencies=3, direction_frequencies=2)
-    phi = build_nerf(NerfConfig(encoder=ConvolutionEncoderConfig(channels=4, width=4), field=field))
-    queries = QueryPoints.from_config(QueryConfig(points_per_line=1))
-    config = ReadoutConfig(activation_features=4, query_features=4, trunk_hidden=8, trunk_features=4)
-    readout = GraspReadout(config, queries=6, hidden=8, generator=torch.Generator().manual_seed(0))
-    return GraspValue(phi, readout, queries, fusion)
-
-
 def policy(name: str = "dgrasp_quat_sync", config: OptimizerConfig = CONFIG, fusion: str = "sum") -> GraspPolicy:
-    return GraspPolicy(policy_spec(name), value(fusion), config, BOUNDS)
+    return GraspPolicy(policy_spec(name), networks(fusion), config, BOUNDS)
 
 
 def generator() -> torch.Generator:
@@ -109,7 +98,7 @@ def test_a_plan_is_the_same_in_all_of_torchs_modes(mode, frozen):
 
 
 def test_images_add_up():
-    psi, both = value(), views(2)
+    psi, both = networks(), views(2)
     T = policy().starts(generator())[:5]
     total, first, second = (psi.bind(psi.encode(v))(T) for v in (both, both[[0]], both[[1]]))
     torch.testing.assert_close(total, first + second)
@@ -117,7 +106,7 @@ def test_images_add_up():
 
 
 def test_images_fused_in_the_network_are_not_a_sum():
-    psi, both = value("network"), views(2)
+    psi, both = networks("network"), views(2)
     T = policy().starts(generator())[:5]
     fused, first, second = (psi.bind(psi.encode(v))(T) for v in (both, both[[0]], both[[1]]))
     assert fused.shape == (5,) and not torch.allclose(fused, first + second)
@@ -126,7 +115,7 @@ def test_images_fused_in_the_network_are_not_a_sum():
 
 def test_scores_equal_query_by_query_evaluation():
     """The grouped path through Phi gives what 1-point queries give one by one."""
-    psi = value()
+    psi = networks()
     enc = psi.encode(views(1))
     T = policy().starts(generator())[:4]
     points, directions = psi.queries.in_world(T)
@@ -183,7 +172,7 @@ def test_a_camera_that_sees_nothing_is_named():
 
 
 def test_readout_and_phi_must_fit():
-    psi = value()
+    psi = networks()
     with pytest.raises(ValueError, match="readout: made for"):
         GraspValue(psi.phi, GraspReadout(queries=7, hidden=8), psi.queries)
 
@@ -198,4 +187,4 @@ def test_a_plan_needs_its_own_randomness_and_a_workspace():
     with pytest.raises(ValueError, match=r"generator: expected a torch\.Generator, .* got NoneType"):
         policy().plan(views(), None)
     with pytest.raises(ValueError, match="bounds: low lies above high in x"):
-        GraspPolicy(policy_spec("base_quat_seq"), value(), CONFIG, BOUNDS[::-1])
+        GraspPolicy(policy_spec("base_quat_seq"), networks(), CONFIG, BOUNDS[::-1])

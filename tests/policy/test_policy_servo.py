@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from landscapes import Cone, policy_on
 
 from dgrasp.cameras import Views
-from dgrasp.cell.following import StepLimits, distance, towards
+from dgrasp.cell.following import NoSummit, StepLimits, distance, towards
 from dgrasp.cell.motion import HALF_TURN
 from dgrasp.cell.transforms import transform, yaw
-from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
-from dgrasp.policy.policies import POLICIES, GraspPolicy
+from dgrasp.policy.policies import NoGraspError
 from dgrasp.policy.servo import AscentConfig, Servo, from_behind
 from dgrasp.slopes.config import OptimizerConfig
 
@@ -23,36 +22,8 @@ NOTHING = Views(np.zeros((1, 2, 3, 3), np.uint8), np.eye(3)[None], np.eye(4)[Non
 OPTIMIZER = OptimizerConfig(steps=14, translation_rate=0.02, rotation_rate=0.1, gradient_clip=None, n_starts=8)
 
 
-class Cone:
-    """A `GraspValue` of a landscape that falls off evenly from `summit`, by metres and by the entries of the rotation.
-
-    steepness: per metre. flat: metres along the summit's y that make no difference.
-    """
-
-    def __init__(self, summit: np.ndarray, steepness: float = 400.0, flat: float = 0.0) -> None:
-        self.summit, self.steepness, self.flat = summit, steepness, flat
-        self.readout = nn.Linear(1, 1)
-
-    def encode(self, views: Views) -> Views:
-        return views
-
-    def bind(self, views: Views):  # type: ignore[no-untyped-def]
-        top = torch.from_numpy(self.summit).float()
-
-        def score(T: torch.Tensor) -> torch.Tensor:
-            away = (T[:, :3, 3] - top[:3, 3]) @ top[:3, :3]
-            along = away[:, 1].abs().sub(self.flat).clamp(min=0)
-            metres = torch.stack([away[:, 0], along, away[:, 2]], -1).square().sum(-1).add(1e-8).sqrt()
-            turned = (T[:, :3, :3] - top[:3, :3]).square().sum((1, 2))
-            return -self.steepness * metres - 20 * turned
-
-        return score
-
-
 def servo(value: Cone, planned: np.ndarray, **rule: object) -> Servo:
-    bounds = tuple(torch.tensor(corner, dtype=torch.float32) for corner in (BOUNDS_LOW, BOUNDS_HIGH))
-    config = OptimizerConfig.model_validate(OPTIMIZER.model_dump() | rule)
-    policy = GraspPolicy(POLICIES["dgrasp_quat_sync"], value, config, bounds)  # type: ignore[arg-type]
+    policy = policy_on(value, OptimizerConfig.model_validate(OPTIMIZER.model_dump() | rule))
     return Servo(policy, planned, torch.Generator().manual_seed(0), LIMITS.above, AscentConfig(scored=8, climbing=3))
 
 
@@ -135,3 +106,22 @@ def test_equal_looks_give_equal_commands() -> None:
 def test_a_landscape_that_grows_nan_stops_the_climb() -> None:
     with pytest.raises(ValueError, match="NaN"):
         servo(Cone(np.full((4, 4), np.nan)), SUMMIT)(NOTHING, behind(SUMMIT))
+
+
+def test_where_nothing_points_down_the_attempt_ends() -> None:
+    """For the cell that is led it is the end of the attempt, for who plans it is no grasp."""
+    up = SUMMIT.copy()
+    up[:3, :3] = np.eye(3)
+    with pytest.raises(NoSummit, match="candidates approaches from above") as raised:
+        servo(Cone(up), up, approach="downwards")(NOTHING, up)
+    assert isinstance(raised.value, NoGraspError)
+
+
+def test_networks_are_shown_what_they_were_trained_on() -> None:
+    def wider(views: Views) -> Views:
+        return Views(np.zeros((1, 2, 7, 3), np.uint8), views.K, views.Ts_world_cam)
+
+    pilot = servo(Cone(SUMMIT), SUMMIT)
+    pilot.as_seen = wider
+    pilot(NOTHING, behind(SUMMIT))
+    assert pilot.policy.value.widths == [7]

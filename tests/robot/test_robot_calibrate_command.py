@@ -41,6 +41,7 @@ def test_practice_finds_the_truth_and_pictures_are_solved_again(
     np.testing.assert_allclose(again.camera.T_mount_cam, found.camera.T_mount_cam, atol=1e-6)
     code, _, err = said([str(folder), "--practice"], capsys)
     assert code == 2 and "poses.csv: exists already; choose another folder" in err
+    assert "--arm" not in err
     code, _, err = said([str(folder), "--square", "40"], capsys)
     assert code == 2 and "calibration refused" in err and err.count("\n") == 1
 
@@ -94,7 +95,7 @@ HEAD = "image,x,y,z,qx,qy,qz,qw"
         (f"{HEAD}\nb.png,0,0,0,0,0,0,1\n", "b.png: cannot be read (No such file or directory)"),
         (f"{HEAD}\nposes.csv,0,0,0,0,0,0,1\n", "poses.csv: no image in a format that is read (PNG, JPEG, WebP)"),
         (f"{HEAD}\n{ROW}\nc.png,0,0,0,0,0,0,1\n", "pictures of several sizes"),
-        (f"{HEAD}\n{ROW}\n", "calibration refused: 0 of 0 images show 8 corners"),
+        (f"{HEAD}\n{ROW}\n", "none of 1 pictures shows a corner of a board of 7x5 squares; is that the board's size ("),
     ],
 )
 def test_folders_that_cannot_be_solved_say_why(

@@ -163,6 +163,24 @@ def test_a_board_that_moved_is_refused(good) -> None:
         calibrate(cell.board, mixed, SIZE)
 
 
+@pytest.mark.parametrize(("name", "said"), [("view_003.png", r"view_003\.png"), ("", r"sightings\[3\]")])
+def test_a_view_with_a_wrong_pose_is_named(name: str, said: str, good) -> None:
+    """30 mm beside its place, of 15."""
+    cell, seen, _ = good
+    off = transform(None, (0.03, 0.0, 0.0)) @ seen[3].T_world_tool0
+    with pytest.raises(BadCalibration, match=f"The worst is {said}, by .* Does its pose belong to it"):
+        calibrate(cell.board, seen_as(seen, T_world_tool0=off, name=name), SIZE)
+
+
+def test_quaternions_in_another_order_are_asked_for_and_opencv_is_silent(good, capfd) -> None:
+    cell, seen, _ = good
+    wxyz = [Rotation.from_matrix(s.T_world_tool0[:3, :3]).as_quat()[[3, 0, 1, 2]] for s in seen]
+    poses = [transform(Rotation.from_quat(q), s.T_world_tool0[:3, 3]) for q, s in zip(wxyz, seen, strict=True)]
+    with pytest.raises(BadCalibration, match=r"All views are off, .* and quaternions x, y, z, w\?"):
+        calibrate(cell.board, [replace(s, T_world_tool0=T) for s, T in zip(seen, poses, strict=True)], SIZE)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_poses_of_other_images_are_refused(good) -> None:
     cell, seen, _ = good
     shifted = [replace(s, T_world_tool0=seen[i - 1].T_world_tool0) for i, s in enumerate(seen)]

@@ -56,6 +56,7 @@ def test_the_arm_is_led_to_where_the_object_has_gone(loopback, cell):
     assert all(distance(a, b)[0] < STEPS.step + 2e-3 for a, b in zip(pilot.path, pilot.path[1:], strict=False))
     assert np.allclose(loopback.state()["q"], HOME, atol=1e-3)
     assert loopback.state()["events"].count("moveL") == len(pilot.path) - 1 + 3  # and up, down, back
+    assert 0 < done.seconds["cycle"] <= done.seconds["longest cycle"] <= done.seconds["approach"]
 
 
 def test_nobody_is_led_before_arming_and_a_dry_run_moves_nothing(loopback, cell):

@@ -11,7 +11,7 @@ from sim_scenes import box, scene_of, top_down
 
 from dgrasp.cameras import Views
 from dgrasp.cell.config import CellConfig
-from dgrasp.cell.following import Command, StepLimits, distance
+from dgrasp.cell.following import Command, NoSummit, StepLimits, distance
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import inverse, transform
@@ -170,3 +170,12 @@ def test_what_cannot_be_planned_is_an_outcome(cell: SteeredSimulation) -> None:
     done = cell.follow(top_down(2.0, 0.0, 0.1), lambda views, T: pytest.fail("was asked"))
     assert done.outcome is Outcome.UNREACHABLE and not done.moved
     assert cell.follow(np.full((4, 4), np.nan), lambda views, T: Command(None)).outcome is Outcome.UNREACHABLE
+
+
+def test_a_pilot_that_finds_nothing_to_go_to_lifts_nothing(cell: SteeredSimulation) -> None:
+    def lost(views: Views, T_world_tcp: np.ndarray) -> Command:
+        raise NoSummit("none of the 6 candidates approaches from above")
+
+    done = cell.follow(GRASP, lost)
+    assert done.outcome is Outcome.NO_GRASP and done.reason == "none of the 6 candidates approaches from above"
+    assert len(cell.scene.objects) == 2

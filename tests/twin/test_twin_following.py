@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from landscapes import networks, policy_on
 
 from dgrasp.cameras import Views
 from dgrasp.cell.config import CellConfig
-from dgrasp.cell.following import Command
+from dgrasp.cell.following import Command, StepLimits
 from dgrasp.cell.interface import UnsafePose
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import transform
+from dgrasp.evaluation.closed_loop import ClosedLoop
+from dgrasp.experiment.plan_from_images import ResizeToTraining
+from dgrasp.robot.trials import for_real_robot
 from dgrasp.sim.disturbances import Disturbance
+from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.following import SteeredTwin
 
@@ -44,3 +49,16 @@ def test_the_twin_is_led_and_its_objects_may_move() -> None:
         low[2, 3] -= 0.1
         with pytest.raises(UnsafePose):
             steered.follow(low, straight)
+
+
+def test_networks_lead_the_twin_and_see_images_of_their_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = networks()
+    encode, widths = value.encode, []
+    monkeypatch.setattr(value, "encode", lambda views: widths.append(views.images.shape[2]) or encode(views))
+    policy = for_real_robot(policy_on(value, OptimizerConfig(n_starts=4, steps=2)))
+    with SteeredTwin(observer=OBSERVER, steps=StepLimits(looks=2)) as twin:
+        scene = twin.present("tennis ball", 0)
+        loop = ClosedLoop(twin, ResizeToTraining(policy, OBSERVER.width // 2))
+        done = loop.execute(transform(np.diag([1.0, -1.0, -1.0]), scene.objects[0].T_world_object[:3, 3]))
+    assert done.moved and done.outcome is not None and loop.servo is not None
+    assert widths == [32] * len(loop.servo.looks) and len(widths) == 2

@@ -20,6 +20,7 @@ LENS_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y", "x_fov", "y_fov
 FEWEST = 4  # corners of a picture
 OFF = 3e-3  # of the image's width: a sheet that is reprojected worse is another one, or not flat (2 of 640 pixels)
 UNSURE = 0.03  # standard deviation of an estimated focal length, relative: 3 cm at a metre
+SIGMAS = 4.0  # by which a picture's own focal length may differ from that of all; 2 are usual
 TILT = 15.0  # degrees of the sheet's plane to the image's in some picture: parallel, it tells no focal length
 AMBIGUOUS = 1.3  # a sheet seen small has two poses; the other one must fit worse by this factor
 
@@ -55,7 +56,7 @@ def sheet_cameras(
     found = [K if K is not None else np.zeros((3, 3)) for K in Ks]
     for size in {size for size, K in zip(sizes, Ks, strict=True) if K is None}:
         members = [i for i, K in enumerate(Ks) if K is None and sizes[i] == size]
-        K = _focal_length(cv2, [seen[i] for i in members], size, entries[members[0]])
+        K = _focal_length(cv2, [seen[i] for i in members], size, [entries[i] for i in members])
         for i in members:
             found[i] = K
     poses = [_pose(cv2, *each) for each in zip(seen, found, sizes, entries, strict=True)]
@@ -71,8 +72,38 @@ def _seen(sheet: Sheet, entry: Entry, image: UInt8[np.ndarray, "h w 3"]) -> Seen
     return seen
 
 
-def _focal_length(cv2: Any, seen: list[Seen], size: tuple[int, int], entry: Entry) -> Float[np.ndarray, "3 3"]:
-    """`K` of the lens that took all these pictures: square pixels, its axis in the middle."""
+def _focal_length(cv2: Any, seen: list[Seen], size: tuple[int, int], entries: list[Entry]) -> Float[np.ndarray, "3 3"]:
+    """`K` of the lens that took all these pictures: square pixels, its axis in the middle.
+
+    Raises CaptureError where the pictures leave it open, or where one of them tells another than all together.
+    """
+    K, spread, tilt = _calibrated(cv2, seen, size, entries[0])
+    focal = K[0, 0]
+    if len(seen) > 1:
+        for one, entry in zip(seen, entries, strict=True):
+            its, unsure, tilted = _calibrated(cv2, [one], size, entry)
+            off = abs(its[0, 0] - focal)
+            if tilted >= TILT and 0 < SIGMAS * unsure < off and off > UNSURE * focal:
+                raise entry.error(
+                    "",
+                    f"by itself it has a focal length of {its[0, 0]:.4g} +- {unsure:.3g} pixels, together with the "
+                    f"other pictures of its size {focal:.4g}: was there a zoom, or another camera? Photograph all with "
+                    "one lens, or state each lens in a transforms.json",
+                )
+    if tilt < TILT or not 0 < spread <= UNSURE * focal:
+        raise entries[0].error(
+            "",
+            f"the pictures leave the focal length open ({focal:.4g} +- {spread:.3g} pixels, the sheet tilted by "
+            f"{tilt:.0f} degrees); photograph from lower, 45 degrees, and nearer, or state the lens in a "
+            "transforms.json",
+        )
+    return K
+
+
+def _calibrated(
+    cv2: Any, seen: list[Seen], size: tuple[int, int], entry: Entry
+) -> tuple[Float[np.ndarray, "3 3"], float, float]:
+    """`K`, the standard deviation of its focal length (pixels), and the sheet's largest tilt (degrees)."""
     width, height = size
     K = np.array([[width, 0, (width - 1) / 2], [0, width, (height - 1) / 2], [0, 0, 1.0]])
     fixed = cv2.CALIB_USE_INTRINSIC_GUESS | cv2.CALIB_FIX_PRINCIPAL_POINT | cv2.CALIB_FIX_ASPECT_RATIO
@@ -83,16 +114,9 @@ def _focal_length(cv2: Any, seen: list[Seen], size: tuple[int, int], entry: Entr
         found = cv2.calibrateCameraExtended(points, pixels, size, K, None, flags=fixed)
     except cv2.error as error:
         raise entry.error("", "no lens sees the sheet like this; is sheet.yaml that of this sheet?") from error
-    K, turns, spread = found[1], found[3], float(found[5].ravel()[0])
-    tilts = [np.degrees(np.arccos(min(1.0, abs(cv2.Rodrigues(turn)[0][2, 2])))) for turn in turns]
-    if max(tilts) < TILT or not spread <= UNSURE * K[0, 0]:
-        raise entry.error(
-            "",
-            f"the pictures leave the focal length open ({K[0, 0]:.4g} +- {spread:.2g} pixels, the sheet tilted by "
-            f"{max(tilts):.0f} degrees); photograph from lower, 45 degrees, and nearer, or state the lens in a "
-            "transforms.json",
-        )
-    return np.asarray(K, dtype=np.float64)
+    tilts = [np.degrees(np.arccos(min(1.0, abs(cv2.Rodrigues(turn)[0][2, 2])))) for turn in found[3]]
+    spread = found[5].ravel()[1]  # of fy: with a fixed aspect ratio fx follows it, and its own is given as 0
+    return np.asarray(found[1], dtype=np.float64), float(spread), float(max(tilts))
 
 
 def _pose(

@@ -121,11 +121,13 @@ class Sighting:
     """The board in one image, and where the arm stood.
 
     ids: (n,) corners seen. uv: (n, 2) their pixels, integer centres. T_world_tool0: (4, 4) pose of the flange, metres.
+    name: of the image, for refusals.
     """
 
     ids: Int[np.ndarray, "n"]
     uv: Float[np.ndarray, "n 2"]
     T_world_tool0: Float[np.ndarray, "4 4"]
+    name: str = ""
 
 
 def check_rgb(image: object) -> None:
@@ -140,9 +142,9 @@ def check_rgb(image: object) -> None:
 
 
 def find_board(
-    board: Board, image: UInt8[np.ndarray, "height width 3"], T_world_tool0: Float[np.ndarray, "4 4"]
+    board: Board, image: UInt8[np.ndarray, "height width 3"], T_world_tool0: Float[np.ndarray, "4 4"], name: str = ""
 ) -> Sighting | None:
-    """The board's corners in an RGB image; None where no corner is found.
+    """The board's corners in an RGB image of that name; None where no corner is found.
 
     Raises BadCalibration if the image is not 8-bit RGB, or the board's dictionary is none.
     """
@@ -152,7 +154,7 @@ def find_board(
     uv, ids, _, _ = cv2.aruco.CharucoDetector(board.charuco()).detectBoard(grey)
     if ids is None or len(ids) == 0:
         return None
-    return Sighting(ids.ravel().astype(int), uv.reshape(-1, 2).astype(np.float64), np.asarray(T_world_tool0))
+    return Sighting(ids.ravel().astype(int), uv.reshape(-1, 2).astype(np.float64), np.asarray(T_world_tool0), name)
 
 
 def check_sightings(board: Board, sightings: Sequence[Sighting], size: tuple[int, int]) -> None:

@@ -6,7 +6,7 @@ the mathematics; here is what is asked of the views, and what is refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from dgrasp.robot.calibration.board import BadCalibration, Board, Sighting, chec
 from dgrasp.robot.calibration.solve import NoSolution, refine, solve_camera, solve_hand
 
 Row = tuple[float, float, float, float]
+STANDS_OUT = 3.0  # times the median error of all views: then one is to blame; of a board printed wrong it is 2
 
 
 class Limits(Config):
@@ -146,7 +147,8 @@ def calibrate(
     except NoSolution as error:
         raise BadCalibration(f"calibration refused: {error}") from error
     residuals = Residuals(**solved.residuals(board, used))
-    _check_residuals(residuals, limits)
+    names = [s.name or f"sightings[{i}]" for i, s in enumerate(sightings) if s in used]
+    _check_residuals(residuals, limits, dict(zip(names, solved.pixels_by_view(board, used), strict=True)))
     k = solved.lens.intrinsics
     return HandEyeCalibration(
         camera=CameraCalibration(
@@ -175,7 +177,8 @@ def _usable(board: Board, sightings: Sequence[Sighting], limits: Limits) -> list
     if len(used) < limits.views:
         raise BadCalibration(
             f"calibration refused: {len(used)} of {len(sightings)} images show {limits.corners} corners or more, not "
-            f"all on one line; needed are {limits.views}. Take more, with the whole board in view"
+            f"all on one line; needed are {limits.views}. Take more, with the whole board in view, if it has "
+            f"{board.columns}x{board.rows} squares"
         )
     return used
 
@@ -208,14 +211,27 @@ def _check_tilt(Ts_cam_board: np.ndarray, limits: Limits) -> None:
         )
 
 
-def _check_residuals(residuals: Residuals, limits: Limits) -> None:
+def _check_residuals(residuals: Residuals, limits: Limits, pixels: Mapping[str, float]) -> None:
+    """pixels: of each view, by its name."""
     above = [name for name in ("pixels", "millimetres", "degrees") if getattr(residuals, name) > getattr(limits, name)]
     if above:
         measured = ", ".join(f"{getattr(residuals, n):.2f} {n} (allowed {getattr(limits, n):g})" for n in above)
-        raise BadCalibration(
-            f"calibration refused: residuals of {measured}. Is the board flat and still, are its squares measured, "
-            "are images sharp, do poses and images belong together?"
+        raise BadCalibration(f"calibration refused: residuals of {measured}. {_suspects(pixels)}")
+
+
+def _suspects(pixels: Mapping[str, float]) -> str:
+    """What to look at: the view that is off more than the others, or what makes all of them off."""
+    worst, median = max(pixels, key=lambda name: pixels[name]), float(np.median(list(pixels.values())))
+    if pixels[worst] > STANDS_OUT * median:
+        return (
+            f"The worst is {worst}, by {pixels[worst]:.1f} pixels; half of the views are below {median:.1f}. Does "
+            "its pose belong to it, is it sharp, did the board lie still? Leave it out, or take it anew"
         )
+    return (
+        f"All views are off, by up to {pixels[worst]:.1f} pixels ({worst}), half of them by {median:.1f} or more. Is "
+        "the board flat and still, are its squares measured, are images sharp, do poses and images belong together, "
+        "are poses those of the flange in the world, and quaternions x, y, z, w?"
+    )
 
 
 def _rows(T: np.ndarray) -> tuple[Row, Row, Row, Row]:

@@ -31,14 +31,19 @@ class RecordingError(UserFileError):
 def read_recorded(folder: Path, board: Board) -> tuple[list[Sighting], tuple[int, int], int]:
     """The board in the folder's pictures; their size (width, height); and in how many no corner was seen.
 
-    Raises RecordingError for what is no such folder, ImportError without OpenCV.
+    Raises RecordingError for what is no such folder, and where no picture shows the board; ImportError without OpenCV.
     """
-    pictures = [(_picture(Path(folder) / name), T) for name, T in _poses(Path(folder) / POSES)]
-    sizes = {image.shape[1::-1] for image, _ in pictures}
+    pictures = [(_picture(Path(folder) / name), T, name) for name, T in _poses(Path(folder) / POSES)]
+    sizes = {image.shape[1::-1] for image, *_ in pictures}
     if len(sizes) > 1:
         raise RecordingError(f"{folder}: pictures of several sizes: {sorted(sizes)}; expected one")
-    found = [find_board(board, image, T) for image, T in pictures]
+    found = [find_board(board, *picture) for picture in pictures]
     seen = [sighting for sighting in found if sighting is not None]
+    if not seen:
+        raise RecordingError(
+            f"{folder}: none of {len(found)} pictures shows a corner of a board of {board.columns}x{board.rows} "
+            "squares; is that the board's size (--columns, --rows), and is it sharp and lit evenly?"
+        )
     width, height = next(iter(sizes))
     return seen, (int(width), int(height)), len(found) - len(seen)
 
@@ -89,7 +94,10 @@ class Recording:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         if (self.folder / POSES).exists():
-            raise FileExistsError(f"{self.folder / POSES}: exists already; choose another folder, or leave --arm out")
+            raise FileExistsError(
+                f"{self.folder / POSES}: exists already; choose another folder for new pictures, or give the folder "
+                "alone, to solve those that it has"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         self.rows: list[str] = []
 

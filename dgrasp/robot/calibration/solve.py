@@ -21,6 +21,10 @@ from dgrasp.cell.transforms import inverse, transform
 from dgrasp.robot.calibration.board import Board, Sighting, opencv
 
 METHODS = ("TSAI", "PARK", "HORAUD", "ANDREFF", "DANIILIDIS")  # of cv2.calibrateHandEye; the best is taken
+IMPOSSIBLE = (
+    "the views and the arm's poses do not go together: the fit runs to an impossible lens. Are poses those of the "
+    "flange in the world, and quaternions x, y, z, w?"
+)
 
 
 class NoSolution(RuntimeError):
@@ -29,11 +33,15 @@ class NoSolution(RuntimeError):
 
 @contextmanager
 def _solving(what: str) -> Iterator[None]:
-    """What OpenCV, NumPy or SciPy raise for views without an answer becomes NoSolution."""
+    """What OpenCV, NumPy or SciPy raise for views without an answer becomes NoSolution; OpenCV prints nothing of it."""
+    logging = opencv().utils.logging
+    level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
         yield
     except (opencv().error, ValueError) as error:
         raise NoSolution(f"{what}: no answer for these views ({' '.join(str(error).split())[:200]})") from error
+    finally:
+        logging.setLogLevel(level)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +64,17 @@ class Solved:
 
     def residuals(self, board: Board, used: Sequence[Sighting]) -> dict[str, float]:
         """RMS: pixels of the whole chain's reprojection; mm and degrees by which single views move the still board."""
-        errors = _errors(board, used, self).reshape(-1, 2)
+        errors = np.concatenate(_errors_by_view(board, used, self))
         Ts = _board_in_views(board, used, self.lens)
         off = inverse(self.T_world_board) @ np.stack([s.T_world_tool0 for s in used]) @ self.T_tool0_cam @ Ts
         millimetres = 1e3 * np.sqrt((off[:, :3, 3] ** 2).sum(axis=1).mean())
         degrees = np.degrees(np.sqrt((Rotation.from_matrix(off[:, :3, :3]).magnitude() ** 2).mean()))
         pixels = np.sqrt((errors**2).sum(axis=1).mean())
         return {"pixels": float(pixels), "millimetres": float(millimetres), "degrees": float(degrees)}
+
+    def pixels_by_view(self, board: Board, used: Sequence[Sighting]) -> np.ndarray:
+        """RMS of the whole chain's reprojection in each view, (views,), pixels."""
+        return np.array([np.sqrt((e**2).sum(axis=1).mean()) for e in _errors_by_view(board, used, self)])
 
 
 @_solving("the camera")
@@ -123,7 +135,7 @@ def refine(board: Board, used: Sequence[Sighting], begin: Solved, fit_lens: bool
         seen = begin.lens
         if fit_lens:
             if min(x[12:14]) <= 0:
-                raise NoSolution("the views and the arm's poses do not go together: the fit runs to an impossible lens")
+                raise NoSolution(IMPOSSIBLE)
             intrinsics = Intrinsics(k.width, k.height, *(float(v) for v in x[12:16]))
             seen = Lens(intrinsics, np.append(x[16:20], 0.0) if distorted else np.zeros(5), seen.Ts_cam_board)
         return Solved(seen, _pose(x[:6]), _pose(x[6:12]), begin.method)
@@ -135,6 +147,11 @@ def refine(board: Board, used: Sequence[Sighting], begin: Solved, fit_lens: bool
 
 def _errors(board: Board, used: Sequence[Sighting], solved: Solved) -> np.ndarray:
     """Reprojection errors of all corners seen, (2 n,), pixels."""
+    return np.concatenate(_errors_by_view(board, used, solved)).ravel()
+
+
+def _errors_by_view(board: Board, used: Sequence[Sighting], solved: Solved) -> list[np.ndarray]:
+    """The same of each view, (corners, 2)."""
     cv2 = opencv()
     K, d = solved.lens.intrinsics.matrix, solved.lens.distortion
     corners, errors = board.corners, []
@@ -142,8 +159,8 @@ def _errors(board: Board, used: Sequence[Sighting], solved: Solved) -> np.ndarra
         T = inverse(s.T_world_tool0 @ solved.T_tool0_cam) @ solved.T_world_board
         turn = Rotation.from_matrix(T[:3, :3]).as_rotvec()
         uv, _ = cv2.projectPoints(corners[s.ids], turn, T[:3, 3], K, d)
-        errors.append((uv.reshape(-1, 2) - s.uv).ravel())
-    return np.concatenate(errors)
+        errors.append(uv.reshape(-1, 2) - s.uv)
+    return errors
 
 
 def _board_in_views(board: Board, used: Sequence[Sighting], lens: Lens) -> np.ndarray:
