@@ -93,7 +93,7 @@ def opened() -> Iterator[tuple[SteeredDevices, AtOnce]]:
 
 @pytest.fixture
 def cell(opened: tuple[SteeredDevices, AtOnce]) -> SteeredDevices:
-    opened[0].steps, opened[1].lines = StepLimits(rate=2), []
+    opened[0].steps, opened[1].lines = StepLimits(rate=2, patience=60), []
     return opened[0]
 
 
