@@ -92,9 +92,8 @@ class ClosedLoop:
         """
         if self.policy is None:
             raise ValueError("policy: none leads; give ClosedLoop one, or plan with loop.led(policy)")
-        policy, as_seen = self.policy, as_taken
-        if isinstance(policy, Refitted):
-            policy, as_seen = policy.policy, policy.as_seen
+        leads = self.policy
+        policy, as_seen = (leads.policy, leads.as_seen) if isinstance(leads, Refitted) else (leads, as_taken)
         summit, generator = np.array(T_world_tcp, dtype=np.float64), streams.torch_generator(self.seed, "ascent")
         self.servo = Servo(policy, summit, generator, self.cell.steps.above, self.config, as_seen=as_seen)
         return self.cell.follow(T_world_tcp, self.servo)

@@ -1,10 +1,12 @@
 """The ablations in pictures and sentences: all arms are shown, and nothing where nothing was tried."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
 from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED
-from dgrasp.report.figures.ablations import NOT_RUN, plot_ablations
+from dgrasp.report.figures.ablations import NOT_RUN, comparable, plot_ablations
 from dgrasp.report.tables.ablations import answers
 
 UNKNOWN = "not contradicted"
@@ -55,3 +57,9 @@ def test_answers_name_what_is_beyond_chance_and_leave_the_rest_uncontradicted():
     (said,) = answers(pd.DataFrame([sure, rest], columns=list(COMPARED)))
     assert "novel: base_64 -0.20 [-0.30, -0.10] against base_512, agrees" in said
     assert "1 of 2 comparisons show no difference beyond chance (+0.02 to +0.02): not contradicted" in said
+
+
+def test_a_question_with_one_arm_alone_is_not_shown():
+    found = [SimpleNamespace(question=q, arm=a) for q, a in (("poses", "x"), ("poses", "y"), ("weight", "x"))]
+    again = SimpleNamespace(question="weight", arm="x")  # of another seed
+    assert {result.question for result in comparable([*found, again])} == {"poses"}

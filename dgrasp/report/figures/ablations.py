@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -80,9 +82,15 @@ def tried(studio: Studio) -> list[Result]:
     def collect() -> list[Result]:
         if studio.experiment.profile.name not in PUBLISHABLE:
             list(Ablations(studio.experiment).run())
-        return [result for one in all_seeds(studio.experiment) for result in results(one)]
+        return comparable([result for one in all_seeds(studio.experiment) for result in results(one)])
 
     return studio.once("ablations", collect)
+
+
+def comparable(found: Sequence[Result]) -> list[Result]:
+    """Those of questions with two arms or more. One alone, shared with a question that was asked, says nothing."""
+    arms = Counter(question for question, _ in {(result.question, result.arm) for result in found})
+    return [result for result in found if arms[result.question] > 1]
 
 
 def draw_ablation_rates(studio: Studio) -> Drawn:

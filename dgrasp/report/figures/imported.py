@@ -43,7 +43,8 @@ def shown(episodes: list[Episode], rows: int) -> list[int]:
     sights = [sight_of([e]) for e in episodes]
     by_sight = sorted(range(len(episodes)), key=lambda i: (sights[i].share, -sights[i].off))
     worst, others = by_sight[: rows // 2], sorted(by_sight[rows // 2 :])
-    spread = np.unique(np.linspace(0, len(others) - 1, rows - len(worst)).astype(int)) if others else []
+    places = np.linspace(0, len(others) - 1, rows - len(worst)).astype(int) if others else np.zeros(0, int)
+    spread = np.unique(places)
     return sorted([*worst, *(others[i] for i in spread)])
 
 

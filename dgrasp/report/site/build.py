@@ -118,8 +118,8 @@ def check_folder(folder: Path) -> None:
 def stage(sources: Sources, apps: Apps, staging: Path) -> None:
     """All that Sphinx reads, in `staging`."""
     shutil.copytree(sources.docs, staging)
-    for page in staging.glob("*.md"):
-        write_text(page, _of_docs(page.read_text(encoding="utf-8")))
+    for path in staging.glob("*.md"):
+        write_text(path, _of_docs(path.read_text(encoding="utf-8")))
     (staging / "figures").mkdir()
     for name in CODE:
         shutil.copyfile(ROOT / name, _made(staging / "code") / Path(name).name)
