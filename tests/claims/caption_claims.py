@@ -92,7 +92,7 @@ def scenes_of_which_one_is_shown(records: Records, id: str) -> str:
 
 @fact("reach", "fig01", "fig04", "fig05", "fig06")
 def reach(records: Records, id: str) -> str:
-    settings = [records.experiment.optimizer(policy) for policy in records.figure(id)["policy"].unique()]
+    settings = [records.experiment.optimizer(policy) for policy in records.experiment.profile.evaluation.policies]
     sums = [sum(c.translation_rate * c.translation_decay**k for k in range(c.steps)) for c in settings]
     return " and ".join(sorted({f"{100 * each:.0f}" for each in sums}))
 

@@ -106,6 +106,8 @@ class Altered(Records):
         if not len(whole):
             return pd.DataFrame({column: ["another"] for column in whole})
         half = whole.iloc[1::2].copy()
+        if "arm" in half:
+            half = half.iloc[1:]  # of each arm one of two tasks would be left
         some = half.select_dtypes("number").columns
         half[some] = 1 - 0.5 * half[some]
         if "objects" in half:
