@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
         for result in Ablations(made, "validation" if options.choose else "ablation").run(names):
             print(_line(result), flush=True)
     if options.keep:
-        print(f"kept: {keep(made)}")
+        print(f"kept: {keep(made, names=options.question)}")
 
 
 def _line(result: Result) -> str:

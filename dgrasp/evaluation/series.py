@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 from tqdm import tqdm
 
 from dgrasp import streams
@@ -96,10 +97,15 @@ def rows_of_units(
 
 def _make(name: str, call: Call, path: Path | None) -> tuple[str, list[Line]]:
     make, arguments, options = call
-    lines = [asdict(one) for one in make(*arguments, **options)]
+    lines = [_plain(asdict(one)) for one in make(*arguments, **options)]
     if path is not None:
         write_sealed(path, {"unit": name, "rows": lines})
     return name, lines
+
+
+def _plain(line: Line) -> Line:
+    """With Python's numbers in the place of NumPy's, which JSON does not take."""
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in line.items()}
 
 
 def _kept(name: str, path: Path | None) -> list[Line] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_policy_policies import BOUNDS, CONFIG, generator, policy, value, views
+from landscapes import networks
+from test_policy_policies import BOUNDS, CONFIG, generator, policy, views
 
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.policy import fingers
@@ -36,7 +37,7 @@ def at(*xs: float) -> torch.Tensor:
 
 @pytest.fixture
 def enc() -> EncodedViews:
-    return value().encode(views())
+    return networks().encode(views())
 
 
 def test_points_lie_in_the_open_fingers() -> None:
@@ -55,10 +56,10 @@ def test_the_best_whose_fingers_are_free_is_taken(enc: EncodedViews) -> None:
 
 def test_plans_are_as_ever_unless_the_check_is_asked_for() -> None:
     plain = policy().plan(views(), generator())
-    parts = policy_spec("dgrasp_quat_sync"), value(), CONFIG, BOUNDS
+    parts = policy_spec("dgrasp_quat_sync"), networks(), CONFIG, BOUNDS
     lenient = GraspPolicy(*parts, FingerCheck(opacity=1.0)).plan(views(), generator())
     assert plain.chosen == lenient.chosen == 0 and torch.equal(plain.T_world_tcp, lenient.T_world_tcp)
     strict = GraspPolicy(*parts, FingerCheck(opacity=1e-6, candidates=24)).plan(views(), generator())
-    enc = value().encode(views())
+    enc = networks().encode(views())
     matter = fingers.matter_at_fingers(parts[1].phi, enc, plain.candidates.T_world_tcp)
     assert strict.chosen == int(matter.argmin())

@@ -30,7 +30,7 @@ def results(experiment: Experiment, names: Sequence[str] = ()) -> list[Result]:
     names: questions; default: the profile's, and after them others that were tried.
     """
     found = {(r.question, r.arm): r for r in published_results(experiment)}
-    found |= {(r.question, r.arm): r for r in Ablations(experiment).done(tuple(names) or tuple(questions()))}
+    found |= {(r.question, r.arm): r for r in Ablations(experiment).done(names)}
     first = experiment.profile.ablations.names(tuple(names))
     order = list(names) or [*first, *(name for name in questions() if name not in first)]
     wanted = [r for r in found.values() if r.question in order]
@@ -65,16 +65,18 @@ def write_results(found: Iterable[Result], folder: Path) -> None:
     write_json(folder / INDEX, [{"question": q, "arm": a, "run": run} for (q, a), run in index.items()])
 
 
-def keep(experiment: Experiment, root: Path = PUBLISHED) -> Path:
+def keep(experiment: Experiment, root: Path = PUBLISHED, names: Sequence[str] = ()) -> Path:
     """Put the arms that have been tried beside the published results of their experiment; returns the folder.
 
-    Arms that were kept before and are not among them stay. Raises RecordError where the experiment is not published.
+    names: questions beside the profile's. Arms that were kept before and are not among them stay. Raises RecordError
+    where the experiment is not published.
     """
     folder = published_folder(experiment.profile.name, experiment.seed, root)
     if not (folder / "profile.json").is_file():
         raise RecordError(f"{folder}: no published experiment there to keep the ablations of; publish it first")
     with sole_writer(folder.parent):
-        found = Ablations(experiment).done(tuple(questions()))
+        asked = tuple(dict.fromkeys((*experiment.profile.ablations.names(), *names)))
+        found = Ablations(experiment).done(asked)
         renewed = (INDEX, *(f"{result.run.path.name}/*" for result in found))
         check_sums(folder, renewed=renewed)  # what is damaged is not listed as if it were sound
         write_results(found, folder)
