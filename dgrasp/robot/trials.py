@@ -77,6 +77,11 @@ class Trial:
     presentation: int
 
 
+def starts_of(object: str, presentation: int) -> tuple[str | int, ...]:
+    """The address of the starting poses of a trial's plan, in the streams of the series' seed."""
+    return ("starts", "real", object, presentation)
+
+
 @dataclass(frozen=True)
 class Presentation:
     """What the operator may know of a trial: everything but the policy."""
@@ -242,7 +247,7 @@ class _Recorder:
                 self._judge(trial, executed)
                 continue
             self.operator.present(self._blind(trial))
-            address = ("starts", "real", trial.object, trial.presentation)
+            address = starts_of(trial.object, trial.presentation)
             yield Setup(policies[trial.policy], address, {"trial": trial})
 
     @contextmanager

@@ -85,10 +85,14 @@ def many_climbs(studio: Studio, task: str) -> dict[str, list[Climb]]:
         policies = studio.experiment.profile.evaluation.policies
         compared = [p for p in policies if policy_spec(p).schedule == "sync"] or list(policies)
         scenes = range(studio.size.scenes)
-        starts = min(64, studio.size.starts)
-        return record_climbs(studio.experiment, compared, task, scenes, "validation", n_starts=starts)
+        return record_climbs(studio.experiment, compared, task, scenes, "validation", n_starts=starts_each(studio))
 
     return studio.once(f"many climbs, {task}", record)
+
+
+def starts_each(studio: Studio) -> int:
+    """Random starts of each scene of `many_climbs`."""
+    return min(64, studio.size.starts)
 
 
 def draw_fig01(studio: Studio) -> Drawn:
@@ -128,8 +132,8 @@ def draw_fig04(studio: Studio) -> Drawn:
     letter_panels(axes)
     ends = arrivals(many).set_index("policy")["near_grasp"]
     scenes = len(next(iter(many.values())))
-    starts = min(64, studio.size.starts)
-    facts = _facts(studio, "simple", found) | {"scenes": scenes, "each": starts, **_by_method(ends, "near")}
+    each = starts_each(studio)
+    facts = _facts(studio, "simple", found) | {"scenes": scenes, "each": each, **_by_method(ends, "near")}
     return Drawn(figure, _paths(studio, found, "simple"), studio.experiment.used(), facts)
 
 
@@ -157,7 +161,7 @@ def draw_convergence(studio: Studio) -> Drawn:
     data = pd.concat(tables, names=["task"]).reset_index(level="task").reset_index(drop=True)
     near = arrivals(many_climbs(studio, "simple")).set_index("policy")["near_grasp"]
     there = arrivals(many_climbs(studio, "novel")).set_index("policy")["at_object"]
-    facts = {"scenes": studio.size.scenes, "starts": min(64, studio.size.starts), **_by_method(near, "near")}
+    facts = {"scenes": studio.size.scenes, "starts": starts_each(studio), **_by_method(near, "near")}
     return Drawn(figure, data, studio.experiment.used(), facts | _by_method(there, "there"))
 
 

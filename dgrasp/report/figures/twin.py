@@ -33,7 +33,7 @@ from dgrasp.report.studio import Studio
 from dgrasp.report.tables.success import printable_2, table_2, with_labels
 from dgrasp.robot.limits import SafetyLimits
 from dgrasp.robot.log import TrialLog, read_log
-from dgrasp.robot.trials import for_real_robot
+from dgrasp.robot.trials import for_real_robot, starts_of
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.objects import ycb
 from dgrasp.twin.cell import TwinCell
@@ -109,7 +109,7 @@ def film_trial(
         again.present(record["object"], record["presentation"])
         planned: tuple[Frame, ...] = ()
         if policy is not None:
-            generator = streams.torch_generator(seed, "starts", "real", record["object"], record["presentation"])
+            generator = streams.torch_generator(seed, *starts_of(record["object"], record["presentation"]))
             candidates = policy.plan(again.observe(), generator).candidates.T_world_tcp[:shown].cpu().numpy()
             planned = (("best candidates, chosen red", _with_poses(again, T_world_tcp, candidates)),)
         if record["outcome"] == Outcome.REFUSED:
