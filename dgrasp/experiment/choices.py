@@ -26,7 +26,13 @@ class Departure(Config):
     """Why profile `laptop` does not do as the paper did."""
 
     why: str
-    row: str | None = Field(description="question of the ablations that varies it; null: none does")
+    row: str | None = Field(
+        description="question of the ablations that has the paper's value and ours as arms; null: none has"
+    )
+    near: str | None = Field(
+        default=None, description="question that varies it, but not between these two values; null: none does"
+    )
+    measured: str = Field(default="", description="where else both were compared, and how that came out")
 
 
 class Choice(Config):
@@ -94,9 +100,10 @@ def merged(below: Any, above: Any) -> Any:
 
 
 def compare_choices(profile: Config) -> pd.DataFrame:
-    """Every choice of the paper beside a profile's: key, published, ours, same, source, place, why, row.
+    """Every choice of the paper beside a profile's.
 
-    `why` and `row` are those of profile `laptop`, and stand only where ours differs.
+    Columns: key, published, ours, same, source, place, why, row, near, measured. The last four are those of profile
+    `laptop` (see `Departure`), and stand only where ours differs.
     """
     ours = profile.model_dump(mode="json")
     rows = []
@@ -114,6 +121,8 @@ def compare_choices(profile: Config) -> pd.DataFrame:
                 "place": choice.place,
                 "why": reason.why if reason else "",
                 "row": reason.row if reason else None,
+                "near": reason.near if reason else None,
+                "measured": reason.measured if reason else "",
             }
         )
     return pd.DataFrame(rows)

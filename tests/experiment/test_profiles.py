@@ -72,9 +72,10 @@ def test_every_departure_of_the_laptop_has_a_reason_and_none_is_left_over():
     assert (others["why"].str.len() > 3).all(), others["key"].tolist()
     reasons = {c.key for c in paper_choices().choices if c.laptop}
     assert reasons == set(others["key"]), "reasons for what the laptop does as the paper did"
-    rows = set(others["row"].dropna())
-    assert rows == {"climb", "encoder", "fusion", "fusion_phi", "queries", "poses", "negatives", "starts", "pruning"}
-    assert rows <= set(questions())
+    rows, near = set(others["row"].dropna()), set(others["near"].dropna())
+    assert rows == {"climb", "fusion", "fusion_phi", "queries", "negatives", "pruning"}
+    assert near == {"encoder", "poses", "starts"} and rows | near <= set(questions())
+    assert not (others["row"].notna() & others["near"].notna()).any()
 
 
 def test_the_log_says_which_encoder_lifted_more_on_validation_scenes(root):
@@ -109,6 +110,16 @@ def test_the_log_says_what_dropping_candidates_costs(root):
         cells = [", ".join(str(lifted.loc[f"{m}_{s}", arm]) for s in ("seq", "sync")) for m in models]
         assert f"| {name} | {' | '.join(cells)} | {lifted[arm].sum()} |" in log
     assert lifted["after_three_steps"].sum() >= lifted["everything"].sum()
+    measured = compare_choices(load_profile("laptop")).set_index("key")["measured"]
+    of = lambda arm, schedule="": int(lifted.loc[lifted.index.str.endswith(schedule), arm].sum())  # noqa: E731
+    said = f"{of('after_three_steps')} of 400 attempts in validation scenes lifted so, and {of('everything')} where all"
+    assert measured["optimizer.pruning"].startswith(said)
+    said = (
+        f"{of('after_three_steps', 'seq')} of 200 attempts of sequential policies in validation scenes lifted so, and"
+    )
+    assert measured["optimizer.pruning_first"].startswith(f"{said} {of('everything', 'seq')} where all climb")
+    said = f"half of ours lifted {of('half_the_starts')}, ours {of('everything')}"
+    assert said in measured["optimizer.n_starts"]
     assert (lifted["after_three_steps"] >= lifted["everything"] - 2).all()
     optimizer = load_profile("laptop").optimizer
     assert optimizer.pruning == ((3, 256), (5, 64), (12, 16)) and optimizer.pruning_first == ((3, 128),)

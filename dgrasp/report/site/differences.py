@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
 import pandas as pd
@@ -25,8 +25,8 @@ REASONS_OF = "laptop"  # the list gives the reasons of this profile alone
 OURS = "set by profile {}"  # where it gives none
 
 
-def differences(profile: Profile) -> dict[str, str]:
-    """Pieces of the page: `counts`, `different`, `same`, `not_copied`."""
+def differences(profile: Profile, tried: Collection[str] = ()) -> dict[str, str]:
+    """Pieces of the page: `counts`, `different`, `same`, `not_copied`. tried: questions whose rows are published."""
     every = compare_choices(profile)
     different, same = every[~every["same"]], every[every["same"]]
     counts = (
@@ -35,7 +35,7 @@ def differences(profile: Profile) -> dict[str, str]:
     )
     return {
         "counts": counts,
-        "different": _by_group(different, lambda rows: _different(rows, profile.name)),
+        "different": _by_group(different, lambda rows: _different(rows, profile.name, tried)),
         "same": _by_group(same, _same),
         "not_copied": _not_copied(),
     }
@@ -47,15 +47,20 @@ def _by_group(rows: pd.DataFrame, show: Callable[[pd.DataFrame], pd.DataFrame]) 
     return "\n".join(parts) or "None.\n"
 
 
-def _different(rows: pd.DataFrame, profile: str) -> pd.DataFrame:
-    why = [_why(row, profile) for row in rows.to_dict("records")]
+def _different(rows: pd.DataFrame, profile: str, tried: Collection[str]) -> pd.DataFrame:
+    why = [_why(row, profile, tried) for row in rows.to_dict("records")]
     return pd.DataFrame({"setting": _code(rows["key"]), **_theirs(rows), "here": _code(rows["ours"]), "why": why})
 
 
-def _why(row: dict[Hashable, Any], profile: str) -> str:
+def _why(row: dict[Hashable, Any], profile: str, tried: Collection[str]) -> str:
     if not row["why"] or profile != REASONS_OF:
         return OURS.format(profile)
-    return f"{row['why']}; tested by `{row['row']}`" if isinstance(row["row"], str) else str(row["why"])
+    parts = [str(row["why"])]
+    for name, form in ((row["row"], "compared by row `{}`"), (row["near"], "row `{}` varies it, between other values")):
+        if isinstance(name, str):
+            parts.append(form.format(name) + ("" if name in tried else " (not run yet)"))
+    parts += [f"measured: {row['measured']}"] if row["measured"] else []
+    return "; ".join(parts if len(parts) > 1 else [*parts, "not measured"])
 
 
 def _same(rows: pd.DataFrame) -> pd.DataFrame:
