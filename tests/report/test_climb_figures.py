@@ -22,6 +22,7 @@ from dgrasp.report.figures.climbs import (
     at_object,
     convergence,
     final_values,
+    progress_by_scene,
     reach_of,
     shown,
 )
@@ -99,7 +100,7 @@ def test_one_policy_of_each_method_the_synchronous_one_first():
 
 
 def test_scenes_without_a_valid_grasp_do_not_count_as_failures(ax):
-    table = convergence(climbs())
+    table = convergence(progress_by_scene(climbs()))
     assert table["near_grasp"].tolist() == [0.0, 0.5, 0.0, 0.75]
     assert table["in_corner"].tolist() == [0.0, 0.25] * 2
     plot_convergence(ax, table, "near_grasp")
@@ -116,7 +117,7 @@ def test_where_candidates_end_has_an_interval_over_scenes():
 
 
 def test_a_share_that_nobody_knows_is_an_empty_plot(ax):
-    plot_convergence(ax, convergence({"base_6d_sync": [climb([np.nan, np.nan])]}), "near_grasp")
+    plot_convergence(ax, convergence(progress_by_scene({"base_6d_sync": [climb([np.nan, np.nan])]})), "near_grasp")
     assert np.isnan(ax.lines[0].get_ydata()).all()
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.statistics import success_rates
+from dgrasp.experiment.questions import questions
 from dgrasp.report.tables import sentences as module
 from dgrasp.report.tables.sentences import CHECKS, Records, paper_sentences, sentences
 
@@ -116,6 +117,26 @@ def test_the_list_reads_as_a_table():
     real = table[table["section"] == "5.2"]
     assert (real["verdict"] == module.NOT_TESTED).sum() >= 10 and real["ours"].str.contains("no real robot").sum() >= 10
     assert table["ours"].str.len().min() > 0
+
+
+def test_sentences_switch_by_themselves_when_a_row_is_published():
+    records = trials({"base_quat_seq": 2, "dgrasp_quat_seq": 10})
+    asked = [entry for entry in paper_sentences() if "row" in entry]
+    rows = [
+        {"question": name, "arm": c.arm, "against": c.against, "task": task, "expects": c.expects,
+         "difference": 0.2, "low": 0.1, "high": 0.3, "p_holm": 0.01}
+        for name in ("batch", "poses", "main_loss")
+        for c in questions()[name].comparisons
+        for task in ("clutter", "novel")
+    ]  # fmt: skip
+    found = []
+    for published in (None, pd.DataFrame(rows)):
+        table = sentences(records, success_rates(records, CONFIG), BOUNDS, None, published).set_index("sentence")
+        found.append(table.loc[[entry["text"] for entry in asked]])
+    before, after = found
+    assert set(before["verdict"]) == {"not tested"} and before["ours"].str.startswith("row not run yet: `").all()
+    assert after["verdict"].tolist() == ["agrees", "agrees", "disagrees", "not tested"], "the last asks two rows more"
+    assert after["ours"].iloc[-1] == "row not run yet: `images`, `starts` of the ablations"
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,14 @@ def tried(studio: Studio) -> list[Result]:
     def collect() -> list[Result]:
         if studio.experiment.profile.name not in PUBLISHABLE:
             list(Ablations(studio.experiment).run())
-        return comparable([result for one in all_seeds(studio.experiment) for result in results(one)])
+        return known(studio)
 
     return studio.once("ablations", collect)
+
+
+def known(studio: Studio) -> list[Result]:
+    """Arms that have been tried, of all training seeds; nothing is tried now."""
+    return comparable([result for one in all_seeds(studio.experiment) for result in results(one)])
 
 
 def comparable(found: Sequence[Result]) -> list[Result]:

@@ -147,10 +147,21 @@ def at_object(scene: Scene, p_world: Float[np.ndarray, "n 3"], grown: float = AT
     return found
 
 
-def convergence(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:
-    """Columns `policy`, `step` and the shares of `Climb.progress`: means over a policy's climbs that have a share."""
-    tables = {name: pd.concat([c.progress for c in each]).groupby("step").mean() for name, each in climbs.items()}
-    return pd.concat(tables, names=["policy"]).reset_index()
+def progress_by_scene(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:
+    """Columns `policy`, `scene`, `step` and the shares of `Climb.progress`; scenes are counted as the climbs are."""
+    parts = [
+        climb.progress.assign(policy=name, scene=scene)
+        for name, each in climbs.items()
+        for scene, climb in enumerate(each)
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    return table[["policy", "scene", "step", *(name for name in table if name in SHARES)]]
+
+
+def convergence(by_scene: pd.DataFrame) -> pd.DataFrame:
+    """Of `progress_by_scene`, `policy`, `step` and the shares: means over those of a policy's scenes that have one."""
+    means = by_scene.groupby(["policy", "step"], sort=False)[[name for name in by_scene if name in SHARES]].mean()
+    return means.reset_index()
 
 
 def arrivals(climbs: Mapping[str, Sequence[Climb]]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ from dgrasp.report.site.learn import Lesson, lessons_table, write_lessons
 from dgrasp.report.site.log import runs_table
 from dgrasp.report.site.markdown import demoted, linked
 from dgrasp.report.site.reference import policies_table, settings_table
-from dgrasp.report.site.results import Results, ablations, beyond
+from dgrasp.report.site.results import Results, ablations, beyond, questions_tried
 from dgrasp.slopes.config import OptimizerConfig
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -127,8 +127,9 @@ def stage(sources: Sources, apps: Apps, staging: Path) -> None:
     write_lessons(lessons, staging / "learn")
     for name, page in COPIED.items():
         write_text(staging / page.lstrip("/"), _of_repository(name))
-    pieces = Results(sources.experiment).pages() | {
-        f"differences_{name}": text for name, text in differences(sources.experiment.profile).items()
+    pieces = Results(sources.experiment, sources.figures).pages() | {
+        f"differences_{name}": text
+        for name, text in differences(sources.experiment.profile, questions_tried(sources.figures)).items()
     }
     pieces |= {
         "learn": lessons_table(lessons),

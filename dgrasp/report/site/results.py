@@ -23,8 +23,9 @@ from dgrasp.report.site.markdown import table
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.ablations import answers
 from dgrasp.report.tables.beyond import as_read
-from dgrasp.report.tables.sentences import NOT_TESTED, REPORTED, sentences
+from dgrasp.report.tables.sentences import REPORTED, sentences
 from dgrasp.report.tables.success import over_seeds, printable, printable_2, table_1, table_2, what_is_behind
+from dgrasp.report.tables.verdict import NOT_TESTED
 from dgrasp.twin.trials import read_twin_trials
 
 PREDECESSOR = "predecessor, three views"
@@ -38,8 +39,9 @@ LEGEND = (
 class Results:
     """What an experiment's trials say, as Markdown."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        self.experiment = experiment
+    def __init__(self, experiment: Experiment, figures: Path) -> None:
+        """figures: folder of the experiment's figures and tables."""
+        self.experiment, self.figures = experiment, figures
         self.settings = experiment.profile.evaluation
         seeds = all_seeds(experiment)
         self.trials = trials_of(seeds)
@@ -91,13 +93,15 @@ class Results:
         reported = replication.kept_trials(self.experiment, "base-reported")
         if reported is not None:
             reported = reported.assign(policy=REPORTED)
-        every = sentences(self.trials, self.rates, self.experiment.profile.value.workspace, reported)
+        bounds, differences = self.experiment.profile.value.workspace, _differences(self.figures)
+        climbs = pd.read_csv(self.figures / "convergence.csv")
+        every = sentences(self.trials, self.rates, bounds, reported, differences, climbs)
         counts = every["verdict"].value_counts()
         counted = ", ".join(f"{v} {counts[v]}" for v in VERDICT_ORDER if v in counts)
-        shown = every.rename(columns={"section": "Sec.", "sentence": "the paper", "ours": "our trials"})
+        shown = every.rename(columns={"section": "Sec.", "sentence": "the paper", "ours": "our numbers"})
         left = shown["verdict"] == NOT_TESTED
         tested = shown[~left].assign(verdict=[f"{verdict} *" for verdict in shown["verdict"][~left]])
-        others = shown[left].drop(columns="verdict").rename(columns={"our trials": "why not tested"})
+        others = shown[left].drop(columns="verdict").rename(columns={"our numbers": "why not tested"})
         return f"{len(every)} sentences; verdicts: {counted}.\n\n{table(tested)}\n{table(others)}"
 
     def replications(self) -> str:
@@ -109,10 +113,15 @@ class Results:
 
 def ablations(figures: Path) -> str:
     """What the ablations answer, question by question, from the table in `figures`; or that none has been tried."""
-    differences = pd.DataFrame(read_json(figures / "ablation_differences.json"))
+    differences = _differences(figures)
     if not len(differences):
         return f"None of the {len(questions())} questions has been tried for these results yet.\n"
     return "".join(f"- {answer}\n" for answer in answers(differences))
+
+
+def questions_tried(figures: Path) -> set[str]:
+    """The questions of the ablations whose rows are in `figures`."""
+    return {str(row["question"]) for row in read_json(figures / "ablation_differences.json")}
 
 
 def beyond(figures: Path) -> str:
@@ -125,6 +134,10 @@ def beyond(figures: Path) -> str:
     said = f"{' '.join(answers)}\n\n{table(as_read(rows))}"
     piles = pd.DataFrame(kept_table("beyond_piles", figures))
     return said if not len(piles) else f"{said}\nPiles of which every object was lifted:\n\n{table(as_read(piles))}"
+
+
+def _differences(figures: Path) -> pd.DataFrame:
+    return pd.DataFrame(read_json(figures / "ablation_differences.json"))
 
 
 def _in_words(pairs: pd.DataFrame) -> str:

@@ -1,10 +1,7 @@
-"""Every sentence of the paper's Sec. 5 that states a finding, and what our trials say to it.
+"""Every sentence of the paper's Sec. 5 that states a finding, and what our numbers say to it, in a word (`verdict`).
 
-Verdicts: "agrees", "agrees in part" (some of the policies or objects), "disagrees" (the opposite, beyond chance, or
-nothing where there should be something, shown by an interval), "not contradicted" (the paper found no difference, and
-ours show none beyond chance, which proves none), "cannot be told"
-(ours show no difference beyond chance where the paper states one, or have no such trials), "not tested" (and why).
-Beyond chance: by the test of `findings.compare`, corrected for the pairs of the sentence (Holm), at 5 %.
+Trials: beyond chance by the test of `findings.compare`, corrected for the pairs of the sentence (Holm), at 5 %.
+Rows of the ablations: `row_verdicts`. Convergence, which is no trial's: `stability`.
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
@@ -23,9 +20,21 @@ from dgrasp.files import parse_yaml
 from dgrasp.report.names import object_label
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.findings import ABOVE, LEVEL, Pairs, compare
+from dgrasp.report.tables.row_verdicts import of_row
+from dgrasp.report.tables.stability import more_arrive
+from dgrasp.report.tables.verdict import (
+    AGREES,
+    DISAGREES,
+    IN_PART,
+    NOT_CONTRADICTED,
+    NOT_TESTED,
+    UNKNOWN,
+    Verdict,
+    counted,
+    directed,
+    span,
+)
 
-AGREES, IN_PART, DISAGREES = "agrees", "agrees in part", "disagrees"
-NOT_CONTRADICTED, UNKNOWN, NOT_TESTED = "not contradicted", "cannot be told", "not tested"
 CONFIDENCE = 0.95
 REPORTED = "base_reported"  # trials of the predecessor's configuration carry this name
 NOT_REPORTED = "the predecessor's configuration was not run here"
@@ -35,20 +44,17 @@ RELIABLE = 0.8  # rate that counts as "reliably"; not in the paper
 EASY = ("tennis_ball", "banana", "pear")
 
 
-class Verdict(NamedTuple):
-    """What trials say to a sentence, and the numbers behind it."""
-
-    verdict: str
-    ours: str
-
-
 @dataclass(frozen=True)
 class Records:
-    """Trials and their rates (all seeds together); bounds: low and high corner of the workspace, metres."""
+    """Trials and their rates (all seeds together); bounds: low and high corner of the workspace, metres.
+
+    climbs: shares of candidates by policy, task, scene and step, see `stability`; None where they are not at hand.
+    """
 
     trials: pd.DataFrame
     rates: pd.DataFrame
     bounds: Sequence[Sequence[float]]
+    climbs: pd.DataFrame | None = None
 
     def policies(self, task: str, method: str = "") -> list[str]:
         """Policies of a method that were tried on a task, base_reported not among them."""
@@ -66,21 +72,25 @@ def sentences(
     rates: pd.DataFrame,
     bounds: Sequence[Sequence[float]],
     reported: pd.DataFrame | None = None,
+    differences: pd.DataFrame | None = None,
+    climbs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per sentence: `section`, `sentence`, `verdict`, `ours` (numbers, or why it is not tested).
 
     trials, rates: of all training seeds. reported: trials of the predecessor's configuration on the same scenes, under
     the policy "base_reported" (`dgrasp.experiment.variants`); of the seeds that it has, ours are compared with it.
+    differences: of the ablations' arms that are published (`ablation_differences`). climbs: what
+    `figures/convergence.csv` holds. Sentences that ask for what is not given are not tested, and say so.
     """
     if reported is not None:
         trials = pd.concat([trials, reported], ignore_index=True)
         rates = pd.concat([rates, _counted_rates(reported)], ignore_index=True)
-    records, rows = Records(trials, rates, bounds), []
+    records, rows = Records(trials, rates, bounds, climbs), []
     for entry in paper_sentences():
         if "check" in entry:
             found = CHECKS[entry["check"]](records)
         elif "row" in entry:
-            found = Verdict(NOT_TESTED, f"not by these trials; row `{entry['row']}` of the ablations is about it")
+            found = of_row(entry, differences)
         else:
             found = Verdict(NOT_TESTED, entry["why"])
         rows.append({"section": entry["section"], "sentence": entry["text"], **found._asdict()})
@@ -93,7 +103,7 @@ def _counted_rates(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 @cache
-def paper_sentences() -> tuple[Mapping[str, str], ...]:
+def paper_sentences() -> tuple[Mapping[str, Any], ...]:
     """The list of `sentences.yaml`."""
     source = files("dgrasp.report.tables").joinpath("sentences.yaml")
     return tuple(parse_yaml(source.read_bytes(), source.name)["sentences"])
@@ -101,7 +111,7 @@ def paper_sentences() -> tuple[Mapping[str, str], ...]:
 
 def _slopes(tasks: Sequence[str], sign: int) -> Callable[[Records], Verdict]:
     """dGrasp above (+1) or below (-1) its Base on the tasks."""
-    return lambda records: _directed(_joined(records, findings.slope_pairs(), tasks), sign)
+    return lambda records: directed(_joined(records, findings.slope_pairs(), tasks), sign)
 
 
 def _first(task: str, sign: int) -> Callable[[Records], Verdict]:
@@ -109,7 +119,7 @@ def _first(task: str, sign: int) -> Callable[[Records], Verdict]:
 
     def check(records: Records) -> Verdict:
         names = records.policies(task, "" if sign > 0 else "base")
-        return _directed(records.pairs([(name, FIRST) for name in names if name != FIRST], task), sign)
+        return directed(records.pairs([(name, FIRST) for name in names if name != FIRST], task), sign)
 
     return check
 
@@ -119,7 +129,7 @@ def _reported(task: str, method: str, sign: int) -> Callable[[Records], Verdict]
 
     def check(records: Records) -> Verdict:
         table = _against_reported(records, task, method)
-        return Verdict(UNKNOWN, NOT_REPORTED) if table is None else _directed(table, sign)
+        return Verdict(UNKNOWN, NOT_REPORTED) if table is None else directed(table, sign)
 
     return check
 
@@ -130,12 +140,12 @@ def _above_all_base(task: str) -> Callable[[Records], Verdict]:
     def check(records: Records) -> Verdict:
         slopes, theirs = records.pairs(list(findings.slope_pairs()), task), _against_reported(records, task, "dgrasp")
         if theirs is None:
-            found = _directed(slopes, +1)
+            found = directed(slopes, +1)
             verdict = IN_PART if found.verdict == AGREES else found.verdict
             return Verdict(verdict, f"{found.ours}; {NOT_REPORTED}")
         if len(theirs):
             theirs = theirs.assign(difference=-theirs["difference"])
-        return _directed(pd.concat([slopes, theirs], ignore_index=True), +1)
+        return directed(pd.concat([slopes, theirs], ignore_index=True), +1)
 
     return check
 
@@ -157,7 +167,7 @@ def _sync(records: Records) -> Verdict:
         return Verdict(UNKNOWN, "no such pair was run")
     better = int(((table["p_holm"] < LEVEL) & (table["difference"] > 0)).sum())
     verdict = DISAGREES if better == len(table) else IN_PART if better else NOT_CONTRADICTED
-    return Verdict(verdict, _span(table))
+    return Verdict(verdict, span(table))
 
 
 def _trends(records: Records) -> Verdict:
@@ -168,7 +178,7 @@ def _trends(records: Records) -> Verdict:
         return Verdict(UNKNOWN, "no such pair was run")
     sure = table.loc[table["p_holm"] < LEVEL]
     trend = len(sure) > len(table) / 2 and sure["difference"].gt(0).nunique() == 1
-    return Verdict(DISAGREES if trend else NOT_CONTRADICTED if not len(sure) else IN_PART, _span(table))
+    return Verdict(DISAGREES if trend else NOT_CONTRADICTED if not len(sure) else IN_PART, span(table))
 
 
 def _heights(records: Records) -> Verdict:
@@ -179,7 +189,7 @@ def _heights(records: Records) -> Verdict:
     told = f"medians of {above['median'].min():+.1f} to {above['median'].max():+.1f} mm above Base's"
     if (above["low"] > -ABOVE).all() and (above["high"] < ABOVE).all():
         return Verdict(DISAGREES, f"{told}, all intervals within {ABOVE:g} mm of none")
-    return Verdict(_counted(higher, lower, len(above)), told)
+    return Verdict(counted(higher, lower, len(above)), told)
 
 
 def _corners(records: Records) -> Verdict:
@@ -215,41 +225,27 @@ def _novel_below_simple(records: Records) -> Verdict:
     lower = int((wide["high", "novel"] < wide["low", "simple"]).sum())
     higher = int((wide["low", "novel"] > wide["high", "simple"]).sum())
     told = f"{lower} of {len(wide)} policies are lower on novel objects than on simple scenes"
-    return Verdict(_counted(lower, higher, len(wide)), told)
+    return Verdict(counted(lower, higher, len(wide)), told)
 
 
 def _joined(records: Records, pairs: Pairs, tasks: Sequence[str]) -> pd.DataFrame:
     return pd.concat([records.pairs(list(pairs), task) for task in tasks], ignore_index=True)
 
 
-def _directed(table: pd.DataFrame, sign: int) -> Verdict:
-    """What pairs say to a difference of one sign."""
-    if not len(table):
-        return Verdict(UNKNOWN, "no such pair was run")
-    sure = sign * table.loc[table["p_holm"] < LEVEL, "difference"]
-    return Verdict(_counted(int((sure > 0).sum()), int((sure < 0).sum()), len(table)), _span(table))
-
-
-def _counted(agreeing: int, opposite: int, of: int) -> str:
-    if agreeing == of:
-        return AGREES
-    return IN_PART if agreeing else DISAGREES if opposite else UNKNOWN
-
-
-def _span(table: pd.DataFrame) -> str:
-    sure = int((table["p_holm"] < LEVEL).sum())
-    low, high = table["difference"].min(), table["difference"].max()
-    return f"{low:+.2f} to {high:+.2f}, {sure} of {len(table)} pairs beyond chance"
+def _arriving(task: str, pairs: Pairs) -> Callable[[Records], Verdict]:
+    return lambda records: more_arrive(records.climbs, task, list(pairs))
 
 
 CHECKS: Mapping[str, Callable[[Records], Verdict]] = {
     "reported_above_base_simple": _reported("simple", "base", +1),
     "changes_below_first_simple": _first("simple", -1),
     "dgrasp_above_all_base_simple": _above_all_base("simple"),
+    "stable_convergence_simple": _arriving("simple", [("dgrasp_quat_sync", "base_quat_sync")]),
     "reported_below_first_clutter": _reported("clutter", FIRST, -1),
     "changes_above_first_clutter": _first("clutter", +1),
     "dgrasp_above_base_clutter": _slopes(("clutter",), +1),
     "reported_above_all_novel": _reported("novel", "", +1),
+    "stable_convergence_novel": _arriving("novel", findings.slope_pairs()),
     "dgrasp_higher_novel": _heights,
     "base_in_corners_novel": _corners,
     "simple_shapes_novel": _easy,
