@@ -27,11 +27,12 @@ def caption(id: str, facts: Mapping[str, object]) -> dict[str, object]:
     entry = output(id)
     try:
         text = " ".join(templates()[id].format_map(facts).split())
+        title = ", ".join(filter(None, (entry.title, entry.behind.format_map(facts))))
     except KeyError as error:
         raise ValueError(f"{id}: its caption (captions.yaml) asks for {error}; facts: {', '.join(facts)}") from None
     return {
         "id": id,
-        "title": entry.title,
+        "title": title,
         "caption": text,
         "alt_text": entry.alt_text,
         "paper_place": entry.paper_place,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from dgrasp.policy.policies import policy_spec
 
@@ -38,6 +39,17 @@ def model_label(model: str) -> str:
 def task_label(task: str) -> str:
     """A task as people say it; tasks of one's own keep their names."""
     return TASKS.get(task, task)
+
+
+def training_label(training: str) -> str:
+    """A training set as people say it. training: `dgrasp.experiment.choices.training_set`."""
+    return "the simple task alone" if training == "simple" else training
+
+
+def seeds_label(seeds: Iterable[int]) -> str:
+    """ "training seed 0", "training seeds 0, 1, 2"."""
+    named = [str(seed) for seed in seeds]
+    return f"training seed{'s' * (len(named) > 1)} {', '.join(named)}"
 
 
 def object_label(name: str) -> str:

@@ -120,10 +120,12 @@ def _save_table(entry: Output, drawn: Drawn, folder: Path, mark: str | None) -> 
     if drawn.printed is None:
         raise ValueError(f"{entry.id}: a table needs what is printed of it")
     write_json(folder / f"{entry.id}.json", json.loads(drawn.data.to_json(orient="records")))
-    said = str(caption(entry.id, drawn.facts)["caption"])
+    said = caption(entry.id, drawn.facts)
     note = f"**{mark}**\n\n" if mark else ""
-    head = f"# {entry.paper_place or 'Not in the paper'}: {entry.title}\n\n"
-    write_text(folder / f"{entry.id}.md", f"{head}{note}{as_markdown(drawn.printed)}\n{in_lines(said)}\n")
+    head = f"# {entry.paper_place or 'Not in the paper'}: {said['title']}\n\n"
+    write_text(
+        folder / f"{entry.id}.md", f"{head}{note}{as_markdown(drawn.printed)}\n{in_lines(str(said['caption']))}\n"
+    )
     write_text(folder / f"{entry.id}.tex", (f"% {mark}\n" if mark else "") + as_latex(drawn.printed))
 
 

@@ -13,7 +13,8 @@ from dgrasp.config import Config
 class Output(Config):
     """A figure or table of the paper (or one of ours, where `paper_place` is None).
 
-    status: "reproduced", the same panels from our runs; "direction only", numbers that may be compared with each other
+    behind: what stands behind it, said after the title, with places in braces as captions have. status: "reproduced",
+    the same panels from our runs; "direction only", numbers that may be compared with each other
     but not with the paper's; "not attempted", what needs a robot; "ours", not in the paper.
     """
 
@@ -24,6 +25,7 @@ class Output(Config):
     notebook: str
     alt_text: str
     status: Literal["reproduced", "direction only", "not attempted", "ours"]
+    behind: str = ""
     made_at: tuple[str, ...] = ("smoke", "laptop", "paper")
 
     @property
@@ -48,6 +50,7 @@ OUTPUTS: tuple[Output, ...] = (
         kind="table",
         paper_place="Table 1",
         title="Grasp success rates in the simulated tasks",
+        behind="trained on {training}, {seeds}",
         notebook="05_simulated_grasping",
         alt_text="Success rates of eight policies on simple, clutter and novel objects: ours beside the paper's.",
         status="direction only",

@@ -8,7 +8,7 @@ Notebooks, `dgrasp figures --only fig04` and the tests make them this way.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TypeVar
 
@@ -16,8 +16,10 @@ import matplotlib.pyplot as plt
 
 from dgrasp.data.demonstrations import DemonstrationSet
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.nerf.model import MVNeRF
+from dgrasp.report.names import seeds_label, training_label
 from dgrasp.report.outputs import Drawn, save_output, use_style
 from dgrasp.report.registry import output
 from dgrasp.value.function import GraspValue
@@ -95,7 +97,13 @@ class Studio:
         """An output as figure and data, not saved; raises KeyError for an unknown one."""
         output(id)
         module = import_module(f"dgrasp.report.figures.{HOMES[id]}")
-        return getattr(module, f"draw_{id}")(self, **options)
+        drawn: Drawn = getattr(module, f"draw_{id}")(self, **options)
+        return replace(drawn, facts=self._common_facts() | drawn.facts)
+
+    def _common_facts(self) -> dict[str, object]:
+        """What any caption may say: the seed, and which networks are shown."""
+        learned, seed = training_label(training_set(self.experiment.profile)), self.experiment.seed
+        return {"seed": seed, "networks": f"trained on {learned}, {seeds_label([seed])}"}
 
     def make(self, id: str, **options: object) -> None:
         """Draw an output and save it among the experiment's figures. A notebook shows it with its caption."""

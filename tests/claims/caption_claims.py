@@ -114,8 +114,9 @@ def _ends(place: str, method: str, task: str, column: str, *ids: str) -> None:
     @fact(place, *ids)
     def share_at_the_end(records: Records, id: str) -> str:
         table = records.figure("convergence")
-        ends = table[table["task"] == task].groupby("policy").last()
-        return span(ends.loc[[policy for policy in ends.index if policy.startswith(method)], column])
+        means = table[table["task"] == task].groupby(["policy", "step"])[column].mean()  # over scenes
+        ends = means.groupby("policy").last()
+        return span(ends[[policy for policy in ends.index if policy.startswith(method)]])
 
 
 for _method in ("base", "dgrasp"):
@@ -132,7 +133,7 @@ def validation_scenes(records: Records, id: str) -> str:
 def starts_in_many_scenes(records: Records, id: str) -> str:
     """Shares of single starts are sixty-fourths: at step 0, which no settings reach, they say how many there were."""
     table = records.figure(id)
-    shares = table.loc[table["step"] == table["step"].min(), "at_object"] * records.studio.size.scenes
+    shares = table.loc[table["step"] == table["step"].min(), "at_object"]
     return str(next(n for n in range(1, 5000) if np.allclose(shares * n, (shares * n).round(), atol=1e-6)))
 
 
@@ -252,26 +253,46 @@ def pairs_ahead(records: Records, id: str) -> str:
     )
 
 
-@claim(page("tab01"), r"Trained on (.*?), (?:one|\d+) training seed")
-def training_set_is_named(records: Records) -> list[str]:
+for _id in ("tab01", "rates", "by_object"):
+
+    @claim(page(_id), r"Trained on (.*?), (?:one|\d+) training seed")
+    def training_set_is_named(records: Records) -> list[str]:
+        return [
+            learned(records) + ", as in the paper (scenes are ours)" * (training_set(records.profile) == PAPERS_SET)
+        ]
+
+    @claim(page(_id), r"Trained on .*?, (one training seed \(\d+\)|\d+ training seeds \([\d, ]+; )")
+    def training_seeds(records: Records) -> list[str]:
+        seeds, n = ", ".join(map(str, records.seeds)), len(records.seeds)
+        return [f"one training seed ({seeds})" if n == 1 else f"{n} training seeds ({seeds}; "]
+
+
+@fact("networks", *(id for id, text in templates().items() if "{networks}" in text))
+def networks_that_are_shown(records: Records, id: str) -> str:
+    return f"trained on {learned(records)}, training seed {records.experiment.seed}"
+
+
+@fact("seed", *(id for id, text in templates().items() if "{seed}" in text))
+def seed_of_an_example(records: Records, id: str) -> str:
+    return str(records.experiment.seed)
+
+
+def learned(records: Records) -> str:
     named = training_set(records.profile)
-    return ["the simple task alone, as in the paper (scenes are ours)" if named == PAPERS_SET else named]
-
-
-@claim(page("tab01"), r"Trained on .*?, (one training seed \(\d+\)|\d+ training seeds \([\d, ]+; )")
-def training_seeds(records: Records) -> list[str]:
-    seeds = ", ".join(map(str, records.seeds))
-    return [
-        f"one training seed ({seeds})" if len(records.seeds) == 1 else f"{len(records.seeds)} training seeds ({seeds}; "
-    ]
+    return "the simple task alone" if named == PAPERS_SET else named
 
 
 @fact("arms", "ablations", "ablation_rates", "ablation_differences")
 def arms_tried(records: Records, id: str) -> str:
-    tried = records.figure("ablations")[["question", "arm", "seed"]].drop_duplicates()
+    rows = records.figure("ablations")
+    tried = rows[["question", "arm", "seed"]].drop_duplicates()
     if not len(tried):
         return "No arm has been tried yet (dgrasp ablations): there are no numbers to show."
-    return f"{len(tried)} arms of {tried['question'].nunique()} questions have been tried."
+    seeds = ", ".join(f"{seed:g}" for seed in sorted(set(rows["seed"])))
+    return (
+        f"{len(tried)} arms of {tried['question'].nunique()} questions have been tried, {span(rows['n'], '{:g}')} "
+        f"attempts each on a task, training seed{'s' * (',' in seeds)} {seeds}. Arms are trained on {learned(records)}."
+    )
 
 
 # ---- The closed loop ----

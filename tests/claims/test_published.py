@@ -1,5 +1,6 @@
 """What the repository ships is what its published results say: figures, tables, weights, the README's numbers."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,6 @@ import pytest
 from dgrasp.cli.notebooks.source import parameter_defaults, read_source
 from dgrasp.data.layout import read_manifest
 from dgrasp.data.statistics import sec_4_1_departures
-from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.over_seeds import rates_by_seed
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment.ablations.kept import published_results
@@ -26,6 +26,7 @@ from dgrasp.policy.policies import policy_spec
 from dgrasp.report.captions import templates
 from dgrasp.report.publish import other_looks
 from dgrasp.report.registry import OUTPUTS
+from dgrasp.report.tables.paper import paper_values
 from dgrasp.report.tables.success import table_1
 from dgrasp.twin.sweep import read_sweep
 from dgrasp.twin.trials import read_twin_trials
@@ -102,9 +103,16 @@ def test_differences_from_the_paper_stand_only_where_the_training_set_is_the_pap
 
 
 def test_the_published_evaluation_keeps_the_paper_s_tasks(experiment):
-    evaluation, paper = experiment.profile.evaluation, EvaluationConfig()
-    assert evaluation.model_copy(update={"tasks": paper.tasks}) == paper
-    assert evaluation.tasks.items() >= paper.tasks.items() and set(evaluation.tasks) - set(paper.tasks) <= {"unseen"}
+    """Sec. 4.2 and 5: the paper's own numbers, and not what the package takes where nothing is said."""
+    evaluation = experiment.profile.evaluation
+    budgets = {task: (budget.scenes, budget.attempts) for task, budget in evaluation.tasks.items()}
+    assert budgets.items() >= {"simple": (10, 5), "clutter": (10, 5), "novel": (50, 1)}.items()
+    assert (evaluation.views, evaluation.repetitions, evaluation.confidence) == (2, 5, 0.95)
+    pieces = itertools.product(("base", "dgrasp"), ("quat", "6d"), ("seq", "sync"))
+    assert evaluation.policies == tuple(map("_".join, pieces))
+    stated = paper_values()["tab01"]["attempts"]
+    assert {t: s * a * evaluation.repetitions for t, (s, a) in budgets.items() if t in stated} == stated
+    assert set(budgets) - set(stated) <= {"unseen"}
     assert set(read_trials(experiment.evaluation())["task"]) == set(evaluation.tasks)
 
 
@@ -123,11 +131,20 @@ def test_the_manifest_proves_the_paper_s_training_set(name, seed, tmp_path):
 @pytest.mark.parametrize("entry", OUTPUTS, ids=lambda entry: entry.id)
 def test_every_caption_is_whole_and_vector_files_are_small(entry):
     said = json.loads((FIGURES / f"{entry.id}.caption.json").read_text(encoding="utf-8"))
-    assert (said["title"], said["alt_text"]) == (entry.title, entry.alt_text)
+    assert said["title"].startswith(entry.title) and said["alt_text"] == entry.alt_text
     pattern = re.escape(" ".join(templates()[entry.id].split()))
     assert re.fullmatch(re.sub(r"\\\{\w+\\\}", ".+", pattern), said["caption"]), "the text of captions.yaml, filled"
     if "pdf" in entry.suffixes:
         assert (FIGURES / f"{entry.id}.pdf").stat().st_size < 2**20
+
+
+def test_table_1_s_title_names_its_training_set_and_seeds(rows):
+    (training,), seeds = set(rows["training"]), sorted({f"{seed:g}" for seed in rows["seed"].dropna()})
+    learned = "the simple task alone" if training == PAPERS_SET else training
+    behind = f"trained on {learned}, training seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
+    said = json.loads((FIGURES / "tab01.caption.json").read_text(encoding="utf-8"))
+    assert said["title"] == f"Grasp success rates in the simulated tasks, {behind}"
+    assert (FIGURES / "tab01.md").read_text(encoding="utf-8").startswith(f"# Table 1: {said['title']}\n")
 
 
 @pytest.mark.parametrize(("name", "seed"), ALL)

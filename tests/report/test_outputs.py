@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 
 from dgrasp.report.captions import caption, templates
+from dgrasp.report.names import seeds_label
 from dgrasp.report.outputs import Drawn, OutputRefused, save_output, use_style, watermark
 from dgrasp.report.registry import OUTPUTS, output
 from dgrasp.report.tables.printing import as_latex, as_markdown
 from dgrasp.sim.objects.ycb import ycb_models
 
-FACTS = {"walkers": 200, "main": "1%", "both": "91%"}
+FACTS = {"walkers": 200, "main": "1%", "both": "91%", "seed": 0}
 PRINTED = pd.DataFrame({"policy": ["Base & co", "dGrasp"], "simple": ["0.9", "1.0 *"]})
 
 
@@ -51,6 +52,15 @@ def test_a_caption_is_filled_with_what_was_found_and_lies_beside_the_figure(tmp_
         caption("plane", {"walkers": 1, "main": "1%"})
 
 
+def test_a_title_may_say_what_stands_behind_a_table():
+    facts = dict.fromkeys(("behind", "confidence", "n", "policies", "looks"), "-")
+    facts |= {"training": "the simple task alone", "seeds": seeds_label([0, 1])}
+    title = "Grasp success rates in the simulated tasks, trained on the simple task alone, training seeds 0, 1"
+    assert caption("tab01", facts)["title"] == title
+    with pytest.raises(ValueError, match="asks for 'training'"):
+        caption("tab01", {name: fact for name, fact in facts.items() if name != "training"})
+
+
 def test_every_output_has_a_caption():
     assert set(templates()) == {entry.id for entry in OUTPUTS}
 
@@ -86,7 +96,7 @@ def test_tables_are_rows_markdown_and_latex_with_the_best_in_bold(tmp_path):
 
 def test_an_animation_shows_all_its_frames(tmp_path):
     frames = [Image.fromarray(np.full((8, 8, 3), 40 * k, dtype=np.uint8)) for k in range(3)]
-    facts = dict.fromkeys(("of", "scene", "starts", "shown", "begin"), 1)
+    facts = dict.fromkeys(("of", "scene", "starts", "shown", "begin", "networks"), 1)
     facts |= {f"{m}_{what}": "no" for m in ("base", "dgrasp") for what in ("at", "ended")}
     drawn = Drawn(draw(), PRINTED, facts=facts, frames=frames, milliseconds=[100, 200, 300])
     save_output("climb", drawn, tmp_path, profile="laptop", seed=0)

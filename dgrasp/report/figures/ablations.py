@@ -17,11 +17,13 @@ from dgrasp.evaluation.rows import SAME_EVERYWHERE
 from dgrasp.experiment.ablations.kept import results
 from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
 from dgrasp.experiment.ablations.stage import Ablations, Result
+from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.experiment.seeds import all_seeds
-from dgrasp.report.names import task_label
+from dgrasp.report.names import seeds_label, task_label, training_label
 from dgrasp.report.outputs import NO_OBJECTS, Drawn
 from dgrasp.report.studio import Studio
+from dgrasp.report.tables.printing import span
 
 TASK_COLOURS = {"simple": "#228833", "clutter": "#AA3377", "novel": "#CCBB44"}  # colour-blind safe; no method's
 OTHER = "#66CCEE"
@@ -116,6 +118,13 @@ def draw_ablation_differences(studio: Studio) -> Drawn:
     return _drawn(studio, None, differences, _printed(differences))
 
 
+def tried_so_far(arms: Sequence[Result]) -> str:
+    """How much stands behind the numbers."""
+    rows = ablation_rows(arms)
+    asked = f"{len(arms)} arms of {rows['question'].nunique()} questions have been tried"
+    return f"{asked}, {span(rows['n'])} attempts each on a task, {seeds_label(sorted(set(rows['seed'])))}."
+
+
 def _printed(table: pd.DataFrame) -> pd.DataFrame:
     named = table.rename(columns=lambda name: str(name).replace("_", " "))
     return named.round(3) if len(table) else pd.DataFrame({"": [NOT_RUN]})
@@ -127,6 +136,6 @@ def _drawn(studio: Studio, figure: Figure | None, data: pd.DataFrame, printed: p
     models = {model for r in arms for model in trials_of_arm(r.run)["models"]}
     looks = "; ".join(sorted(models - SAME_EVERYWHERE)) or NO_OBJECTS
     about = {"settings": studio.experiment.profile.ablations.model_dump(mode="json")}
-    asked = f"{len(arms)} arms of {len({r.question for r in arms})} questions have been tried."
-    facts = {"arms": asked if arms else NOT_RUN}
+    learned = training_label(training_set(studio.experiment.profile))
+    facts = {"arms": f"{tried_so_far(arms)} Arms are trained on {learned}." if arms else NOT_RUN}
     return Drawn(figure, data, runs, facts, printed, about=about, ycb_appearance=looks)

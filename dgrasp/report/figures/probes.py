@@ -103,12 +103,15 @@ class LinearProbe:
 class Probes:
     """Linear probes on the activations and, as a control, on the position's code; their quality on held-out scenes.
 
-    auc: probability that a point inside an object gets a higher score than one outside, by the probe's name.
+    auc: probability that a point inside an object gets a higher score than one outside, by the probe's name. points,
+    demonstrations: on which it was counted.
     """
 
     activations: LinearProbe
     position: LinearProbe
     auc: dict[str, float]
+    points: int
+    demonstrations: int
 
 
 def train_probes(
@@ -136,7 +139,7 @@ def train_probes(
         "scene activations": ranking_auc(of_activations(a), inside),
         "position alone": ranking_auc(of_position(code), inside),
     }
-    return Probes(of_activations, of_position, auc)
+    return Probes(of_activations, of_position, auc, len(inside), len(held_out))
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,6 +255,7 @@ def draw_rays(studio: Studio) -> Drawn:
     plot_ray_knowledge(axes, rays)
     letter_panels(axes[0])
     facts = {"activations": f"{probes.auc['scene activations']:.2f}", "position": f"{probes.auc['position alone']:.2f}"}
+    facts |= {"points": f"{probes.points:,}", "demonstrations": str(probes.demonstrations)}
     return Drawn(figure, pd.concat([_ray_table(name, ray) for name, ray in rays.items()]), _runs(studio), facts)
 
 

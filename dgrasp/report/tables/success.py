@@ -10,7 +10,7 @@ import pandas as pd
 
 from dgrasp.evaluation.over_seeds import pool_seeds
 from dgrasp.evaluation.statistics import with_rates
-from dgrasp.report.names import policy_label, task_label
+from dgrasp.report.names import policy_label, task_label, training_label
 from dgrasp.report.tables.paper import paper_rate, paper_values
 from dgrasp.robot.log import TrialLog, read_log
 
@@ -206,8 +206,8 @@ def what_is_behind(rows: pd.DataFrame) -> str:
     one = f"one training seed ({seeds[0]})" if len(seeds) == 1 else ""
     several = f"{len(seeds)} training seeds ({', '.join(map(str, seeds))}; rate ± standard deviation between seeds)"
     (training,) = set(rows["training"])
-    learned = "the simple task alone, as in the paper (scenes are ours)" if training == PAPERS_TRAINING else training
-    return f"Trained on {learned}, {one or several}"
+    as_paper = ", as in the paper (scenes are ours)" if training == PAPERS_TRAINING else ""
+    return f"Trained on {training_label(training)}{as_paper}, {one or several}"
 
 
 def _ours(row: pd.Series) -> str:
