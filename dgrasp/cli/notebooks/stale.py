@@ -56,7 +56,7 @@ def inputs_of(source: Path, output: Path, parameters: Mapping[str, Any]) -> dict
         "settings": _settings_digest(profile) if published is None else None,
         "parameters": {n: v for n, v in sorted(used.items()) if n not in ("profile", "build")},
         "versions": _versions(),
-        "published": None if published is None else _published_digest(published, int(used["seed"])),
+        "published": None if published is None else _published_digest(published),
         "previous": _left_by_previous(source, output),
         "ycb_models": ycb_models(),
     }
@@ -156,11 +156,11 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _published_digest(name: str, seed: int) -> str:
-    """A published experiment, and the replications kept beside it."""
+def _published_digest(name: str) -> str:
+    """A published experiment with all its training seeds, which tables count, and the replications kept beside it."""
     from dgrasp.experiment.replication import KEPT
 
-    folders = (published_folder(name, seed), published_folder(name, seed, KEPT))
+    folders = (published_folder(name, 0).parent, published_folder(name, 0, KEPT).parent)
     files = [(folder, path) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     return _digest("".join(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n" for folder, path in files))
 
