@@ -99,6 +99,11 @@ def views_in_training(paper: Profile, laptop: Profile, smoke: Profile) -> list[o
     return [laptop.data.policy_views]
 
 
+@settings(r"(\d+) at `paper` and (\d+) at `laptop`, of which the first (\w+) are those of Ψ")
+def views_for_phi(paper: Profile, laptop: Profile, smoke: Profile) -> list[object]:
+    return [paper.data.views, laptop.data.views, word(laptop.data.policy_views)]
+
+
 @settings(r"the same for all policies: with ([\d,]+) starts")
 def starts_of_a_plan(paper: Profile, laptop: Profile, smoke: Profile) -> list[object]:
     return [laptop.optimizer.n_starts]
