@@ -98,7 +98,7 @@ class Studio:
         output(id)
         module = import_module(f"dgrasp.report.figures.{HOMES[id]}")
         drawn: Drawn = getattr(module, f"draw_{id}")(self, **options)
-        return replace(drawn, facts=self._common_facts() | drawn.facts)
+        return replace(drawn, facts={**self._common_facts(), **drawn.facts})
 
     def _common_facts(self) -> dict[str, object]:
         """What any caption may say: the seed, and which networks are shown."""
