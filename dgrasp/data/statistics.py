@@ -63,12 +63,13 @@ def sec_4_1_departures(manifest: Mapping[str, Any], objects: int) -> list[str]:
     """Scene files whose manifest entry does not prove what Sec. 4.1 says of the training set; empty if all do.
 
     In each, every one of the `objects` was lifted, and in no stage did the networks see objects close to each other,
-    textures, or poses other than upright.
+    textures, or poses other than upright. What an entry does not say (null) is not proved; of a single object there is
+    no least distance.
     """
 
     def proves(entry: Mapping[str, Any]) -> bool:
         closest, tilt = entry["closest"], entry["tilt"]
-        apart = closest is None or closest >= GAP - NUDGED
+        apart = objects < 2 if closest is None else closest >= GAP - NUDGED
         upright = tilt is not None and tilt <= UPRIGHT
         return bool(apart and upright and entry["textured"] == 0 and entry["demonstrations"] == objects)
 

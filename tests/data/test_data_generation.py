@@ -137,9 +137,12 @@ def test_the_manifest_proves_what_the_networks_have_seen(demonstrations: Run) ->
     for entry in manifest["files"].values():
         assert (entry["draw"], entry["textured"]) == (0, 0) and entry["closest"] >= GAP - NUDGED
     name = next(iter(manifest["files"]))
-    for change in ({"closest": 0.001}, {"tilt": 0.3}, {"textured": 1}, {"demonstrations": 1}, {"tilt": None}):
+    unknown = ({"closest": None}, {"tilt": None}, {"textured": None})
+    for change in (*unknown, {"closest": 0.001}, {"tilt": 0.3}, {"textured": 1}, {"demonstrations": 1}):
         files = manifest["files"] | {name: manifest["files"][name] | change}
         assert sec_4_1_departures({"files": files}, SMALL.objects_per_scene) == [name], change
+    alone = {name: manifest["files"][name] | {"closest": None, "demonstrations": 1}}
+    assert sec_4_1_departures({"files": alone}, 1) == [], "one object has no neighbour"
 
 
 def test_the_manifest_says_what_the_scenes_hold(demonstrations: Run) -> None:
