@@ -78,6 +78,15 @@ def test_the_predecessor_s_policy_is_compared_where_it_was_run(reported, least, 
     assert verdict("reported_below_first_clutter", records) == opposite
 
 
+@pytest.mark.parametrize(
+    ("reported", "found"),
+    [(None, "cannot be told"), (6, "not contradicted"), (0, "not contradicted"), (12, "disagrees")],
+)
+def test_comparable_is_what_nothing_tells_apart(reported, found):
+    predecessor = {} if reported is None else {"base_reported": reported}
+    assert verdict("dgrasp_comparable_to_reported", trials({"dgrasp_quat_seq": 5} | predecessor)) == found
+
+
 @pytest.mark.parametrize(("reported", "found"), [(None, "agrees in part"), (2, "agrees"), (12, "agrees in part")])
 def test_a_sentence_of_two_baselines_is_agreed_with_where_both_were_run(reported, found):
     predecessor = {} if reported is None else {"base_reported": reported}

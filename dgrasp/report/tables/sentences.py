@@ -150,6 +150,18 @@ def _above_all_base(task: str) -> Callable[[Records], Verdict]:
     return check
 
 
+def _comparable(records: Records) -> Verdict:
+    """No dGrasp policy below base_reported beyond chance, on any task; which does not prove them equal."""
+    found = [_against_reported(records, task, "dgrasp") for task in dict.fromkeys(records.rates["task"])]
+    tables = [table for table in found if table is not None and len(table)]
+    if not tables:
+        return Verdict(UNKNOWN, NOT_REPORTED)
+    table = pd.concat(tables, ignore_index=True)
+    table["difference"] *= -1  # dGrasp's less base_reported's
+    below = int(((table["p_holm"] < LEVEL) & (table["difference"] < 0)).sum())
+    return Verdict(DISAGREES if below == len(table) else IN_PART if below else NOT_CONTRADICTED, span(table))
+
+
 def _against_reported(records: Records, task: str, method: str) -> pd.DataFrame | None:
     """base_reported against a method's policies, on the training seeds that it has; None if it was not run."""
     theirs = records.trials["policy"] == REPORTED
@@ -253,5 +265,6 @@ CHECKS: Mapping[str, Callable[[Records], Verdict]] = {
     "dgrasp_above_base_both": _slopes(("simple", "clutter"), +1),
     "novel_below_simple": _novel_below_simple,
     "no_trends": _trends,
+    "dgrasp_comparable_to_reported": _comparable,
     "dgrasp_below_base_novel": _slopes(("novel",), -1),
 }
