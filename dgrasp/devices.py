@@ -190,9 +190,8 @@ def _process(
     torch.distributed.destroy_process_group()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(
-        0
-    )  # the work is done; an interpreter that shuts down under torch's threads can abort, which looks like failure
+    # The work is done. An interpreter that shuts down under torch's threads can abort, which looks like failure.
+    os._exit(0)
 
 
 # --- what can be asked for --------------------------------------------------------------------------------------------

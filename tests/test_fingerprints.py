@@ -163,26 +163,33 @@ def test_a_task_of_one_s_own_is_part_of_the_code_with_what_it_imports(package):
 # --- which edit makes which stage anew --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the package in which files can be edited."""
-    original = Path(fingerprints.__file__).parent
-    target = tmp_path / "dgrasp"
-    shutil.copytree(original, target, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(fingerprints, "_root", lambda name: target if name == "dgrasp" else None)
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package, for all tests here: those that edit a file put it back."""
+    target = tmp_path_factory.mktemp("copied") / "dgrasp"
+    shutil.copytree(Path(fingerprints.__file__).parent, target, ignore=shutil.ignore_patterns("__pycache__"))
     return target
 
 
+@pytest.fixture
+def copy(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The copy in the place of the package."""
+    monkeypatch.setattr(fingerprints, "_root", lambda name: copied if name == "dgrasp" else None)
+    return copied
+
+
 def changed_by(path: Path, edit) -> set[str]:
-    """The stages that are made anew: their code is another, or an input's."""
+    """The stages that are made anew, their code being another, or an input's, after an edit that is then undone."""
     before = {stage: code_of([entry]) for stage, entry in STAGES.items()}
-    text = edit(path.read_text(encoding="utf-8"))
-    assert text != path.read_text(encoding="utf-8")
-    path.write_text(text, encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    edited = edit(text)
+    assert edited != text
+    path.write_text(edited, encoding="utf-8")
     changed: set[str] = set()
     for stage, entry in STAGES.items():
         if code_of([entry]) != before[stage] or INPUTS.get(stage, set()) & changed:
             changed.add(stage)
+    path.write_text(text, encoding="utf-8")
     return changed
 
 

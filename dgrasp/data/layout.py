@@ -84,9 +84,8 @@ class SceneRecord:
     Ts_world_cam: np.ndarray
     T_world_grasp: np.ndarray
     trajectories: tuple[np.ndarray, ...]
-    record: dict[
-        str, Any
-    ]  # {"draw", "stages": [{"scene", "object"}], "attempts": [{"stage", "object", "outcome", "reason"}], "given_up"}
+    # "draw", "stages": [{"scene", "object"}], "attempts": [{"stage", "object", "outcome", "reason"}], "given_up"
+    record: dict[str, Any]
 
     @property
     def demonstrations(self) -> int:
@@ -94,6 +93,7 @@ class SceneRecord:
 
 
 def scene_path(folder: Path, split: str, index: int) -> Path:
+    """Where the file of a scene lies in a run's folder; it need not be there."""
     return Path(folder) / "scenes" / f"{split}-{index:05d}.npz"
 
 
@@ -204,6 +204,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def write_manifest(folder: Path, files: dict[str, dict[str, Any]], policy_views: int) -> None:
+    """Write the manifest of a folder atomically; files: what `manifest_entry` says, by the names of scene files."""
     write_sealed(Path(folder) / "manifest.json", {"version": VERSION, "policy_views": policy_views, "files": files})
 
 

@@ -61,4 +61,5 @@ def _layout(images: Tensor) -> torch.memory_format:
 
 
 def resized(x: Tensor, like: Tensor) -> Tensor:
+    """Maps (n, c, h, w) interpolated bilinearly to the height and width of others."""
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

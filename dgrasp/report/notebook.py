@@ -12,19 +12,11 @@ import pandas as pd
 from IPython.display import Code, Image, Markdown, display
 from matplotlib.figure import Figure
 
-from dgrasp.experiment import store
 from dgrasp.experiment.chain import Experiment
-from dgrasp.experiment.profiles import Profile
 from dgrasp.provenance import provenance
 from dgrasp.report.outputs import use_style
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.report.studio import Studio
-
-
-def load_settings(profile: str) -> Profile:
-    """The profile ("published": that of the published experiment), with the project's figure style switched on."""
-    use_style()
-    return store.named_profile(profile)
 
 
 def open_experiment(profile: str, build: str | Path, seed: int = 0) -> Experiment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ CALL = re.compile(rf"(?:(?<=`)|(?<=bin/)|^[# ]*)dgrasp ((?:{NAMES})\b[^`\n#|;]*)
 GONE = re.compile(r"python -m dgrasp\.|dgrasp\.(?:records|notebooks|report figures)\b|make (?:record|fresh|seeds)\b")
 
 
+@cache
 def commands(path: Path) -> list[str]:
     return [re.split(r"\s{2}|\"|, |\)", call)[0].strip() for call in CALL.findall(path.read_text(encoding="utf-8"))]
 
@@ -45,10 +47,9 @@ def test_the_pages_that_explain_commands_are_found() -> None:
     assert len({command.split()[0] for path in PAGES for command in commands(path)}) > 8
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_no_page_names_what_is_gone(path: Path) -> None:
-    if path.name not in HISTORY:
-        assert GONE.findall(path.read_text(encoding="utf-8")) == []
+def test_no_page_names_what_is_gone() -> None:
+    found = {p.relative_to(ROOT).as_posix(): GONE.findall(p.read_text(encoding="utf-8")) for p in PAGES}
+    assert {name: gone for name, gone in found.items() if gone and name not in HISTORY} == {}
 
 
 def test_targets_of_make_that_pages_name_are_there() -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import socket
-from collections.abc import Iterator
-from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
-import started
 import yaml
+from dask_clusters import cluster, loaded_workers
 from data_runs import SMALL, contents
 
 from dgrasp.cell.config import CellConfig
@@ -31,19 +29,6 @@ def command(tmp_path: Path):
     return lambda *more: main(["demonstrations", *given, *more])
 
 
-@pytest.fixture
-def quick_workers() -> Iterator[None]:
-    """Dask's workers begin with everything loaded."""
-    needs("distributed")
-    import distributed  # noqa: F401  (its settings are there when one is changed)
-    from dask import config
-
-    started.context()
-    forkserver.ensure_running()  # with what that context loads, and not with what Dask would
-    with config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
-        yield
-
-
 def made(tmp_path: Path) -> dict[str, bytes]:
     [run] = (tmp_path / "build" / "runs").iterdir()
     return contents(run)
@@ -60,19 +45,16 @@ def needs(module: str) -> None:
         pytest.skip(f"needs {module}")
 
 
-@pytest.mark.usefixtures("quick_workers")
 def test_a_local_dask_cluster_makes_the_same_bytes(command, demonstrations: Run, tmp_path: Path, capsys) -> None:
-    assert command("--backend", "dask", "--workers", "2") == 0
+    with loaded_workers():
+        assert command("--backend", "dask", "--workers", "2") == 0
     assert made(tmp_path) == contents(demonstrations.path)
     assert f"{demonstrations.summary['demonstrations']} demonstrations in 4 scenes" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("quick_workers")
 def test_a_running_dask_scheduler_makes_the_same_bytes(command, demonstrations: Run, tmp_path: Path) -> None:
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None) as cluster:
-        assert command("--backend", "dask", "--scheduler", cluster.scheduler_address) == 0
+    with cluster(threads=2) as running:
+        assert command("--backend", "dask", "--scheduler", running.scheduler_address) == 0
     assert made(tmp_path) == contents(demonstrations.path)
 
 

@@ -181,12 +181,6 @@ def test_a_damaged_scene_alone_is_made_again(own_copy: Run, damage: str, monkeyp
     assert contents(own_copy.path) == before
 
 
-def test_two_workers_make_the_same_bytes(demonstrations: Run, tmp_path: Path) -> None:
-    other = generate_demonstrations(SMALL, CELL, tmp_path, seed=3, workers=2)
-    assert other.fingerprint == demonstrations.fingerprint
-    assert contents(other.path) == contents(demonstrations.path)
-
-
 def test_killed_and_resumed_equals_undisturbed(demonstrations: Run, tmp_path: Path, capsys) -> None:
     """kill -9 while the third of four scenes is written: its half is swept away, and a damaged list is not believed."""
     code = f"""

@@ -1,12 +1,14 @@
 """Tuning: seeded, resumable, pruning, several processes; success is whatever the caller measures."""
 
 import textwrap
+from types import SimpleNamespace
 
 import optuna
 import pytest
 import started
 
 from dgrasp.evaluation.config import TuningConfig
+from dgrasp.evaluation.study import search
 from dgrasp.evaluation.study.search import run_off, tune
 from dgrasp.slopes.config import OptimizerConfig
 
@@ -103,7 +105,9 @@ def test_a_killed_process_loses_only_its_trial(tmp_path):
     assert history(tmp_path / "killed", "p") == history(tmp_path / "whole", "p")
 
 
-def test_several_processes_share_one_study_in_a_database(tmp_path):
+def test_several_processes_share_one_study_in_a_database(tmp_path, monkeypatch):
+    """Forked, with everything loaded: how they start is not what is tested."""
+    monkeypatch.setattr(search, "multiprocessing", SimpleNamespace(get_context=lambda _: started.context()))
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     tuned = tune(attempts, BASE, TuningConfig(trials=6, startup_trials=4), storage=url, name="p", workers=2)
     assert tuned.trials == 6

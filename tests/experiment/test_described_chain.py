@@ -17,6 +17,7 @@ from dgrasp.evaluation.statistics import success_rates
 from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import ProfileError, load_profile
+from dgrasp.files import read_json
 from dgrasp.twin.trials import read_twin_trials
 from dgrasp.value.queries import QueryConfig
 
@@ -75,9 +76,12 @@ def check_chain(experiment: Experiment, cell: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_chain_runs_on_the_panda(tmp_path: Path) -> None:
-    experiment = Experiment.open(str(smaller(tmp_path, "panda_hand")), tmp_path / "build")
+def test_the_whole_chain_runs_on_the_panda_from_any_seed(tmp_path: Path) -> None:
+    """Whose number every stage is handed."""
+    experiment = Experiment.open(str(smaller(tmp_path, "panda_hand")), tmp_path / "build", seed=1)
     check_chain(experiment, "panda_hand")
+    seeds = {path.parent.name: read_json(path)["seed"] for path in tmp_path.glob("build/runs/*/run.json")}
+    assert len(seeds) == 8 and set(seeds.values()) == {1}, seeds
 
 
 @pytest.mark.slow

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+import started
 import yaml
+
+from dgrasp.experiment.profiles import Profile, load_profile
 
 PLANTED = "raise SystemExit('a file that was read had this run')"
 READ = textwrap.dedent("""
     import sys
     from pathlib import Path
 
+    sys.path.insert(0, sys.argv[1])
     import optuna.storages.journal  # loads its parts, and matplotlib's fonts, when first used
     from campaign import Campaign
     from dgrasp.experiment.profiles import Profile
@@ -54,8 +57,6 @@ READ = textwrap.dedent("""
 def planted(tmp_path: Path) -> Path:
     """A folder with a module that must not run, and a published experiment whose task names it."""
     (tmp_path / "planted.py").write_text(PLANTED)
-    from dgrasp.experiment.profiles import Profile
-
     profile = Profile(name="theirs").model_dump(mode="json")
     profile["data"]["task"] = "planted:Tower"
     profile["validation"]["tasks"] = ["planted:Tower"]
@@ -67,18 +68,13 @@ def planted(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_reading_imports_starts_and_writes_nothing(planted: Path, root: Path) -> None:
-    paths = [str(planted), str(Path(__file__).parent), str(root)]
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(planted)], capture_output=True, text=True, cwd=planted,
-        env={"PYTHONPATH": ":".join(paths), "PATH": "/usr/bin:/bin", "HOME": str(planted), "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines()[-1] == "[]"
+def test_reading_imports_starts_and_writes_nothing(planted: Path) -> None:
+    code, said = started.run(READ, planted, HOME=str(planted))
+    assert code == 0, said[-2000:]
+    assert said.splitlines()[-1] == "[]"
 
 
-def test_a_profile_with_a_planted_task_is_read_and_not_run(planted: Path) -> None:
-    program = f"import sys; sys.path.insert(0, {str(planted)!r}); from dgrasp.experiment.profiles import load_profile\n"
-    program += f"load_profile({str(planted / 'theirs.yaml')!r}); assert 'planted' not in sys.modules"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_a_profile_with_a_planted_task_is_read_and_not_run(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(planted)
+    assert load_profile(planted / "theirs.yaml").data.task == "planted:Tower"
+    assert "planted" not in sys.modules

@@ -38,11 +38,12 @@ def contents(run: Run) -> dict[str, bytes]:
     return {name: (run.path / name).read_bytes() for name in names if (run.path / name).is_file()}
 
 
-def in_a_process(stage: str, root: Path, devices: int, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The script, leading a process group of its own."""
-    command = [sys.executable, two_processes.__file__, stage, str(root), str(devices)]
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment}
-    return subprocess.run(command, env=variables, start_new_session=True, capture_output=True, text=True, check=False)
+def killed(stage: str, root: Path, dies: str) -> int:
+    """The exit code of the script on two processes, in a group of its own, in which a step is deadly."""
+    command = [sys.executable, two_processes.__file__, stage, str(root)]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    variables |= {"DEADLY_STEP": "7", "DEADLY_FOR": dies}
+    return subprocess.run(command, env=variables, start_new_session=True, capture_output=True, check=False).returncode
 
 
 def test_two_processes_make_the_steps_of_one(tmp_path):
@@ -65,7 +66,7 @@ def test_killed_in_two_processes_it_resumes_to_the_same_bytes(tmp_path, stage, d
     train = two_processes.STAGES[stage]
     undisturbed = train(tmp_path / "undisturbed", 2)
     assert undisturbed.summary["devices"] == 2 and not undisturbed.has("checkpoint")
-    assert in_a_process(stage, tmp_path / "killed", 2, DEADLY_STEP="7", DEADLY_FOR=dies).returncode == -9
+    assert killed(stage, tmp_path / "killed", dies) == -9
     [cut] = (tmp_path / "killed" / "runs").glob(f"{undisturbed.stage}-*/checkpoint.safetensors")
     assert load_tensors_and_metadata(cut)[1]["step"] == "6"
     assert contents(train(tmp_path / "killed", 2)) == contents(undisturbed)
@@ -81,9 +82,10 @@ def test_bfloat16_in_two_processes(tmp_path):
 
 
 def test_one_device_needs_no_fabric(tmp_path):
-    done = in_a_process("psi", tmp_path, 1)
-    assert done.returncode == 0, done.stderr
-    assert "fabric imported: False" in done.stdout
+    program = "import sys; from pathlib import Path; from two_processes import psi_run\n"
+    program += "psi_run(Path(sys.argv[1]), 1); print('fabric imported:', 'lightning_fabric' in sys.modules)"
+    code, said = started.run(program, tmp_path)
+    assert code == 0 and "fabric imported: False" in said, said
 
 
 def test_what_fails_in_a_process_is_told_and_stops_the_others():

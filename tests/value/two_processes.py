@@ -1,7 +1,7 @@
 """Both trainings on one or two CPU processes, at a scale of seconds.
 
-Run as a script (`python two_processes.py STAGE FOLDER DEVICES`) it trains; with $DEADLY_STEP set it dies there without
-notice: all processes at once, or ($DEADLY_FOR=parent) the one that started the others. Says whether it imported Fabric.
+Run as a script (`python two_processes.py STAGE FOLDER`) it trains on two, and dies at $DEADLY_STEP without notice: all
+processes at once, or ($DEADLY_FOR=parent) the one that started the others.
 """
 
 import os
@@ -98,5 +98,4 @@ if "DEADLY_STEP" in os.environ:  # also in the processes that this one starts, w
     die_at(int(os.environ["DEADLY_STEP"]))
 
 if __name__ == "__main__":
-    STAGES[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
-    print("fabric imported:", "lightning_fabric" in sys.modules)
+    STAGES[sys.argv[1]](Path(sys.argv[2]), 2)

@@ -54,7 +54,7 @@ def _rows(policy: str, run: Run) -> list[dict[str, object]]:
 
 
 def _study(policy: str, run: Run) -> optuna.Study:
-    run.summary  # noqa: B018 (raises if the run is not complete)
+    run.check()
     path = run.path / "study.journal"
     try:
         return optuna.load_study(study_name=policy, storage=open_journal(path))
