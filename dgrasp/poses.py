@@ -156,10 +156,6 @@ class Representation:
     _from_rotmat: Callable[[Tensor], Tensor]
     _to_manifold: Callable[[Tensor], Tensor]
 
-    @property
-    def rotation_dim(self) -> int:
-        return self.dim - 3
-
     def to_matrix(self, vector: Float[Tensor, "*#batch d"]) -> Pose:
         """Pose matrices of vectors with a valid rotation part (see `normalize`).
 

@@ -19,8 +19,3 @@ BOUNDS_HIGH = np.array([0.527, 0.305, 1.0655])
 BOARD_CENTRE = np.array([*BOARD_CENTRE_XY, BOARD_TOP])
 for _constant in (BOUNDS_LOW, BOUNDS_HIGH, BOARD_CENTRE):
     _constant.setflags(write=False)
-
-
-def inside_bounds(p_world: np.ndarray) -> np.ndarray:
-    """Whether points (..., 3) lie in the workspace of the TCP."""
-    return np.all((p_world >= BOUNDS_LOW) & (p_world <= BOUNDS_HIGH), axis=-1)

@@ -168,5 +168,5 @@ class SeriesStage(PolicyStage[Recipe], Generic[Recipe, Unit]):
 
     def read(self, run: Run) -> pd.DataFrame:
         """The attempts of a complete run, one row each; raises RunError if it is not complete."""
-        run.summary  # noqa: B018 (raises if the run is not complete)
+        run.check()
         return read_rows(run.path / self.table)

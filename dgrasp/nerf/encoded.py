@@ -58,10 +58,6 @@ class EncodedViews:
         """A selection of scenes; index with a slice, list or tensor so that the batch dimension stays."""
         return self._map(lambda x: x[scenes])
 
-    def select_views(self, views: slice | list[int] | Tensor) -> EncodedViews:
-        """A selection of each scene's views."""
-        return self._map(lambda x: x[:, views])
-
     def single_views(self) -> EncodedViews:
         """Each view as a scene of its own: batch becomes `batch * views` (scene-major), views becomes 1."""
         return self._map(lambda x: x.flatten(0, 1)[:, None])
@@ -72,10 +68,6 @@ class EncodedViews:
             fine = None if self.fine is None else self.fine.to(target)
             return replace(self, rgb=self.rgb.to(target), features=self.features.to(target), fine=fine)
         return self._map(lambda x: x.to(target))
-
-    def without_projection(self) -> EncodedViews:
-        """The same without the map that belongs to particular weights: smaller, for caches."""
-        return replace(self, fine=None)
 
     @staticmethod
     def concatenate(parts: Iterable[EncodedViews]) -> EncodedViews:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -89,6 +88,8 @@ class Servo:
     as_seen: Callable[[Views], Views] = as_taken
 
     def __post_init__(self) -> None:
+        import roma  # not above: see `dgrasp.poses`
+
         about = torch.randn(self.config.scored, 6, generator=self.generator)
         turn = roma.rotvec_to_rotmat(self.config.turn_spread * about[:, 3:])
         self.about = make_pose(turn, self.config.spread * about[:, :3])

@@ -6,19 +6,17 @@ All of them see the same poses around demonstrated trajectories, and the same ta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from torch import Tensor
 
+from dgrasp.poses import Representation
 from dgrasp.slopes.first_order import direct_slope_loss, finite_difference_slope_loss, trajectory_ranking_loss
 from dgrasp.value.layers import logits
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.readout import GraspReadout
+from dgrasp.value.shared_scene import SharedScene
 from dgrasp.value.steered import SteeredReadout
-
-if TYPE_CHECKING:
-    from dgrasp.poses import Representation
-    from dgrasp.value.trainer import SharedScene
 
 
 def second_order(readout: GraspReadout, recipe: ValueRecipe, scene: SharedScene) -> Tensor:

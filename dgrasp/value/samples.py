@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import roma
 import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
@@ -106,6 +105,8 @@ def _near(n: int, config: NegativeConfig, generator: Generator) -> Tensor:
 
 def _offsets(n: int, translation: float, rotation: float, generator: Generator) -> Tensor:
     """Small motions: up to `rotation` about a random axis, up to `translation` along each axis."""
+    import roma  # not above: see `dgrasp.poses`
+
     axis = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=-1)
     angle = rotation * torch.rand(n, 1, generator=generator)
     return make_pose(roma.rotvec_to_rotmat(axis * angle), translation * _symmetric(n, generator))
@@ -179,6 +180,8 @@ def _times(steps: int, config: SlopeConfig, generator: Generator) -> tuple[Tenso
 
 
 def _perturbations(n: int, config: SlopeConfig, generator: Generator) -> Tensor:
+    import roma
+
     angles = config.rotation * _symmetric(n, generator)
     return make_pose(roma.euler_to_rotmat("xyz", angles), config.translation * _symmetric(n, generator))
 

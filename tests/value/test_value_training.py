@@ -4,7 +4,7 @@ import pytest
 import torch
 from value_scene import camera_views, workspace_poses
 
-import dgrasp.value.trainer as trainer_module
+import dgrasp.value.shared_scene as scene_module
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.nerf.config import ConvolutionEncoderConfig, FieldConfig, NerfConfig
 from dgrasp.nerf.model import build_nerf
@@ -14,7 +14,8 @@ from dgrasp.value.models import MODELS, ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.queries import QueryConfig
 from dgrasp.value.readout import ReadoutConfig
-from dgrasp.value.trainer import SharedScene, Trainer
+from dgrasp.value.shared_scene import SharedScene
+from dgrasp.value.trainer import Trainer
 from dgrasp.value.training import build_value
 from dgrasp.value.validation import validate
 
@@ -238,7 +239,7 @@ def test_one_pass_encodes_each_view_once_and_asks_phi_once_for_poses_that_are_sh
     t = together(*(ValueRecipe(model=m, value=CONFIG) for m in ("base", "dgrasp_quat", "dgrasp_6d")))
     activations = t.value.activations
     monkeypatch.setattr(t.value, "activations", lambda enc, T: asked.append(T.shape[1]) or activations(enc, T))
-    monkeypatch.setattr(trainer_module, "FrozenPhi", lambda v, enc, T: asked.append(T.shape[1]) or FrozenPhi(v, enc, T))
+    monkeypatch.setattr(scene_module, "FrozenPhi", lambda v, enc, T: asked.append(T.shape[1]) or FrozenPhi(v, enc, T))
     t.step(0)
     assert sorted(asked) == [8] * 4 + [24] * 4  # groups of one observation: L_aux and L_main once each
 
