@@ -10,7 +10,7 @@ from robot_stand_ins import HEIGHT, WIDTH, standing_calibration
 from dgrasp.cell.following import Command, StepLimits, distance
 from dgrasp.cell.gripper import OPENING, TOOL0_TCP
 from dgrasp.cell.hand import CAMERA_SENSOR, tcp_pose
-from dgrasp.cell.interface import Calibration
+from dgrasp.cell.interface import Calibration, FrozenCamera
 from dgrasp.cell.transforms import transform
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.robot.arming import CONFIRMATION
@@ -72,13 +72,46 @@ class FakeGripper:
 
 
 class FakeCamera:
+    """Stops after so many pictures."""
+
     serial = ""
 
+    def __init__(self, pictures=1000):
+        self.left = pictures
+
     def capture(self):
+        self.left -= 1
+        if self.left < 0:
+            raise FrozenCamera("camera left: no new frame within 1 s")
         return np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
 
     def close(self):
         pass
+
+
+def cell_of(viewpoints, cameras, safety, arm, calibration):
+    """Devices that are steered."""
+    return SteeredDevices(
+        arm, FakeGripper(), cameras, viewpoints, calibration, peers={"arm": Peer("127.0.0.1", here=True)}, real=False,
+        serials={}, safety=safety, steps=StepLimits(rate=2, step=0.05, patience=60),
+    )  # fmt: skip
+
+
+def to_aside(views, T_world_tcp):
+    """A pilot that closes there."""
+    return Command(ASIDE, close=distance(T_world_tcp, ASIDE)[0] < 0.002)
+
+
+def test_a_camera_that_stops_on_the_way_stops_the_arm_and_the_cell():
+    """The first picture is of the scene without the arm; it goes no further than it has seen."""
+    arm, (left, _) = FakeArm(), standing_calibration().cameras
+    with SafetyCheck(SafetyLimits()) as safety:
+        cameras = {"left": FakeCamera(pictures=3)}
+        cell = cell_of((Viewpoint(camera="left"),), cameras, safety, arm, Calibration(cameras=(left,)))
+        with cell.armed(CONFIRMATION), pytest.raises(FrozenCamera, match="no new frame") as raised:
+            cell.follow(GRASP, to_aside)
+    assert raised.value.phase == "approach" and cell.broken
+    assert arm.motions == ["joints", "line", "line", "stop"], "to the pre-grasp, a step for each look, and no way home"
 
 
 @pytest.mark.parametrize("stands", [False, True], ids=["alone", "beside one that stands"])
@@ -91,16 +124,13 @@ def test_a_camera_on_the_wrist_looks_from_where_the_arm_has_come(stands):
 
     def pilot(views, T_world_tcp):
         seen.append((views, T_world_tcp))
-        return Command(ASIDE, close=distance(T_world_tcp, ASIDE)[0] < 0.002)
+        return to_aside(views, T_world_tcp)
 
     with SafetyCheck(SafetyLimits()) as safety:
         looks = wrist_viewpoints(wrist, evaluation_viewpoints(2), safety)
-        cell = SteeredDevices(
-            arm, FakeGripper(), {"wrist": FakeCamera(), "left": FakeCamera()},
-            (looks[0], Viewpoint(camera="left")) if stands else looks, Calibration(cameras=(wrist, left)),
-            peers={"arm": Peer("127.0.0.1", here=True)}, real=False, serials={}, safety=safety,
-            steps=StepLimits(rate=2, step=0.05, patience=60),
-        )  # fmt: skip
+        viewpoints = (looks[0], Viewpoint(camera="left")) if stands else looks
+        cameras = {"wrist": FakeCamera(), "left": FakeCamera()}
+        cell = cell_of(viewpoints, cameras, safety, arm, Calibration(cameras=(wrist, left)))
         assert cell.standing_views == int(stands)
         with cell.armed(CONFIRMATION):
             before = cell.observe()
