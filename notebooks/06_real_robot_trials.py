@@ -241,7 +241,7 @@ show(figure, "Two rendered photographs of objects and the printed page, and how 
 
 # %%
 if found is not None:
-    policy = experiment.policy(next(name for name in logs if name.startswith("dgrasp")))
+    policy = experiment.policy("dgrasp_quat_sync")
     known = read_capture(write_transforms(truth, Path(tempfile.mkdtemp())))
     width = experiment.observer.width
     ours, best = (rank_grasps(c, policy, width=width, downwards=False).Ts_world_tcp for c in (found, known))
