@@ -49,7 +49,7 @@ def photographs_with_sheet(
 def _printed(sheet: Sheet) -> UInt8[np.ndarray, "h w"]:
     with tempfile.TemporaryDirectory() as folder:
         file = write_sheet(sheet, Path(folder) / "page.png", dpi=DPI)
-        with Image.open(file) as page:
+        with Image.open(file, formats=["PNG"]) as page:
             return np.asarray(page.convert("L"))
 
 
