@@ -77,7 +77,7 @@ class ClosedLoop:
     @property
     def settings(self) -> Mapping[str, Any]:
         loop = {"steps": self.cell.steps.model_dump(mode="json"), "ascent": self.config.model_dump(mode="json")}
-        return {**self.cell.settings, **loop}
+        return {**self.cell.settings, **loop, **({"near_views": True} if self.near_views else {})}
 
     @property
     def calibration_id(self) -> str:

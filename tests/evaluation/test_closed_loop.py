@@ -115,7 +115,9 @@ def test_standing_cameras_lead_and_those_on_the_arm_where_it_is_asked() -> None:
     cell.standing_views = 2
     three = Views(np.zeros((3, 2, 3, 3), np.uint8), np.stack([np.eye(3)] * 3), np.stack([np.eye(4)] * 3))
     for near_views, shown in ((False, 2), (True, 3)):
-        ClosedLoop(cell, Planned(), near_views=near_views).execute(GRASP)  # type: ignore[arg-type]
+        loop = ClosedLoop(cell, Planned(), near_views=near_views)  # type: ignore[arg-type]
+        loop.execute(GRASP)
+        assert ("near_views" in loop.settings) == near_views, "no series goes on in the other's log"
         assert len(cell.led[1].as_seen(three)) == shown
 
 
