@@ -123,7 +123,7 @@ def explain(source: str, model: type[Config], error: ValidationError) -> str:
     lines = [f"{source}: {len(problems)} setting(s) not allowed"]
     for problem in problems:
         where = ".".join(map(str, problem["loc"])) or "(top level)"
-        lines.append(f"  {where}: {problem['msg']}{_allowed(model, problem) if problem['loc'] else ''}")
+        lines.append(f"  {where}: {_said(problem)}{_allowed(model, problem)}")
     return "\n".join(lines)
 
 
@@ -132,7 +132,17 @@ def _follows(problem: ErrorDetails) -> bool:
     return problem["type"] == "too_short" and len(problem["input"]) > problem["ctx"]["actual_length"]
 
 
+def _said(problem: ErrorDetails) -> str:
+    """Pydantic's words, where they are for people who write files and no Python."""
+    return {"tuple_type": "expected a list, as in [1, 2]", "model_type": "expected keys with values"}.get(
+        problem["type"], problem["msg"]
+    )
+
+
 def _allowed(whole: type[Config], problem: ErrorDetails) -> str:
+    if not problem["loc"]:
+        nothing = problem["type"] == "model_type"
+        return f", got {_shown(problem['input'])}; keys: {', '.join(whole.model_fields)}" if nothing else ""
     if problem["type"] != "extra_forbidden":
         return f" (got {_shown(problem.get('input'))})"
     models: list[type[Config]] = [whole]

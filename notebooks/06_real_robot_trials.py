@@ -32,14 +32,24 @@ seed = 0
 hardware_logs = ""  # folder of a lab's own logs (*.jsonl), for Table 2
 
 # %%
+import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
+from PIL import Image
 
+from dgrasp.cameras import Intrinsics
+from dgrasp.cell.following import distance
 from dgrasp.cell.interface import BACKENDS, banner
+from dgrasp.cell.sheet import Sheet, write_sheet_file
+from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.data.captures.reader import read_capture
+from dgrasp.data.export import write_transforms
 from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment.plan_from_images import rank_grasps
 from dgrasp.report.answers import calibration_answer, loss_answer, transfer_answer
 from dgrasp.report.figures.twin import sweep, twin_logs
 from dgrasp.report.names import METHODS, policy_label
@@ -48,7 +58,9 @@ from dgrasp.report.tables.findings import paper_real
 from dgrasp.report.tables.paper import paper_rate
 from dgrasp.report.tables.success import table_2
 from dgrasp.sim.objects import ycb
+from dgrasp.sim.sheet_photographs import photographs_with_sheet
 from dgrasp.sim.simulated_cell import SimulatedCell
+from dgrasp.sim.tasks.paper import task
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.rates import sweep_rates
 from dgrasp.twin.reality import TwinConfig
@@ -184,6 +196,58 @@ studio.make("calibration")
 
 # %%
 print(calibration_answer(sweep_rates(sweep(studio))))
+
+# %% [markdown]
+# ### And where nobody calibrates: a page on the table
+#
+# For photographs of your own, a printed page is the whole calibration ([recipe](../OWN_IMAGES.md)): lay it on the
+# table, photograph it with the objects, ask for grasps. Here the photographs are rendered, so that the truth is known:
+# objects of a validation scene that stand beyond the page, the policies' two viewpoints, JPEG. The recipe is given
+# these files and the page's own, and neither lens nor poses.
+
+# %%
+sheet, photographs = Sheet(), Path(tempfile.mkdtemp())
+beyond = 0.12  # metres along x: the page's upper edge is at 0.083
+scene = task("simple").scene("validation", 2, seed)
+with SimulatedCell(settings.cell) as plain:
+    plain.show(scene.with_objects([o for o in scene.objects if o.T_world_object[0, 3] > beyond]))
+    truth = photographs_with_sheet(plain.simulated, sheet, evaluation_viewpoints(2), Intrinsics.d415())
+for i, image in enumerate(truth.images):
+    Image.fromarray(image).save(photographs / f"{i}.jpg", quality=92)
+write_sheet_file(sheet, photographs / "sheet.yaml")
+try:
+    found = read_capture(photographs)
+except ImportError as missing:
+    found = None
+    print(missing)
+
+# %% [markdown]
+# How far from their true places are the cameras found? Compare with the errors that the curves above are of.
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.5))
+for i, (ax, image) in enumerate(zip(axes, truth.images, strict=True)):
+    ax.imshow(image)
+    ax.set_axis_off()
+    if found is not None:
+        metres, radians = distance(found.Ts_world_cam[i], truth.Ts_world_cam[i])
+        ax.set_title(f"camera off by {1e3 * metres:.1f} mm, {np.degrees(radians):.2f}°")
+        print(f"photograph {i}: focal length {found.K[i, 0, 0]:.0f} pixels found, {truth.K[i, 0, 0]:.0f} is true")
+show(figure, "Two rendered photographs of objects and the printed page, and how exactly their cameras are found.")
+
+# %% [markdown]
+# And the grasps? The same policy plans on the photographs with the cameras that were found, and on the same pictures
+# with the true ones.
+
+# %%
+if found is not None:
+    policy = experiment.policy("dgrasp_quat_sync")
+    known = read_capture(write_transforms(truth, Path(tempfile.mkdtemp())))
+    width = experiment.observer.width
+    ours, best = (rank_grasps(c, policy, width=width, downwards=False).Ts_world_tcp for c in (found, known))
+    metres, nearest = min((distance(ours[0], T)[0], i) for i, T in enumerate(best))
+    tilt = np.degrees(np.arccos(np.clip(ours[0][:3, 2] @ best[nearest][:3, 2], -1, 1)))
+    print(f"best grasp: {1e3 * metres:.1f} mm from the nearest of the true cameras' ten, approached {tilt:.1f}° aside")
 
 # %% [markdown]
 # Calibration is not all that stands between the cell of training and this one: its appearance is another one, too.

@@ -27,6 +27,7 @@ SHIPPED = Path(__file__).parent / "cells"
 FAR = 10.0  # m: no part of a bench is that far from its origin, but millimetres are
 ON_FLANGE = 0.5  # m: no camera on a hand is further from the flange
 LEAST_OPENING = 0.02  # m: what is grasped follows the opening, and would be of millimetres
+FASTEST = 2.0  # m/s: no gripper closes as fast, but millimetres do
 LET_IN = 0.01  # m that a base may be let into the table
 ONE_PLACE = 0.01  # m: two cameras have no room nearer to each other, and show the same
 QUATERNION = 1e-3  # how far the length of a written quaternion may be off
@@ -39,6 +40,12 @@ def _near(point: tuple[float, ...]) -> tuple[float, ...]:
     if max(map(abs, point)) > FAR:
         raise ValueError(f"over {FAR:g} m; are these millimetres, not metres?")
     return point
+
+
+def _of_a_turn(degrees: float) -> bool:
+    """Whether a number of degrees is a part of a turn in radians: of pi, a half, a quarter."""
+    eighths = degrees / (math.pi / 4)
+    return 0 < abs(degrees) < 7 and round(eighths) != 0 and abs(eighths - round(eighths)) < 1e-3
 
 
 def _radians(azimuth: float, polar: float) -> str | None:
@@ -93,10 +100,18 @@ class ArmDescription(Config):
             if max(-low, high) > 4 * math.pi:
                 raise ValueError(f"{joint}: limits of {low:g} to {high:g} rad; are these degrees?")
             if not low <= home <= high:
-                raise ValueError(f"{joint}: home {home:g} is outside of {low:g} to {high:g} rad")
+                unit = "; are these degrees?" if abs(home) > 2 * math.pi else ""
+                raise ValueError(f"{joint}: home {home:g} is outside of {low:g} to {high:g} rad{unit}")
             if not 0 < speed <= 20:
                 raise ValueError(f"{joint}: a speed of {speed:g} rad/s; allowed are 0 to 20, is it degrees?")
         return self
+
+    @field_validator("base_turn")
+    @classmethod
+    def _turned(cls, degrees: float) -> float:
+        if _of_a_turn(degrees):
+            raise ValueError(f"looks like radians; expected are degrees, {math.degrees(degrees):.0f}?")
+        return degrees
 
     @property
     def T_world_base(self) -> Float[np.ndarray, "4 4"]:
@@ -150,6 +165,10 @@ class GripperDescription(Config):
             )
         if self.force[1] > 1000:
             raise ValueError(f"force: {self.force[1]:g} N; allowed are 1000 at most")
+        if self.speed[1] > FASTEST:
+            raise ValueError(
+                f"speed: {self.speed[1]:g} m/s; allowed are {FASTEST:g} at most, are these millimetres per second?"
+            )
         return self
 
     @property
@@ -228,6 +247,11 @@ class CameraDescription(Config):
             raise ValueError(
                 f"{self.name}: {math.hypot(*self.position or ()):g} m from the flange that carries it; allowed are "
                 f"{ON_FLANGE:g} at most, is it where the camera is in the world?"
+            )
+        if self.mounted is not None and self.T_carrier_cam[2, 2] <= 0:
+            raise ValueError(
+                f"{self.name}: it looks back along the arm; expected is z ahead as the flange's, with x, y, z, w of "
+                "OpenCV's axes (OpenGL's look backwards)"
             )
         return self
 
@@ -342,6 +366,12 @@ class CellDescription(Config):
             )
 
     def _check_views(self) -> None:
+        for view in self.views:
+            if (below := self.bench.board_top - view.T_world_cam[2, 3]) >= 0:
+                raise ValueError(
+                    f"cameras: {view.name} is {1000 * below:.0f} mm below the board's top, at {self.bench.board_top:g} "
+                    "m in the world; expected is above it"
+                )
         for one, other in itertools.combinations(self.views, 2):
             if np.linalg.norm(one.T_world_cam[:3, 3] - other.T_world_cam[:3, 3]) < ONE_PLACE:
                 raise ValueError(

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float
 
 from dgrasp.cameras import visible
-from dgrasp.cell.description import CellDescription, read_cell, shipped_or_path
+from dgrasp.cell.description import CameraDescription, CellDescription, read_cell, shipped_or_path
 from dgrasp.cell.kinematics import Kinematics, kinematics_of
 from dgrasp.cell.simulable import lens_notes, simulator_problems
-from dgrasp.cell.transforms import inverse, transform, yaw
+from dgrasp.cell.transforms import inverse, pose_matrix, transform, yaw
 from dgrasp.cell.urdf import missing_meshes, model_problems, urdf_path
 from dgrasp.files import UserFileError
 
@@ -23,6 +23,7 @@ YAWS = (0.0, np.pi / 4, np.pi / 2, -np.pi / 4)  # turns of the hand about the ve
 FRICTION, GRAVITY = 0.5, 9.81  # of rubber on plastic, as `CellConfig.pad_friction` on an object; m/s^2
 SHOWN = 2  # missing meshes that are named
 DOWN = np.diag([1.0, -1.0, -1.0])
+GL = np.diag([1.0, -1.0, -1.0, 1.0])  # from OpenGL's axes of a camera to OpenCV's, and back
 
 
 @dataclass
@@ -91,8 +92,23 @@ def _blind(cell: CellDescription) -> list[str]:
         K, T = torch.tensor(camera.intrinsics.matrix), torch.tensor(T_world_cam)
         share = float(visible(K, T, places, (camera.width, camera.height)).double().mean())
         if share < 1:
-            problems.append(f"cameras: {name} sees {share:.0%} of the middle of the workspace, expected all")
+            said = f"cameras: {name} sees {share:.0%} of the middle of the workspace, expected all"
+            problems.append(said + _meant(camera, places))
     return problems
+
+
+def _meant(camera: CameraDescription, places: Float[torch.Tensor, "n 3"]) -> str:
+    """What a standing camera's pose may have been meant as: OpenGL's axes, or a quaternion that begins with w."""
+    if camera.mounted or camera.position is None or camera.orientation is None:
+        return ""
+    w, x, y, z = camera.orientation
+    others = {
+        "its axes look like OpenGL's, expected are x right, y down, z ahead": camera.T_carrier_cam @ GL,
+        "its quaternion looks like w, x, y, z, expected is x, y, z, w": pose_matrix((*camera.position, x, y, z, w)),
+    }
+    K, size = torch.tensor(camera.intrinsics.matrix), (camera.width, camera.height)
+    fits = [say for say, T in others.items() if bool(visible(K, torch.tensor(T), places, size).all())]
+    return f"; {fits[0]}" if fits else ""
 
 
 def _reach(found: Examined, arm: Kinematics) -> None:
@@ -122,7 +138,10 @@ def _never_there(cell: CellDescription, arm: Kinematics) -> list[str]:
         T_cam_flange = inverse(camera.T_carrier_cam)
         turned = (T_world_cam @ transform(yaw(turn)) @ T_cam_flange for turn in (0.0, np.pi))
         if all(arm.inverse(T_base_world @ T, home) is None for T in turned):
-            problems.append(f"cameras: the arm cannot bring {name} to where it is to look from")
+            problems.append(
+                f"cameras: the arm cannot bring {name} to where it is to look from; another azimuth, a smaller polar "
+                "angle or another distance may be in reach"
+            )
     return problems
 
 

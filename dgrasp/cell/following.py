@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -78,6 +78,11 @@ class FollowingCell(RobotCell, Protocol):
     @property
     def steps(self) -> StepLimits:
         """What it does at most between two looks."""
+        ...
+
+    @property
+    def standing_views(self) -> int:
+        """How many views of standing cameras a pilot gets; then comes one of each on the arm, from where the arm is."""
         ...
 
     def follow(self, T_world_tcp: Float[np.ndarray, "4 4"], pilot: Pilot) -> Execution:
@@ -184,6 +189,13 @@ def check_step(T_from: np.ndarray, T_to: np.ndarray, limits: StepLimits) -> None
 def half_turn_between(T_asked: Float[np.ndarray, "4 4"], T_reached: Float[np.ndarray, "4 4"]) -> np.ndarray:
     """The identity, or the half turn about the approach axis with which an arm takes a grasp that is the same to it."""
     return HALF_TURN if np.dot(T_asked[:3, 0], T_reached[:3, 0]) < 0 else np.eye(4)
+
+
+def together(seen: Sequence[Views]) -> Views:
+    """What several cameras see, as one observation, in their order; images are of one size."""
+    return Views(
+        *(np.concatenate([getattr(views, name) for views in seen]) for name in ("images", "K", "Ts_world_cam"))
+    )
 
 
 class FreePixels:

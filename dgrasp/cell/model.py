@@ -49,7 +49,7 @@ class CellModel:
         return np.all((p_world >= self.low) & (p_world <= self.high), axis=-1)
 
     def lens(self, width: int, height: int) -> Intrinsics:
-        """Its first camera's, of images of this size: views that no camera of its own has are taken through it."""
+        """Its first camera's, of images of this size."""
         if self.description is None:
             return Intrinsics.d415(width, height)
         return self.description.cameras[0].intrinsics.resized(width, height)
@@ -59,6 +59,16 @@ class CellModel:
         if self.description is None:
             return (self.lens(width, height),) * n
         return tuple(view.camera.intrinsics.resized(width, height) for view in self._views(n))
+
+    def sampled_lenses(self, rng: np.random.Generator, n: int, width: int, height: int) -> tuple[Intrinsics, ...]:
+        """Lenses of n random views, of images of this size: for each, by lot, that of one of its fixed views.
+
+        Nothing is drawn where all of them are one.
+        """
+        known = self.lenses(self.most_views, width, height)
+        if len(set(known)) == 1:
+            return known[:1] * n
+        return tuple(known[i] for i in rng.integers(len(known), size=n))
 
     @property
     def most_views(self) -> int:

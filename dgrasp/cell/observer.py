@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 
 from dgrasp.cameras import Intrinsics
-from dgrasp.cell.description import CellDescription
+from dgrasp.cell.description import CameraDescription, CellDescription
 from dgrasp.cell.model import model_of
 from dgrasp.cell.simulable import views_problem
 from dgrasp.config import Config
@@ -46,3 +46,25 @@ class Observer(Config):
     def Ts_world_cam(self) -> Float[np.ndarray, "views 4 4"]:
         """Where the cameras stand."""
         return model_of(self.description).fixed_views(self.views)
+
+    @property
+    def standing(self) -> list[int]:
+        """Numbers of the views whose cameras stand."""
+        return [i for i, camera in enumerate(self._mounted) if camera is None]
+
+    @property
+    def carried(self) -> list[tuple[int, Float[np.ndarray, "4 4"]]]:
+        """Of each camera on the arm, the number of its first view, and `T_flange_cam`."""
+        firsts: dict[str, tuple[int, Float[np.ndarray, "4 4"]]] = {}
+        for i, camera in enumerate(self._mounted):
+            if camera is not None:
+                firsts.setdefault(camera.name, (i, camera.T_carrier_cam))
+        return list(firsts.values())
+
+    @property
+    def _mounted(self) -> list[CameraDescription | None]:
+        """Of each view, the camera that the arm carries, or None where it stands."""
+        if self.description is None:
+            return [None] * self.views
+        cameras = [view.camera for view in self.description.views[: self.views]]
+        return [camera if camera.mounted else None for camera in cameras]

@@ -48,6 +48,7 @@ def write_sheet(sheet: Sheet, path: Path, page: str = "a4", dpi: int = 300) -> P
 def _page(sheet: Sheet, width: float, height: float) -> Figure:
     """The whole page in metres, the sheet's origin in its middle."""
     figure = Figure(figsize=(width / INCH, height / INCH), facecolor="white")
+    figure.set_layout_engine("none")  # whatever a style says
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-width / 2, width / 2), ylim=(-height / 2, height / 2))
     axes.set_axis_off()
     axes.add_patch(PathPatch(_outline(_black(sheet)), facecolor="black", linewidth=0, antialiased=False))

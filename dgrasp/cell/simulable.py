@@ -7,6 +7,7 @@ import numpy as np
 from dgrasp.cell.description import CellDescription
 
 ROOM = 0.26  # m: sides of the least workspace that the tasks' scenes find room in
+LEAST_FORCE = 10.0  # N, of `CellConfig.grip_force`
 VIEWS = 2  # Sec. 5: the images of a plan
 
 
@@ -24,9 +25,20 @@ def room_problem(cell: CellDescription) -> str | None:
     return f"{cell.name}: workspace: {sides[0]:g} by {sides[1]:g} m; the tasks' scenes need {ROOM:g} m each way"
 
 
+def force_problem(cell: CellDescription) -> str | None:
+    """A hand that presses less than the simulator's least (`CellConfig.grip_force`)."""
+    low, high = cell.gripper.force
+    if (low + high) / 2 >= LEAST_FORCE:
+        return None
+    return (
+        f"gripper: force: {low:g} to {high:g} N; the simulator presses with the middle of them, and with "
+        f"{LEAST_FORCE:g} N at least; are these kilonewtons?"
+    )
+
+
 def simulator_problems(cell: CellDescription) -> list[str]:
     """A line for each thing for which the simulator would refuse the cell."""
-    return [problem for problem in (views_problem(cell), room_problem(cell)) if problem]
+    return [problem for problem in (views_problem(cell), room_problem(cell), force_problem(cell)) if problem]
 
 
 def lens_notes(cell: CellDescription, width: int = 640, height: int = 480) -> list[str]:
@@ -42,6 +54,8 @@ def lens_notes(cell: CellDescription, width: int = 640, height: int = 480) -> li
                 "4:3 to keep pixels square"
             )
     if len({camera.intrinsics.resized(width, height) for camera in cell.cameras}) > 1:
-        first = cell.cameras[0].name
-        notes.append(f"cameras: their lenses differ; views of demonstrations, at random places, are through {first}'s")
+        notes.append(
+            "cameras: their lenses differ; views of demonstrations, at random places, are each through one of them, "
+            "by lot"
+        )
     return notes

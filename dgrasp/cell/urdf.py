@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import math
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from dgrasp.cell.description import ArmDescription, CellDescription, read_cell, 
 from dgrasp.files import UserFileError, known_sha256
 
 PACKAGES = ("example-robot-data", "pybullet_data")
+FARTHEST = 5.0  # m from joint to joint: no arm is longer, but millimetres are
 APART = 1e-3  # rad, and rad/s, by which limits may differ from the URDF's without a word
 
 
@@ -30,7 +32,8 @@ def urdf_path(text: str, folder: Path) -> Path:
         files = importlib.metadata.files(package) or []
         path = next((Path(str(f.locate())) for f in files if f.as_posix().endswith(f"/{inside}")), Path(inside))
     if not path.is_file():
-        raise UserFileError(f"arm: urdf: {text}: no such file")
+        known = ", ".join(f"{name}:PATH" for name in PACKAGES)
+        raise UserFileError(f"arm: urdf: {text}: no such file; expected a path from the cell's file on, or {known}")
     return path
 
 
@@ -62,13 +65,16 @@ def model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
     except ValueError as error:
         return [str(error)]
     joints = {joint.get("name"): joint for joint in root.findall("joint")}
-    links = {link.get("name") for link in root.findall("link")}
-    problems = [f"arm: {name!r} is no link of {urdf.name}" for name in (arm.base, arm.flange) if name not in links]
+    links = [link.get("name") for link in root.findall("link")]
+    if not links and not joints:
+        return [f"{urdf.name}: no link and no joint in it, so it is no URDF; a .xacro is made one by `xacro FILE`"]
     moving = [name for name, joint in joints.items() if joint.get("type") in ("revolute", "continuous")]
+    problems = _lacking("link", (arm.base, arm.flange), links, urdf) + _lacking("hinge", arm.joints, moving, urdf)
+    problems += _unlike_an_arm(joints, urdf)
     for i, name in enumerate(arm.joints):
         if name not in moving:
-            problems.append(f"arm: {name!r} is no hinge of {urdf.name}; hinges: {', '.join(map(str, moving))}")
-        elif (limit := joints[name].find("limit")) is not None:
+            continue
+        if (limit := joints[name].find("limit")) is not None:
             low, high = _number(limit.get("lower", "-inf")), _number(limit.get("upper", "inf"))
             if np.isnan([low, high]).any():
                 problems.append(f"{urdf.name}: joint {name}: its limits are no numbers: {dict(limit.items())}")
@@ -82,6 +88,35 @@ def model_problems(arm: ArmDescription, urdf: Path) -> list[str]:
                     f"arm: {name}: speed of {arm.speed[i]:.4g} rad/s, faster than the model's {fastest:.4g}"
                 )
     return problems or chain_problems(arm, urdf)
+
+
+def _lacking(kind: str, asked: Iterable[str], known: list[str | None], urdf: Path) -> list[str]:
+    """A line of what the URDF does not have, and what it has."""
+    missing = ", ".join(repr(name) for name in asked if name not in known)
+    if not missing:
+        return []
+    are = "are no" if ", " in missing else "is no"
+    return [
+        f"arm: {missing} {are} {kind}{'s' * (are == 'are no')} of {urdf.name}; {kind}s: {', '.join(map(str, known))}"
+    ]
+
+
+def _unlike_an_arm(joints: Mapping[str | None, ET.Element], urdf: Path) -> list[str]:
+    """A line for all joints that are metres apart, and for each hinge without limits, which no model is made of."""
+    problems, far = [], []
+    for name, joint in joints.items():
+        origin = joint.find("origin")
+        apart = [_number(v) for v in origin.get("xyz", "").split()] if origin is not None else []
+        far += [(max(map(abs, apart)), name)] if apart and max(map(abs, apart)) > FARTHEST else []
+        if joint.get("type") == "revolute" and joint.find("limit") is None:
+            problems.append(f"{urdf.name}: joint {name}: no <limit>; expected lower, upper, effort and velocity")
+    if far:
+        metres, name = max(far)
+        problems.append(
+            f"{urdf.name}: joint {name} is {metres:g} m from the one before; allowed are {FARTHEST:g} m, are these "
+            "millimetres, not metres?"
+        )
+    return problems
 
 
 def _root(urdf: Path) -> ET.Element:

@@ -149,7 +149,6 @@ def _clear(
     record: dict[str, Any] = {"split": split, "index": index, "stages": [], "attempts": []}
     if draw:
         record["draw"] = draw
-    intrinsics = cell.config.model.lens(config.width, config.height)
     views, grasps, trajectories, why = [], [], [], ""
     for stage in range(config.objects_per_scene):
         if not len(scene):
@@ -159,8 +158,8 @@ def _clear(
         if why:
             break
         cell.reset(scene)
-        cameras = _viewpoints(config, cell.config.model, streams.rng(seed, "viewpoints", split, index, stage, *again))
-        seen = _seen(cell, config, cameras, intrinsics, streams.rng(seed, "looks", split, index, stage, *again))
+        cameras = _cameras(config, cell.config.model, streams.rng(seed, "viewpoints", split, index, stage, *again))
+        seen = _seen(cell, config, *cameras, streams.rng(seed, "looks", split, index, stage, *again))
         address = (seed, split, index, stage, draw * config.tries)
         done = _demonstrate(cell, config, scene, address, record["attempts"])
         if done is None:
@@ -187,14 +186,14 @@ def _clear(
 def _seen(
     cell: Cell,
     config: DataConfig,
-    cameras: np.ndarray,
-    intrinsics: Intrinsics,
+    Ts_world_cam: np.ndarray,
+    lenses: tuple[Intrinsics, ...],
     rng: np.random.Generator,
 ) -> Views:
     """The views of one observation, in a look of its own if the settings ask for looks."""
     if config.looks is None:
-        return cell.observe(cameras, intrinsics)
-    return observe_in(Look.draw(config.looks, rng), cell, cameras, intrinsics, rng)
+        return cell.observe(Ts_world_cam, lenses)
+    return observe_in(Look.draw(config.looks, rng), cell, Ts_world_cam, lenses, rng)
 
 
 def _demonstrate(
@@ -234,8 +233,13 @@ def _demonstrate(
     return None
 
 
-def _viewpoints(config: DataConfig, model: CellModel, rng: np.random.Generator) -> np.ndarray:
-    """All cameras of one observation: the fixed ones first, if asked for, then random ones."""
-    all_fixed = model.fixed_views(model.most_views) if config.policy_viewpoints == "fixed" else np.zeros((0, 4, 4))
-    fixed = all_fixed[: config.views]
-    return np.concatenate([fixed, model.sampled_views(rng, config.views - len(fixed)).reshape(-1, 4, 4)])
+def _cameras(
+    config: DataConfig, model: CellModel, rng: np.random.Generator
+) -> tuple[np.ndarray, tuple[Intrinsics, ...]]:
+    """Poses and lenses of one observation: the fixed views first, if asked for, then random ones."""
+    n = min(config.views, model.most_views) if config.policy_viewpoints == "fixed" else 0
+    fixed = model.fixed_views(model.most_views)[:n]
+    sampled = model.sampled_views(rng, config.views - n).reshape(-1, 4, 4)
+    size = config.width, config.height
+    lenses = model.lenses(model.most_views, *size)[:n] + model.sampled_lenses(rng, len(sampled), *size)
+    return np.concatenate([fixed, sampled]), lenses

@@ -38,7 +38,9 @@ class ClosedLoop:
     A series of several has each of them as `led(policy)`: the landscape of who planned the grasp leads to it.
 
     cell: what acts. policy: whose plans `execute` is given; its landscape leads. seed: of the poses round about.
-    servo: the pilot of the last grasp. Closing it closes the cell.
+    servo: the pilot of the last grasp. near_views: whether the policy is shown the views of cameras on the arm, too, on
+    the way; by default the standing ones alone lead, and a cell without any raises ValueError. Closing it closes the
+    cell.
     """
 
     def __init__(
@@ -48,8 +50,16 @@ class ClosedLoop:
         config: AscentConfig | None = None,
         *,
         seed: int = 0,
+        near_views: bool = False,
     ) -> None:
+        if cell.standing_views == 0 and not near_views:
+            raise ValueError(
+                "cell: all of its cameras are on the arm, and show one near view on the way; networks that have seen "
+                "views from afar alone were led astray by it, in the simulator. Add a standing camera, or say "
+                "near_views=True if yours have seen such views (REAL_CELL.md, 'Led by the slopes')"
+            )
         self.cell, self.policy, self.config, self.seed = cell, policy, config or AscentConfig(), seed
+        self.near_views = near_views
         self.servo: Servo | None = None
 
     @property
@@ -67,7 +77,7 @@ class ClosedLoop:
     @property
     def settings(self) -> Mapping[str, Any]:
         loop = {"steps": self.cell.steps.model_dump(mode="json"), "ascent": self.config.model_dump(mode="json")}
-        return {**self.cell.settings, **loop}
+        return {**self.cell.settings, **loop, **({"near_views": True} if self.near_views else {})}
 
     @property
     def calibration_id(self) -> str:
@@ -93,8 +103,12 @@ class ClosedLoop:
         if self.policy is None:
             raise ValueError("policy: none leads; give ClosedLoop one, or plan with loop.led(policy)")
         leads = self.policy
-        policy, as_seen = (leads.policy, leads.as_seen) if isinstance(leads, Refitted) else (leads, as_taken)
+        policy, refit = (leads.policy, leads.as_seen) if isinstance(leads, Refitted) else (leads, as_taken)
         summit, generator = np.array(T_world_tcp, dtype=np.float64), streams.torch_generator(self.seed, "ascent")
+
+        def as_seen(views: Views) -> Views:
+            return refit(views if self.near_views else views[: self.cell.standing_views])
+
         self.servo = Servo(policy, summit, generator, self.cell.steps.above, self.config, as_seen=as_seen)
         return self.cell.follow(T_world_tcp, self.servo)
 

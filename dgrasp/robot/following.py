@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dgrasp.cameras import Views
-from dgrasp.cell.following import Guide, NoSummit, Pilot, StepLimits, check_step, half_turn_between
+from dgrasp.cell.following import Guide, NoSummit, Pilot, StepLimits, check_step, half_turn_between, together
 from dgrasp.cell.interface import Execution, UnsafePose
 from dgrasp.cell.outcome import Outcome
 from dgrasp.policy.policies import NoGraspError
@@ -51,7 +51,8 @@ class SteeredDevices(DeviceCell):
             with self._guarded():
                 self._check_hand()
                 self._asked = np.asarray(T_world_tcp, dtype=np.float64)
-                self._sight = Sight(self.observe(), self.safety._model.world) if self._standing else None
+                standing = self._standing
+                self._sight = Sight(self.observe()[standing], self.safety._model.world) if standing else None
                 limits = self.steps.in_cycle(self._speed, self.safety.motion.acceleration)
                 self._guide, self._cycles = Guide(pilot, limits, watched=True), []
                 try:
@@ -122,13 +123,26 @@ class SteeredDevices(DeviceCell):
     # --- views
 
     @property
-    def _standing(self) -> bool:
-        return all(self.calibration.of(view.camera).mount == "world" for view in self.viewpoints)
+    def _standing(self) -> list[int]:
+        """Numbers of the views whose cameras stand."""
+        return [i for i, view in enumerate(self.viewpoints) if self.calibration.of(view.camera).mount == "world"]
 
     def _look(self) -> Views:
-        cameras = dict.fromkeys(view.camera for view in self.viewpoints)
-        views = Views(*(np.stack(column) for column in zip(*map(self._picture, cameras), strict=True)))
-        return views if self._sight is None else self._sight(views, self.arm.joints())
+        """Standing cameras past the arm, then those that it carries, from where it is, one view each."""
+        standing = [self.viewpoints[i].camera for i in self._standing]
+        carried = list(dict.fromkeys(view.camera for view in self.viewpoints if view.camera not in standing))
+        seen = [self._pictures(carried)] if carried else []
+        if self._sight is not None:
+            seen.insert(0, self._sight(self._pictures(standing), self.arm.joints()))
+        return together(seen)
+
+    @property
+    def standing_views(self) -> int:
+        """See `dgrasp.cell.following.FollowingCell`."""
+        return len(self._standing)
+
+    def _pictures(self, cameras: list[str]) -> Views:
+        return Views(*(np.stack(column) for column in zip(*map(self._picture, cameras), strict=True)))
 
 
 def check_waypoint(

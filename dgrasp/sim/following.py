@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from dgrasp.cell.following import (
     StepLimits,
     check_step,
     half_turn_between,
+    together,
 )
 from dgrasp.cell.interface import Execution, UnsafePose
 from dgrasp.cell.model import PAPERS
@@ -37,6 +38,7 @@ from dgrasp.sim.world import World
 
 FARTHEST_TURN = 0.5  # rad of a joint in one step; more means another branch, or a singularity
 Look = Callable[[np.ndarray], Views]  # views at joint angles
+Poses = Float[np.ndarray, "views 4 4"]
 
 
 class DisturbedProtocol(GraspProtocol):
@@ -137,6 +139,7 @@ class SteeredCell(PhysicsCell):
     if TYPE_CHECKING:
 
         def observe(self) -> Views: ...
+        def taken(self, views: Sequence[int], Ts_world_cam: Poses) -> Views: ...
 
     def follow(self, T_world_tcp: Float[np.ndarray, "4 4"], pilot: Pilot) -> Execution:
         """See `dgrasp.cell.following.FollowingCell`. A way that cannot be planned is an outcome, as in `execute`."""
@@ -165,11 +168,31 @@ class SteeredCell(PhysicsCell):
     ) -> DisturbedProtocol:
         if pilot is None:
             return DisturbedProtocol(world, T, plan, mover)
-        sight = Sight(before, self._model.world, correct=self.correct_cameras)
         guide = Guide(pilot, self.steps, watched=False)
-        protocol = FollowingProtocol(world, T, plan, mover, guide, lambda q: sight(self.observe(), q))
+        protocol = FollowingProtocol(world, T, plan, mover, guide, self._look(before))
         self.led = protocol.path
         return protocol
+
+    def _look(self, before: Views) -> Look:
+        """What the cameras see on the way: standing ones past the arm, carried ones from where it is, one view each.
+
+        before: the fixed views without the arm, those of carried cameras from the first to the last of their looks.
+        """
+        standing, carried = self.observer.standing, self.observer.carried
+        sight = Sight(before[standing], self._model.world, correct=self.correct_cameras) if standing else None
+
+        def look(q: np.ndarray) -> Views:
+            seen = [] if sight is None else [sight(self.taken(standing, before.Ts_world_cam[standing]), q)]
+            for view, T_flange_cam in carried:
+                seen.append(self.taken([view], (self._simulator.config.model.arm.flange_pose(q) @ T_flange_cam)[None]))
+            return together(seen)
+
+        return look
+
+    @property
+    def standing_views(self) -> int:
+        """See `dgrasp.cell.following.FollowingCell`."""
+        return len(self.observer.standing)
 
     @property
     def _model(self) -> Cell:
@@ -213,9 +236,13 @@ class SteeredSimulation(SteeredCell, SimulatedCell):
     def observe(self) -> Views:
         """The fixed evaluation views with their stated poses, taken from where the cameras really are."""
         self._restore()
-        stated = self.observer.Ts_world_cam
-        views = self._simulator.observe(stated @ inverse(self.E_cam), self.observer.lenses)
-        return Views(views.images, views.K, stated)
+        return self.taken(range(self.observer.views), self.observer.Ts_world_cam)
+
+    def taken(self, views: Sequence[int], Ts_world_cam: Poses) -> Views:
+        """Pictures through the lenses of these fixed views, by number, from stated poses; of the world as it is now."""
+        lenses = [self.observer.lenses[i] for i in views]
+        seen = self._simulator.observe(Ts_world_cam @ inverse(self.E_cam), lenses)
+        return Views(seen.images, seen.K, Ts_world_cam)
 
     def execute(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> Execution:
         """As in `SimulatedCell`, under the disturbance, if there is one."""

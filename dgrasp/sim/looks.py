@@ -17,11 +17,11 @@ from pydantic import Field, model_validator
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
-from dgrasp.cameras import Intrinsics, Views
+from dgrasp.cameras import Views
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.miscalibration import random_direction
 from dgrasp.config import Config
-from dgrasp.sim.cell import Cell
+from dgrasp.sim.cell import Cell, Lenses
 from dgrasp.sim.render import Light
 from dgrasp.sim.surfaces import SURFACES, dress, surface_file
 
@@ -120,7 +120,7 @@ def observe_in(
     look: Look,
     cell: Cell,
     Ts_world_cam: Float[np.ndarray, "views 4 4"],
-    intrinsics: Intrinsics,
+    intrinsics: Lenses,
     rng: np.random.Generator,
 ) -> Views:
     """RGB views of the scene in this look; the bench keeps it until the cell is reset, physics sees none of it."""

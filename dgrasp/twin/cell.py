@@ -7,7 +7,7 @@ pictures, executes grasps in physics, and judges by physics. No robot moves.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,12 +123,16 @@ class TwinCell(PhysicsCell):
         The camera that takes the pictures stands off by the calibration error.
         """
         self._restore()
-        stated, Ts_stated = self.observer.lenses, self.observer.Ts_world_cam
+        return self.taken(range(self.observer.views), self.observer.Ts_world_cam)
+
+    def taken(self, views: Sequence[int], Ts_world_cam: Float[np.ndarray, "views 4 4"]) -> Views:
+        """Pictures by the cameras of these fixed views, by number, from stated poses; of the world as it is now."""
+        stated = [self.observer.lenses[i] for i in views]
         true = [self.reality.intrinsics(lens) for lens in stated]
-        views = self._simulator.observe(Ts_stated @ inverse(self.reality.E_cam), true)
+        seen = self._simulator.observe(Ts_world_cam @ inverse(self.reality.E_cam[list(views)]), true)
         rng = streams.rng(self.seed, "twin", "noise", *self._path)
-        images = np.stack([as_photographed(image, self.reality, self.config, rng) for image in views.images])
-        return Views(images, np.stack([lens.matrix for lens in stated]), Ts_stated)
+        images = np.stack([as_photographed(image, self.reality, self.config, rng) for image in seen.images])
+        return Views(images, np.stack([lens.matrix for lens in stated]), Ts_world_cam)
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
         """Dry run: the checks of the real cell, and the planner of the simulated arm. Raises UnsafePose."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from dgrasp.cell.config import CellConfig
 from dgrasp.cell.description import SHIPPED, CellDescription, read_cell
 from dgrasp.cell.examined import _few, examine_cell
 from dgrasp.cell.kinematics import Numeric, kinematics_of
+from dgrasp.cell.model import PAPERS
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.simulable import lens_notes, simulator_problems
 from dgrasp.cell.transforms import inverse, pose_vector
 from dgrasp.cell.urdf import missing_meshes, urdf_path
 from dgrasp.cli.main import main
+from dgrasp.data.config import DataConfig
+from dgrasp.data.generate import _cameras
 from dgrasp.files import UserFileError
 
 CELLS = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
@@ -151,11 +155,14 @@ IMPOSSIBLE = [
     (change("gripper", "force", to=[125.0, 10.0]), "gripper.force: .*expected a smaller and a larger number"),
     (change("gripper", "closing_axis", to=[0.0, 0.0, 1.0]), "no unit vector in the flange's x-y plane"),
     (change("gripper", "finger", to=[7.5, 27.0, 70.0]), "allowed are 0 to 0.3, are they millimetres"),
+    (change("gripper", "speed", to=[30.0, 250.0]), "speed: 250 m/s; allowed are 2 at most, are these millimetres per"),
+    (change("gripper", "force", to="125 N"), r"gripper.force: expected a list, as in \[1, 2\] \(got '125 N'\)"),
     (change("gripper", "fingers", to=3), "gripper.fingers: Extra inputs are not permitted; allowed: "),
     (change("arm", "lower", to=[0.0] * 5), "lower: expected 6 numbers, one per joint, got 5"),
     (change("arm", "lower", to=[7.0] * 6), "shoulder_pan_joint: lower 7 is not below upper"),
     (change("arm", "upper", to=[360.0] * 6), "shoulder_pan_joint: limits of .* are these degrees"),
-    (change("arm", "home", to=[9.0] * 6), "shoulder_pan_joint: home 9 is outside of"),
+    (change("arm", "home", to=[9.0] * 6), "shoulder_pan_joint: home 9 is outside of .* are these degrees"),
+    (change("arm", "base_turn", to=1.5708), "arm.base_turn: .*looks like radians; expected are degrees, 90?"),
     (change("arm", "base_position", to=[-455.0, 0, 973.0]), "arm.base_position: .*are these millimetres, not metres"),
     (change("arm", "base_position", to=[0.2, 0, 0.973]), "the arm stands in the workspace"),
     (change("arm", "base_position", to=[-0.455, 0, 0.8]), "base_position: the base is 148 mm inside the table"),
@@ -171,6 +178,8 @@ IMPOSSIBLE = [
     (posed(0, orientation=[0.0, 0.0, 0.0, 2.0]), r"orientation \(0.0, 0.0, 0.0, 2.0\) is no unit quaternion"),
     (posed(0, position=[500.0, 0.0, 1500.0]), "over 10 m; are these millimetres, not metres"),
     (posed(0, mounted="flange"), "`mounted` and `looks` go together"),
+    (posed(0, position=[0.2, 0.0, 0.5]), "cameras: right is 460 mm below the board's top, at 0.9605 m in the world"),
+    (posed(0, **ON_WRIST | {"orientation": [1.0, 0.0, 0.0, 0.0]}, looks=[LOOK]), "right: it looks back along the arm"),
     (posed(0, looks=[LOOK]), "`mounted` and `looks` go together"),
     (posed(0, mounted="flange", looks=[]), "cameras.0.looks"),
     (posed(0, mounted="flange", looks=[LOOK | {"polar": 95.0}]), "cameras.0.looks.0.polar"),
@@ -216,6 +225,13 @@ def test_what_is_wrong_in_a_list_is_said_once(tmp_path: Path) -> None:
         read_cell(written(tmp_path, change("cameras", to=[])))
 
 
+@pytest.mark.parametrize("text", ["", "- 1\n- 2\n"], ids=["empty", "list"])
+def test_a_file_without_keys_is_told_which_there_are(text: str, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(text)
+    with pytest.raises(UserFileError, match=r"expected keys with values, got .*; keys: name, arm, gripper, cameras"):
+        read_cell(tmp_path / "my.yaml")
+
+
 def test_a_description_survives_its_file(tmp_path: Path) -> None:
     for name in CELLS:
         assert read_cell(written(tmp_path, name=name)) == read_cell(name)
@@ -252,7 +268,29 @@ def test_models_that_do_not_fit_have_a_line_each(tmp_path: Path) -> None:
     assert "arm: 'shoulder_pan_joint' is no hinge of small.urdf; hinges: shoulder_lift_joint" in said
     assert "arm: wrist_1_joint: limits of -6.283 to 6.283 rad, wider than the model's -3 to 3" in said
     gone = examine_cell(written(tmp_path, change("arm", "urdf", to="none.urdf")))
-    assert gone.problems == ["arm: urdf: none.urdf: no such file"]
+    (problem,) = gone.problems
+    assert problem.startswith("arm: urdf: none.urdf: no such file; expected a path") and "pybullet_data:PATH" in problem
+    several = change("arm", "joints", to=["joint_1", "joint_2", *ur10.JOINTS[2:]])
+    lines = examine_cell(written(tmp_path, several, change("arm", "urdf", to="small.urdf"))).problems
+    assert lines[0].startswith("arm: 'joint_1', 'joint_2' are no hinges of small.urdf; hinges: shoulder_lift_joint, ")
+
+
+@pytest.mark.parametrize(
+    ("edit", "problem"),
+    [
+        (lambda text: "<robot><include/></robot>", "own.urdf: no link and no joint in it, so it is no URDF; a .xacro "),
+        (lambda text: text.replace("0 0 0.333", "0 0 333"), "joint panda_joint1 is 333 m .* are these millimetres"),
+        (
+            lambda text: text.replace("<limit", "<limits", 1).replace("</limit>", "</limits>", 1),
+            "own.urdf: joint panda_joint1: no <limit>; expected lower, upper, effort and velocity",
+        ),
+    ],
+)
+def test_models_that_are_no_arms_are_named(edit: Callable[[str], str], problem: str, tmp_path: Path) -> None:
+    source = urdf_path(read_cell("panda_hand").arm.urdf, SHIPPED).read_text()
+    (tmp_path / "own.urdf").write_text(edit(source))
+    said = examine_cell(written(tmp_path, change("arm", "urdf", to="own.urdf"), name="panda_hand")).problems
+    assert re.search(problem, "\n".join(said)), said
 
 
 @pytest.mark.parametrize(
@@ -299,6 +337,8 @@ def test_what_the_simulator_would_refuse_is_said(tmp_path: Path) -> None:
         "UR10 with 2F-140 and D415: workspace: 0.2 by 0.2 m; the tasks' scenes need 0.26 m each way",
     ]
     assert [simulator_problems(read_cell(name)) for name in CELLS] == [[]] * 3
+    (weak,) = simulator_problems(read_cell(written(tmp_path, change("gripper", "force", to=[0.01, 0.125]))))
+    assert weak.startswith("gripper: force: 0.01 to 0.125 N; the simulator presses with ")
 
 
 def test_wide_and_several_lenses_are_said_and_simulated(tmp_path: Path) -> None:
@@ -316,6 +356,27 @@ def test_wide_and_several_lenses_are_said_and_simulated(tmp_path: Path) -> None:
         _ = observer.intrinsics
 
 
+def test_random_views_are_through_the_lenses_of_the_cell(tmp_path: Path) -> None:
+    """Each through one of them, by lot; where all are one, nothing is drawn, and what is drawn later is as before."""
+    rng = np.random.default_rng(0)
+    assert PAPERS.sampled_lenses(rng, 3, 64, 48) == (PAPERS.lens(64, 48),) * 3
+    assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
+    pytest.importorskip("pinocchio", reason="no Pinocchio: pip install 'dgrasp[arms]'")
+    lens = [change("cameras", 1, key, to=900.0) for key in ("fx", "fy")]
+    model = CellConfig(description=read_cell(written(tmp_path, *lens, name="panda_hand"))).model
+    one, other = model.lenses(2, 64, 48)
+    drawn = model.sampled_lenses(rng, 200, 64, 48)
+    assert set(drawn) == {one, other} and 70 < drawn.count(one) < 130
+    assert drawn[:9] == model.sampled_lenses(np.random.default_rng(0), 9, 64, 48)
+    config = DataConfig(train_scenes=1, validation_scenes=1, views=6, policy_views=2, width=64, height=48)
+    for viewpoints, fixed in (("fixed", 2), ("random", 0)):
+        asked = config.model_copy(update={"policy_viewpoints": viewpoints})
+        Ts_world_cam, lenses = _cameras(asked, model, np.random.default_rng(1))
+        assert len(Ts_world_cam) == len(lenses) == 6 and lenses[:fixed] == (one, other)[:fixed]
+        np.testing.assert_array_equal(Ts_world_cam[:fixed], model.fixed_views(2)[:fixed])
+        np.testing.assert_array_equal(Ts_world_cam[fixed:], model.sampled_views(np.random.default_rng(1), 6 - fixed))
+
+
 def test_a_camera_with_a_pose_looks_from_there(tmp_path: Path) -> None:
     """The same views, said in another way; and a file that says nothing of poses is as it was."""
     papers = read_cell("ur10_2f140_d415")
@@ -331,6 +392,12 @@ def test_a_camera_with_a_pose_looks_from_there(tmp_path: Path) -> None:
         _ = papers.cameras[0].T_carrier_cam
     at_the_ceiling = examine_cell(written(tmp_path, posed(0))).problems
     assert at_the_ceiling == ["cameras: right sees 0% of the middle of the workspace, expected all"]
+    above = {"position": [0.2, 0.0, 1.76], "orientation": [0.0, 0.0, 0.0, 1.0]}
+    (problem,) = examine_cell(written(tmp_path, posed(0, **above))).problems
+    assert problem.endswith("; its axes look like OpenGL's, expected are x right, y down, z ahead")
+    x, y, z, w = poses[0][3:]
+    (problem,) = examine_cell(written(tmp_path, posed(0, position=poses[0][:3], orientation=[w, x, y, z]))).problems
+    assert problem.endswith("; its quaternion looks like w, x, y, z, expected is x, y, z, w")
 
 
 def test_a_camera_on_the_flange_has_a_view_for_each_look(tmp_path: Path) -> None:
@@ -345,7 +412,8 @@ def test_a_camera_on_the_flange_has_a_view_for_each_look(tmp_path: Path) -> None
     np.testing.assert_array_equal(observer.Ts_world_cam, [view.T_world_cam for view in found.cell.views[:3]])
     far = [LOOK | {"distance": 2.5}, LOOK]
     problems = examine_cell(written(tmp_path, posed(0, **ON_WRIST, looks=far))).problems
-    assert problems == ["cameras: the arm cannot bring right 1 to where it is to look from"]
+    assert len(problems) == 1
+    assert problems[0].startswith("cameras: the arm cannot bring right 1 to where it is to look from; another azimuth")
 
 
 def test_the_doctor_looks_at_a_cell_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -356,7 +424,7 @@ def test_the_doctor_looks_at_a_cell_and_draws_it(tmp_path: Path, capsys: pytest.
     assert picture.stat().st_size > 20_000
     bad = written(tmp_path, change("arm", "urdf", to="none.urdf"))
     assert main(["doctor", "--cell", str(bad), "--picture", str(picture)]) == 2
-    assert "!  arm: urdf: none.urdf: no such file" in capsys.readouterr().out
+    assert "!  arm: urdf: none.urdf: no such file; expected a path from the cell's file on" in capsys.readouterr().out
     impossible = written(tmp_path, change("gripper", "opening", to=-0.1), change("arm", "home", to=[9.0] * 6))
     assert main(["doctor", "--cell", str(impossible)]) == 2
     err = capsys.readouterr().err

@@ -28,7 +28,7 @@ class Followed:
 
     backend, dry_run, devices, calibration_id = "twin", False, {}, "exact"
     settings = {"limits": 1}  # noqa: RUF012
-    steps = StepLimits()
+    steps, standing_views = StepLimits(), 1
 
     def observe(self) -> Views:
         return Views(np.zeros((1, 2, 3, 3), np.uint8), np.eye(3)[None], np.eye(4)[None])
@@ -98,6 +98,27 @@ def test_of_several_policies_the_one_that_planned_leads() -> None:
 def test_somebody_has_to_lead() -> None:
     with pytest.raises(ValueError, match=r"policy: none leads; .* loop\.led\(policy\)"):
         ClosedLoop(Followed()).execute(GRASP)
+
+
+def test_cameras_on_the_arm_alone_lead_nobody_who_has_not_asked_for_it() -> None:
+    cell = Followed()
+    cell.standing_views = 0
+    with pytest.raises(ValueError, match=r"cell: all of its cameras are on the arm, .* Add a standing camera, or say"):
+        ClosedLoop(cell, Planned())  # type: ignore[arg-type]
+    loop = ClosedLoop(cell, Planned(), near_views=True)  # type: ignore[arg-type]
+    assert loop.execute(GRASP).outcome is Outcome.SUCCESS
+    assert len(cell.led[1].as_seen(cell.observe())) == 1
+
+
+def test_standing_cameras_lead_and_those_on_the_arm_where_it_is_asked() -> None:
+    cell = Followed()
+    cell.standing_views = 2
+    three = Views(np.zeros((3, 2, 3, 3), np.uint8), np.stack([np.eye(3)] * 3), np.stack([np.eye(4)] * 3))
+    for near_views, shown in ((False, 2), (True, 3)):
+        loop = ClosedLoop(cell, Planned(), near_views=near_views)  # type: ignore[arg-type]
+        loop.execute(GRASP)
+        assert ("near_views" in loop.settings) == near_views, "no series goes on in the other's log"
+        assert len(cell.led[1].as_seen(three)) == shown
 
 
 def path(*points: tuple[float, float, float]) -> np.ndarray:

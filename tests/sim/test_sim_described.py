@@ -246,3 +246,40 @@ def test_a_described_arm_is_led_in_closed_loop(cell: Cell) -> None:
         steered.show(scene)
         made = steered.follow(T, pilot)
     assert made.outcome is Outcome.SUCCESS and len(steered.led) > 3
+
+
+@pytest.mark.parametrize("stands", [True, False], ids=["and one that stands", "alone"])
+def test_a_camera_on_the_wrist_looks_from_where_the_arm_is(stands: bool) -> None:
+    """One view of it on the way, whatever its looks before; the one that stands looks past the arm, as ever."""
+    papers = read_cell("ur10_2f140_d415")
+    lens = {name: getattr(papers.cameras[0], name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
+    wrist = {"name": "wrist", **lens, "position": (0.0, 0.10, 0.02), "orientation": (0.0, 0.0, 0.0, 1.0)}
+    wrist |= {"mounted": "flange", "looks": [{"azimuth": a, "polar": 45.0, "distance": 0.8} for a in (-80.0, 80.0)]}
+    if stands:
+        wrist["looks"] = wrist["looks"][:1]
+    cameras = [wrist, papers.cameras[1].model_dump()] if stands else [wrist]
+    config = CellConfig(description=papers.model_dump() | {"name": "on the wrist", "cameras": cameras})
+    scene = replace(scene_of(box(size=(0.05, 0.05, 0.07))), cell=config.description)
+    T, seen = top_down(0.2, 0.0, 0.035), []
+
+    def pilot(views: Views, T_world_tcp: np.ndarray) -> Command:
+        seen.append((views, T_world_tcp))
+        return Command(T, close=bool(np.linalg.norm(T_world_tcp[:3, 3] - T[:3, 3]) < 1e-3))
+
+    with SteeredSimulation(config, Observer(description=config.description, width=64, height=48)) as steered:
+        assert steered.standing_views == int(stands)
+        steered.show(scene)
+        before = steered.observe()
+        made = steered.follow(T, pilot)
+    assert len(before) == 2 and made.outcome is Outcome.SUCCESS
+    T_tcp_cam = inverse(config.model.hand.T_flange_tcp) @ config.description.cameras[0].T_carrier_cam
+    for views, T_world_tcp in seen:
+        assert len(views) == 1 + stands
+        half = T_world_tcp @ transform(np.diag([-1.0, -1.0, 1.0]))
+        at = [pose @ T_tcp_cam for pose in (T_world_tcp, half)]  # the arm may take the same grasp turned by half
+        assert min(np.abs(views.Ts_world_cam[-1] - pose).max() for pose in at) < 1e-6
+        if stands:
+            np.testing.assert_array_equal(views.Ts_world_cam[0], before.Ts_world_cam[1])
+            assert (np.abs(views.images[0].astype(int) - before.images[1]).max(-1) > 8).mean() < 0.01
+    first, last = seen[0][0].images[-1].astype(int), seen[-1][0].images[-1]
+    assert (np.abs(first - last).max(-1) > 8).mean() > 0.02, "and it comes nearer"
