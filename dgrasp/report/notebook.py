@@ -16,6 +16,7 @@ from dgrasp.experiment import store
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import Profile
 from dgrasp.provenance import provenance
+from dgrasp.report.names import policy_label, task_label
 from dgrasp.report.outputs import use_style
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.report.studio import Studio
@@ -73,6 +74,14 @@ def versions() -> None:
         "threads": made_by["threads"],
     }
     display(Markdown(", ".join(f"{name} {value}" for name, value in rows.items())))
+
+
+def readable(table: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
+    """A table of pairs of policies for people: titles and tasks in front, rounded, empty where nothing is known."""
+    named = {name: table[name].map(policy_label) for name in ("first", "second") if name in table}
+    named |= {"task": table["task"].map(task_label)} if "task" in table else {}
+    shown = table.round(digits).astype(object).where(table.notna(), "")
+    return shown.assign(**named).set_index(list(named))
 
 
 def summary_table(rows: dict[str, Any]) -> pd.DataFrame:
