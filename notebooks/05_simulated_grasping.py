@@ -58,7 +58,7 @@ tasks = list(settings.tasks)
 # trained on, as in the paper, ours minus the paper's stands in brackets. With several training seeds (each with
 # scenes, networks and trials of its own) the rate is of all of them, and ± is the standard deviation between seeds.
 # The first row is the predecessor's policy, which only the paper reports. The task `unseen` is ours: objects that
-# nobody looked at while anything was chosen; averages are of the paper's three tasks. **Before you look:** on which
+# played no part in choosing any setting; averages are of the paper's three tasks. **Before you look:** on which
 # task should slopes help most, and on which least?
 
 # %%
@@ -211,7 +211,7 @@ readable(higher, digits=1)
 # ## "Tennis ball, banana and pear": which novel objects are hard
 #
 # The paper's policies grasped these three reliably and struggled with the rest. Ours, one policy of each method, the
-# hardest object first: the paper's nine novel objects, and nine that nobody looked at while anything was chosen.
+# hardest object first: the paper's nine novel objects, and nine that played no part in choosing any setting.
 # **Before you look:** which of the paper's nine has a shape that no prism has?
 
 # %%
