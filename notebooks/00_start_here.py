@@ -155,7 +155,7 @@ for name, found in pegs(studio).items():
 #
 # scene → views → Φ → queries → Ψ → slopes → pose → trial → table
 #
-# Every figure and table of the paper, where it is made, and at which profiles:
+# Every figure and table, the paper's and ours, and the notebook that makes it:
 
 # %%
 registry_table()

@@ -55,12 +55,11 @@ def show_source(*things: Any) -> None:
 
 def registry_table() -> None:
     """Every figure and table of the paper, and which notebook makes it."""
-    lines = ["| output | in the paper | status | notebook | profiles |", "|---|---|---|---|---|"]
-    for o in OUTPUTS:
-        made = ", ".join(o.made_at) or "says that it was not run"
-        lines.append(
-            f"| `{o.id}` {o.title} | {o.paper_place or 'not in the paper'} | {o.status} | `{o.notebook}` | {made} |"
-        )
+    lines = ["| output | in the paper | status | notebook |", "|---|---|---|---|"]
+    lines += [
+        f"| {o.title} (`{o.id}`) | {o.paper_place or 'not in the paper'} | {o.status} | `{o.notebook}` |"
+        for o in OUTPUTS
+    ]
     display(Markdown("\n".join(lines)))
 
 
