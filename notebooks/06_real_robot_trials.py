@@ -158,7 +158,7 @@ broken.rename(index=policy_label)
 
 # %%
 reasons = trials.loc[trials["outcome"] == "refused", "reason"].str.removeprefix("refused: ")
-reasons = reasons.str.replace(r"-?\d+(\.\d+)?", "…", regex=True)
+reasons = reasons.str.replace(r"(?<!\w)-?\d+(\.\d+)?", "…", regex=True)
 reasons.value_counts().rename("trials").reset_index().style.hide(axis="index")
 
 # %% [markdown]
