@@ -59,7 +59,7 @@ EXPERIMENT := --profile '$(PROFILE)'
 
 help:  ## show this list
 	@echo 'make <target> [PROFILE=$(PROFILE)]   (profiles: $(PROFILES); options of a command: ARGS="...")'
-	@sed -n 's/^\([a-z-]*\):.*  ## /  \1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## /  \1|/p' Makefile | awk -F'|' '{ printf "  %-18s %s\n", $$1, $$2 }'
 
 env: $(STAMP)  ## make the environment, or bring it up to date
 	@:

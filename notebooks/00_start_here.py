@@ -18,7 +18,7 @@
 #
 # > **At a glance.** Reproduces no figure of the paper; it shows the paper's idea in a plane, where it can be seen
 # > whole, and then on another problem of yours or ours. Needs nothing but this package. Takes half a minute at every
-# > profile.
+# > profile (so the scales of the experiment are called).
 #
 # dGrasp (Sóti, Huang, Wurll, Hein) is a policy that never outputs a grasp. It outputs a *score* for any grasp pose,
 # and finds the grasp by climbing that score from thousands of random poses. If the score has a sharp summit on a
@@ -54,8 +54,10 @@ settings = studio.experiment.profile
 studio.make("plane")
 
 # %% [markdown]
-# The networks read a positional code of the action, as Ψ reads a NeRF's: it makes landscapes rough, and the main loss
-# has no reason to smooth them where it was never asked. The auxiliary loss has.
+# The networks read a positional code of the action (sines and cosines of rising frequency), as the paper's networks do
+# of points in space. It makes landscapes rough, and the main loss has no reason to smooth them where it was never
+# asked. The auxiliary loss has. So in the left picture walkers from the corners, and from nearly everywhere else, stay
+# about where they began.
 #
 # ## The two losses, by hand
 #
@@ -153,7 +155,7 @@ for name, found in pegs(studio).items():
 #
 # scene → views → Φ → queries → Ψ → slopes → pose → trial → table
 #
-# Every figure and table of the paper, where it is made, and at which profiles:
+# Every figure and table, the paper's and ours, and the notebook that makes it:
 
 # %%
 registry_table()

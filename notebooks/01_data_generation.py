@@ -131,9 +131,11 @@ show(figure, "The same scene from the fixed viewpoints, around the board at 45 d
 # %%
 display(Markdown((made.path / "data_card.md").read_text()))
 
+# %% [markdown]
+# And how the attempts ended in the scenes that are here:
+
 # %%
-attempts = attempts_table(run)
-attempts.groupby(["outcome", "reason"] if (attempts["outcome"] != "success").any() else "outcome").size()
+attempts_table(run)["outcome"].value_counts().to_frame("attempts")
 
 # %% [markdown]
 # Sizes of the prisms (the gripper opens 140 mm), where grasps were demonstrated, and how high the recorded poses are:

@@ -19,10 +19,10 @@
 # > `smoke` takes about a minute on two cores, `laptop` about 17; with `published` Φ is read. Resumes from its last
 # > checkpoint.
 #
-# Φ is an image-conditioned NeRF: unlike the classic NeRF it is not one network per scene. It reads the images, and
-# answers for *any* scene: at a point seen from a direction, what colour and what density? It is trained for novel view
-# synthesis on notebook 1's upright prisms alone, then frozen. Its inner activations are what the grasp value function
-# reads.
+# Φ is an image-conditioned NeRF (neural radiance field): unlike the classic one it is not one network per scene. It
+# reads the images, and answers for *any* scene: at a point seen from a direction, what colour and what density? It is
+# trained for novel view synthesis on notebook 1's upright prisms alone, then frozen. Its inner activations are what
+# the grasp value function reads.
 
 # %% tags=["parameters"]
 profile = "published"
@@ -106,7 +106,7 @@ optical = density * (depths[1] - depths[0])
 
 w = torch.exp(optical - optical.cumsum(0)) * (1 - torch.exp(-optical))
 torch.testing.assert_close(composite(colour, density, depths).rgb, (w[:, None] * colour).sum(0))
-print(f"{w.sum():.0%} of this ray's light are stopped; depth {(w * depths).sum() / w.sum():.2f} m")
+print(f"{w.sum():.0%} of this ray's light is stopped; depth {(w * depths).sum() / w.sum():.2f} m")
 
 # %% [markdown]
 # ## What the activations know

@@ -17,8 +17,8 @@
 # differ?
 #
 # > **At a glance.** Makes Figure 2, and trains Ψ three times: Base (main loss), dGrasp with quaternions and with 6D
-# > rotations (main + auxiliary loss). Needs notebooks 1 and 2. `smoke` takes about a minute on two cores, `laptop`
-# > about 25; with `published` the models are read. Resumes from its last checkpoint.
+# > rotations, which are six numbers (main + auxiliary loss). Needs notebooks 1 and 2. `smoke` takes about a minute on
+# > two cores, `laptop` about 25; with `published` the models are read. Resumes from its last checkpoint.
 #
 # Ψ reads the frozen Φ at points around the gripper (42 in the paper; fewer at smoke and laptop) and returns one
 # number. Only its small *GraspReadout* is trained. All models see the same demonstrations, views and sampled poses,

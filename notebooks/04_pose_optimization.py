@@ -19,9 +19,9 @@
 # > policies. Needs notebooks 1 to 3. `smoke` takes a minute on two cores, `laptop` 20; with `published` the tuned
 # > settings are read. The two explorers need a running kernel; the picture does not.
 #
-# A policy is a trained value, a rotation representation (quaternion or 6D) and a schedule (translation first and then
-# rotation, or both at once). That makes eight policies from three models. Learning rates, decays and steps of each are
-# tuned on validation scenes.
+# A policy is a trained value, a rotation representation (quaternion, or the six numbers of 6D) and a schedule
+# (translation first and then rotation, or both at once). That makes eight policies from three models. Learning rates,
+# decays and steps of each are tuned on validation scenes.
 
 # %% tags=["parameters"]
 profile = "published"

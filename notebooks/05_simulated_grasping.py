@@ -42,8 +42,8 @@ from dgrasp.report.figures.ablations import known
 from dgrasp.report.figures.climbs import shown
 from dgrasp.report.figures.optimization import converging
 from dgrasp.report.figures.results import results
-from dgrasp.report.names import policy_label, task_label
-from dgrasp.report.notebook import open_studio, show, versions
+from dgrasp.report.names import METHODS, policy_label, task_label
+from dgrasp.report.notebook import open_studio, readable, show, versions
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.sentences import sentences
 from dgrasp.sim.objects import ycb
@@ -61,7 +61,7 @@ tasks = list(settings.tasks)
 # trained on, as in the paper, ours minus the paper's stands in brackets. With several training seeds (each with
 # scenes, networks and trials of its own) the rate is of all of them, and ± is the standard deviation between seeds.
 # The first row is the predecessor's policy, which only the paper reports. The task `unseen` is ours: objects that
-# nobody looked at while anything was chosen; averages are of the paper's three tasks. **Before you look:** on which
+# played no part in choosing any setting; averages are of the paper's three tasks. **Before you look:** on which
 # task should slopes help most, and on which least?
 
 # %%
@@ -93,14 +93,14 @@ studio.make("rates")
 
 # %%
 slopes = findings.compare(trials, findings.slope_pairs(), rates)
-slopes.assign(**{name: slopes[name].map(policy_label) for name in ("first", "second")}).round(4)
+readable(slopes)
 
 # %%
 gain = slopes.groupby("task", sort=False)["difference"].mean()
 for word, task in {"most": gain.idxmax(), "least": gain.idxmin()}.items():
     print(f"slopes help {word} on the task {task_label(task)}: {gain[task]:+.2f} in the mean of its pairs")
 for task, verdict in findings.verdicts(slopes).items():
-    print(f"{task}: {verdict}")
+    print(f"{task_label(task)}: {verdict}")
 
 # %% [markdown]
 # ### Which attempt of a scene?
@@ -151,7 +151,7 @@ print(f"smallest difference of all: {task_label(task)}, p = {p:.4f} (library {li
 
 # %%
 print(f"{len(seeds)} training seed(s): {', '.join(str(one.seed) for one in seeds)}")
-compare_over_seeds(trials, findings.slope_pairs()).round(4)
+readable(compare_over_seeds(trials, findings.slope_pairs()))
 
 # %% [markdown]
 # On single objects, the objects are drawn as well: what can be said of objects like these, of which there are nine? A
@@ -159,7 +159,7 @@ compare_over_seeds(trials, findings.slope_pairs()).round(4)
 # object. `p_seeds` is Student's t of the seeds' differences (empty for one seed).
 
 # %%
-compare_over_seeds(trials, findings.slope_pairs(), objects=True).round(4)
+readable(compare_over_seeds(trials, findings.slope_pairs(), objects=True))
 
 # %% [markdown]
 # How often these test scenes were used before, and what was chosen on which data, is in REPRODUCING.md ("Test data"):
@@ -186,7 +186,7 @@ for title, pairs in (
     ("synchronous against sequential", findings.schedule_pairs()),
 ):
     found = findings.verdicts(findings.compare(trials, pairs, rates))
-    print(title, *(f"  {task}: {verdict}" for task, verdict in found.items()), sep="\n")
+    print(title, *(f"  {task_label(task)}: {verdict}" for task, verdict in found.items()), sep="\n")
 
 # %% [markdown]
 # ## "Base often converged to one of the corners": why grasps fail
@@ -208,13 +208,13 @@ failures.round(3)
 
 # %%
 higher = findings.heights(trials)
-higher.assign(**{name: higher[name].map(policy_label) for name in ("first", "second")}).round(1)
+readable(higher, digits=1)
 
 # %% [markdown]
 # ## "Tennis ball, banana and pear": which novel objects are hard
 #
 # The paper's policies grasped these three reliably and struggled with the rest. Ours, one policy of each method, the
-# hardest object first: the paper's nine novel objects, and nine that nobody looked at while anything was chosen.
+# hardest object first: the paper's nine novel objects, and nine that played no part in choosing any setting.
 # **Before you look:** which of the paper's nine has a shape that no prism has?
 
 # %%
@@ -240,7 +240,7 @@ studio.make("fig06")
 executed = trials.dropna(subset=["value"])
 ranking = value_ranks_success(executed, by=("policy", "task"))
 shares = ranking.pivot(index="policy", columns="task", values="auc")[tasks].loc[list(settings.policies)]
-shares.rename(index=policy_label, columns=task_label).round(2)
+shares.rename(index=policy_label, columns=task_label).round(2).astype(object).fillna("")
 
 # %%
 contrast = shown(["base_quat_sync", "dgrasp_quat_sync"], settings.policies)
@@ -277,13 +277,14 @@ every.style.hide(axis="index")
 # %%
 print(lifting_answer(rates, slopes), end="\n\n")
 for task, verdict in findings.verdicts(slopes).items():
-    print(f"dGrasp against Base, {task}: {verdict}")
+    print(f"dGrasp against Base, {task_label(task)}: {verdict}")
 best = rates.loc[rates.groupby("task", sort=False)["rate"].idxmax()]
 for row in best.itertuples():
     interval = f"[{row.low:.2f}, {row.high:.2f}]"
     print(f"best on {task_label(row.task)}: {policy_label(row.policy)}, {row.successes} of {row.n} {interval}")
 for (method, task), some in ranking.groupby([ranking["policy"].str.split("_").str[0], "task"], sort=False):
-    print(f"values of {method} as forecasts of success, {task}: {findings.forecasts(some)}")
+    forecasts = findings.forecasts(some)
+    print(f"values of {METHODS[method]} as forecasts of success, {task_label(task)}: {forecasts}")
 print("novel objects:", ycb.described(counted.models))
 print(
     f"{len(trials)} attempts, {settings.repetitions} repetitions with scenes of their own, "

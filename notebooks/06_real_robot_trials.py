@@ -112,7 +112,7 @@ names = sorted(set(trials["object"]))
 objects = pd.DataFrame({"in the paper": names, "in the twin": [notes[name] for name in names]})
 lifted = trials.groupby("object")["success"].agg(["sum", "count"])
 objects["lifted"] = [f"{lifted.loc[name, 'sum']} of {lifted.loc[name, 'count']}" for name in objects["in the paper"]]
-objects
+objects.style.hide(axis="index")
 
 # %% [markdown]
 # ## What reality adds
@@ -143,12 +143,13 @@ for ax in axes.flat:
 show(figure, "Objects as the twin shows them, above the same scenes as the plain simulation shows them.")
 
 # %% [markdown]
-# Every spread says where it comes from:
+# Every spread says where it comes from (left out is what this profile does not vary):
 
 # %%
 lines = [
-    f"| `{name}` | {getattr(settings.twin.reality, name)} | {field.description} |"
+    f"| `{name}` | {here} | {field.description} |"
     for name, field in TwinConfig.model_fields.items()
+    if (here := getattr(settings.twin.reality, name)) is not None
 ]
 display(Markdown("\n".join(["| setting | here | what, and why |", "|---|---|---|", *lines])))
 
@@ -169,7 +170,8 @@ broken.rename(index=policy_label)
 
 # %%
 reasons = trials.loc[trials["outcome"] == "refused", "reason"].str.removeprefix("refused: ")
-reasons.str.replace(r"-?\d+(\.\d+)?", "…", regex=True).value_counts().rename("trials").to_frame()
+reasons = reasons.str.replace(r"(?<!\w)-?\d+(\.\d+)?", "…", regex=True)
+reasons.value_counts().rename("trials").reset_index().style.hide(axis="index")
 
 # %% [markdown]
 # ### Figure 7: to the corner, slipped, lifted

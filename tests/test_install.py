@@ -161,6 +161,7 @@ def test_cuda_is_not_downloaded_unasked(install, offer):
     assert result.returncode != 0
     assert "no NVIDIA driver is installed, and no build of torch==2.13.0 for processors is reached" in result.stderr
     assert "about 3 GB" in result.stderr and "TORCH_INDEX=any" in result.stderr
+    assert "no route" in result.stderr, "what stood in the way is said"
     assert not [call for call in calls if "-e ." in call]
 
 

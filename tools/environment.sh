@@ -121,10 +121,13 @@ install_torch() {
 
 # uv knows where PyTorch keeps its builds for processors.
 torch_by_uv() {
-    pip install "$(pins | grep '^uv==' || echo 'uv>=0.8')" 2>/dev/null &&
-        UV_HTTP_TIMEOUT=30 UV_HTTP_RETRIES=1 "$VENV/bin/python" -m uv pip install --quiet --no-config --no-deps \
-            --python "$VENV/bin/python" --torch-backend cpu "$1" 2>/dev/null ||
-        fail "no NVIDIA driver is installed, and no build of $1 for processors is reached (no network?)" \
+    {
+        pip install "$(pins | grep '^uv==' || echo 'uv>=0.8')" &&
+            UV_HTTP_TIMEOUT=30 UV_HTTP_RETRIES=1 "$VENV/bin/python" -m uv pip install --quiet --no-config --no-deps \
+                --python "$VENV/bin/python" --torch-backend cpu "$1"
+    } 2>"$VENV/torch.log" ||
+        fail "no NVIDIA driver is installed, and no build of $1 for processors is reached (no network?):" \
+            "$(tail -n 3 "$VENV/torch.log")" \
             "the build with CUDA, about $CUDA_GB GB to download, is not taken unasked: set TORCH_INDEX to the address of" \
             "PyTorch's CPU wheels, PIP_ARGS='--find-links <folder>' with such a wheel, or TORCH_INDEX=any for what there is"
 }

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from dgrasp.experiment.chain import Experiment
 from dgrasp.provenance import provenance
+from dgrasp.report.names import policy_label, task_label
 from dgrasp.report.outputs import use_style
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.report.studio import Studio
@@ -46,12 +47,11 @@ def show_source(*things: Any) -> None:
 
 def registry_table() -> None:
     """Every figure and table of the paper, and which notebook makes it."""
-    lines = ["| output | in the paper | status | notebook | profiles |", "|---|---|---|---|---|"]
-    for o in OUTPUTS:
-        made = ", ".join(o.made_at) or "says that it was not run"
-        lines.append(
-            f"| `{o.id}` {o.title} | {o.paper_place or 'not in the paper'} | {o.status} | `{o.notebook}` | {made} |"
-        )
+    lines = ["| output | in the paper | status | notebook |", "|---|---|---|---|"]
+    lines += [
+        f"| {o.title} (`{o.id}`) | {o.paper_place or 'not in the paper'} | {o.status} | `{o.notebook}` |"
+        for o in OUTPUTS
+    ]
     display(Markdown("\n".join(lines)))
 
 
@@ -65,6 +65,14 @@ def versions() -> None:
         "threads": made_by["threads"],
     }
     display(Markdown(", ".join(f"{name} {value}" for name, value in rows.items())))
+
+
+def readable(table: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
+    """A table of pairs of policies for people: titles and tasks in front, rounded, empty where nothing is known."""
+    named = {name: table[name].map(policy_label) for name in ("first", "second") if name in table}
+    named |= {"task": table["task"].map(task_label)} if "task" in table else {}
+    shown = table.round(digits).astype(object).where(table.notna(), "")
+    return shown.assign(**named).set_index(list(named))
 
 
 def summary_table(rows: dict[str, Any]) -> pd.DataFrame:

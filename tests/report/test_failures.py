@@ -42,6 +42,13 @@ def test_kinds_and_even_choice():
     assert np.diff(np.flatnonzero(evenly(1000, 7))).max() <= 143
 
 
+def test_objects_are_named_as_people_say_them():
+    rows = pd.DataFrame({"objects": ["tennis_ball", "octagonal prism 1, box 2", ""], "reason": "tennis_ball slipped"})
+    read = page.as_read(rows)
+    assert read["objects"].tolist() == ["tennis ball", "octagonal prism 1, box 2", ""]
+    assert read["reason"][0] == "tennis ball slipped" and rows["objects"][0] == "tennis_ball"
+
+
 def test_all_failures_and_some_successes_are_pictured():
     attempts = table(scenes=12)
     chosen = pictured(attempts, successes=2)
@@ -102,7 +109,7 @@ def test_pictures_are_made_of_few_attempts_of_none_or_of_all(tmp_path, monkeypat
     rule = facts_of(
         base64.b85decode((tmp_path / "failures-files" / "attempts-all.js").read_text(encoding="utf-8").split('"')[3])
     )["rule"]
-    said = {"few": "first attempts, in the 2 scenes of each task", "kept": "No pictures", "all": "all "}
+    said = {"few": "first attempts in the 2 scenes of each task", "kept": "No pictures", "all": "all "}
     assert said[pictures] in rule
     assert len(made) == {"few": 6, "kept": 0, "all": len(shown.groupby(["task", "scene"]))}[pictures]
     assert shown["pictured"].any() == (pictures != "kept")
@@ -190,7 +197,7 @@ def test_the_page_and_its_files_name_the_same_things(tmp_path, monkeypatch):
     assert named == {path.stem[6:] for path in (tmp_path / "failures-files").glob("sheet-*.js")}, (
         "empty ones are left out"
     )
-    assert "have no pictures: today's code draws another scene" in facts["rule"]
+    assert "there are no pictures: today's code draws another scene" in facts["rule"]
     files = {path.stem for path in (tmp_path / "failures-files").iterdir()}
     assert "attempts-all" in files and "sheet-9999" not in files and len(files) > 2
     with pytest.raises(ValueError, match=r"different seeds, got seeds \[1, 1\]"):

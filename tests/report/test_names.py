@@ -1,6 +1,9 @@
+import numpy as np
+import pandas as pd
 import pytest
 
 from dgrasp.report.names import model_label, object_label, policy_label, task_label
+from dgrasp.report.notebook import readable
 
 
 def test_policies_models_tasks_and_objects_are_called_as_people_do():
@@ -15,3 +18,14 @@ def test_policies_models_tasks_and_objects_are_called_as_people_do():
     assert object_label("056_tennis_ball") == "tennis ball" and object_label("3-D printed block") == "3-D printed block"
     with pytest.raises(ValueError, match="dgrasp_quat_sync"):
         policy_label("dgrasp")
+
+
+def test_tables_of_pairs_are_readable():
+    rows = {"first": "dgrasp_6d_sync", "second": "base_6d_sync", "task": ["novel", "clutter"], "p": [0.12345, np.nan]}
+    shown = readable(pd.DataFrame(rows), digits=2)
+    assert shown.index.tolist() == [
+        ("dGrasp (6D, synchronous)", "Base (6D, synchronous)", "novel objects"),
+        ("dGrasp (6D, synchronous)", "Base (6D, synchronous)", "clutter"),
+    ]
+    assert shown["p"].tolist() == [0.12, ""] and shown.columns.tolist() == ["p"]
+    assert readable(pd.DataFrame(rows).drop(columns="task")).index.names == ["first", "second"]

@@ -21,6 +21,7 @@ from dgrasp.report.explorer.data import CandidatePath, SliceLandscape, SlopesOnP
 from dgrasp.report.explorer.pose_slice import SCALES, UNITS, PoseSlice
 from dgrasp.report.figures.draw import draw_gripper, gripper_in_view, show_view, to_pixels
 from dgrasp.report.figures.plots import policy_colour
+from dgrasp.report.names import model_label
 
 DEMONSTRATED = "#1a9641"
 PATH = "#d95f02"  # as the walkers of notebook 0
@@ -176,7 +177,7 @@ def _camera_panel(
 
 def _show_name(axes: Axes, model: ModelPanel) -> None:
     translation, rotation = (_cosine(c) for c in model.demonstration.cosines)
-    axes.set_title(model.name, color=policy_colour(model.name), y=1.055)
+    axes.set_title(model_label(model.name), color=policy_colour(model.name), y=1.055)
     cosines = f"cosine to demonstrated: translation {translation}, rotation {rotation}"
     axes.text(-1, 1.03, cosines, color=policy_colour(model.name), fontsize=8, va="bottom")
 
@@ -203,7 +204,7 @@ def _look_at(axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "n 
 
 def _keys(candidates: Candidates) -> list[Line2D]:
     lines = [("demonstrated", DEMONSTRATED), ("candidate's path", PATH), ("slope of the landscape", "0.35")]
-    lines += [(f"{name}: slope there, gripper", colour) for name, (_, colour) in candidates.items()]
+    lines += [(f"{model_label(name)}: slope there, gripper", colour) for name, (_, colour) in candidates.items()]
     return [Line2D([], [], color=colour, label=label) for label, colour in lines]
 
 

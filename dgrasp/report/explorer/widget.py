@@ -16,6 +16,7 @@ from dgrasp.policy.policies import CONTROLS, POLICIES, policy_spec
 from dgrasp.report.explorer.canvas import Canvas
 from dgrasp.report.explorer.explorer import Choice, Explorer, with_optimizer
 from dgrasp.report.explorer.pose_slice import AXES, HALF_WIDTHS, SCALES, UNITS, PoseSlice
+from dgrasp.report.names import model_label, policy_label
 
 GRIDS = {"fast: 11 x 11": 11, "17 x 17": 17, "fine: 25 x 25": 25}
 ADAM = ("steps", "translation_rate", "rotation_rate", "translation_decay", "rotation_decay")
@@ -64,7 +65,7 @@ class ExplorerWidget:
         return with_optimizer(base, **adam)
 
     def _make_controls(self) -> None:
-        first, names = self.explorer.start, list(self.explorer.values)
+        first, names = self.explorer.start, [(model_label(name), name) for name in self.explorer.values]
         scenes = [(f"{d.scene}.{d.stage}: {d.object}", i) for i, d in enumerate(self.explorer.demonstrations)]
         self.scene = w.Dropdown(options=scenes, description="scene", style=STYLE, layout=WIDE)
         self.left = w.Dropdown(options=names, value=first.models[0], description="left", style=STYLE, layout=WIDE)
@@ -83,9 +84,8 @@ class ExplorerWidget:
         ]  # fmt: skip
         self.start_horizontal = self._share("start, across", first.start[0])
         self.start_vertical = self._share("start, up", first.start[1])
-        self.settings = w.Dropdown(
-            options=list(self.explorer.settings), description="settings of", style=STYLE, layout=WIDE
-        )
+        settings = [(policy_label(n) if n in POLICIES or n in CONTROLS else n, n) for n in self.explorer.settings]
+        self.settings = w.Dropdown(options=settings, description="settings of", style=STYLE, layout=WIDE)
         self.steps = w.IntSlider(20, min=1, max=64, description="steps", style=STYLE, layout=WIDE)
         self.translation_rate = self._rate("translation rate", -3, -0.5)
         self.rotation_rate = self._rate("rotation rate", -2.5, 0.5)

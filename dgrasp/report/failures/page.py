@@ -34,6 +34,7 @@ from dgrasp.report.failures.attempts import (
 )
 from dgrasp.report.failures.replay import Job, drawn_again
 from dgrasp.report.failures.sheets import WIDEST, kept_sheet, sheet_path
+from dgrasp.report.names import object_label
 from dgrasp.report.play.container import facts_of, packed
 from dgrasp.report.play.page import script, style, whole_page, write_file
 from dgrasp.report.play.supply import SCENES, TITLES, policy_title
@@ -113,8 +114,8 @@ def _chosen(
         which = f"all {failed} failures" if failed <= MOST else f"{MOST} of {failed} failures, evenly chosen,"
         return jobs, f"Pictures are of {which} and of up to {SUCCESSES} successes of each task and policy."
     few = (
-        f"Pictures are of first attempts, in the {FEW} scenes of each task where most policies failed: of the failures "
-        "and of one success. dgrasp site --pictures makes those of all failures."
+        f"There are pictures of first attempts in the {FEW} scenes of each task where most policies failed: of those "
+        "that failed, and of one success. The command “dgrasp site --pictures” makes them of all failures."
     )
     return _marked(attempts, few_pictured(attempts, drawn_again), by_seed), few
 
@@ -156,7 +157,8 @@ def attempts_file(attempts: pd.DataFrame, facts: dict[str, Any]) -> bytes:
     shown = attempts[attempts["pictured"]]
     place = pd.Series(-1, index=attempts.index)
     place[shown.index] = np.arange(len(shown))
-    columns: dict[str, Any] = {name: _coded(attempts[name]) for name in CODED}
+    readable = as_read(attempts)
+    columns: dict[str, Any] = {name: _coded(readable[name]) for name in CODED}
     columns |= {"picture": place.tolist(), "scene": attempts["scene"].astype(int).tolist()}
     columns |= {"attempt": attempts["attempt"].astype(int).tolist()}
     columns["value"] = [None if pd.isna(x) else round(float(x), 4) for x in attempts["value"]]
@@ -165,6 +167,16 @@ def attempts_file(attempts: pd.DataFrame, facts: dict[str, Any]) -> bytes:
     header = {"kind": "attempts", "count": len(attempts), "columns": columns, "titles": titles, **facts}
     header["kinds"] = [kinds(names) for names in columns["objects"]["words"]]
     return packed(header, {"poses": _poses(shown)}, {}, 8)
+
+
+def as_read(attempts: pd.DataFrame) -> pd.DataFrame:
+    """The rows with objects as people say them, in `objects` and in `reason`: "tennis ball", not "tennis_ball"."""
+    objects, reasons = (attempts[name].fillna("").astype(str).tolist() for name in ("objects", "reason"))
+    for place, names in enumerate(objects):
+        for name in filter(None, names.split(", ")):
+            reasons[place] = reasons[place].replace(name, object_label(name))
+        objects[place] = ", ".join(map(object_label, names.split(", ")))
+    return attempts.assign(objects=objects, reason=reasons)
 
 
 def failures_body(attempts: pd.DataFrame, play: str | None) -> str:
@@ -259,11 +271,12 @@ def _repeated(attempts: pd.DataFrame, sheets: dict[str, bytes]) -> str:
     exact, other = sum(one["exact"] for one in entries), sum(not one["same"] for one in entries)
     if exact == len(entries) and not lost:
         return ""
-    said = [f"Repeated, {exact} of {len(entries)} took as many time steps as the table says."]
+    said = [f"When they were repeated, {exact} of {len(entries)} took as many time steps as the table says."]
     if other:
-        said.append(f"{other} ended another way: of these there are no pictures of the trial.")
+        said.append(f"Of {other} that ended another way there are no pictures of the trial.")
     if lost:
         said.append(
-            f"{lost} have no pictures: today's code draws another scene, or an attempt before ended another way."
+            f"Of {lost} there are no pictures: today's code draws another scene, or an attempt before it ended another "
+            "way."
         )
     return " ".join([*said, ""])

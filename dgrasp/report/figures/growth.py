@@ -58,6 +58,7 @@ def plot_growth(table: pd.DataFrame) -> Figure:
         ax.loglog(rows["at"], rows["mib"], marker="s", ls="--", color=DGRASP_COLOUR, label="MiB added")
         _at(ax, rows["at"])
         ax.set(xlabel=label, title="measured")
+    axes[0].set_ylabel("seconds, and MiB")
     axes[0].legend()
     _plot_workers(axes[3], table)
     letter_panels(axes)
@@ -72,7 +73,7 @@ def _plot_workers(ax: Axes, table: pd.DataFrame) -> None:
     if (limit := folder_limits_at(table)) is not None:
         ax.axvline(limit, color="0.6", label=f"folder is the limit ({limit})")
     _at(ax, rows["at"][::2])
-    ax.set(xlabel="workers", title="simulated", ylim=(None, 2000))
+    ax.set(xlabel="workers", ylabel="minutes, and GiB", title="simulated", ylim=(None, 2000))
     ax.legend(fontsize=6, loc="upper center")
 
 

@@ -108,7 +108,7 @@ class Results:
         """What was repeated of the experiment, and kept beside it."""
         kept = replication.kept(self.experiment)
         said = [f"- **{_replication(name)}**: {stated['said']}." for name, stated in kept.items()]
-        return "\n".join(said or ["Nothing was repeated yet."]) + "\n"
+        return "\n".join(said or ["No repetition is published yet."]) + "\n"
 
 
 def ablations(figures: Path) -> str:
@@ -133,7 +133,7 @@ def beyond(figures: Path) -> str:
     answers = (beyond_answer(rows, contrasts(kept_attempts(figures))), beside_the_papers(rows, papers))
     said = f"{' '.join(answers)}\n\n{table(as_read(rows))}"
     piles = pd.DataFrame(kept_table("beyond_piles", figures))
-    return said if not len(piles) else f"{said}\nPiles of which every object was lifted:\n\n{table(as_read(piles))}"
+    return said if not len(piles) else f"{said}\nScenes of which every object was lifted:\n\n{table(as_read(piles))}"
 
 
 def _differences(figures: Path) -> pd.DataFrame:
@@ -146,10 +146,10 @@ def _in_words(pairs: pd.DataFrame) -> str:
     up, down, n = int((sure["difference"] > 0).sum()), int((sure["difference"] < 0).sum()), len(pairs)
     if not up + down:
         return f"no difference between dGrasp and its Base is beyond chance, in {n} pairs of policies"
-    ahead = f"dGrasp lifts more than its Base in {up} of {n} pairs of policies"
+    ahead = f"beyond chance, dGrasp lifts more than its Base in {up} of {n} pairs of policies"
     behind = f" and less in {down}" if down else ""
     low, high = pairs["difference"].min(), pairs["difference"].max()
-    return f"{ahead}{behind}, beyond chance; differences {low:+.2f} to {high:+.2f}"
+    return f"{ahead}{behind}; the differences of all pairs are {low:+.2f} to {high:+.2f}"
 
 
 def _replication(name: str) -> str:

@@ -70,8 +70,8 @@ export class Panel {
         this.explorer.moved(settled);
       });
     });
-    const note = h("p", { class: "dgp-note" }, "From the centre of the cut: along the world's axes, about the gripper's own. " +
-      "Or drag the gripper in a picture; with shift it rises and sinks.");
+    const note = h("p", { class: "dgp-note" }, "How far it is from the centre of the cut, along the world’s axes, and how far it is turned about its own. " +
+      "You can also drag it in a picture; with the shift key held it rises and sinks.");
     return group("The gripper", note, ...this.place.map((control) => control.element));
   }
 
@@ -149,7 +149,8 @@ export class Panel {
       const known = side.frames.at(-1)?.scores.filter(Number.isFinite) ?? [];
       return `${this.supply.titleOf(side.model)}: ${known.length ? Math.max(...known).toFixed(2) : "–"}`;
     });
-    this.say(`${explorer.steps} steps in ${seconds.toFixed(1)} s. ${many ? "Best values" : "Values"} at the end: ${ends.join("; ")}.`);
+    const colours = many ? " The darker a candidate is, the higher its value; the thick one has the highest." : "";
+    this.say(`${explorer.steps} steps in ${seconds.toFixed(1)} s. ${many ? "Best values" : "Values"} at the end: ${ends.join("; ")}.${colours}`);
   }
 
   /** Controls follow the explorer: after a drag, a climb, another scene. */

@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 52d91cb0fd3fcf365ca70d59d276a567d58f74921b4474863ec39d4950a4578e
+// Built by tools/play_module.py from ../source; do not edit. Sources: 458dda43fe4bc09243085ca858d18d1b64a5d259203029426dd1a57676d5ad3a
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
