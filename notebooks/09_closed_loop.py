@@ -60,7 +60,7 @@ if run is None:
     display(Markdown(f"**{NOT_RUN}** What follows are an empty table, how it works, and another problem."))
 
 # %% [markdown]
-# The same as a table: `size` is in the unit that the disturbance's name says.
+# The same as a table, rates with 95 % intervals: `size` is in the unit that the disturbance's name says.
 
 # %%
 studio.make("closed_loop")
@@ -105,11 +105,11 @@ show_source(Sight, put_right)
 #
 # ## Do the paths look like demonstrations?
 #
-# Attempts that lifted something: length of the way from the pre-grasp (m), how much longer than straight, mean cosine
+# Attempts that lifted something: length of the way from the pre-grasp, that length over a straight one's, mean cosine
 # of successive steps (smoothness), and mean cosine of motion and the displacement that a demonstrator would have made.
 # That is no recorded demonstration, since none was made of these scenes: it is a constructed path, from the same place
 # straight to the oracle's pre-grasp of the grasp that was reached, and straight down, without the curve of
-# demonstrations. `shown_length` and `shown_smoothness` are that path's own.
+# demonstrations. The last two columns are that path's own.
 
 # %%
 studio.make("closed_loop_paths")

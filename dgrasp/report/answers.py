@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dgrasp.evaluation.loop_series import STILL
-from dgrasp.report.names import model_label, policy_label, task_label
+from dgrasp.report.names import model_label, policy_label
 from dgrasp.report.tables.findings import LEVEL
 from dgrasp.twin.sweep import ROTATION, TRANSLATION
 
@@ -154,19 +154,15 @@ def beyond_answer(rows: pd.DataFrame, contrasts: pd.DataFrame) -> str:
     """
     if not len(rows):
         return "Not known yet: no table of this experiment has been made."
-    rates = rows.assign(method=rows["policy"].str.partition("_")[0]).pivot_table(
-        index="task", columns="method", values="rate", sort=False
-    )
-    said = "; ".join(
-        f"{task_label(str(task))}: dGrasp {row['dgrasp']:.2f}, Base {row['base']:.2f}" for task, row in rates.iterrows()
-    )
     if not len(contrasts):
-        return f"{said}. Whether the differences are beyond chance is not known: no attempts are kept."
+        return "Whether differences between dGrasp and Base are beyond chance is not known: no attempts are kept."
     sure = contrasts["p_holm"] < LEVEL
     ahead, behind = (int((sure & (sign * contrasts["difference"] > 0)).sum()) for sign in (1, -1))
+    low, high = contrasts["difference"].min(), contrasts["difference"].max()
     return (
-        f"With the slope loss more is lifted than without it in {ahead} of {len(contrasts)} tasks beyond chance, and "
-        f"less in {behind} (bootstrap of training seeds and scenes, Holm-corrected, p < {LEVEL}). {said}."
+        f"Beyond chance, dGrasp lifts more than Base in {ahead} of {len(contrasts)} tasks and less in {behind}; the "
+        f"differences are {low:+.2f} to {high:+.2f} (bootstrap of training seeds and scenes, Holm-corrected, "
+        f"p < {LEVEL})."
     )
 
 
@@ -182,8 +178,8 @@ def beside_the_papers(rows: pd.DataFrame, papers: pd.DataFrame) -> str:
         return ""
     more, less = (int((sign * (both["rate"] - both["rate_paper"]) > 0).sum()) for sign in (1, -1))
     return (
-        f"Trained as in the paper, the same policy lifts less in {more} and more in {less} of {len(both)} pairs of "
-        f"policy and task (other scenes of the same tasks)."
+        f"Against the same policy trained as in the paper, on other scenes of the same tasks, it lifts more in {more} "
+        f"and less in {less} of {len(both)} pairs of policy and task."
     )
 
 

@@ -36,6 +36,13 @@ def model_label(model: str) -> str:
     return f"{method_of(model)} ({rotation})" if rotation else "Control" if "control" in model else method_of(model)
 
 
+def arm_label(arm: str) -> str:
+    """An arm of the ablations as people say it: "dGrasp 64", "finite differences", "weight 0.1"."""
+    first, _, rest = arm.partition("_")
+    named = " ".join([METHODS.get(first, first), *([rest] if rest else [])])
+    return re.sub(r"(?<=\d)_(?=\d)", ".", named).replace("_", " ")
+
+
 def task_label(task: str) -> str:
     """A task as people say it; tasks of one's own keep their names."""
     return TASKS.get(task, task)

@@ -33,7 +33,7 @@ def texts(figure) -> set[str]:
 
 def test_every_question_has_a_panel_with_its_arms():
     figure = plot_ablations(rows())
-    assert {"starts", "poses", "base", "base twice", "dgrasp", "base 64"} <= texts(figure)
+    assert {"starts", "poses", "Base", "Base twice", "dGrasp", "Base 64"} <= texts(figure)
     rate = figure.axes[0].containers[0][0].get_xdata()
     assert list(rate) == pytest.approx([0.0, 0.1, 0.2]), "rates are of the counts"
 
@@ -55,8 +55,8 @@ def test_answers_name_what_is_beyond_chance_and_leave_the_rest_uncontradicted():
         "p_holm": 0.9,
     }
     (said,) = answers(pd.DataFrame([sure, rest], columns=list(COMPARED)))
-    assert "novel: base_64 -0.20 [-0.30, -0.10] against base_512, agrees" in said
-    assert "1 of 2 comparisons show no difference beyond chance (+0.02 to +0.02): not contradicted" in said
+    assert "On novel objects, Base 64 lifts 0.20 less than Base 512 (95 % interval of the difference -0.30 to" in said
+    assert said.endswith("-0.10): agrees. None of the 1 others is beyond chance (differences +0.02 to +0.02).")
 
 
 def test_a_question_with_one_arm_alone_is_not_shown():

@@ -109,12 +109,12 @@ def test_beyond_and_closed_loop():
     assert "is not known: no attempts are kept" in answers.beyond_answer(rows, pd.DataFrame())
     tested = pd.DataFrame({"task": ["simple"], "difference": [0.4], "p_holm": [0.01]})
     said = answers.beyond_answer(rows, tested)
-    assert "in 1 of 1 tasks beyond chance, and less in 0" in said and said.endswith("simple: dGrasp 0.90, Base 0.50.")
-    assert "in 0 of 1 tasks beyond chance, and less in 0" in answers.beyond_answer(rows, tested.assign(p_holm=0.2))
-    assert "in 0 of 1 tasks beyond chance, and less in 1" in answers.beyond_answer(rows, tested.assign(difference=-0.4))
+    assert "more than Base in 1 of 1 tasks and less in 0; the differences are +0.40 to +0.40" in said
+    assert "in 0 of 1 tasks and less in 0" in answers.beyond_answer(rows, tested.assign(p_holm=0.2))
+    assert "in 0 of 1 tasks and less in 1" in answers.beyond_answer(rows, tested.assign(difference=-0.4))
     papers = rows.assign(rate=[0.4, 0.95])
     beside = answers.beside_the_papers(rows, papers)
-    assert beside.startswith("Trained as in the paper, the same policy lifts less in 1 and more in 1 of 2 pairs")
+    assert beside.endswith("it lifts more in 1 and less in 1 of 2 pairs of policy and task.")
     assert answers.beside_the_papers(rows, papers.assign(task="another")) == ""
     assert answers.loop_answer(pd.DataFrame()).startswith("Not known yet")
     kinds = ["none", "none", "push (cm)", "push (cm)"]

@@ -20,7 +20,7 @@ from dgrasp.experiment.ablations.stage import Ablations, Result
 from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.profiles import PUBLISHABLE
 from dgrasp.experiment.seeds import all_seeds
-from dgrasp.report.names import seeds_label, task_label, training_label
+from dgrasp.report.names import arm_label, seeds_label, task_label, training_label
 from dgrasp.report.outputs import NO_OBJECTS, Drawn
 from dgrasp.report.studio import Studio
 from dgrasp.report.tables.printing import span
@@ -66,7 +66,7 @@ def plot_question(axes: Axes, rows: pd.DataFrame) -> None:
         axes.errorbar(
             rate, y, xerr=[rate - low, high - rate], fmt="o", ms=3.5, lw=1, color=colour, label=task_label(task)
         )
-    axes.set(yticks=range(len(arms)), yticklabels=[arm.replace("_", " ") for arm in arms], xlim=(0, 1))
+    axes.set(yticks=range(len(arms)), yticklabels=[arm_label(arm) for arm in arms], xlim=(0, 1))
     axes.set_ylim(len(arms) - 0.5, -0.5)
 
 
@@ -126,7 +126,9 @@ def tried_so_far(arms: Sequence[Result]) -> str:
 
 
 def _printed(table: pd.DataFrame) -> pd.DataFrame:
-    named = table.rename(columns=lambda name: str(name).replace("_", " "))
+    labels = dict.fromkeys(("arm", "against"), arm_label) | {"task": task_label}
+    said = {name: table[name].map(label) for name, label in labels.items() if name in table}
+    named = table.assign(**said).rename(columns=lambda name: str(name).replace("_", " "))
     return named.round(3) if len(table) else pd.DataFrame({"": [NOT_RUN]})
 
 

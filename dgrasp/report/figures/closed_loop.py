@@ -22,6 +22,10 @@ from dgrasp.runs import Run
 
 NOT_RUN = "Nothing has been tried in closed loop yet (dgrasp closed-loop): there are no numbers to show."
 STYLES = {"open": "--", "closed": "-"}
+COLUMNS = {  # of the printed table of ways
+    "length": "length (cm)", "detour": "length over straight", "shown_length": "constructed: length (cm)",
+    "shown_smoothness": "constructed: smoothness",
+}  # fmt: skip
 ASIDE = 0.012  # of an axis: how far lines stand side by side
 
 
@@ -95,16 +99,34 @@ def draw_closed_loop_rates(studio: Studio) -> Drawn:
 def draw_closed_loop(studio: Studio) -> Drawn:
     """One row for each disturbance, size, loop and policy."""
     rates = rates_of(studio)
-    named = rates.assign(policy=[policy_label(str(policy)) for policy in rates["policy"]]).round(3)
-    return _loops_drawn(studio, None, rates, named if len(rates) else pd.DataFrame({"": [NOT_RUN]}))
+    return _loops_drawn(studio, None, rates, _lifted(rates) if len(rates) else pd.DataFrame({"": [NOT_RUN]}))
 
 
 def draw_closed_loop_paths(studio: Studio) -> Drawn:
     """One row for each disturbance, size, loop and policy with a success."""
     run = loops(studio)
     paths = pd.DataFrame(columns=list(PATHS)) if run is None else loop_paths(read_loops(run))
-    named = paths.assign(policy=[policy_label(str(policy)) for policy in paths["policy"]]).round(3)
-    return _loops_drawn(studio, None, paths, named if len(paths) else pd.DataFrame({"": [NOT_RUN]}))
+    return _loops_drawn(studio, None, paths, _ways(paths) if len(paths) else pd.DataFrame({"": [NOT_RUN]}))
+
+
+def _lifted(rates: pd.DataFrame) -> pd.DataFrame:
+    """Rates as people read them: one row for each condition and policy, the loops side by side."""
+    cells = [f"{r.rate:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in rates.itertuples()]
+    named = rates.assign(cell=cells, policy=rates["policy"].map(policy_label), size=rates["size"].map("{:g}".format))
+    wide = named.pivot_table(
+        index=["disturbance", "size", "policy"], columns="loop", values="cell", aggfunc="first", sort=False
+    )
+    return wide.fillna("-").add_suffix(" loop").reset_index().rename_axis(columns=None)
+
+
+def _ways(paths: pd.DataFrame) -> pd.DataFrame:
+    """`loop_paths` as people read them: equal digits, lengths in centimetres."""
+    table = paths.assign(policy=paths["policy"].map(policy_label), size=paths["size"].map("{:g}".format))
+    for name in ("length", "shown_length"):
+        table[name] = (100 * paths[name]).map("{:.1f}".format)
+    for name in ("detour", "smoothness", "cosine", "shown_smoothness"):
+        table[name] = paths[name].map("{:.2f}".format)
+    return table.rename(columns=COLUMNS)
 
 
 def tried_so_far(rates: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from dgrasp.experiment.ablations.rows import NO_DIFFERENCE, NOT_CONTRADICTED
 from dgrasp.experiment.questions import questions
+from dgrasp.report.names import arm_label, task_label
 
 
 def answers(differences: pd.DataFrame) -> list[str]:
@@ -17,13 +18,22 @@ def _said(rows: pd.DataFrame) -> str:
     """All rows of a question: those that differ beyond chance one by one, the others by their range."""
     open_ones = rows["verdict"].isin([NOT_CONTRADICTED, NO_DIFFERENCE])
     sure, rest = rows[~open_ones], rows[open_ones]
-    parts = [
-        f"{r.task}: {r.arm} {r.difference:+.2f} [{r.low:+.2f}, {r.high:+.2f}] against {r.against}, {r.verdict}"
+    said = [
+        f"{_where(r.task)}, {arm_label(r.arm)} lifts {abs(r.difference):.2f} {_more(r.difference)} than "
+        f"{arm_label(r.against)} (95 % interval of the difference {r.low:+.2f} to {r.high:+.2f}): "
+        f"{r.verdict}."
         for r in sure.itertuples()
     ]
     if len(rest):
         low, high = rest["difference"].min(), rest["difference"].max()
-        found = f"{len(rest)} of {len(rows)} comparisons show no difference beyond chance"
-        verdicts = ", ".join(dict.fromkeys(rest["verdict"]))
-        parts.append(f"{found} ({low:+.2f} to {high:+.2f}): {verdicts}")
-    return "; ".join(parts) + "."
+        which = "comparisons" if len(rest) == len(rows) else "others"
+        said.append(f"None of the {len(rest)} {which} is beyond chance (differences {low:+.2f} to {high:+.2f}).")
+    return " ".join(said)
+
+
+def _where(task: str) -> str:
+    return f"In {task_label(task)}" if task == "clutter" else f"On {task_label(task)}"
+
+
+def _more(difference: float) -> str:
+    return "more" if difference > 0 else "less"
