@@ -35,6 +35,7 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "with exact cameras": {"nerf": {"training": {"calibration": None}}, "value": {"calibration": None}},
     "with cameras further off": {"nerf": {"training": {"calibration": FURTHER}}, "value": {"calibration": FURTHER}},
     "with prisms alone": {"data": {"task": "dgrasp.sim.tasks.crowded:Printed"}},
+    "with grasps anywhere on an object": {"data": {"oracle": {"candidates": 1}}},
     "without outcomes": {"outcomes": None},
 }
 

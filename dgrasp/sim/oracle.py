@@ -7,6 +7,7 @@ paper does not say how trajectories start or how they are sampled: see `OracleCo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,6 +24,7 @@ from dgrasp.sim.scene import Scene, SceneObject
 
 LEVEL = np.radians(12)  # closing axes and lines within this of the horizontal count as horizontal
 CLEARANCE = 0.006  # m kept between the open hand and other objects
+TRIES = 20  # random grasps of an object, until it is said that the hand does not reach any
 BESIDE = 0.004  # m between an object and each open finger of a described hand
 
 
@@ -50,6 +52,13 @@ class OracleConfig(Config):
     start_tries: int = Field(
         40, ge=1, le=1000, description="Starts tried until one is clear of objects; then straight from above"
     )
+    candidates: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="Clear grasps drawn of an object, of which the one nearest to its centre of mass, seen from "
+        "above, is demonstrated; 1: any, as the predecessor's oracle",
+    )
 
 
 def oracle(
@@ -60,24 +69,35 @@ def oracle(
     Raises ValueError if no object of the scene has an annotated grasp that the open hand reaches.
     """
     config = config or OracleConfig()
-    T, name = sample_grasp(scene, rng)
+    T, name = sample_grasp(scene, rng, config.candidates)
     return T, sample_trajectory(scene, T, name, rng, config)
 
 
-def sample_grasp(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-    """A random object's random grasp (T_world_tcp, object name), clear of its neighbours."""
+def sample_grasp(scene: Scene, rng: np.random.Generator, candidates: int = 1) -> tuple[np.ndarray, str]:
+    """A random object's grasp (T_world_tcp, object name), clear of its neighbours.
+
+    A random one; of several `candidates` the one whose TCP is nearest to the vertical through the object's origin,
+    which is its centre of mass: gravity turns the object least in the fingers.
+    """
     for i in rng.permutation(len(scene.objects)):
         o = scene.objects[i]
-        lines = usable_lines(o, scene.model)
-        for _ in range(20 if lines else 0):
-            line = lines[rng.integers(len(lines))]
-            along = rng.uniform(-1, 1) * line.half_length
-            T = grasp_pose(o, line, along, turned=bool(rng.integers(2)), cell=scene.model)
-            if hand_is_clear(T, scene, ignore=o.name) and clear_of_its_own(T, o, scene.model):
-                return T, o.name
+        clear = list(islice(_clear_grasps(scene, o, rng), candidates))
+        if clear:
+            return min(clear, key=lambda T: float(np.linalg.norm(T[:2, 3] - o.T_world_object[:2, 3]))), o.name
     raise ValueError(
         f"no object of this scene can be grasped from above; objects: {', '.join(o.name for o in scene.objects)}"
     )
+
+
+def _clear_grasps(scene: Scene, o: SceneObject, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Random grasps of an object that the open hand reaches, of `TRIES` draws."""
+    lines = usable_lines(o, scene.model)
+    for _ in range(TRIES if lines else 0):
+        line = lines[rng.integers(len(lines))]
+        along = rng.uniform(-1, 1) * line.half_length
+        T = grasp_pose(o, line, along, turned=bool(rng.integers(2)), cell=scene.model)
+        if hand_is_clear(T, scene, ignore=o.name) and clear_of_its_own(T, o, scene.model):
+            yield T
 
 
 def oracle_grasps(scene: Scene, spacing: float = 0.005, clear: bool = True) -> Float[np.ndarray, "n 4 4"]:

@@ -84,6 +84,21 @@ def test_trajectories_keep_clear_of_the_objects() -> None:
         assert hand_is_clear(above, scene)
 
 
+def test_of_several_candidates_the_one_nearest_to_the_centre_of_mass_is_demonstrated() -> None:
+    asides: dict[int, list[float]] = {1: [], 6: []}
+    for index in range(8):
+        scene = task("dgrasp.sim.tasks.procedural:Procedural").scene("train", index)
+        for candidates, aside in asides.items():
+            T, name = sample_grasp(scene, np.random.default_rng(index), candidates)
+            assert hand_is_clear(T, scene, ignore=name)
+            shown = oracle(scene, np.random.default_rng(index), OracleConfig(candidates=candidates))[0]
+            np.testing.assert_array_equal(shown, T, "the setting reaches the oracle")
+            centre = next(o for o in scene.objects if o.name == name).T_world_object[:2, 3]
+            aside.append(float(np.linalg.norm(T[:2, 3] - centre)))
+    one, six = (np.array(asides[candidates]) for candidates in (1, 6))
+    assert (six <= one).all() and six.mean() < 0.7 * one.mean()
+
+
 def test_grasps_of_a_box_lie_on_its_two_lines() -> None:
     grasps = oracle_grasps(scene_of(box()))
     np.testing.assert_allclose(grasps[:, 2, 3], BOARD_TOP + 0.035, atol=1e-9)
