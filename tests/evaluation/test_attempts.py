@@ -242,7 +242,7 @@ def test_a_scene_is_cleared_object_by_object_and_starts_are_addressed(tmp_path: 
 
     lines = pd.DataFrame([asdict(one) for one in made], columns=list(table.COLUMNS))
     lines.to_csv(tmp_path / "trials.csv", index=False)
-    trials = table.read_trials(SimpleNamespace(path=tmp_path, summary={}))
+    trials = table.read_trials(SimpleNamespace(path=tmp_path, check=lambda: None))
     assert trials["x"].dtype == np.float64 and trials["x"].isna().tolist() == [True, False, False, False]
     assert trials["object"].tolist() == ["", "", scene.objects[-1].name, ""], "no object is a word"
     budget = EvaluationConfig(tasks={"simple": TaskBudget(scenes=1, attempts=4)}, repetitions=1)

@@ -159,7 +159,7 @@ def study(tmp_path):
             trial.report(rate, step)
         study.tell(trial, None if pruned else attempts[-1], optuna.trial.TrialState.PRUNED if pruned else None)
     summary = {"trials": 3, "pruned": 1, "success": 1.0, "optimizer": SETTINGS}
-    return {"base_6d_seq": SimpleNamespace(path=tmp_path, summary=summary)}
+    return {"base_6d_seq": SimpleNamespace(path=tmp_path, summary=summary, check=lambda: None)}
 
 
 def test_studies_are_read_from_their_records(study, ax):

@@ -252,7 +252,7 @@ def test_ablations_are_answers_or_said_to_be_missing(tmp_path):
     assert ablations(tmp_path).startswith("None of the ")
     row = {"question": "poses", "arm": "a", "against": "b", "task": "clutter", "difference": 0.1, "low": 0.0}
     path.write_text(json.dumps([row | {"high": 0.2, "verdict": "agrees"}]))
-    assert ablations(tmp_path).startswith("- ") and "clutter: a +0.10" in ablations(tmp_path)
+    assert ablations(tmp_path).startswith("- ") and "In clutter, a lifts 0.10 more than b" in ablations(tmp_path)
 
 
 def test_a_new_site_takes_the_place_of_the_old_one_and_leaves_nothing_else(tmp_path, monkeypatch):
