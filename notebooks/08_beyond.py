@@ -124,7 +124,7 @@ if made("factors"):
 # ## What each ingredient brings
 #
 # Short trainings that lack one ingredient each, on validation scenes and on draws of the twin that no test has (of the
-# same ten objects). They were made after the networks above, and chose nothing about them.
+# same ten objects). Settings may be chosen by the simple and clutter columns; by the twin's none is.
 
 # %%
 if made("ingredients"):

@@ -35,6 +35,7 @@ same command goes on where it stopped):
 OPTIONS = {  # and what they change
     "presentations": ("rows", "factors", "ingredients"),
     "scenes": ("clearing", "ingredients", "summit"),
+    "arms": ("ingredients",),
 }
 WHAT = ("stages", "rows", "factors", "clearing", "paired", "ingredients", "summit", "objects")
 
@@ -47,6 +48,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--presentations", type=positive, help="of each object in the twin (rows: 25, factors: 10, ingredients: 5)"
     )
     parser.add_argument("--scenes", type=positive, help="of each task (clearing: 100, ingredients: 40, summit: 60)")
+    parser.add_argument(
+        "--arms", nargs="+", metavar="ARM", help='of the ingredients, such as "without looks" (all; those kept stay)'
+    )
     parser.add_argument(
         "--keep",
         action="store_true",
@@ -127,9 +131,10 @@ def _paired(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
 
 
 def _ingredients(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
-    from dgrasp.experiment.ingredients import try_ingredients
+    from dgrasp.experiment.ingredients import ARMS, try_ingredients
 
-    for table, runs in try_ingredients(made, **_given(options, "scenes", "presentations")):
+    names = options.arms or tuple(ARMS)
+    for table, runs in try_ingredients(made, names, **_given(options, "scenes", "presentations")):
         yield {"ingredients": table}, runs  # it grows arm by arm
 
 

@@ -2,7 +2,7 @@
 
 An arm is the experiment with a fifth of its scenes and steps and one ingredient less; all else is equal, and Base is
 trained beside dGrasp. Tried with the untuned settings of the climb, on validation scenes and on draws of the twin that
-no test has, of the same ten objects. It is made after the experiment's networks and has chosen nothing about them.
+no test has, of the same ten objects. Settings may be chosen by the simple and clutter rows, by the twin's never.
 """
 
 from __future__ import annotations
