@@ -38,7 +38,7 @@ def published(question, difference, p=0.01, width=0.03, task="novel"):
 def test_a_difference_that_the_paper_states(difference, p, width, found):
     told = of_row(POSES, published("poses", difference, p, width))
     assert told.verdict == found
-    assert told.ours.startswith("row `poses`: dgrasp_64 against dgrasp_512 on novel objects ")
+    assert told.ours.startswith('row "poses": dGrasp 64 against dGrasp 512, novel objects: ')
     assert "base" not in told.ours, "the sentence is about dGrasp"
 
 
@@ -51,7 +51,7 @@ def test_one_arm_of_two_is_a_part():
 def test_a_row_is_not_tested_until_it_is_published():
     for nothing in (None, pd.DataFrame(), published("poses", 0.1), published("batch", 0.2, task="clutter")):
         told = of_row(BATCH, nothing)
-        assert told == ("not tested", "row not run yet: `batch` of the ablations")
+        assert told == ("not tested", 'row not run yet: "batch" of the ablations')
     half = published("batch", 0.2).head(1)
     assert of_row(BATCH, half).verdict == "not tested", "one of the two comparisons is missing"
 
@@ -69,7 +69,7 @@ def test_a_row_is_not_tested_until_it_is_published():
 def test_a_primary_cause_helps_where_the_others_do_not(batch, others, found):
     rows = [published(name, *(batch if name == "batch" else others)) for name in ("batch", "images", "starts")]
     assert of_row(PRIMARY, pd.concat(rows)).verdict == found
-    assert of_row(PRIMARY, rows[0]) == ("not tested", "row not run yet: `images`, `starts` of the ablations")
+    assert of_row(PRIMARY, rows[0]) == ("not tested", 'row not run yet: "images", "starts" of the ablations')
 
 
 def test_every_sentence_of_a_row_asks_for_differences_with_a_direction():

@@ -143,9 +143,9 @@ def test_sentences_switch_by_themselves_when_a_row_is_published():
         table = sentences(records, success_rates(records, CONFIG), BOUNDS, None, published).set_index("sentence")
         found.append(table.loc[[entry["text"] for entry in asked]])
     before, after = found
-    assert set(before["verdict"]) == {"not tested"} and before["ours"].str.startswith("row not run yet: `").all()
+    assert set(before["verdict"]) == {"not tested"} and before["ours"].str.startswith('row not run yet: "').all()
     assert after["verdict"].tolist() == ["agrees", "agrees", "disagrees", "not tested"], "the last asks two rows more"
-    assert after["ours"].iloc[-1] == "row not run yet: `images`, `starts` of the ablations"
+    assert after["ours"].iloc[-1] == 'row not run yet: "images", "starts" of the ablations'
 
 
 @pytest.mark.parametrize(

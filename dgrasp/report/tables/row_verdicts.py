@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from dgrasp.experiment.questions import Comparison, questions
-from dgrasp.report.names import task_label
+from dgrasp.report.names import arm_label, task_label
 from dgrasp.report.tables.findings import LEVEL
 from dgrasp.report.tables.verdict import AGREES, DISAGREES, IN_PART, NOT_TESTED, UNKNOWN, Verdict, counted
 
@@ -35,12 +35,16 @@ def of_row(entry: Mapping[str, Any], differences: pd.DataFrame | None) -> Verdic
     """
     names = [entry["row"], *entry.get("less", ())]
     found = {name: _rows(name, entry["tasks"], entry.get("method", ""), differences) for name in names}
-    missing = [f"`{name}`" for name in names if found[name] is None]
+    missing = [_quoted(name) for name in names if found[name] is None]
     if missing:
         return Verdict(NOT_TESTED, f"row not run yet: {', '.join(missing)} of the ablations")
-    told = "; ".join(f"row `{name}`: {_told(rows)}" for name, rows in found.items() if rows is not None)
+    told = "; ".join(f"row {_quoted(name)}: {_told(rows)}" for name, rows in found.items() if rows is not None)
     main, *others = (_word(rows) for rows in found.values() if rows is not None)
     return Verdict(_primary(main, others) if others else main, told)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name.replace("_", " ")}"'
 
 
 def _primary(main: str, others: Sequence[str]) -> str:
@@ -76,7 +80,7 @@ def _word(rows: pd.DataFrame) -> str:
 
 def _told(rows: pd.DataFrame) -> str:
     return "; ".join(
-        f"{r.arm} against {r.against} on {task_label(r.task)} {r.difference:+.3f} "
+        f"{arm_label(r.arm)} against {arm_label(r.against)}, {task_label(r.task)}: {r.difference:+.3f} "
         f"[{r.low:+.3f}, {r.high:+.3f}], corrected p {r.p_holm:.2f}"
         for r in rows.itertuples()
     )
