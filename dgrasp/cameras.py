@@ -16,6 +16,7 @@ from torch import Tensor
 from dgrasp.checks import at_first, check_numbers, described
 from dgrasp.poses import check_poses, invert, make_pose, transform_points
 
+CV_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's axes of a camera to OpenGL's (y up, looks along -z), and back
 NEAREST, FARTHEST = 1e-8, 1e6  # metres of depth and pixels, where projections are clamped: our choice, to stay finite
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from dgrasp.cell.description import CellDescription, read_cell
 from dgrasp.cell.model import CellModel, model_of
+from dgrasp.cell.simulable import LEAST_FORCE
 from dgrasp.cell.urdf import in_place
 from dgrasp.config import Config
 
@@ -56,7 +57,7 @@ class CellConfig(Config):
     )
     grip_force: float = Field(
         USUAL_FORCE,
-        ge=10,
+        ge=LEAST_FORCE,
         le=125,
         description="Force per pad in newtons; the 2F-140 gives 10 to 125, middle taken; other hands the same, or the "
         "middle of what they give, if that is less",

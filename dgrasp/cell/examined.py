@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from dgrasp.cameras import visible
+from dgrasp.cameras import CV_TO_GL, visible
 from dgrasp.cell.description import CameraDescription, CellDescription, read_cell, shipped_or_path
 from dgrasp.cell.kinematics import Kinematics, kinematics_of
 from dgrasp.cell.simulable import lens_notes, simulator_problems
@@ -23,7 +23,6 @@ YAWS = (0.0, np.pi / 4, np.pi / 2, -np.pi / 4)  # turns of the hand about the ve
 FRICTION, GRAVITY = 0.5, 9.81  # of rubber on plastic, as `CellConfig.pad_friction` on an object; m/s^2
 SHOWN = 2  # missing meshes that are named
 DOWN = np.diag([1.0, -1.0, -1.0])
-GL = np.diag([1.0, -1.0, -1.0, 1.0])  # from OpenGL's axes of a camera to OpenCV's, and back
 
 
 @dataclass
@@ -103,7 +102,7 @@ def _meant(camera: CameraDescription, places: Float[torch.Tensor, "n 3"]) -> str
         return ""
     w, x, y, z = camera.orientation
     others = {
-        "its axes look like OpenGL's, expected are x right, y down, z ahead": camera.T_carrier_cam @ GL,
+        "its axes look like OpenGL's, expected are x right, y down, z ahead": camera.T_carrier_cam @ CV_TO_GL,
         "its quaternion looks like w, x, y, z, expected is x, y, z, w": pose_matrix((*camera.position, x, y, z, w)),
     }
     K, size = torch.tensor(camera.intrinsics.matrix), (camera.width, camera.height)

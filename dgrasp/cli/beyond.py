@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgrasp.cli.options import add_command, add_experiment, experiment, positive, refuse_idle
+from dgrasp.cli.options import Once, add_command, add_experiment, experiment, named, positive, refuse_idle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,12 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--scenes", type=positive, help="of each task (clearing: 100, ingredients: 40, summit: 60)")
     parser.add_argument(
-        "--arms", nargs="+", metavar="ARM", help='of the ingredients, such as "without looks" (all; those kept stay)'
+        "--arms",
+        type=named,
+        nargs="+",
+        action=Once,
+        metavar="ARM",
+        help='of the ingredients, such as "without looks" (all; those kept stay)',
     )
     parser.add_argument(
         "--keep",
@@ -131,10 +136,9 @@ def _paired(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
 
 
 def _ingredients(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
-    from dgrasp.experiment.ingredients import ARMS, try_ingredients
+    from dgrasp.experiment.ingredients import try_ingredients
 
-    names = options.arms or tuple(ARMS)
-    for table, runs in try_ingredients(made, names, **_given(options, "scenes", "presentations")):
+    for table, runs in try_ingredients(made, **_given(options, "arms", "scenes", "presentations")):
         yield {"ingredients": table}, runs  # it grows arm by arm
 
 

@@ -15,9 +15,8 @@ import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from dgrasp.cameras import Views
+from dgrasp.cameras import CV_TO_GL, Views
 from dgrasp.data.captures.lens import HALF_PIXEL
-from dgrasp.data.captures.pose import CV_TO_GL
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.files import DamagedFileError, atomic_path, write_json
 

@@ -58,7 +58,7 @@ def arm(profile: Profile, name: str, share: float = SHARE) -> Profile:
 
 def try_ingredients(
     experiment: Experiment,
-    names: Sequence[str] = tuple(ARMS),
+    arms: Sequence[str] = tuple(ARMS),
     scenes: int = SCENES,
     presentations: int = PRESENTATIONS,
 ) -> Iterator[tuple[pd.DataFrame, dict[str, Run]]]:
@@ -69,7 +69,7 @@ def try_ingredients(
     if experiment.profile.outcomes is None:
         raise ValueError(f"profile {experiment.profile.name!r} has no `outcomes`, an ingredient; expected beyond's")
     table, behind = pd.DataFrame(), dict[str, Run]()
-    for name, profile in [(name, arm(experiment.profile, name)) for name in names]:
+    for name, profile in [(name, arm(experiment.profile, name)) for name in arms]:
         runs = _tried(replace(experiment, profile=profile), scenes, presentations)
         twin = try_factors.read(runs["twin"]).rename(columns={"kind": "task"})
         attempts = pd.concat([try_validation_scenes.read(runs["scenes"]), twin], ignore_index=True)

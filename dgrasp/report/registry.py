@@ -14,8 +14,8 @@ class Output(Config):
     """A figure or table of the paper (or one of ours, where `paper_place` is None).
 
     behind: what stands behind it, said after the title, with places in braces as captions have. status: "reproduced",
-    the same panels from our runs; "direction only", numbers that may be compared with each other
-    but not with the paper's; "not attempted", what needs a robot; "ours", not in the paper.
+    the same panels from our runs; "direction only", numbers that may be compared with each other but not with the
+    paper's; "not attempted", what needs a robot; "ours", not in the paper.
     """
 
     id: str

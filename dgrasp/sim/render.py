@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pybullet as bullet
 
-from dgrasp.cameras import Intrinsics
+from dgrasp.cameras import CV_TO_GL, Intrinsics
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.transforms import inverse
 
 NEAR, FAR = 0.05, 5.0  # metres; not in the paper, wide enough for the whole cell
 Numbers = np.ndarray | Sequence[float]
-CV_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV camera axes (x right, y down, z forward) to OpenGL's
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
-from dgrasp.cameras import Intrinsics, Views
+from dgrasp.cameras import Intrinsics, Views, pixel_rays
 from dgrasp.cell.sheet import Sheet
 from dgrasp.cell.sheet_page import PAGES, write_sheet
+from dgrasp.cell.transforms import inverse
 from dgrasp.sim.cell import Cell
 
 DPI = 200
@@ -38,7 +40,7 @@ def photographs_with_sheet(
     bench = geometry.labels == geometry.names.index("board")
     T_world_sheet, page = sheet.lying_at(cell.config.model.board_top), _printed(sheet)
     images = [
-        _laid_on(image, on, _on_plane(T_world_sheet, T, fine)[..., :2], page)
+        _laid_on(image, on, _on_plane(inverse(T_world_sheet) @ T, fine)[..., :2], page)
         for image, on, T in zip(seen.images, bench, seen.Ts_world_cam, strict=True)
     ]
     coarse = np.stack(images).reshape(len(images), lens.height, finer, lens.width, finer, 3).mean(axis=(2, 4))
@@ -53,15 +55,13 @@ def _printed(sheet: Sheet) -> UInt8[np.ndarray, "h w"]:
             return np.asarray(page.convert("L"))
 
 
-def _on_plane(
-    T_world_sheet: Float[np.ndarray, "4 4"], T_world_cam: Float[np.ndarray, "4 4"], lens: Intrinsics
-) -> Float[np.ndarray, "h w 3"]:
+def _on_plane(T_sheet_cam: Float[np.ndarray, "4 4"], lens: Intrinsics) -> Float[np.ndarray, "h w 3"]:
     """Where the ray of each pixel meets the sheet's plane, in the sheet's frame, metres."""
     v, u = np.mgrid[: lens.height, : lens.width].astype(np.float64)
-    rays = np.stack([(u - lens.cx) / lens.fx, (v - lens.cy) / lens.fy, np.ones_like(u)], axis=-1)
-    rays = rays @ (T_world_sheet[:3, :3].T @ T_world_cam[:3, :3]).T
-    eye = T_world_sheet[:3, :3].T @ (T_world_cam[:3, 3] - T_world_sheet[:3, 3])
-    return eye - rays * (eye[2] / rays[..., 2:])
+    uv = torch.from_numpy(np.stack([u, v], axis=-1).reshape(-1, 2))
+    eyes, rays = pixel_rays(torch.from_numpy(lens.matrix), torch.from_numpy(T_sheet_cam), uv)
+    on_plane = eyes - rays * (eyes[:, 2:] / rays[:, 2:])
+    return on_plane.reshape(lens.height, lens.width, 3).numpy()
 
 
 def _laid_on(

@@ -125,6 +125,7 @@ WRONG_INPUT = [
     ("beyond rows --keep --profile smoke --build {here}/build", "profile 'smoke' is for trying things out"),
     ("beyond ingredients --profile smoke --build {here}/build", "profile 'smoke' has no `outcomes`, an ingredient"),
     ("beyond stages --keep", "--keep: goes with a table alone"),
+    ("beyond ingredients --arms looks looks", "--arms: 'looks' stands twice"),
     ("beyond rows --arms looks", "--arms: goes with ingredients alone; leave it out"),
     ("board {here}/sheet.pdf --kind charuco --page a3", "--page: goes with sheets"),
     ("board {here}/sheet.pdf --kind charuco --side 0.5", "is too small for 300 dpi; allowed are"),

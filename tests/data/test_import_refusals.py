@@ -16,9 +16,9 @@ from photographed import write_colmap
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from dgrasp.cameras import CV_TO_GL
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.cli.main import main
-from dgrasp.data.captures.pose import CV_TO_GL
 from dgrasp.data.imports.check import read_import
 from dgrasp.data.imports.episode import check_times, until_grasp
 from dgrasp.data.imports.run import demonstrations_of

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from dgrasp.cameras import CV_TO_GL
 from dgrasp.cell.transforms import inverse, transform
 from dgrasp.data.captures.document import CaptureError, Entry, reason
-from dgrasp.data.captures.pose import CV_TO_GL
 
 FOLDERS = ("", "sparse/0", "sparse", "colmap/sparse/0")  # where COLMAP and nerfstudio put a model
 FARTHEST = 1e6  # of a pose's numbers, as for a transforms.json

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from dgrasp.cameras import CV_TO_GL
 from dgrasp.cell.transforms import inverse
 from dgrasp.data.captures.document import Entry, shown
 
-CV_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])  # nerfstudio's cameras look along -z with y up
 LAST_ROW = (0.0, 0.0, 0.0, 1.0)
 ROUNDED = 1e-3  # of a rotation's entries: three decimals, as `dgrasp.poses.check_poses` allows
 

@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from dgrasp.cameras import Views, visible
+from dgrasp.cameras import CV_TO_GL, Views, visible
 from dgrasp.cell.place import PAPERS, Place
 from dgrasp.cell.sheet import NAME
 from dgrasp.cell.transforms import inverse
 from dgrasp.data.captures.document import CaptureError, shown
-from dgrasp.data.captures.pose import CV_TO_GL
 from dgrasp.data.captures.reader import Capture
 from dgrasp.data.captures.source import COLMAP, SHEET
 

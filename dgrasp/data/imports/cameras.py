@@ -22,12 +22,11 @@ import torch
 from jaxtyping import Float, UInt8
 from pydantic import Field, ValidationError, model_validator
 
-from dgrasp.cameras import Intrinsics, Views, visible
+from dgrasp.cameras import CV_TO_GL, Intrinsics, Views, visible
 from dgrasp.cell.transforms import inverse, pose_problem
 from dgrasp.config import Config, explain
 from dgrasp.data.captures.distortion import FISHEYE_KEYS, PERSPECTIVE_KEYS, Distortion
 from dgrasp.data.captures.lens import HALF_PIXEL
-from dgrasp.data.captures.pose import CV_TO_GL
 from dgrasp.data.captures.undistort import FoldedLens, undistorted
 from dgrasp.data.imports.episode import UNITS, Episode, ImportRefused, check_unit
 from dgrasp.files import read_json_of_a_user, write_json
