@@ -25,8 +25,9 @@ def test_a_script_beside_a_clone_that_is_called_dgrasp_finds_the_package(root: P
     assert done.returncode == 0, done.stderr
     zipfile.ZipFile(tmp_path / done.stdout.split()[-1]).extractall(packages)
 
-    (tmp_path / "script.py").write_text("import dgrasp.version as found\nprint(found.__file__)\n")
+    (tmp_path / "script.py").write_text("from importlib.util import find_spec\nprint(find_spec('dgrasp').origin)\n")
     start = f"import site, sys, runpy; site.addsitedir({str(packages)!r}); sys.path.insert(0, {str(tmp_path)!r}); "
-    run = [sys.executable, "-I", "-c", start + f"runpy.run_path({str(tmp_path / 'script.py')!r})"]
+    # -S: the environment's own editable install of this repository, where there is one, stays out.
+    run = [sys.executable, "-I", "-S", "-c", start + f"runpy.run_path({str(tmp_path / 'script.py')!r})"]
     ran = subprocess.run(run, capture_output=True, text=True)
-    assert ran.stdout.strip() == str(clone / "dgrasp" / "version.py"), ran.stderr
+    assert ran.stdout.strip() == str(clone / "dgrasp" / "__init__.py"), ran.stderr
