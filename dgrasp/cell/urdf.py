@@ -141,13 +141,23 @@ def missing_meshes(urdf: Path) -> list[str]:
         names = {str(mesh.get("filename")) for mesh in _root(urdf).iter("mesh")}
     except ValueError:
         return []
-    return [f"{urdf.name}: no mesh at {name}" for name in sorted(names) if mesh_path(name, urdf) is None]
+    return [_missing(name, urdf) for name in sorted(names) if mesh_path(name, urdf) is None]
+
+
+def _missing(name: str, urdf: Path) -> str:
+    if name.startswith("package://"):
+        return f"{urdf.name}: no mesh at {name}; looked for in {urdf.resolve().parent} and the folders above it"
+    return f"{urdf.name}: no mesh at {name}; looked for at {_beside(name, urdf)}"
+
+
+def _beside(name: str, urdf: Path) -> Path:
+    return urdf.parent / name.removeprefix("file://")
 
 
 def mesh_path(name: str, urdf: Path) -> Path | None:
     """The file that a URDF names; None where there is none."""
     if not name.startswith("package://"):
-        path = urdf.parent / name.removeprefix("file://")
+        path = _beside(name, urdf)
         return path if path.is_file() else None
     inside = Path(name.removeprefix("package://"))
     below = (inside, Path(*inside.parts[1:]))

@@ -141,10 +141,10 @@ class SlopeConfig(Config):
         default=(STEP, ROTATION_STEP),
         description='"finite_differences": steps of translations, metres, and of rotation coordinates',
     )
-    n_poses: int = Field(default=64, ge=1, description="augmented poses of L_aux per observation (Sec. 5.2: 64)")
+    n_poses: int = Field(default=64, ge=1, description="augmented poses of L_aux per observation (Sec. 5.1: 64)")
     share_poses: bool = Field(
         default=False,
-        description="True: L_main is cut to `n_poses` poses, as in Sec. 5.2 and the authors' code, which had no memory "
+        description="True: L_main is cut to `n_poses` poses, as in Sec. 5.1 and the authors' code, which had no memory "
         "for more. False (ours): L_main keeps its own number, since with the exact scheme second order costs little",
     )
     window: int = Field(
@@ -234,7 +234,7 @@ class ValueConfig(Config):
         ),
     )
     n_poses: int = Field(
-        default=512, ge=2, description="poses of L_main per observation, one of them the grasp (Sec. 5.2: 512 for Base)"
+        default=512, ge=2, description="poses of L_main per observation, one of them the grasp (Sec. 5.1: 512 for Base)"
     )
     main_loss: Literal["cross_entropy", "kl"] = Field(
         default="cross_entropy",
@@ -262,7 +262,7 @@ class ValueConfig(Config):
         description="gradient steps, equal for all models (authors' code: 256k Base, 25.6k dGrasp at batch 4)",
     )
     batch: int = Field(
-        default=4, ge=1, description="observations per step (Sec. 5.2: 4 for all; authors' code: 8 for Base)"
+        default=4, ge=1, description="observations per step (Sec. 5: 4 for all; authors' code: 8 for Base)"
     )
     learning_rate: float = Field(default=1e-4, gt=0, description="of Adam (Soti et al. 2024)")
     final_learning_rate: float = Field(

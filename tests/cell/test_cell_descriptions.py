@@ -252,7 +252,8 @@ def test_models_that_do_not_fit_have_a_line_each(tmp_path: Path) -> None:
     (tmp_path / "meshes" / "there.stl").write_text("")
     urdf = tmp_path / "small.urdf"
     urdf.write_text(URDF.format("".join(HINGE.format(name) for name in ur10.JOINTS[1:])))
-    assert missing_meshes(urdf) == ["small.urdf: no mesh at package://small/meshes/gone.stl"]
+    looked = f"looked for in {tmp_path.resolve()} and the folders above it"
+    assert missing_meshes(urdf) == [f"small.urdf: no mesh at package://small/meshes/gone.stl; {looked}"]
     alike = [f"no mesh {i}" for i in range(9)]
     assert _few(alike[:3]) == alike[:3] and _few(alike) == [*alike[:2], "arm.urdf: 7 more meshes are missing"]
     found = examine_cell(written(tmp_path, change("arm", "urdf", to="small.urdf"), change("arm", "flange", to="hand")))

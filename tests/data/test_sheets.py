@@ -74,6 +74,23 @@ def test_photographs_with_the_sheet_on_the_table_are_all_that_is_needed(
     assert capture.source == SHEET
 
 
+def test_two_photographs_from_anywhere_are_as_exact_as_the_guide_says(
+    pages: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """Three pairs, from opposite sides within 20 degrees, 0.7 to 0.9 m away, 38 to 52 degrees from the vertical."""
+    random, found = np.random.default_rng(0), []
+    for i in range(3):
+        folder, first = tmp_path / str(i), random.uniform(-180, 180)
+        folder.mkdir()
+        sides = (first + random.uniform(-20, 20), first + 180 + random.uniform(-20, 20))
+        Ts = np.stack([camera(side, random.uniform(38, 52), random.uniform(0.7, 0.9)) for side in sides])
+        for view, T in enumerate(Ts):
+            Image.fromarray(photograph(pages["apriltags"], TAGS, lens(*SIZE, FOCAL), SIZE, T)).save(folder / f"{view}.png")
+        write_sheet_file(TAGS, folder / "sheet.yaml")
+        found.append(errors(read_capture(folder), Ts))
+    assert np.all(np.median(found, axis=0) < (5, 0.3)) and np.all(np.max(found, axis=0) < (12, 0.7)), found
+
+
 def test_a_known_lens_makes_one_photograph_enough(pages: dict[str, np.ndarray], tmp_path: Path) -> None:
     T, K = camera(60), lens(*SIZE, FOCAL)
     image = photograph(pages["apriltags"], TAGS, K, SIZE, T)

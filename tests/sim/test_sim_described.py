@@ -208,7 +208,7 @@ def test_urdfs_that_lack_something_are_one_line(tmp_path: Path) -> None:
     for mesh in cut.getroot().iter("mesh"):
         mesh.set("filename", "none.stl")
     cut.write(tmp_path / "gone.urdf")
-    with pytest.raises(UserFileError, match=r"^gone.urdf: no mesh at none.stl$"):
+    with pytest.raises(UserFileError, match=rf"^gone.urdf: no mesh at none.stl; looked for at {tmp_path}/none.stl$"):
         model_of(described(tmp_path, "gone.urdf").description)
     with pytest.raises(ValueError, match=r"arm: urdf: nowhere.urdf: no such file"):
         described(tmp_path, "nowhere.urdf")
