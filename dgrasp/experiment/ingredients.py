@@ -35,7 +35,9 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "with exact cameras": {"nerf": {"training": {"calibration": None}}, "value": {"calibration": None}},
     "with cameras further off": {"nerf": {"training": {"calibration": FURTHER}}, "value": {"calibration": FURTHER}},
     "with prisms alone": {"data": {"task": "dgrasp.sim.tasks.crowded:Printed"}},
+    "with prisms in half of the scenes": {"data": {"task": "dgrasp.sim.tasks.procedural:Mixed"}},
     "with grasps anywhere on an object": {"data": {"oracle": {"candidates": 1}}},
+    "without blocked negatives": {"value": {"negatives": {"blocked_share": 0.0}}},
     "without outcomes": {"outcomes": None},
 }
 

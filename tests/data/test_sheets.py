@@ -85,7 +85,8 @@ def test_two_photographs_from_anywhere_are_as_exact_as_the_guide_says(
         sides = (first + random.uniform(-20, 20), first + 180 + random.uniform(-20, 20))
         Ts = np.stack([camera(side, random.uniform(38, 52), random.uniform(0.7, 0.9)) for side in sides])
         for view, T in enumerate(Ts):
-            Image.fromarray(photograph(pages["apriltags"], TAGS, lens(*SIZE, FOCAL), SIZE, T)).save(folder / f"{view}.png")
+            image = photograph(pages["apriltags"], TAGS, lens(*SIZE, FOCAL), SIZE, T)
+            Image.fromarray(image).save(folder / f"{view}.png")
         write_sheet_file(TAGS, folder / "sheet.yaml")
         found.append(errors(read_capture(folder), Ts))
     assert np.all(np.median(found, axis=0) < (5, 0.3)) and np.all(np.max(found, axis=0) < (12, 0.7)), found

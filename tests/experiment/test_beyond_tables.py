@@ -170,8 +170,9 @@ def test_an_arm_lacks_one_ingredient_and_nothing_else(name: str) -> None:
     whole, lacking = (arm(load_profile("beyond"), n).model_dump() for n in (WHOLE, name))
     differing = {key for key in whole if whole[key] != lacking.get(key)}
     cameras = {"with exact cameras", "with cameras further off"}
-    expected = {"without ImageNet features": {"nerf"}, **{one: {"nerf", "value"} for one in cameras},
-                "without outcomes": {"outcomes", "value"}}.get(name, {"data"})  # fmt: skip
+    others = {"without ImageNet features": {"nerf"}, **{one: {"nerf", "value"} for one in cameras},
+              "without blocked negatives": {"value"}, "without outcomes": {"outcomes", "value"}}  # fmt: skip
+    expected = others.get(name, {"data"})
     assert differing == expected
     outcomes = lacking.get("outcomes")
     steps = lacking["value"]["steps"] + (outcomes["steps"] if outcomes else 0)

@@ -116,3 +116,15 @@ def test_annotated_grasps_lift_in_physics(cell: Cell) -> None:
     outcomes = [attempt["outcome"] for attempt in made_scene.record["attempts"]]
     assert outcomes.count("success") == made_scene.demonstrations >= 1
     assert len(np.unique(made_scene.images[0].reshape(-1, 3), axis=0)) > 20
+
+
+def test_half_of_the_mixed_scenes_are_upright_prisms() -> None:
+    mixed = task("dgrasp.sim.tasks.procedural:Mixed")
+    scenes = [mixed.scene("train", index, objects=2) for index in range(12)]
+    upright = [
+        all(isinstance(o.shape, Prism) and o.T_world_object[2, 2] == pytest.approx(1) for o in scene.objects)
+        for scene in scenes
+    ]
+    assert 3 <= sum(upright) <= 9
+    assert all(scene.task == "mixed" for scene in scenes)
+    assert any(isinstance(o.shape, Made) for scene in scenes for o in scene.objects)

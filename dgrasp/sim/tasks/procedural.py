@@ -1,6 +1,6 @@
 """A training set of procedural objects and prisms, printed and plain, lying, leaning and piled. Not in the paper.
 
-In a profile: `data: {task: "dgrasp.sim.tasks.procedural:Procedural"}`. Objects are those of
+In a profile: `data: {task: "dgrasp.sim.tasks.procedural:Procedural"}`, or `Mixed`. Objects are those of
 `dgrasp.sim.objects.made`; no YCB model and none of the twin's everyday objects is among them.
 """
 
@@ -18,12 +18,13 @@ from dgrasp.sim.objects.prints import PRINTS
 from dgrasp.sim.objects.shapes import Made, Prism
 from dgrasp.sim.scene import Scene, SceneObject
 from dgrasp.sim.settling import physics_rest, stays
-from dgrasp.sim.tasks.crowded import varied_prism
+from dgrasp.sim.tasks.crowded import Printed, varied_prism
 from dgrasp.sim.tasks.paper import REDRAWS, Task, positions_in
 
 MADE_SHARE = 0.6  # of objects; the others are prisms as in `crowded`
 PILED_SHARE = 0.4  # of scenes; in the others objects lie or stand apart
 PRINTED_SHARE = 0.4
+PRISMS_SHARE = 0.5  # of scenes of `Mixed`
 UPRIGHT_SHARE = 0.5  # of objects that are set down as they were made, turned about the vertical, and not tumbled
 DENSITY = (200.0, 900.0)  # kg/m^3: hollow plastic to hard wood; heads of handles up to six times that
 HEAVIEST = 0.9  # kg
@@ -134,6 +135,20 @@ def _posed(rng: np.random.Generator, o: SceneObject, place: tuple[float, float, 
     corners = o.shape.mesh()[0] if isinstance(o.shape, Made | Prism) else np.zeros((1, 3))
     lowest = float(R.apply(corners)[:, 2].min())
     return o.moved(transform(R, (*place[:2], place[2] - lowest)))
+
+
+class Mixed(Procedural):
+    """The same, but half of the scenes are crowded upright prisms, as `dgrasp.sim.tasks.crowded:Printed` has them."""
+
+    name = "mixed"
+    description = "five procedural objects and prisms as they fall, or up to five upright prisms, crowded to spread"
+
+    def _arranged(self, rng: np.random.Generator, objects: int, library: range) -> list[SceneObject]:
+        if rng.uniform() >= PRISMS_SHARE:
+            return super()._arranged(rng, objects, library)
+        prisms = Printed()
+        prisms.cell = self.cell
+        return prisms.arrange(rng, objects)
 
 
 class Pile(Procedural):
