@@ -17,10 +17,11 @@ from dgrasp.twin.factors import ALL, NONE
 FACTORS = {NONE: "none of them", ALL: "all together"}
 
 
-def plot_beyond(rows: pd.DataFrame, papers: pd.DataFrame) -> Figure:
-    """A line for each task: dots with intervals, and diamonds for the same policies trained as in the paper.
+def plot_beyond(rows: pd.DataFrame, papers: pd.DataFrame, label: str = "trained as in the paper") -> Figure:
+    """A line for each task: dots with intervals, and diamonds for the same policies in the paper's experiment.
 
     rows: of `figures/beyond.json`, seeds pooled or one. papers: rows (policy, task, rate) of the paper's experiment.
+    label: what the legend says of the diamonds.
     """
     tasks = list(dict.fromkeys(rows["task"]))
     figure, ax = plt.subplots(figsize=(6.4, 0.9 + 0.42 * len(tasks)))
@@ -28,7 +29,7 @@ def plot_beyond(rows: pd.DataFrame, papers: pd.DataFrame) -> Figure:
         theirs = papers[(papers["policy"] == policy) & papers["task"].isin(tasks)]
         at = np.array([tasks.index(task) for task in theirs["task"]]) + aside
         ax.plot(theirs["rate"], at, ls="", marker="D", ms=4, mfc="white", mec=policy_colour(policy), mew=1.0)
-    ax.plot([], [], ls="", marker="D", ms=4, mfc="white", mec=PAPER_COLOUR, label="trained as in the paper")
+    ax.plot([], [], ls="", marker="D", ms=4, mfc="white", mec=PAPER_COLOUR, label=label)
     _lines(ax, [task_label(task) for task in tasks])
     ax.set(xlim=(-0.02, 1.02), xlabel="grasp success rate")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
