@@ -42,7 +42,7 @@ def dots(ax: Axes) -> dict[str, list[tuple[float, int]]]:
 def test_rates_stand_beside_those_of_the_papers_experiment() -> None:
     papers = pd.DataFrame([{"policy": DGRASP, "task": "simple", "rate": 0.7}, {"policy": "other", "task": "simple"}])
     [ax] = plot_beyond(ROWS, papers, "another hand").axes
-    assert ax.get_legend_handles_labels()[1][-1] == "another hand"
+    assert "another hand" in ax.get_legend_handles_labels()[1]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["simple", "everyday objects in the twin"]
     assert dots(ax) == {
         "Base (quaternion, synchronous)": [(0.6, 0), (0.2, 1)],
