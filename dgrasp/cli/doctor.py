@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dgrasp.cli.options import add_command, file_to_write, folder, named, refuse_idle
 from dgrasp.cli.quiet import load_pybullet
+from dgrasp.files import UserFileError
 
 if TYPE_CHECKING:
     from dgrasp.cell.examined import Examined
@@ -79,6 +80,8 @@ def _hold_home(found: Examined, source: str) -> None:
 
     try:
         found.problems += filter(None, [home_problem(source)])
+    except UserFileError as error:  # a mesh that only the simulator opens
+        found.problems.append(str(error))
     except ImportError as error:
         found.notes.append(f"arm: home was not held against the bench: {error}")
 

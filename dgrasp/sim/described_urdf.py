@@ -24,6 +24,7 @@ from dgrasp.sim.robot_urdf import COLOURS, HULL_FACES, SIDES, _box, _inertial, _
 VERSION = 1  # raise when the derivation below changes: it names the cache folder
 SLIDES = tuple(f"{side}_slide" for side in SIDES)  # joints of the fingers: 0 is open, half of the opening is closed
 BODY_MASS, FINGER_MASS = 0.7, 0.25  # kg; not in descriptions: like the Panda's hand, and motors' inertia with fingers
+LARGEST = 3.0  # m: of a link of an arm
 LIGHTEST = 0.01  # kg, of links without a mass of their own, which Bullet would not move
 
 
@@ -119,9 +120,15 @@ def _hull_file(mesh: ET.Element, stem: str, source: Path, folder: Path) -> str:
         assert path is not None  # `model_of_arm` has looked
         try:
             hull = trimesh.load_mesh(path).convex_hull
-        except (ValueError, OSError, ImportError) as error:
+        except ImportError as error:  # of the formats that arms come in, COLLADA alone needs another package
+            advice = f"convert it to .stl or .obj, or install what reads {path.suffix} ({error})"
+            raise UserFileError(f"arm: {path}: cannot be read here; {advice}") from error
+        except Exception as error:  # whatever readers of a dozen formats raise at files that are none
             raise UserFileError(f"arm: {path}: not a mesh that can be read ({error})") from error
         hull.apply_scale([float(s) for s in mesh.get("scale", "1 1 1").split()])
+        if (size := float(hull.extents.max())) > LARGEST:
+            said = 'are these millimetres? Then the URDF states scale="0.001 0.001 0.001"'
+            raise UserFileError(f"arm: {path}: {size:.4g} m large, expected {LARGEST:g} m or less; {said}")
         if len(hull.faces) > HULL_FACES:
             hull = hull.simplify_quadric_decimation(face_count=HULL_FACES).convex_hull
         smooth = trimesh.graph.smooth_shade(hull, angle=0.5)  # rad: edges sharper than this stay edges

@@ -9,7 +9,14 @@ import torch
 
 from dgrasp.evaluation.loop_series import DRIFT, PUSH, RATES, STILL
 from dgrasp.examples import pouring
-from dgrasp.report.figures.closed_loop import NOT_RUN, plot_closed_loop, plot_photograph, plot_pours, tried_so_far
+from dgrasp.report.figures.closed_loop import (
+    NOT_RUN,
+    _lifted,
+    plot_closed_loop,
+    plot_photograph,
+    plot_pours,
+    tried_so_far,
+)
 
 
 def rows() -> pd.DataFrame:
@@ -38,6 +45,14 @@ def test_every_disturbance_has_a_panel_that_begins_undisturbed() -> None:
         assert list(line.get_xdata()) == pytest.approx([0.0, 2.0, 5.0], abs=0.1), "side by side, each at its size"
     assert len({line.get_xdata()[0] for line in lines}) == 4
     assert sorted(line.get_linestyle() for line in lines) == ["-", "-", "--", "--"]
+
+
+def test_the_printed_table_has_its_rows_in_the_order_of_the_data() -> None:
+    again = rows()[rows()["disturbance"] == PUSH].sort_values("size").assign(disturbance="cameras")
+    printed = _lifted(pd.concat([rows(), again]))
+    conditions = printed[["disturbance", "size"]].drop_duplicates().to_numpy().tolist()
+    assert conditions == [[STILL, "0"], [PUSH, "5"], [PUSH, "2"], [DRIFT, "10"], ["cameras", "2"], ["cameras", "5"]]
+    assert list(printed.columns) == ["disturbance", "size", "policy", "open loop", "closed loop"]
 
 
 def test_what_has_not_been_tried_is_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pybullet as bullet
 import pytest
+import trimesh
 import yaml
 from sim_scenes import box, scene_of, top_down
 
@@ -24,6 +26,7 @@ from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import from_bullet, inverse, transform
 from dgrasp.cell.urdf import urdf_path
+from dgrasp.cli.main import main
 from dgrasp.files import UserFileError
 from dgrasp.sim.at_home import home_problem
 from dgrasp.sim.cell import Cell
@@ -219,6 +222,32 @@ def test_urdfs_that_lack_something_are_one_line(tmp_path: Path) -> None:
     cut.write(tmp_path / "gone.urdf")
     with pytest.raises(UserFileError, match=r"'shoulder_lift_joint', 'wrist_2_joint' are no hinges of gone.urdf"):
         model_of(described(tmp_path, "gone.urdf").description)
+
+
+@pytest.mark.parametrize(
+    ("mesh", "scale", "answer"),
+    [
+        ("solid link\nendsolid", "1 1 1", r"link.stl: not a mesh that can be read \("),
+        (None, "100 100 100", r"link.stl: 10 m large, expected 3 m or less; are these millimetres\? Then the URDF"),
+    ],
+)
+def test_meshes_that_are_none_or_in_millimetres_are_named(
+    mesh: str | None, scale: str, answer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if mesh is None:
+        trimesh.creation.box((0.1, 0.05, 0.05)).export(tmp_path / "link.stl")
+    else:
+        (tmp_path / "link.stl").write_text(mesh)
+    model = ET.parse(urdf_path(read_cell("ur5_2f85").arm.urdf, SHIPPED))
+    for part in model.getroot().iter("mesh"):
+        part.set("filename", "link.stl")
+        part.set("scale", scale)
+    model.write(tmp_path / "own.urdf")
+    described(tmp_path, "own.urdf")
+    picture = tmp_path / "cell.png"
+    assert main(["doctor", "--cell", str(tmp_path / "mine.yaml"), "--picture", str(picture)]) == 2
+    out = capsys.readouterr().out
+    assert re.search(rf"!  arm: .*{answer}", out) and "ok  reach: " in out and picture.is_file()
 
 
 def test_a_workspace_too_small_for_the_tasks_is_said(tmp_path: Path) -> None:

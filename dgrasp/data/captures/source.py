@@ -41,7 +41,9 @@ def _photographs(folder: Path) -> list[Entry]:
         file.relative_to(folder).as_posix()
         for inside in (folder, folder / "images")
         for file in (inside.iterdir() if inside.is_dir() else ())
-        if file.suffix.lower() in (*ENDINGS, *UNREAD) and file.stem != Path(NAME).stem
+        if file.suffix.lower() in (*ENDINGS, *UNREAD)
+        and file.stem != Path(NAME).stem
+        and not file.name.startswith(".")  # a Mac's own files, on sticks and cards
     )
     if not found:
         raise CaptureError(f"{folder}: has a {NAME} and no photographs ({', '.join(ENDINGS)})")

@@ -35,7 +35,7 @@ def draw_cell(found: Examined, path: Path) -> Path:
     heights = [view.T_world_cam[2, 3] for view in found.cell.views]
     side.set_ylim(found.cell.bench.table_size[2] - 0.15, max(heights) + 0.15)
     if len(found.places):
-        figure.colorbar(shown, ax=side, label=f"turns in reach, of {len(YAWS)}", shrink=0.7)
+        figure.colorbar(shown, ax=side, ticks=range(len(YAWS) + 1), label=f"turns in reach, of {len(YAWS)}", shrink=0.7)
     _hand(hand, found.cell)
     with atomic_path(Path(path)) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
@@ -60,11 +60,14 @@ def _bench(ax: Axes, cell: CellDescription, axes: tuple[int, int]) -> None:
 
 def _frames(ax: Axes, cell: CellDescription, axes: tuple[int, int]) -> None:
     named = {"base": cell.arm.T_world_base} | {view.name: view.T_world_cam for view in cell.views}
+    places: dict[tuple[float, float], list[str]] = {}  # those behind one another share a label
     for name, T in named.items():
         for direction, colour in zip(T[:3, :3].T, COLOURS, strict=True):
             line = np.stack([T[:3, 3], T[:3, 3] + AXIS * direction])[:, axes]
             ax.plot(*line.T, color=colour, lw=1.5)
-        ax.annotate(name, (T[axes[0], 3], T[axes[1], 3]), fontsize=7, xytext=(3, 3), textcoords="offset points")
+        places.setdefault((round(T[axes[0], 3], 2), round(T[axes[1], 3], 2)), []).append(name)
+    for place, names in places.items():
+        ax.annotate(", ".join(names), place, fontsize=7, xytext=(3, 3), textcoords="offset points")
     for _, _, T in cell.views:
         centre, ahead = T[:3, 3], T[:3, 2]
         line = np.stack([centre, centre + ahead * np.linalg.norm(cell.bench.middle - centre)])[:, axes]

@@ -113,10 +113,10 @@ def _lifted(rates: pd.DataFrame) -> pd.DataFrame:
     """Rates as people read them: one row for each condition and policy, the loops side by side."""
     cells = [f"{r.rate:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in rates.itertuples()]
     named = rates.assign(cell=cells, policy=rates["policy"].map(policy_label), size=rates["size"].map("{:g}".format))
-    wide = named.pivot_table(
-        index=["disturbance", "size", "policy"], columns="loop", values="cell", aggfunc="first", sort=False
-    )
-    return wide.fillna("-").add_suffix(" loop").reset_index().rename_axis(columns=None)
+    keys = ["disturbance", "size", "policy"]
+    wide = named.pivot_table(index=keys, columns="loop", values="cell", aggfunc="first", sort=False)
+    rows = wide.fillna("-").add_suffix(" loop").reset_index().rename_axis(columns=None)
+    return named[keys].drop_duplicates().merge(rows)  # in their order, which the pivot does not keep
 
 
 def _ways(paths: pd.DataFrame) -> pd.DataFrame:
