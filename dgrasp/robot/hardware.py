@@ -39,7 +39,12 @@ class NoDriver(UserFileError):
 
 
 class OwnArm(Arm, Protocol):
-    """A driver of one's own. peer: who answers. real: whether that moves a real arm (None: it does not say)."""
+    """A driver of one's own.
+
+    peer: who answers (`dgrasp.robot.drivers.sockets.peer_of` of a TCP connection). real: whether that moves a real arm:
+    True, or False for a simulator; None, it does not say, is accepted from this machine alone. serial: the controller's
+    number, for the log; may be empty.
+    """
 
     peer: Peer
     real: bool | None
@@ -47,7 +52,7 @@ class OwnArm(Arm, Protocol):
 
 
 class OwnGripper(Gripper, Protocol):
-    """A driver of one's own. peer: who answers."""
+    """A driver of one's own. peer: who answers, as for `OwnArm`."""
 
     peer: Peer
 
@@ -152,7 +157,8 @@ def open_cell(
     """Connect to all devices; nothing moves. Whatever fails, those already open are closed again.
 
     arm, gripper: opened drivers of one's own, for a cell that is not the paper's. cameras: opened ones by name, instead
-    of those that `config` names. dry_run: see `DeviceCell`. The backend is "hardware", or "loopback" if programs on
+    of those that `config` names, any objects that do what `dgrasp.cell.interface.Camera` says; next to a real arm each
+    has a `serial`. dry_run: see `DeviceCell`. The backend is "hardware", or "loopback" if programs on
     this machine answer at the addresses, or a simulator does. Raises ConnectionLost, SilentGripper, FrozenCamera,
     ImportError, UnsafePose, ValueError for what is no cell of this kind, NoDriver for a described cell without drivers.
     """
@@ -165,6 +171,7 @@ def open_cell(
     with ExitStack() as opened:
         # first, since loading its model blocks all threads for a while, and the arm's watchdog waits for nobody
         safety = opened.enter_context(SafetyCheck(config.limits, config.motion))
+        own = arm is not None
         arm = arm or UrArm(config.arm, config.limits)
         opened.callback(arm.close)
         host = config.gripper or config.arm
@@ -184,6 +191,7 @@ def open_cell(
             safety=safety,
             dry_run=dry_run,
             steps=config.steps,
+            own=own,
         )
         opened.pop_all()
     return cell

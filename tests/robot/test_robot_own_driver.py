@@ -9,6 +9,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ from dgrasp.cell.interface import (
 )
 from dgrasp.cell.model import model_of
 from dgrasp.cell.transforms import transform
-from dgrasp.robot.devices import CONFIRMATION
+from dgrasp.robot.devices import CONFIRMATION, backend_of
 from dgrasp.robot.drivers.example import ExampleArm, ExampleGripper
+from dgrasp.robot.drivers.sockets import Peer
 from dgrasp.robot.hardware import HardwareConfig, NoDriver, open_cell
 from dgrasp.robot.limits import MotionConfig, SafetyLimits, check_motion, check_pose, motion_of
 from dgrasp.robot.viewpoints import Viewpoint
@@ -208,6 +210,25 @@ def test_faults_of_the_controller_stop_the_arm(controller: Server) -> None:
     gripper.close()
     with pytest.raises(SilentGripper, match="no answer to 'holds'"):
         gripper.holds()
+
+
+def test_an_arm_elsewhere_says_in_its_driver_whether_it_is_real(controller: Server) -> None:
+    there, asked = Peer("192.0.2.7", here=False), r"real arm; set `real = True` \(or False, for a simulator\)"
+    with pytest.raises(ValueError, match=asked):
+        backend_of({"arm": there, "gripper": there}, None, own=True)
+    assert backend_of({"arm": there, "gripper": there}, True, own=True) == "hardware"
+    settings = config()
+    for real, backend in ((None, ""), (True, "hardware"), (False, "loopback")):
+        arm, gripper = (
+            make(*controller.server_address[:2], settings.limits)  # type: ignore[arg-type]
+            for make in (ExampleArm, ExampleGripper)
+        )
+        arm.peer, gripper.peer, arm.real = there, there, real
+        cameras = {camera.name: Camera() for camera in PANDA.cameras}
+        with pytest.raises(ValueError, match=asked) if real is None else nullcontext():
+            cell = open_cell(settings, arm=arm, gripper=gripper, cameras=cameras)
+            assert cell.backend == backend
+            cell.close()
 
 
 def test_a_moving_arm_is_stopped_from_another_thread(controller: Server) -> None:

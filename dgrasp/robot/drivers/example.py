@@ -60,7 +60,7 @@ class ExampleArm:
     limits: of the cell (`HardwareConfig.limits`). patience: s that an answer may take, beyond the time of a motion.
     """
 
-    real: bool | None = None  # for a real arm set True, for a simulator False; None will do on this machine alone
+    real: bool | None = None  # set True for a real arm, False for a simulator: None is refused from another machine
     serial = ""  # its number, for the log
 
     def __init__(self, host: str, port: int, limits: SafetyLimits, patience: float = 10.0) -> None:
