@@ -9,7 +9,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from dgrasp.cell.interface import (
 )
 from dgrasp.cell.model import model_of
 from dgrasp.cell.transforms import transform
+from dgrasp.files import UserFileError
 from dgrasp.robot.devices import CONFIRMATION, backend_of
 from dgrasp.robot.drivers.example import ExampleArm, ExampleGripper
 from dgrasp.robot.drivers.sockets import Peer
@@ -50,7 +51,8 @@ class Controller(socketserver.StreamRequestHandler):
                 answer = {"value": getattr(self, asked.pop("do"))(**asked)}
             except ValueError as error:
                 answer = {"error": str(error)}
-            self.wfile.write(json.dumps(answer).encode() + b"\n")
+            with suppress(OSError):  # whoever asked has gone
+                self.wfile.write(json.dumps(answer).encode() + b"\n")
 
     @property
     def state(self) -> dict[str, Any]:
@@ -150,6 +152,29 @@ def test_without_a_driver_the_panda_is_refused_in_a_line_that_says_what_to_bring
         open_cell(config())
     with pytest.raises(ValueError, match=r"board_heights: .* -12.5 mm from the arm's base, expected is 12.5 mm"):
         HardwareConfig.model_validate(config().model_dump() | {"board_heights": [-0.0125] * 3})
+    with pytest.raises(
+        ValueError, match=r"board_heights: 12\.6 m from .* expected is 0\.0125 m; are these millimetres"
+    ):
+        HardwareConfig.model_validate(config().model_dump() | {"board_heights": [12.5, 12.6, 12.4]})
+
+
+def test_a_description_is_found_beside_the_file_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, elsewhere = tmp_path / "lab", tmp_path / "elsewhere"
+    values = config().model_dump(mode="json", exclude={"limits", "motion"}) | {"cell": "cells/mine.yaml"}
+    for folder, name in ((lab, "mine"), (elsewhere, "another")):
+        (folder / "cells").mkdir(parents=True)
+        described = PANDA.model_copy(update={"name": name}).model_dump_json(exclude_none=True)
+        (folder / "cells" / "mine.yaml").write_text(described)
+    (lab / "hardware.yaml").write_text(json.dumps(values))
+    monkeypatch.chdir(elsewhere)
+    read = HardwareConfig.read(Path("..") / "lab" / "hardware.yaml")
+    assert read.cell is not None and read.cell.name == "mine"
+    (lab / "cells" / "mine.yaml").unlink()
+    read = HardwareConfig.read(lab / "hardware.yaml")
+    assert read.cell is not None and read.cell.name == "another"
+    (elsewhere / "cells" / "mine.yaml").unlink()
+    with pytest.raises(UserFileError, match=r"cells/mine.yaml: no such cell"):
+        HardwareConfig.read(lab / "hardware.yaml")
 
 
 def test_the_example_driver_makes_a_grasp(controller: Server) -> None:
