@@ -238,13 +238,16 @@ class DeviceCell(OneHand):
     def _picture(self, camera: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Image, K and `T_world_cam` of a camera, from wherever the arm is."""
         calibrated = self.calibration.of(camera)
-        image = self.cameras[camera].capture()
+        image = self._capture(camera)
         if image.shape != (calibrated.height, calibrated.width, 3):
             raise CellFault(
                 f"camera {camera}: image of shape {image.shape}, but it was calibrated at "
                 f"{calibrated.width}x{calibrated.height}; calibrate anew or set its resolution"
             )
         return upright(image, calibrated, self._mount_pose(calibrated.mount) @ np.array(calibrated.T_mount_cam))
+
+    def _capture(self, camera: str) -> UInt8[np.ndarray, "h w 3"]:
+        return self.cameras[camera].capture()
 
     def _mount_pose(self, mount: str) -> np.ndarray:
         if mount == "world":
