@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
-from dgrasp.cameras import CV_TO_GL, visible
 from dgrasp.cell.description import CameraDescription, CellDescription, read_cell, shipped_or_path
 from dgrasp.cell.kinematics import Kinematics, kinematics_of
+from dgrasp.cell.looking import meant, middle_of_floor, share_seen
 from dgrasp.cell.simulable import lens_notes, simulator_problems
 from dgrasp.cell.transforms import inverse, pose_matrix, transform, yaw
 from dgrasp.cell.urdf import missing_meshes, model_problems, urdf_path
@@ -83,31 +82,24 @@ def _held(cell: CellDescription) -> str:
 
 def _blind(cell: CellDescription) -> list[str]:
     """Views that do not have all of the workspace's floor's middle half."""
-    low, high = np.array(cell.workspace.low), np.array(cell.workspace.high)
-    axes = [np.linspace(a + (b - a) / 4, b - (b - a) / 4, 5) for a, b in zip(low[:2], high[:2], strict=True)]
-    places = torch.tensor([[x, y, low[2]] for x, y in itertools.product(*axes)])
+    places = middle_of_floor(np.array(cell.workspace.low), np.array(cell.workspace.high))
     problems = []
     for name, camera, T_world_cam in cell.views:
-        K, T = torch.tensor(camera.intrinsics.matrix), torch.tensor(T_world_cam)
-        share = float(visible(K, T, places, (camera.width, camera.height)).double().mean())
+        share = share_seen(camera.intrinsics, T_world_cam, places)
         if share < 1:
             said = f"cameras: {name} sees {share:.0%} of the middle of the workspace, expected all"
             problems.append(said + _meant(camera, places))
     return problems
 
 
-def _meant(camera: CameraDescription, places: Float[torch.Tensor, "n 3"]) -> str:
+def _meant(camera: CameraDescription, places: Float[np.ndarray, "n 3"]) -> str:
     """What a standing camera's pose may have been meant as: OpenGL's axes, or a quaternion that begins with w."""
     if camera.mounted or camera.position is None or camera.orientation is None:
         return ""
     w, x, y, z = camera.orientation
-    others = {
-        "its axes look like OpenGL's, expected are x right, y down, z ahead": camera.T_carrier_cam @ CV_TO_GL,
-        "its quaternion looks like w, x, y, z, expected is x, y, z, w": pose_matrix((*camera.position, x, y, z, w)),
-    }
-    K, size = torch.tensor(camera.intrinsics.matrix), (camera.width, camera.height)
-    fits = [say for say, T in others.items() if bool(visible(K, torch.tensor(T), places, size).all())]
-    return f"; {fits[0]}" if fits else ""
+    turned = pose_matrix((*camera.position, x, y, z, w))
+    others = {"its quaternion looks like w, x, y, z, expected is x, y, z, w": turned}
+    return meant(camera.intrinsics, camera.T_carrier_cam, places, others)
 
 
 def _reach(found: Examined, arm: Kinematics) -> None:

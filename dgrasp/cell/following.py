@@ -39,7 +39,7 @@ class StepLimits(Config):
     speed: float = Field(default=0.10, gt=0, le=0.25, description="of the TCP in a step, m/s")
     above: float = Field(default=0.15, ge=0, le=0.3, description="how far above its workspace the TCP may be led, m")
     looks: int = Field(default=60, ge=2, le=1000, description="looks after which the arm goes back without a grasp")
-    patience: float = Field(default=2.0, gt=0, le=60, description="the pilot must answer within so many seconds")
+    patience: float = Field(default=2.0, gt=0, le=60, description="s that pilot and each camera have to answer")
 
     @model_validator(mode="after")
     def _in_time(self) -> StepLimits:
@@ -135,8 +135,8 @@ class Guide:
         return within(seconds, lambda: self.pilot(views, T_world_tcp), frozen)
 
 
-def within(seconds: float, act: Callable[[], Result], late: Exception) -> Result:
-    """What `act` returns or raises, in a thread of its own; raises `late` if that takes more than `seconds`."""
+def within(seconds: float, act: Callable[[], Result], late: Exception, name: str = "pilot") -> Result:
+    """What `act` returns or raises, in a thread of that name; raises `late` if that takes more than `seconds`."""
     answers: queue.Queue[tuple[Result | None, BaseException | None]] = queue.Queue()
 
     def work() -> None:
@@ -145,7 +145,7 @@ def within(seconds: float, act: Callable[[], Result], late: Exception) -> Result
         except BaseException as error:  # handed over to the one who waits
             answers.put((None, error))
 
-    threading.Thread(target=work, daemon=True, name="pilot").start()
+    threading.Thread(target=work, daemon=True, name=name).start()
     try:
         result, error = answers.get(timeout=seconds)
     except queue.Empty:

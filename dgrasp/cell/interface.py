@@ -71,9 +71,14 @@ class SilentGripper(CellFault):
 
 
 class Arm(Protocol):
-    """Six joints, ordered as `dgrasp.cell.ur10.JOINTS`. Motions block until the arm stands still. Raises CellFault."""
+    """Its joints, in the order of the cell's `arm.joints`; motions block until the arm stands still. Raises CellFault.
 
-    def joints(self) -> Float[np.ndarray, "6"]:
+    (The paper's cell has six, ordered as `dgrasp.cell.ur10.JOINTS`.) A driver of one's own also has three attributes,
+    see `dgrasp.robot.hardware.OwnArm`: `peer`, who answers; `real`, True for a real arm, False for a simulator, and
+    None for what does not say, which is refused unless it answers on this machine; `serial`, a number or "".
+    """
+
+    def joints(self) -> Float[np.ndarray, "joints"]:
         """Measured joint angles, radians."""
         ...
 
@@ -81,7 +86,7 @@ class Arm(Protocol):
         """Measured `T_world_tcp`, by the arm's own kinematics (calibrated at the factory, where it is real)."""
         ...
 
-    def move_joints(self, q: Float[np.ndarray, "6"], *, speed: float, acceleration: float) -> None:
+    def move_joints(self, q: Float[np.ndarray, "joints"], *, speed: float, acceleration: float) -> None:
         """Synchronised joint motion; speed of the fastest joint in rad/s, acceleration in rad/s^2."""
         ...
 
@@ -90,7 +95,10 @@ class Arm(Protocol):
         ...
 
     def stop(self) -> None:
-        """Stop as fast as the controller allows. Never raises: it is what runs after everything else failed."""
+        """Stop as fast as the controller allows; also called from another thread while a motion blocks.
+
+        Never raises: it is what runs after everything else failed.
+        """
         ...
 
     def close(self) -> None:
@@ -99,7 +107,7 @@ class Arm(Protocol):
 
 
 class Gripper(Protocol):
-    """Two parallel fingers. Raises SilentGripper."""
+    """Two parallel fingers. Raises SilentGripper. A driver of one's own has a `peer`, as `Arm` says."""
 
     def activate(self) -> None:
         """Make it ready; it may open and close fully. Nothing happens if it is ready."""
@@ -126,7 +134,7 @@ class Camera(Protocol):
 
     @property
     def serial(self) -> str:
-        """The device's own number; empty where it has none, as in a stand-in."""
+        """The device's own number; empty where it has none, as in a stand-in, which is refused next to a real arm."""
         ...
 
     def capture(self) -> UInt8[np.ndarray, "height width 3"]:

@@ -1,11 +1,14 @@
-"""`dgrasp calibrate`: hand-eye calibration from the shell, with a robot, from kept pictures, or for practice."""
+"""`dgrasp calibrate`: hand-eye calibration from the shell, with a robot, from kept pictures, or for practice.
+
+With `--standing`, cameras that stand, from a picture each of the sheet on the table.
+"""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from dgrasp.cli.options import add_command, folder, named, positive, refuse_idle, whole
+from dgrasp.cli.options import CELL, add_command, folder, named, positive, refuse_idle, whole
 
 if TYPE_CHECKING:
     from dgrasp.robot.calibration.board import Board
@@ -17,8 +20,13 @@ Where the camera sits on the wrist (T_tool0_cam), and its lens, from pictures of
 `dgrasp board board.pdf --kind charuco` prints it. With --arm and --camera you guide the arm by hand from picture to
 picture; they are kept in FOLDER with the arm's poses (poses.csv). Without, the pictures that FOLDER has are solved
 (again), of any arm. --practice fills FOLDER with the pictures of a made-up lab, and says how far off the truth it is.
-The result is FOLDER/calibration.json, or one line that says why it is refused, and what to do."""
+The result is FOLDER/calibration.json, or one line that says why it is refused, and what to do.
+
+--standing is for cameras that stand: FOLDER has the sheet.yaml of `dgrasp board FOLDER/sheet.pdf`, whose page lies on
+the table where `place` says, and a picture of each camera, left.png for the one called left. The result is
+FOLDER/calibration.yaml, the section `calibration:` of the cell's file of the hardware (REAL_CELL.md)."""
 VIEWS, LEAST = 20, 1.0  # mm: no square is smaller
+BOARDS = "pictures of the hand-eye calibration's board"
 TOUCH = "the board's first corner lies at {} m in the world: touch it with a pointed tool; 2 mm are good"
 
 
@@ -39,6 +47,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--marker", type=float, default=26.0, metavar="MM", help="as measured on the print (%(default)s)"
     )
     parser.add_argument("--distorted", action="store_true", help="estimate the lens' distortion, too")
+    parser.add_argument("--standing", action="store_true", help="of cameras that stand, a picture each of the sheet")
+    parser.add_argument("--cell", type=named, metavar="FILE", help="whose table it is, with --standing: " + CELL)
     parser.set_defaults(run=run)
 
 
@@ -47,6 +57,9 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.robot.calibration.hand_eye import calibrate
     from dgrasp.robot.calibration.recorded import read_recorded
 
+    refuse_idle("--cell", options.cell, unless=options.standing, goes_with="--standing")
+    if options.standing:
+        return _stand(options)
     if (options.arm is None) != (options.camera is None) or (options.arm and options.practice):
         raise ValueError("--arm and --camera go together, and not with --practice")
     refuse_idle("--views", options.views, unless=options.arm or options.practice, goes_with="--arm and --practice")
@@ -68,6 +81,22 @@ def run(options: argparse.Namespace) -> None:
         off = [1000 * (row[3] - true[3]) for row, true in zip(found.camera.T_mount_cam, truth.T_tool0_cam, strict=True)]
         print(f"off the truth by {sum(v * v for v in off[:3]) ** 0.5:.2f} mm")
     print(found.save(options.folder / "calibration.json"))
+
+
+def _stand(options: argparse.Namespace) -> None:
+    from dgrasp.cell.place import read_place
+    from dgrasp.robot.calibration.standing import EXACT, calibrate_standing, described, write_section
+
+    for name in ("arm", "camera", "views", "seed", "practice", "distorted"):
+        given = getattr(options, name)
+        refuse_idle(f"--{name}", given is not None and given is not False, unless=False, goes_with=BOARDS)
+    found = calibrate_standing(options.folder, read_place(options.cell))
+    for camera in found.cameras:
+        print(f"{camera.camera}: {camera.width}x{camera.height} px, fx {camera.fx:.1f}, fy {camera.fy:.1f} px")
+        print("\n".join(f"  {line}" for line in described(camera.T_mount_cam)))
+    print(f"calibration {found.id}: of rendered pictures of 640x480 pixels cameras were found to {EXACT};")
+    print("the sheet's `place` adds its own error: measure it. Is the lens known? State it in a transforms.json")
+    print(write_section(found, options.folder / "calibration.yaml"))
 
 
 def _take(options: argparse.Namespace, board: Board) -> None:
@@ -100,10 +129,14 @@ def _practise(options: argparse.Namespace, board: Board) -> SyntheticCell:
 
 
 def _say(found: HandEyeCalibration) -> None:
+    from dgrasp.robot.calibration.standing import described
+
     left, camera = found.residuals, found.camera
     print(
         f"calibration {found.id}: {left.pixels:.2f} px, {left.millimetres:.2f} mm, {left.degrees:.2f} degrees are left"
     )
     x, y, z = (1000 * row[3] for row in camera.T_mount_cam[:3])
     print(f"the camera sits {x:.1f}, {y:.1f}, {z:.1f} mm from the flange; fx {camera.fx:.1f}, fy {camera.fy:.1f} px")
+    print("for a cell's description, `mounted: flange`:")
+    print("\n".join(f"  {line}" for line in described(camera.T_mount_cam)))
     print(TOUCH.format(", ".join(f"{row[3]:.4f}" for row in found.T_world_board[:3])))

@@ -47,6 +47,7 @@ class DeviceCell(OneHand):
 
     peers: who answered, arm and gripper. real: whether the controller says that it moves a real arm (None: it does not
     say). A real arm elsewhere makes the backend "hardware", stand-ins on this machine or a simulator "loopback".
+    own: whether the arm's driver is the user's, who is then asked for `real`, where it must be known.
     serials: numbers of other parts, as far as known. `devices` names all for the log, peers by the address reached and
     cameras by their own numbers; one without a number is no part of a robot's cell (ValueError).
     dry_run: grasps are checked and not executed. A camera on the arm is still carried to its views, which are motions
@@ -67,13 +68,14 @@ class DeviceCell(OneHand):
         serials: Mapping[str, str],
         safety: SafetyCheck,
         dry_run: bool = False,
+        own: bool = False,
     ) -> None:
         super().__init__()
         self.arm, self.gripper, self.cameras = arm, gripper, dict(cameras)
         self.viewpoints, self.calibration, self.dry_run = tuple(viewpoints), calibration, dry_run
         addresses = {part: peer.address for part, peer in peers.items()}
         numbers = ", ".join(f"{name} {camera.serial or 'without a number'}" for name, camera in self.cameras.items())
-        self._backend = backend_of(peers, real)
+        self._backend = backend_of(peers, real, own=own)
         robot = REAL if self._backend == "hardware" else "none"
         self.devices: Mapping[str, str] = {**addresses, "robot": robot, **serials, "cameras": numbers}
         if self._backend == "hardware" and not all(camera.serial for camera in self.cameras.values()):
@@ -236,13 +238,16 @@ class DeviceCell(OneHand):
     def _picture(self, camera: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Image, K and `T_world_cam` of a camera, from wherever the arm is."""
         calibrated = self.calibration.of(camera)
-        image = self.cameras[camera].capture()
+        image = self._capture(camera)
         if image.shape != (calibrated.height, calibrated.width, 3):
             raise CellFault(
                 f"camera {camera}: image of shape {image.shape}, but it was calibrated at "
                 f"{calibrated.width}x{calibrated.height}; calibrate anew or set its resolution"
             )
         return upright(image, calibrated, self._mount_pose(calibrated.mount) @ np.array(calibrated.T_mount_cam))
+
+    def _capture(self, camera: str) -> UInt8[np.ndarray, "h w 3"]:
+        return self.cameras[camera].capture()
 
     def _mount_pose(self, mount: str) -> np.ndarray:
         if mount == "world":
@@ -292,8 +297,11 @@ def check_mount(camera: CameraCalibration, cell: CellModel = PAPERS) -> None:
         )
 
 
-def backend_of(peers: Mapping[str, Peer], real: bool | None) -> Backend:
-    """Which backend those make who answered; raises ValueError for a mixture, without an arm, or if nobody can tell."""
+def backend_of(peers: Mapping[str, Peer], real: bool | None, *, own: bool = False) -> Backend:
+    """Which backend those make who answered; raises ValueError for a mixture, without an arm, or if nobody can tell.
+
+    real: whether the arm says that it is one, None: it does not say. own: whether its driver is the user's.
+    """
     if "arm" not in peers:
         raise ValueError(f"devices: expected at least the arm, got {', '.join(peers) or 'nothing'}")
     if len({peer.here for peer in peers.values()}) > 1:
@@ -306,7 +314,6 @@ def backend_of(peers: Mapping[str, Peer], real: bool | None) -> Backend:
             "controller's own address, which is what the log must name"
         )
     if not here and real is None:
-        raise ValueError(
-            f"arm: the controller at {address} does not say whether it moves a real arm; is its port 30002 open?"
-        )
+        ask = "set `real = True` (or False, for a simulator) in your driver" if own else "is its port 30002 open?"
+        raise ValueError(f"arm: the controller at {address} does not say whether it moves a real arm; {ask}")
     return "hardware" if real else "loopback"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from dgrasp.cameras import Views
-from dgrasp.cell.following import Guide, NoSummit, Pilot, StepLimits, check_step, half_turn_between, together
-from dgrasp.cell.interface import Execution, UnsafePose
+from dgrasp.cell.following import Guide, NoSummit, Pilot, StepLimits, check_step, half_turn_between, together, within
+from dgrasp.cell.interface import Execution, FrozenCamera, UnsafePose
 from dgrasp.cell.outcome import Outcome
 from dgrasp.policy.policies import NoGraspError
 from dgrasp.robot.devices import DeviceCell
@@ -27,7 +29,7 @@ GIVEN_UP = (NoSummit, NoGraspError, UnsafePose)  # the arm goes back the way it 
 class SteeredDevices(DeviceCell):
     """A `DeviceCell` with `follow`: armed, checked and stopped as for any grasp.
 
-    Between its steps the arm stands, while cameras look and the pilot thinks; a pilot that is silent for
+    Between its steps the arm stands, while cameras look and the pilot thinks; a pilot or a camera that is silent for
     `steps.patience` seconds ends the cell's work, as a fault of a device does. Each step fits in a cycle of
     `steps.rate`, looking and thinking come on top: `Execution.seconds` has the mean "cycle" from look to look and the
     "longest cycle". Standing cameras look past the arm (`dgrasp.sim.sight.Sight`); one on the wrist sees what it sees
@@ -41,6 +43,7 @@ class SteeredDevices(DeviceCell):
         self._guide: Guide | None = None
         self._sight: Sight | None = None
         self._cycles: list[float] = []  # seconds from look to look
+        self._led = False  # whether an attempt is under way: then cameras answer in time, too
 
     def follow(self, T_world_tcp: Float[np.ndarray, "4 4"], pilot: Pilot) -> Execution:
         """See `dgrasp.cell.following.FollowingCell`. In a dry run the way to the planned grasp is checked, as ever."""
@@ -48,7 +51,7 @@ class SteeredDevices(DeviceCell):
             grasp = self.safety.grasp(T_world_tcp)
             if self.dry_run:
                 return Execution(grasp.T_world_grasp, moved=False)
-            with self._guarded():
+            with self._guarded(), self._in_time():
                 self._check_hand()
                 self._asked = np.asarray(T_world_tcp, dtype=np.float64)
                 standing = self._standing
@@ -63,6 +66,14 @@ class SteeredDevices(DeviceCell):
                 finally:
                     self._guide = None
                 return replace(done, seconds={**self._pace(), **done.seconds})
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        self._led = True
+        try:
+            yield
+        finally:
+            self._led = False
 
     def _pace(self) -> dict[str, float]:
         if not self._cycles:
@@ -140,6 +151,16 @@ class SteeredDevices(DeviceCell):
     def standing_views(self) -> int:
         """See `dgrasp.cell.following.FollowingCell`."""
         return len(self._standing)
+
+    def _capture(self, camera: str) -> UInt8[np.ndarray, "h w 3"]:
+        if not self._led:
+            return super()._capture(camera)
+        seconds = self.steps.patience
+        frozen = FrozenCamera(
+            f"camera {camera}: no picture within {seconds:g} s; the arm was stopped where it is. Plug the camera in "
+            "anew, close the cell and open it anew"
+        )
+        return within(seconds, self.cameras[camera].capture, frozen, name=f"camera {camera}")
 
     def _pictures(self, cameras: list[str]) -> Views:
         return Views(*(np.stack(column) for column in zip(*map(self._picture, cameras), strict=True)))

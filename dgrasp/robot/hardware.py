@@ -7,13 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+import numpy as np
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.description import CellDescription
 from dgrasp.cell.following import StepLimits
-from dgrasp.cell.interface import Arm, Calibration, Camera, Gripper
+from dgrasp.cell.interface import Arm, Calibration, Camera, CameraCalibration, Gripper
+from dgrasp.cell.looking import meant, middle_of_floor, share_seen
 from dgrasp.cell.workspace import BASE_POSITION, BOARD_TOP
 from dgrasp.config import Config, explain
 from dgrasp.files import UserFileError, read_yaml, write_text
@@ -28,6 +30,8 @@ from dgrasp.robot.safety import SafetyCheck
 from dgrasp.robot.viewpoints import Viewpoint
 
 BOARD_HEIGHT = BOARD_TOP - BASE_POSITION[2]  # m: of the board's top above `base_link`, in the cell the policies know
+FAR = 10.0  # m: no camera of a bench stands that far from the world's origin, but millimetres do
+NEAR_BOARD = 1.0  # m: no board is that far beside its height, but millimetres are
 BOARD_ERROR = 0.002  # m; our choice: what `SafetyLimits.minimum_height` leaves under closed fingertips
 
 
@@ -39,7 +43,12 @@ class NoDriver(UserFileError):
 
 
 class OwnArm(Arm, Protocol):
-    """A driver of one's own. peer: who answers. real: whether that moves a real arm (None: it does not say)."""
+    """A driver of one's own.
+
+    peer: who answers (`dgrasp.robot.drivers.sockets.peer_of` of a TCP connection). real: whether that moves a real arm:
+    True, or False for a simulator; None, it does not say, is accepted from this machine alone. serial: the controller's
+    number, for the log; may be empty.
+    """
 
     peer: Peer
     real: bool | None
@@ -47,7 +56,7 @@ class OwnArm(Arm, Protocol):
 
 
 class OwnGripper(Gripper, Protocol):
-    """A driver of one's own. peer: who answers."""
+    """A driver of one's own. peer: who answers, as for `OwnArm`."""
 
     peer: Peer
 
@@ -57,7 +66,9 @@ class HardwareConfig(Config):
 
     opt_in: ClassVar[frozenset[str]] = frozenset({"cell"})
     cell: CellDescription | None = Field(
-        None, description="another cell (dgrasp.cell.description): its name, its file, or all of it; null: the paper's"
+        None,
+        description="another cell (dgrasp.cell.description): its name, its file (from this folder on), or all of it; "
+        "null: the paper's",
     )
     arm: str = Field(min_length=1, pattern=ADDRESS, description="address of the arm's controller")
     gripper: str = Field(
@@ -103,6 +114,11 @@ class HardwareConfig(Config):
         if self.cell is not None:
             expected = self.cell.bench.board_top - self.cell.arm.base_position[2]
         worst = max(self.board_heights, key=lambda z: abs(z - expected))
+        if abs(worst - expected) > NEAR_BOARD:
+            raise ValueError(
+                f"board_heights: {worst:g} m from the arm's base, expected is {expected:g} m; are these millimetres, "
+                "not metres?"
+            )
         if not abs(worst - expected) <= BOARD_ERROR:
             raise ValueError(
                 f"board_heights: the board's top was measured at {1000 * worst:.1f} mm from the arm's base, expected "
@@ -122,13 +138,37 @@ class HardwareConfig(Config):
         calibrated = [camera.camera for camera in self.calibration.cameras]
         if missing := [name for name in self.cameras if name not in calibrated]:
             raise ValueError(f"cameras: {missing[0]!r} is not calibrated; calibrated: {', '.join(calibrated)}")
+        for name in dict.fromkeys(view.camera for view in self.viewpoints):
+            self._check_sight(self.calibration.of(name))
         return self
+
+    def _check_sight(self, camera: CameraCalibration) -> None:
+        """A camera that stands is of this bench, and sees some of the workspace, or ValueError."""
+        if camera.mount != "world":
+            return
+        where, T_world_cam = f"calibration: camera {camera.camera!r}: T_mount_cam", np.array(camera.T_mount_cam)
+        if (off := float(np.abs(T_world_cam[:3, 3]).max())) > FAR:
+            raise ValueError(
+                f"{where}: {off:g} m from the world's origin; allowed are up to {FAR:g} m, are these millimetres, not "
+                "metres?"
+            )
+        places = middle_of_floor(np.array(self.limits.low), np.array(self.limits.high))
+        if share_seen(camera.intrinsics, T_world_cam, places) == 0:
+            why = meant(camera.intrinsics, T_world_cam, places)
+            raise ValueError(f"{where}: it stands and sees nothing of the middle of the workspace{why}")
 
     @classmethod
     def read(cls, path: Path) -> HardwareConfig:
-        """From YAML; raises FileNotFoundError, or UserFileError that names every key that is not as allowed."""
+        """From YAML; a `cell` is looked for from the file's folder, then from the working directory, then by name.
+
+        Raises FileNotFoundError, or UserFileError that names every key that is not as allowed.
+        """
+        values = read_yaml(path)
+        if isinstance(values, dict) and isinstance(cell := values.get("cell"), str):
+            beside = Path(path).parent / cell
+            values["cell"] = str(beside) if beside.is_file() else cell
         try:
-            return cls.model_validate(read_yaml(path))
+            return cls.model_validate(values)
         except ValidationError as error:
             raise UserFileError(explain(str(path), cls, error)) from error
 
@@ -152,7 +192,8 @@ def open_cell(
     """Connect to all devices; nothing moves. Whatever fails, those already open are closed again.
 
     arm, gripper: opened drivers of one's own, for a cell that is not the paper's. cameras: opened ones by name, instead
-    of those that `config` names. dry_run: see `DeviceCell`. The backend is "hardware", or "loopback" if programs on
+    of those that `config` names, any objects that do what `dgrasp.cell.interface.Camera` says; next to a real arm each
+    has a `serial`. dry_run: see `DeviceCell`. The backend is "hardware", or "loopback" if programs on
     this machine answer at the addresses, or a simulator does. Raises ConnectionLost, SilentGripper, FrozenCamera,
     ImportError, UnsafePose, ValueError for what is no cell of this kind, NoDriver for a described cell without drivers.
     """
@@ -165,6 +206,7 @@ def open_cell(
     with ExitStack() as opened:
         # first, since loading its model blocks all threads for a while, and the arm's watchdog waits for nobody
         safety = opened.enter_context(SafetyCheck(config.limits, config.motion))
+        own = arm is not None
         arm = arm or UrArm(config.arm, config.limits)
         opened.callback(arm.close)
         host = config.gripper or config.arm
@@ -184,6 +226,7 @@ def open_cell(
             safety=safety,
             dry_run=dry_run,
             steps=config.steps,
+            own=own,
         )
         opened.pop_all()
     return cell

@@ -14,6 +14,7 @@ from dgrasp.cli.main import main
 from dgrasp.robot.calibration.hand_eye import load_calibration
 from dgrasp.robot.calibration.recorded import KeptCamera, Recording, kept, read_recorded
 from dgrasp.robot.calibration.sightings import collect_sightings
+from dgrasp.robot.calibration.standing import described
 from dgrasp.robot.calibration.synthetic import SyntheticCell
 
 pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[robot]'")
@@ -33,6 +34,8 @@ def test_practice_finds_the_truth_and_pictures_are_solved_again(
     off = float(re.search(r"off the truth by ([\d.]+) mm", out).group(1))
     assert code == 0 and off < 1.5 and "12 pictures show the board, 0 do not" in out
     found = load_calibration(folder / "calibration.json")
+    for line in described(found.camera.T_mount_cam):
+        assert line in out
     lab = SyntheticCell.draw(np.random.default_rng(3))
     np.testing.assert_allclose(np.array(found.camera.T_mount_cam)[:3, 3], lab.T_tool0_cam[:3, 3], atol=1.5e-3)
     assert found.camera.fx == pytest.approx(617.0, rel=0.01)

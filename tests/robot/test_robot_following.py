@@ -100,6 +100,21 @@ def test_a_camera_that_stops_in_the_loop_stops_the_arm(loopback, cell, monkeypat
     assert stands_still(loopback)
 
 
+def test_a_camera_that_hangs_in_the_loop_stops_the_arm(loopback, cell, monkeypatch):
+    cell.steps = STEPS.model_copy(update={"patience": 1.0})
+    thaw = threading.Event()
+
+    def hang():
+        monkeypatch.setattr(loopback.camera, "capture", lambda: thaw.wait(30))
+
+    pilot = Leader(trouble=hang)
+    with cell.armed(CONFIRMATION), pytest.raises(FrozenCamera, match=r"camera left: no picture within 1 s") as raised:
+        cell.follow(GRASP, pilot)
+    thaw.set()
+    assert raised.value.phase == "approach" and len(pilot.path) == 2
+    assert stands_still(loopback)
+
+
 @pytest.mark.parametrize(
     ("target", "outcome", "why"),
     [

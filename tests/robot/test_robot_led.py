@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
+from threading import Event, current_thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,9 +22,10 @@ from robot_stand_ins import BOARD, HEIGHT, WIDTH, standing_calibration
 from dgrasp.cameras import Views
 from dgrasp.cell.following import Command, NoSummit, StepLimits, distance
 from dgrasp.cell.hand import tcp_pose
-from dgrasp.cell.interface import Execution
+from dgrasp.cell.interface import Execution, FrozenCamera
 from dgrasp.cell.model import PAPERS
 from dgrasp.cell.outcome import Outcome
+from dgrasp.evaluation.closed_loop import ClosedLoop
 from dgrasp.experiment.plan_from_images import ResizeToTraining
 from dgrasp.policy.policies import NoGraspError
 from dgrasp.robot.arming import CONFIRMATION
@@ -169,3 +171,31 @@ def test_the_page_says_how_a_series_is_led_by_the_slopes(
         assert distance(T, summit)[0] < 0.007, trial
     assert all(set(cone.widths) == {WIDTH // 2} and len(cone.widths) > 3 for cone in cones.values())
     assert (tmp_path / "led.jsonl").is_file()
+
+
+def test_a_camera_that_hangs_ends_the_series_with_the_fault_on_record(
+    cell: SteeredDevices, opened: tuple[SteeredDevices, AtOnce], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, thaw, looks = opened[1], Event(), []
+
+    def capture() -> np.ndarray:
+        looks.append(current_thread())
+        if len(looks) > 6:  # two views each: for the plan, without the arm, and the first look
+            thaw.wait(30)
+        return np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+
+    monkeypatch.setattr(part, "capture", capture)
+    cell.steps = StepLimits(rate=2, patience=0.3)
+    policy = policy_on(Cone(GRASP), OptimizerConfig(steps=2, n_starts=4), "base_quat_sync")
+    protocol, log = TrialProtocol(policies=("base_quat_sync",), objects=("box",), presentations=1), tmp_path / "l.jsonl"
+    monkeypatch.setattr(type(cell), "_stop", lambda self: part.lines.append(None))
+    try:
+        with cell.armed(CONFIRMATION), pytest.raises(FrozenCamera, match=r"left: no picture within 0\.3 s"):
+            ready = {"base_quat_sync": for_real_robot(policy)}
+            loop = ClosedLoop(cell)
+            run_trials(loop, {n: loop.led(p) for n, p in ready.items()}, Judge(), protocol, log, runs={})
+    finally:
+        thaw.set()
+        broken, cell.broken = cell.broken, ""  # the other tests' cell, too
+    assert part.lines[-1] is None and "no picture" in broken
+    assert "camera left: no picture within 0.3 s" in log.read_text(encoding="utf-8").splitlines()[-1]

@@ -584,6 +584,28 @@ def test_a_cells_file_is_refused_by_name_of_file_and_key(tmp_path, old, new, why
     assert not (tmp_path / "here").exists() and not Path("here").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda T: np.vstack([T[:3] * [1, 1, 1, 1000], T[3]]), r"left': T_mount_cam: 1526\.\d+ m .*are these millim"),
+        (
+            lambda T: T @ np.diag([1.0, -1, -1, 1]),
+            r"sees nothing of the middle of the workspace; its axes look like",
+        ),
+        (lambda T: np.vstack([T[:3] * [1, 1, 1, 0] + [0, 0, 0, 9], T[3]]), r"sees nothing of the middle of the works"),
+    ],
+)
+def test_a_standing_camera_that_is_elsewhere_or_looks_away_is_refused(change, why):
+    left, right = CELL.calibration.cameras
+    T = change(np.array(left.T_mount_cam))
+    elsewhere = left.model_copy(update={"T_mount_cam": tuple(map(tuple, T.tolist()))})
+    calibration = Calibration(cameras=(elsewhere, right))
+    with pytest.raises(ValueError, match=why):
+        HardwareConfig(**{**dict(CELL), "calibration": calibration})
+    views = (Viewpoint(camera="right"),)  # nobody looks through the other one
+    assert HardwareConfig(**{**dict(CELL), "calibration": calibration, "viewpoints": views}).viewpoints == views
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"- arm", b"arm: {", b"? [a]\n: b"])
 def test_what_is_no_cells_file_is_named(tmp_path, content):
     file = tmp_path / "cell.yaml"

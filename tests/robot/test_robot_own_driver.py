@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dgrasp.cell.description import read_cell
-from dgrasp.cell.interface import Calibration, CameraCalibration, ConnectionLost, NotArmed, SilentGripper, UnsafePose
+from dgrasp.cell.interface import (
+    Calibration,
+    CameraCalibration,
+    CellFault,
+    ConnectionLost,
+    NotArmed,
+    SilentGripper,
+    UnsafePose,
+)
 from dgrasp.cell.model import model_of
 from dgrasp.cell.transforms import transform
-from dgrasp.robot.devices import CONFIRMATION
+from dgrasp.files import UserFileError
+from dgrasp.robot.devices import CONFIRMATION, backend_of
 from dgrasp.robot.drivers.example import ExampleArm, ExampleGripper
+from dgrasp.robot.drivers.sockets import Peer
 from dgrasp.robot.hardware import HardwareConfig, NoDriver, open_cell
 from dgrasp.robot.limits import MotionConfig, SafetyLimits, check_motion, check_pose, motion_of
 from dgrasp.robot.viewpoints import Viewpoint
@@ -27,7 +42,7 @@ TOP_DOWN = transform(np.diag([1.0, -1.0, -1.0]), (0.2, 0.0, 1.0))
 
 
 class Controller(socketserver.StreamRequestHandler):
-    """What stands in for the arm's and the hand's controller: it is at once where it is told to go."""
+    """What stands in for the arm's and the hand's controller: in joint motions after `seconds`, else at once."""
 
     def handle(self) -> None:
         for line in self.rfile:
@@ -36,7 +51,8 @@ class Controller(socketserver.StreamRequestHandler):
                 answer = {"value": getattr(self, asked.pop("do"))(**asked)}
             except ValueError as error:
                 answer = {"error": str(error)}
-            self.wfile.write(json.dumps(answer).encode() + b"\n")
+            with suppress(OSError):  # whoever asked has gone
+                self.wfile.write(json.dumps(answer).encode() + b"\n")
 
     @property
     def state(self) -> dict[str, Any]:
@@ -49,6 +65,9 @@ class Controller(socketserver.StreamRequestHandler):
         return model_of(PANDA).arm.tcp_pose(self.state["q"]).tolist()
 
     def move_joints(self, q: list[float], speed: float, acceleration: float) -> None:
+        self.state["moving"].set()
+        if self.state["stopped"].wait(self.state["seconds"]):
+            raise ValueError("stopped on the way")
         self.state["q"] = np.array(q)
         self.state["did"].append("joints")
 
@@ -60,6 +79,7 @@ class Controller(socketserver.StreamRequestHandler):
         self.state["did"].append("line")
 
     def stop(self) -> None:
+        self.state["stopped"].set()
         self.state["did"].append("stop")
 
     def activate(self) -> None:
@@ -81,7 +101,10 @@ class Server(socketserver.ThreadingTCPServer):
 @pytest.fixture
 def controller() -> Iterator[Server]:
     with Server(("127.0.0.1", 0), Controller) as server:
-        server.state = {"q": np.array(PANDA.arm.home), "width": 0.08, "object": False, "stuck": False, "did": []}  # type: ignore[attr-defined]
+        server.state = {  # type: ignore[attr-defined]
+            "q": np.array(PANDA.arm.home), "width": 0.08, "object": False, "stuck": False, "did": [],
+            "seconds": 0.0, "moving": threading.Event(), "stopped": threading.Event(),
+        }  # fmt: skip
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
@@ -129,6 +152,29 @@ def test_without_a_driver_the_panda_is_refused_in_a_line_that_says_what_to_bring
         open_cell(config())
     with pytest.raises(ValueError, match=r"board_heights: .* -12.5 mm from the arm's base, expected is 12.5 mm"):
         HardwareConfig.model_validate(config().model_dump() | {"board_heights": [-0.0125] * 3})
+    with pytest.raises(
+        ValueError, match=r"board_heights: 12\.6 m from .* expected is 0\.0125 m; are these millimetres"
+    ):
+        HardwareConfig.model_validate(config().model_dump() | {"board_heights": [12.5, 12.6, 12.4]})
+
+
+def test_a_description_is_found_beside_the_file_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, elsewhere = tmp_path / "lab", tmp_path / "elsewhere"
+    values = config().model_dump(mode="json", exclude={"limits", "motion"}) | {"cell": "cells/mine.yaml"}
+    for folder, name in ((lab, "mine"), (elsewhere, "another")):
+        (folder / "cells").mkdir(parents=True)
+        described = PANDA.model_copy(update={"name": name}).model_dump_json(exclude_none=True)
+        (folder / "cells" / "mine.yaml").write_text(described)
+    (lab / "hardware.yaml").write_text(json.dumps(values))
+    monkeypatch.chdir(elsewhere)
+    read = HardwareConfig.read(Path("..") / "lab" / "hardware.yaml")
+    assert read.cell is not None and read.cell.name == "mine"
+    (lab / "cells" / "mine.yaml").unlink()
+    read = HardwareConfig.read(lab / "hardware.yaml")
+    assert read.cell is not None and read.cell.name == "another"
+    (elsewhere / "cells" / "mine.yaml").unlink()
+    with pytest.raises(UserFileError, match=r"cells/mine.yaml: no such cell"):
+        HardwareConfig.read(lab / "hardware.yaml")
 
 
 def test_the_example_driver_makes_a_grasp(controller: Server) -> None:
@@ -189,3 +235,91 @@ def test_faults_of_the_controller_stop_the_arm(controller: Server) -> None:
     gripper.close()
     with pytest.raises(SilentGripper, match="no answer to 'holds'"):
         gripper.holds()
+
+
+def test_an_arm_elsewhere_says_in_its_driver_whether_it_is_real(controller: Server) -> None:
+    there, asked = Peer("192.0.2.7", here=False), r"real arm; set `real = True` \(or False, for a simulator\)"
+    with pytest.raises(ValueError, match=asked):
+        backend_of({"arm": there, "gripper": there}, None, own=True)
+    assert backend_of({"arm": there, "gripper": there}, True, own=True) == "hardware"
+    settings = config()
+    for real, backend in ((None, ""), (True, "hardware"), (False, "loopback")):
+        arm, gripper = (
+            make(*controller.server_address[:2], settings.limits)  # type: ignore[arg-type]
+            for make in (ExampleArm, ExampleGripper)
+        )
+        arm.peer, gripper.peer, arm.real = there, there, real
+        cameras = {camera.name: Camera() for camera in PANDA.cameras}
+        with pytest.raises(ValueError, match=asked) if real is None else nullcontext():
+            cell = open_cell(settings, arm=arm, gripper=gripper, cameras=cameras)
+            assert cell.backend == backend
+            cell.close()
+
+
+def test_a_moving_arm_is_stopped_from_another_thread(controller: Server) -> None:
+    """REAL_CELL.md: `cell.close()` from another thread stops the arm."""
+    state, faults = controller.state, []  # type: ignore[attr-defined]
+    state["seconds"] = 5.0
+    cell = opened(controller)
+
+    def grasp() -> None:
+        with cell.armed(CONFIRMATION):
+            try:
+                cell.execute(TOP_DOWN)
+            except CellFault as fault:
+                faults.append(str(fault))
+
+    thread = threading.Thread(target=grasp)
+    thread.start()
+    assert state["moving"].wait(30)
+    begun = time.monotonic()
+    cell.close()
+    assert time.monotonic() - begun < 4.0 and "line" not in state["did"]
+    thread.join()
+    assert "stopped on the way" in faults[0]
+    for lines in (cell.arm._lines, cell.arm._stopping):
+        assert lines.socket.fileno() == -1, "both connections are closed"
+    cell.close()
+
+
+def test_two_threads_have_their_own_answers(controller: Server) -> None:
+    arm = ExampleArm(*controller.server_address[:2], SafetyLimits(cell=PANDA))  # type: ignore[arg-type]
+    read: list[tuple[int, ...]] = []
+
+    def ask() -> None:
+        read.extend((len(arm.joints()), *arm.tcp().shape) for _ in range(20))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    arm.close()
+    assert read == [(7, 4, 4)] * 80
+
+
+def test_a_slow_motion_is_waited_for_and_a_silent_controller_is_not(controller: Server) -> None:
+    state = controller.state  # type: ignore[attr-defined]
+    arm = ExampleArm(*controller.server_address[:2], SafetyLimits(cell=PANDA), patience=0.3)  # type: ignore[arg-type]
+    state["seconds"], q = 0.5, np.array(PANDA.arm.home)
+    arm.move_joints(q + 0.1, speed=0.4, acceleration=1.0)  # 0.65 s of its own
+    np.testing.assert_allclose(arm.joints(), q + 0.1)
+    with pytest.raises(ConnectionLost, match="no answer to 'move_joints'"):
+        arm.move_joints(q + 0.1, speed=0.01, acceleration=1.0)
+    with pytest.raises(UnsafePose, match="acceleration of 9 rad/s"):
+        arm.move_joints(q, speed=0.1, acceleration=9.0)
+    arm.stop()
+    arm.close()
+    assert state["did"][-1] == "stop"
+
+
+def test_the_example_is_as_short_as_the_guide_says(root: Path) -> None:
+    file, said = Path("dgrasp/robot/drivers/example.py"), re.compile(r"an example to copy: (\d+) lines")
+    page = " ".join((root / "REAL_CELL.md").read_text(encoding="utf-8").split())
+    tree = ast.parse((root / file).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    lines = len([line for line in ast.unparse(tree).splitlines() if line])
+    found = said.search(page)
+    assert found is not None and lines <= int(found.group(1)), lines
