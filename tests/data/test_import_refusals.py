@@ -89,15 +89,21 @@ def lerobot(folder: Path, rows: Callable[[list[dict]], list[dict]] = list, **inf
     Image.fromarray(IMAGE).save(buffer, format="PNG")
     seen = {f"view_{i}": {"bytes": buffer.getvalue(), "path": "0.png"} for i in range(len(VIEWS))}
     steps = [
-        {**seen, "observation.state": row.tolist(), "timestamp": i / 10, "frame_index": i, "episode_index": e}
+        {
+            **seen, "observation.state": row.tolist(), "action": [float(i == STEPS - 1)],
+            "timestamp": i / 10, "frame_index": i, "episode_index": e,
+        }
         for e in (0, 1)
         for i, row in enumerate(way())
-    ]
+    ]  # fmt: skip
     for path, table in (("data", rows(steps)), ("meta/episodes", [{"episode_index": 0}, {"episode_index": 1}])):
         file = folder / path / "chunk-000" / "file-000.parquet"
         file.parent.mkdir(parents=True)
         parquet.write_table(pa.Table.from_pylist(table), file)
-    features = {"view_0": {"dtype": "image"}, "view_1": {"dtype": "image"}, "observation.state": {"names": [*POSE]}}
+    features = {
+        "view_0": {"dtype": "image"}, "view_1": {"dtype": "image"},
+        "observation.state": {"names": [*POSE]}, "action": {"names": ["gripper"]},
+    }  # fmt: skip
     about = {"codebase_version": "v3.0", "features": features, **info}
     (folder / "meta" / "info.json").write_text(json.dumps(about))
     (folder / "meta" / "cameras.json").write_text(json.dumps(cameras()))
@@ -112,8 +118,9 @@ def refused(source: Path, form: str, **options: Any) -> str:
 
 
 def test_what_is_whole_is_read(tmp_path: Path) -> None:
+    timed = np.column_stack([np.arange(STEPS), way(), [0, 0, 0, 0, 1]])
     for form, path in (
-        ("folder", plain(tmp_path / "a", ",".join(("time", *POSE)), np.column_stack([np.arange(STEPS), way()]))),
+        ("folder", plain(tmp_path / "a", ",".join(("time", *POSE, "gripper")), timed)),
         ("robomimic", robomimic(tmp_path)),
         ("lerobot", lerobot(tmp_path / "b", lambda steps: steps[::-1])),  # by frame_index, wherever they stand
     ):
@@ -206,6 +213,29 @@ def test_a_cut_that_leaves_little_is_said(tmp_path: Path) -> None:
     assert len(episodes[0].Ts_world_tcp) == STEPS
     [said] = [line for line in lines if line.startswith("!")]
     assert "a, b: the gripper changes more than once (first: 2 times)" in said and "(step 5 of 5)" in said
+
+
+UNCUT = "no change of a gripper is recorded; the last step is taken for the grasp"
+
+
+def test_without_a_gripper_the_last_step_is_said_to_be_the_grasp(tmp_path: Path) -> None:
+    """And how far it is above the lowest, where the recording goes on with a lift."""
+    lines = read_import(plain(tmp_path / "down"), "folder")[1]
+    assert f"! a, b: {UNCUT}" in lines
+    lifted = way()
+    lifted[3:, 2] = 0.99, 1.05  # down by the fourth step, and 60 mm up
+    lift = "it is 60 mm above the lowest (step 4 of 5): give a column gripper, or cut after the grasp"
+    for name, columns in (("none", POSE), ("still", (*POSE, "gripper"))):
+        rows = lifted if name == "none" else np.column_stack([lifted, np.zeros(STEPS)])
+        lines = read_import(plain(tmp_path / name, ",".join(columns), rows), "folder")[1]
+        assert f"! a, b: {UNCUT}; of a {lift}" in lines
+    lifted[:, 2] -= [0, 0, 0, 0, 0.051]
+    assert f"! a, b: {UNCUT}" in read_import(plain(tmp_path / "level", rows=lifted), "folder")[1]  # 9 mm
+
+
+def test_a_robomimic_file_without_actions_ends_at_its_last_step(tmp_path: Path) -> None:
+    lines = read_import(robomimic(tmp_path, lambda file: file["data/demo_1"].pop("actions")), "robomimic")[1]
+    assert [line for line in lines if line.startswith("!")] == [f"! demos.hdf5: demo_1: {UNCUT}"]
 
 
 def test_photographs_without_a_trajectory_are_not_passed_over(tmp_path: Path) -> None:

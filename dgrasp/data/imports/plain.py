@@ -20,6 +20,7 @@ from dgrasp.data.captures.source import states_cameras
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.data.export import continuous_quaternions, write_transforms
 from dgrasp.data.imports.episode import (
+    GRIPPER,
     QUATERNION,
     UNITS,
     Episode,
@@ -114,15 +115,20 @@ def _list(file: Path, episodes: Set[str]) -> dict[str, dict[str, str]]:
 
 
 def write_plain(demonstrations: Mapping[str, Iterable[Demonstration]], folder: Path, views: int = 2) -> Path:
-    """Write such a folder; `demonstrations` maps "train" and "validation" to demonstrations."""
+    """Write such a folder; `demonstrations` maps "train" and "validation" to demonstrations.
+
+    The gripper is 0 (open), and 1 at the last step.
+    """
     folder, lines, number = Path(folder), ["episode,object,split"], 0
     for split in SPLITS:
         for d in demonstrations.get(split, ()):
             name = f"episode_{number:05d}"
             write_transforms(d.views[:views], folder / name)
-            poses = np.hstack([d.Ts_world_tcp[:, :3, 3], continuous_quaternions(d.Ts_world_tcp)])
-            rows = [",".join(repr(float(v)) for v in row) for row in poses]
-            write_text(folder / name / TRAJECTORY, "\n".join([",".join(("x", "y", "z", *QUATERNION)), *rows, ""]))
+            closed = np.eye(len(d.Ts_world_tcp))[-1]  # at the last step, the grasp
+            steps = np.column_stack([d.Ts_world_tcp[:, :3, 3], continuous_quaternions(d.Ts_world_tcp), closed])
+            rows = [",".join(repr(float(v)) for v in row) for row in steps]
+            columns = ",".join(("x", "y", "z", *QUATERNION, GRIPPER))
+            write_text(folder / name / TRAJECTORY, "\n".join([columns, *rows, ""]))
             lines.append(f"{name},{d.object},{split}")
             number += 1
     write_text(folder / LIST, "\n".join([*lines, ""]))

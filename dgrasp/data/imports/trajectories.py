@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cell.place import Place
-from dgrasp.data.imports.episode import Episode, named
+from dgrasp.data.imports.episode import LEVEL, Episode, named
 
 JUMP = 0.10  # m between two steps: a teleported hand
 STRAIGHTER, TILTED = 0.25, 10.0  # as much tilt, and degrees: an order of quaternions that halves it twice is the right
@@ -73,7 +73,7 @@ def _tilted(episodes: Sequence[Episode], Rs: Float[np.ndarray, "n 3 3"], most: f
 
 def _cut(episodes: Sequence[Episode]) -> list[str]:
     """What is odd of where episodes end."""
-    lines = []
+    lines = _uncut([e for e in episodes if e.recorded and not e.changes])
     if both := [e for e in episodes if e.changes > 1]:
         lines.append(
             f"! {named(both)}: the gripper changes more than once (first: {both[0].changes} times); the last change of "
@@ -85,3 +85,18 @@ def _cut(episodes: Sequence[Episode]) -> list[str]:
             f"of {short[0].recorded}); the others are left out: is the gripper's column right?"
         )
     return lines
+
+
+def _uncut(episodes: Sequence[Episode]) -> list[str]:
+    """Of those in which no gripper changes, whose ways are all that was recorded: do they end below, or with a lift?"""
+    if not episodes:
+        return []
+    above = [float(z[-1] - z.min()) for z in (e.Ts_world_tcp[:, 2, 3] for e in episodes)]
+    worst = int(np.argmax(above))
+    heights, lift = episodes[worst].Ts_world_tcp[:, 2, 3], ""
+    if above[worst] > LEVEL:
+        lift = (
+            f"; of {episodes[worst].name} it is {1000 * above[worst]:.0f} mm above the lowest (step "
+            f"{int(heights.argmin()) + 1} of {len(heights)}): give a column gripper, or cut after the grasp"
+        )
+    return [f"! {named(episodes)}: no change of a gripper is recorded; the last step is taken for the grasp{lift}"]
