@@ -301,6 +301,41 @@ def test_a_colmap_model_has_one_convention(tmp_path: Path) -> None:
     assert "the cameras' poses are from a COLMAP model, whose convention is known; leave out --convention" in said
 
 
+BASE, TURNED = np.array([-0.455, 0.0, 0.973]), Rotation.from_euler("z", -90, degrees=True)  # the paper's base
+
+
+def test_a_base_frame_and_fingers_along_y_are_read_under_each_convention(tmp_path: Path) -> None:
+    """World to camera, too: what is stated there is of the base, and the world is beyond it."""
+    rows = way()
+    rows[:, :3] -= BASE
+    rows[:, 3:] = (Rotation.from_quat(rows[:, 3:]) * TURNED).as_quat()
+
+    def change(file: Any) -> None:
+        for demo in file["data"].values():
+            demo["obs/eef_pos"][...], demo["obs/eef_quat"][...] = rows[:, :3], rows[:, 3:]
+
+    path = robomimic(tmp_path, change, calibrated=False)
+    Ts_base_cam = VIEWS.copy()
+    Ts_base_cam[:, :3, 3] -= BASE
+    known = read_import(robomimic(tmp_path / "known"), "robomimic")[0]
+    for name, into in INTO.items():
+        stated = {f"view_{i}": {**LENS, "pose": into(T).tolist()} for i, T in enumerate(Ts_base_cam)}
+        (tmp_path / "cameras.json").write_text(json.dumps({"convention": name, "cameras": stated}))
+        for e, d in zip(read_import(path, "robomimic", frame="base", closing="y")[0], known, strict=True):
+            np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-9)
+            np.testing.assert_allclose(e.views.Ts_world_cam, d.views.Ts_world_cam, atol=1e-9)
+    lines = read_import(path, "robomimic")[1]
+    assert any(line.endswith("poses in its arm's base frame by --frame base") for line in lines)
+    assert any("x crosses its fingers, or y with --closing y" in line for line in lines)
+
+
+def test_a_frame_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserFileError, match="frame: unknown 'tool'; frames: world, base"):
+        read_import(plain(tmp_path / "p"), "folder", frame="tool")
+    with pytest.raises(UserFileError, match="closing: unknown 'z'; axes: x, y"):
+        read_import(tmp_path / "p", "folder", closing="z")
+
+
 def test_hands_that_point_up_are_said(tmp_path: Path) -> None:
     up = np.column_stack([way()[:, :3], way()[:, 4:], way()[:, 3]])
     lines = read_import(plain(tmp_path / "p", rows=up), "folder")[1]

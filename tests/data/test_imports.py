@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from scipy.spatial.transform import Rotation
 from value_runs import CONFIG, nerf_run
 
+from dgrasp.cameras import Views
 from dgrasp.cell.description import SHIPPED
-from dgrasp.cell.transforms import transform
+from dgrasp.cell.place import read_place
+from dgrasp.cell.transforms import inverse, transform
 from dgrasp.cli.main import main
 from dgrasp.data.captures.distortion import FISHEYE_KEYS, PERSPECTIVE_KEYS, Distortion
 from dgrasp.data.captures.document import CaptureError
@@ -87,6 +90,36 @@ def test_what_is_exported_comes_back(form: str, written: dict[str, Path], origin
     for e, d in zip(again, originals["train"], strict=True):
         np.testing.assert_allclose(e.T_world_grasp, d.T_world_grasp, atol=1e-9)
         np.testing.assert_array_equal(e.views.images, d.views.images[:VIEWS])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_exported_in_other_frames_comes_back(form: str, originals: dict, tmp_path: Path) -> None:
+    """In the frame of a base that is turned, with fingers along y, the way it points or the other."""
+    cell = yaml.safe_load((SHIPPED / "panda_hand.yaml").read_text())
+    cell["arm"]["base_turn"] = 30.0
+    (tmp_path / "turned.yaml").write_text(yaml.safe_dump(cell))
+    place = read_place(tmp_path / "turned.yaml")
+    T_base_world = inverse(transform(Rotation.from_euler("z", 30, degrees=True), cell["arm"]["base_position"]))
+    HALF = transform(Rotation.from_euler("z", 180, degrees=True))
+    for degrees, left in ((-90, np.eye(4)), (90, HALF)):
+        T_tcp_theirs = transform(Rotation.from_euler("z", degrees, degrees=True))
+        d = originals["train"][0]
+        views = Views(d.views.images, d.views.K, T_base_world @ d.views.Ts_world_cam)
+        theirs = replace(d, views=views, Ts_world_tcp=T_base_world @ d.Ts_world_tcp @ T_tcp_theirs)
+        demos, at = {"train": [theirs]}, tmp_path / str(degrees)
+        at.mkdir()
+        if form == "robomimic":
+            path = write_robomimic(demos, at / "demos.hdf5", VIEWS)
+        else:
+            path = {"lerobot": write_lerobot, "folder": write_plain}[form](demos, at / form, VIEWS)
+        [e], _ = read_import(path, form, frame="base", closing="y", place=place)
+        np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp @ left, atol=1e-9)
+        np.testing.assert_allclose(e.views.Ts_world_cam, d.views.Ts_world_cam[:VIEWS], atol=1e-9)
+    options = ["--frame", "base", "--closing", "y", "--cell", str(tmp_path / "turned.yaml")]
+    assert main(["import", str(path), "--format", form, *options, "--build", str(tmp_path / "build")]) == 0
+    [run] = (tmp_path / "build" / "runs").iterdir()
+    [again] = DemonstrationSet(open_demonstrations(run), "train")
+    np.testing.assert_allclose(again.Ts_world_tcp, d.Ts_world_tcp @ HALF, atol=1e-9)
 
 
 def trained(demonstrations: Run, root: Path) -> Run:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from dgrasp.cameras import Views
+from dgrasp.cell.transforms import IDENTITY, inverse
 from dgrasp.data.captures.reader import read_capture
-from dgrasp.data.captures.source import states_cameras
+from dgrasp.data.captures.source import SHEET, states_cameras
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.data.export import continuous_quaternions, write_transforms
 from dgrasp.data.imports.episode import (
@@ -39,12 +41,16 @@ CONVENTION = {"transforms.json": "opengl"}  # of the sources whose poses could b
 TIMES = ("time", "timestamp", "t")  # of a step, in any unit: they tell the order alone
 
 
-def read_plain(folder: Path, *, unit: str = "m") -> tuple[list[Episode], str]:
+def read_plain(
+    folder: Path, *, unit: str = "m", T_world_frame: Float[np.ndarray, "4 4"] = IDENTITY
+) -> tuple[list[Episode], str]:
     """The folder's episodes in the order of their names, and the convention of their cameras.
 
     That is "opengl" where transforms.json states them; else where they are from, in which nothing is to be chosen: a
-    COLMAP model, or the printed sheet. unit: of the trajectories and of the cameras' poses. Raises ImportRefused, also
-    for a folder of photographs without a trajectory, CaptureError for photographs and cameras.
+    COLMAP model, or the printed sheet. unit: of the trajectories and of the cameras' poses. T_world_frame: where the
+    frame lies that trajectories are stated in; a sheet's cameras, which are known in the world, are given in it, too.
+    Raises ImportRefused, also for a folder of photographs without a trajectory, CaptureError for photographs and
+    cameras.
     """
     folder = Path(folder)
     paths = sorted(path.parent for path in folder.glob(f"*/{TRAJECTORY}")) if folder.is_dir() else []
@@ -54,11 +60,13 @@ def read_plain(folder: Path, *, unit: str = "m") -> tuple[list[Episode], str]:
     if lacking := sorted(path for path in folder.iterdir() if path not in paths and states_cameras(path)):
         raise ImportRefused(f"{lacking[0]}: has cameras and no {TRAJECTORY}; give it one, or take the folder out")
     known = _list(folder / LIST, {path.name for path in paths})
-    read = [_episode(path, known.get(path.name, {}), unit) for path in paths]
+    read = [_episode(path, known.get(path.name, {}), unit, T_world_frame) for path in paths]
     return [episode for episode, _ in read], ", ".join(sorted({stated for _, stated in read}))
 
 
-def _episode(path: Path, about: Mapping[str, str], unit: str) -> tuple[Episode, str]:
+def _episode(
+    path: Path, about: Mapping[str, str], unit: str, T_world_frame: Float[np.ndarray, "4 4"]
+) -> tuple[Episode, str]:
     """The episode, and the convention of its cameras; or the source of their poses, where that has only one."""
     file = path / TRAJECTORY
     columns: dict[str, Any] = {}
@@ -75,6 +83,8 @@ def _episode(path: Path, about: Mapping[str, str], unit: str) -> tuple[Episode, 
     Ts_world_cam = seen.Ts_world_cam.copy()
     Ts_world_cam[:, :3, 3] *= UNITS[unit]
     check_unit(Ts_world_cam[:, :3, 3], unit, f"{path}: cameras")
+    if capture.source == SHEET:
+        Ts_world_cam = inverse(T_world_frame) @ Ts_world_cam
     views = Views(seen.images, seen.K, Ts_world_cam)
     split = about.get("split") or "train"
     if split not in SPLITS:

@@ -30,13 +30,15 @@ def trajectory_lines(episodes: Sequence[Episode], place: Place, tilt: float | No
     down = np.mean(tilts < 90)
     lines = [
         f"grasps: {inside:.0%} inside of the workspace of {place.name}, {down:.0%} point down (z of the hand is its "
-        f"approach), tilted by {np.median(tilts):.0f} degrees (median), at most {tilts.max():.0f}",
+        "approach, and x crosses its fingers, or y with --closing y), tilted by "
+        f"{np.median(tilts):.0f} degrees (median), at most {tilts.max():.0f}",
         f"longest step: {1000 * longest[0]:.0f} mm",
         *_tilted(episodes, Rs, tilt),
     ]
     if down < 1:
         lines.append(
-            "! hands that do not point down when they grasp are never planned: is z the approach, towards the table?"
+            "! hands that do not point down when they grasp are never planned: is z the approach, towards the table, "
+            "and x across the fingers (or y: --closing y)?"
         )
     if longest[0] > JUMP:
         lines.append(f"! {longest[1]}: jumps by {1000 * longest[0]:.0f} mm from one step to the next")
@@ -44,7 +46,7 @@ def trajectory_lines(episodes: Sequence[Episode], place: Place, tilt: float | No
         corners = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in (place.low, place.high))
         lines.append(
             f"! grasps outside of the workspace, {corners} m, are never found: the world must be the cell's; another "
-            "cell is named by --cell"
+            "cell is named by --cell, poses in its arm's base frame by --frame base"
         )
     return [*lines, *_cut(episodes)]
 
