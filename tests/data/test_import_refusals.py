@@ -7,12 +7,15 @@ import json
 import re
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from photographed import write_colmap
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from photographed import camera, lens, page_of, photograph, write_colmap
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
@@ -288,6 +291,26 @@ def test_the_check_draws_and_ends_as_writing_would(
     assert main(["import", str(with_other_axes(tmp_path / "p")), "--format", "folder", *picture]) == 2
     assert len(drawn) == 1 and "b: no camera sees the grasp" in capsys.readouterr().err
     assert main(["import", str(plain(tmp_path / "q")), "--format", "folder", *picture]) == 0 and len(drawn) == 2
+
+
+def test_the_picture_says_what_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the colours that are drawn, and within the picture, of one column, too."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(imported, "Figure", lambda **how: figures.append(Figure(**how)) or figures[-1])
+    [e, _], _ = read_import(plain(tmp_path / "p"), "folder")
+    for views in (2, 1):
+        imported.draw_import([replace(e, views=e.views[:views])], tmp_path / "check.png")
+        figure = figures[-1]
+        [caption] = [text for text in figure.findobj(Text) if text.get_text().startswith("thick: the hand")]
+        said = " ".join(caption.get_text().split())
+        assert said == imported.CAPTION and "blue: approach" in said and "orange: the hand's way" in said
+        box = caption.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0
+        way_, *axes = figure.axes[0].lines
+        assert way_.get_color() == "orange"
+        assert [line.get_color() for line in axes] == 2 * ["tab:red", "tab:green", "tab:blue"]
+        thick, thin = {line.get_lw() for line in axes[:3]}, {line.get_lw() for line in axes[3:]}
+        assert min(thick) > max(thin)
 
 
 def test_a_colmap_model_has_one_convention(tmp_path: Path) -> None:
