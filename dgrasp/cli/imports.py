@@ -26,7 +26,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--picture", type=file_to_write, help=f"({PICTURE})")
     parser.add_argument("--cameras", type=place, metavar="FILE", help="calibration, where the format has none")
     parser.add_argument("--convention", choices=("opencv", "opengl", "colmap"), help="of the cameras' poses")
-    parser.add_argument("--unit", choices=("m", "mm"), default="m", help="of positions (%(default)s)")
+    parser.add_argument(
+        "--unit", choices=("m", "mm"), default="m", help="of positions; near cameras are in m (%(default)s)"
+    )
     parser.add_argument(
         "--frame", choices=("world", "base"), default="world",
         help="that hands and cameras are stated in: the cell's world, or its arm's base (%(default)s)",

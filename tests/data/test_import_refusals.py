@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import CV_TO_GL
+from dgrasp.cell.sheet import Sheet, write_sheet_file
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.cli.main import main
 from dgrasp.data.imports.check import read_import
@@ -195,6 +197,31 @@ def test_centimetres_are_not_taken_for_millimetres(tmp_path: Path) -> None:
     assert "they look like centimetres: give metres (if they are millimetres, say --unit mm)" in said
     said = refused(plain(tmp_path / "q", rows=way() * [1000, 1000, 1000, 1, 1, 1, 1]), "folder")
     assert said.endswith("they look like millimetres; say --unit mm")
+
+
+def test_a_sheets_cameras_are_in_metres_and_in_the_world(tmp_path: Path) -> None:
+    """Whatever unit and frame the trajectories beside them are in."""
+    pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[photos]'")
+    sheet, folder = Sheet(), plain(tmp_path / "p")
+    page = page_of(sheet, tmp_path)
+    shutil.rmtree(folder / "b")
+    for i, T in enumerate((camera(-80), camera(80))):
+        image = photograph(page, sheet, lens(640, 480, 617.0), (640, 480), T, finer=1)
+        Image.fromarray(image).save(folder / "a" / f"{i}.png")
+    (folder / "a" / "transforms.json").unlink()
+    write_sheet_file(sheet, folder / "a" / "sheet.yaml")
+    [known], lines = read_import(folder, "folder")
+    assert "cameras: the sheet, 100% of them see the grasp" in lines
+    for frame in ("world", "base"):
+        rows = way()
+        rows[:, :3] = 1000 * (rows[:, :3] - (BASE if frame == "base" else 0))
+        text = "\n".join([",".join(POSE), *(",".join(map(repr, map(float, row))) for row in rows), ""])
+        (folder / "a" / "trajectory.csv").write_text(text)
+        [e], _ = read_import(folder, "folder", unit="mm", frame=frame)
+        np.testing.assert_allclose(e.Ts_world_tcp, known.Ts_world_tcp, atol=1e-9)
+        np.testing.assert_allclose(e.views.Ts_world_cam, known.views.Ts_world_cam, atol=1e-9)
+    said = refused(folder, "folder", unit="mm")  # the last ones are of the base, 1 m below
+    assert "posed by the sheet: are cameras and trajectories in one world" in said and "--frame base" in said
 
 
 def test_blanks_after_commas_are_no_part_of_names(tmp_path: Path) -> None:

@@ -243,8 +243,12 @@ def test_millimetres_are_named(written: dict[str, Path], tmp_path: Path) -> None
         ImportRefused, match=r"trajectory.csv: positions are up to \d+ m .* look like millimetres; say --u"
     ):
         read_import(plain, "folder")
-    with pytest.raises(ImportRefused, match=r"cameras: positions are stated in millimetres .* look like metres: traj"):
-        read_import(plain, "folder", unit="mm")
+    known = read_import(written["folder"], "folder")[0]
+    for e, d in zip(read_import(plain, "folder", unit="mm")[0], known, strict=True):  # cameras are in metres
+        np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-9)
+        np.testing.assert_array_equal(e.views.Ts_world_cam, d.views.Ts_world_cam)
+    with pytest.raises(ImportRefused, match=r"trajectory.csv: positions are stated in millimetres .* look like metres"):
+        read_import(written["folder"], "folder", unit="mm")
     for path in plain.glob("*/transforms.json"):
         edit(
             path,
@@ -252,7 +256,6 @@ def test_millimetres_are_named(written: dict[str, Path], tmp_path: Path) -> None
                 [row.__setitem__(3, 1000 * row[3]) for row in f["transform_matrix"][:3]] for f in about["frames"]
             ],
         )
-    known = read_import(written["folder"], "folder")[0]
     for e, d in zip(read_import(plain, "folder", unit="mm")[0], known, strict=True):
         np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-9)
         np.testing.assert_allclose(e.views.Ts_world_cam, d.views.Ts_world_cam, atol=1e-9)

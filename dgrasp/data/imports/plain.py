@@ -22,6 +22,7 @@ from dgrasp.data.captures.source import SHEET, states_cameras
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.data.export import continuous_quaternions, write_transforms
 from dgrasp.data.imports.episode import (
+    FAR,
     GRIPPER,
     QUATERNION,
     UNITS,
@@ -47,10 +48,10 @@ def read_plain(
     """The folder's episodes in the order of their names, and the convention of their cameras.
 
     That is "opengl" where transforms.json states them; else where they are from, in which nothing is to be chosen: a
-    COLMAP model, or the printed sheet. unit: of the trajectories and of the cameras' poses. T_world_frame: where the
-    frame lies that trajectories are stated in; a sheet's cameras, which are known in the world, are given in it, too.
-    Raises ImportRefused, also for a folder of photographs without a trajectory, CaptureError for photographs and
-    cameras.
+    COLMAP model, or the printed sheet. unit: of the trajectories, and of cameras that would be beyond `FAR` in metres
+    (nearer ones, and a sheet's, are in metres). T_world_frame: where the frame lies that trajectories are stated in; a
+    sheet's cameras, which are known in the world, are given in it, too. Raises ImportRefused, also for a folder of
+    photographs without a trajectory, CaptureError for photographs and cameras.
     """
     folder = Path(folder)
     paths = sorted(path.parent for path in folder.glob(f"*/{TRAJECTORY}")) if folder.is_dir() else []
@@ -80,12 +81,15 @@ def _episode(
     way = until_grasp(poses_of(columns, unit, str(file)), gripper_of(columns, str(file)), str(file))
     capture = read_capture(path)
     seen = capture.views
-    Ts_world_cam = seen.Ts_world_cam.copy()
-    Ts_world_cam[:, :3, 3] *= UNITS[unit]
-    check_unit(Ts_world_cam[:, :3, 3], unit, f"{path}: cameras")
+    Ts_frame_cam = seen.Ts_world_cam.copy()
     if capture.source == SHEET:
-        Ts_world_cam = inverse(T_world_frame) @ Ts_world_cam
-    views = Views(seen.images, seen.K, Ts_world_cam)
+        Ts_frame_cam = inverse(T_world_frame) @ Ts_frame_cam
+    else:
+        far = np.linalg.norm(Ts_frame_cam[:, :3, 3], axis=1).max() > FAR  # an arm's log in mm, cameras as documented
+        of_cameras = unit if far else "m"
+        Ts_frame_cam[:, :3, 3] *= UNITS[of_cameras]
+        check_unit(Ts_frame_cam[:, :3, 3], of_cameras, f"{path}: cameras")
+    views = Views(seen.images, seen.K, Ts_frame_cam)
     split = about.get("split") or "train"
     if split not in SPLITS:
         raise ImportRefused(f"{path.parent / LIST}: {path.name}: unknown split {split!r}; splits: {', '.join(SPLITS)}")
