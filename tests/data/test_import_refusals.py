@@ -489,6 +489,22 @@ def test_of_a_dataset_the_first_images_alone_are_kept(tmp_path: Path) -> None:
     assert all(np.array_equal(e.views.images, [IMAGE] * len(VIEWS)) for e in episodes) and peak < 2**20
 
 
+def test_names_of_a_dataset_are_read_as_lerobot_writes_them(tmp_path: Path) -> None:
+    """By the number of their columns, too; and names of actions that tell no gripper are no reason to refuse."""
+    views = {"view_0": {"dtype": "image"}, "view_1": {"dtype": "image"}}
+    state = {"names": {name: i for i, name in reversed(list(enumerate(POSE)))}}
+    numbered = {"names": {"gripper": 3, "delta_x": 0, "delta_y": 1}}
+    close = each(action=lambda s: [0.0, 9.0 - s["frame_index"], float(s["frame_index"] >= 3)])
+    folder = lerobot(tmp_path / "a", close, features={**views, "observation.state": state, "action": numbered})
+    episodes, lines = read_import(folder, "lerobot")
+    np.testing.assert_allclose(episodes[1].Ts_world_tcp[:, :3, 3], way()[:4, :3])
+    assert not any(UNCUT in line for line in lines)
+    for i, names in enumerate((None, ["gripper"], {"motors": ["gripper"]}, {"a": True}, [[0], [1], [2]])):
+        features = {**views, "observation.state": state, "action": {"names": names}}
+        episodes, lines = read_import(lerobot(tmp_path / f"b{i}", close, features=features), "lerobot")
+        assert len(episodes[0].Ts_world_tcp) == STEPS and any(UNCUT in line for line in lines)
+
+
 LEROBOT = [
     (
         lambda steps: [step for step in steps if (step["episode_index"], step["frame_index"]) != (0, 2)],
@@ -511,7 +527,7 @@ LEROBOT = [
     (
         list,
         {"features": {"view_0": {"dtype": "image"}, "observation.state": {"names": {}}}},
-        "episode 0: observation.state has 7 columns and the names None",
+        "episode 0: observation.state has 7 columns and the names {}",
     ),
     (
         list,
