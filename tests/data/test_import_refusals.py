@@ -419,6 +419,10 @@ ROBOMIMIC = [
     (millimetres, "demo_0: calibration: positions are up to 16.. m from the origin, .* look like millimetres; divide"),
     (lambda f: f.__delitem__("data/demo_1/calibration"), "demo_1: has no calibration, unlike the first one"),
     (put("data/demo_0/calibration/K", np.eye(3)), r"demo_0: calibration: K: expected a numpy array .* \(2, 3, 3\)"),
+    (
+        put("data/demo_0/calibration/K", np.array([[[617.0, 0, 319.5], [0, 617.0, 239.5], [0, 0, 1]]] * 2)),
+        r"demo_0: calibration/K: camera 'view_0': cx, cy: \(319.5, 239.5\) is outside of 64x48 pixels; is it of images",
+    ),
     (put("data/demo_0/obs/eef_quat", way()[:3, 3:]), "demo_0: obs: eef_pos has 5 steps, eef_quat 3"),
     (
         put("data/demo_0/obs/eef_pos", way()[:, :2]),
