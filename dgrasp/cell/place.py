@@ -5,7 +5,7 @@ Told from its description alone: neither its arm's model nor the simulator is lo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float
 
 from dgrasp.cell import gripper
 from dgrasp.cell.description import CellDescription, read_cell
-from dgrasp.cell.workspace import BOARD_CENTRE, BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.cell.transforms import transform
+from dgrasp.cell.workspace import BASE_POSITION, BOARD_CENTRE, BOUNDS_HIGH, BOUNDS_LOW
 
 
 class Grip(NamedTuple):
@@ -34,13 +35,17 @@ class Grip(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """low, high: corners of the TCP's workspace. middle: of the board's top. World frame, metres. grip: of its hand."""
+    """low, high: corners of the TCP's workspace. middle: of the board's top. World frame, metres. grip: of its hand.
+
+    T_world_base: where its arm's base link stands; none said: at the world's origin.
+    """
 
     name: str
     low: Float[np.ndarray, "3"]
     high: Float[np.ndarray, "3"]
     middle: Float[np.ndarray, "3"]
     grip: Grip | None = None
+    T_world_base: Float[np.ndarray, "4 4"] = field(default_factory=lambda: np.eye(4))
 
     def inside(self, p_world: Float[np.ndarray, "*n 3"]) -> Bool[np.ndarray, "*n"]:
         """Whether points lie in the workspace."""
@@ -52,7 +57,12 @@ class Place:
 
 
 PAPERS = Place(
-    "the paper's cell", BOUNDS_LOW, BOUNDS_HIGH, BOARD_CENTRE, Grip("2F-140", gripper.OPENING, gripper.TIP_BEHIND)
+    "the paper's cell",
+    BOUNDS_LOW,
+    BOUNDS_HIGH,
+    BOARD_CENTRE,
+    Grip("2F-140", gripper.OPENING, gripper.TIP_BEHIND),
+    transform(None, BASE_POSITION),
 )
 
 
@@ -62,7 +72,8 @@ def place_of(cell: CellDescription | None) -> Place:
         return PAPERS
     hand = cell.gripper
     grip = Grip(hand.name, hand.opening, hand.tip_ahead)
-    return Place(cell.name, np.array(cell.workspace.low), np.array(cell.workspace.high), cell.bench.middle, grip)
+    low, high = np.array(cell.workspace.low), np.array(cell.workspace.high)
+    return Place(cell.name, low, high, cell.bench.middle, grip, cell.arm.T_world_base)
 
 
 def read_place(source: str | Path | None) -> Place:

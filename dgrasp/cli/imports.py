@@ -26,7 +26,16 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--picture", type=file_to_write, help=f"({PICTURE})")
     parser.add_argument("--cameras", type=place, metavar="FILE", help="calibration, where the format has none")
     parser.add_argument("--convention", choices=("opencv", "opengl", "colmap"), help="of the cameras' poses")
-    parser.add_argument("--unit", choices=("m", "mm"), default="m", help="of positions (%(default)s)")
+    parser.add_argument(
+        "--unit", choices=("m", "mm"), default="m", help="of positions; near cameras are in m (%(default)s)"
+    )
+    parser.add_argument(
+        "--frame", choices=("world", "base"), default="world",
+        help="that hands and cameras are stated in: the cell's world, or its arm's base (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--closing", choices=("x", "y"), default="x", help="the hand's axis across its fingers (%(default)s)"
+    )
     parser.add_argument("--pose", type=named, help=f"LeRobot's feature of the hand ({POSE})")
     parser.add_argument("--cell", type=named, metavar="FILE", help=CELL)
     parser.add_argument("--build", type=folder, help=f"its folder of runs ({BUILD})")
@@ -47,6 +56,7 @@ def run(options: argparse.Namespace) -> None:
     episodes, lines = read_import(
         options.source, options.format, cameras=options.cameras, unit=options.unit, convention=options.convention,
         pose=options.pose or POSE, place=place, tilt=SafetyLimits().tilt,
+        frame=options.frame, closing=options.closing,
     )  # fmt: skip
     print(*lines, sep="\n")
     if options.check:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from photographed import write_colmap
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from photographed import camera, lens, page_of, photograph, write_colmap
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import CV_TO_GL
+from dgrasp.cell.sheet import Sheet, write_sheet_file
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.cli.main import main
 from dgrasp.data.imports.check import read_import
@@ -89,15 +94,21 @@ def lerobot(folder: Path, rows: Callable[[list[dict]], list[dict]] = list, **inf
     Image.fromarray(IMAGE).save(buffer, format="PNG")
     seen = {f"view_{i}": {"bytes": buffer.getvalue(), "path": "0.png"} for i in range(len(VIEWS))}
     steps = [
-        {**seen, "observation.state": row.tolist(), "timestamp": i / 10, "frame_index": i, "episode_index": e}
+        {
+            **seen, "observation.state": row.tolist(), "action": [float(i == STEPS - 1)],
+            "timestamp": i / 10, "frame_index": i, "episode_index": e,
+        }
         for e in (0, 1)
         for i, row in enumerate(way())
-    ]
+    ]  # fmt: skip
     for path, table in (("data", rows(steps)), ("meta/episodes", [{"episode_index": 0}, {"episode_index": 1}])):
         file = folder / path / "chunk-000" / "file-000.parquet"
         file.parent.mkdir(parents=True)
         parquet.write_table(pa.Table.from_pylist(table), file)
-    features = {"view_0": {"dtype": "image"}, "view_1": {"dtype": "image"}, "observation.state": {"names": [*POSE]}}
+    features = {
+        "view_0": {"dtype": "image"}, "view_1": {"dtype": "image"},
+        "observation.state": {"names": [*POSE]}, "action": {"names": ["gripper"]},
+    }  # fmt: skip
     about = {"codebase_version": "v3.0", "features": features, **info}
     (folder / "meta" / "info.json").write_text(json.dumps(about))
     (folder / "meta" / "cameras.json").write_text(json.dumps(cameras()))
@@ -112,8 +123,9 @@ def refused(source: Path, form: str, **options: Any) -> str:
 
 
 def test_what_is_whole_is_read(tmp_path: Path) -> None:
+    timed = np.column_stack([np.arange(STEPS), way(), [0, 0, 0, 0, 1]])
     for form, path in (
-        ("folder", plain(tmp_path / "a", ",".join(("time", *POSE)), np.column_stack([np.arange(STEPS), way()]))),
+        ("folder", plain(tmp_path / "a", ",".join(("time", *POSE, "gripper")), timed)),
         ("robomimic", robomimic(tmp_path)),
         ("lerobot", lerobot(tmp_path / "b", lambda steps: steps[::-1])),  # by frame_index, wherever they stand
     ):
@@ -187,6 +199,31 @@ def test_centimetres_are_not_taken_for_millimetres(tmp_path: Path) -> None:
     assert said.endswith("they look like millimetres; say --unit mm")
 
 
+def test_a_sheets_cameras_are_in_metres_and_in_the_world(tmp_path: Path) -> None:
+    """Whatever unit and frame the trajectories beside them are in."""
+    pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[photos]'")
+    sheet, folder = Sheet(), plain(tmp_path / "p")
+    page = page_of(sheet, tmp_path)
+    shutil.rmtree(folder / "b")
+    for i, T in enumerate((camera(-80), camera(80))):
+        image = photograph(page, sheet, lens(640, 480, 617.0), (640, 480), T, finer=1)
+        Image.fromarray(image).save(folder / "a" / f"{i}.png")
+    (folder / "a" / "transforms.json").unlink()
+    write_sheet_file(sheet, folder / "a" / "sheet.yaml")
+    [known], lines = read_import(folder, "folder")
+    assert "cameras: the sheet, 100% of them see the grasp" in lines
+    for frame in ("world", "base"):
+        rows = way()
+        rows[:, :3] = 1000 * (rows[:, :3] - (BASE if frame == "base" else 0))
+        text = "\n".join([",".join(POSE), *(",".join(map(repr, map(float, row))) for row in rows), ""])
+        (folder / "a" / "trajectory.csv").write_text(text)
+        [e], _ = read_import(folder, "folder", unit="mm", frame=frame)
+        np.testing.assert_allclose(e.Ts_world_tcp, known.Ts_world_tcp, atol=1e-9)
+        np.testing.assert_allclose(e.views.Ts_world_cam, known.views.Ts_world_cam, atol=1e-9)
+    said = refused(folder, "folder", unit="mm")  # the last ones are of the base, 1 m below
+    assert "posed by the sheet: are cameras and trajectories in one world" in said and "--frame base" in said
+
+
 def test_blanks_after_commas_are_no_part_of_names(tmp_path: Path) -> None:
     assert len(read_import(plain(tmp_path / "p", ", ".join(POSE)), "folder")[0][0].Ts_world_tcp) == STEPS
     twice = plain(tmp_path / "q", ", ".join(("x ", *POSE)), np.column_stack([way()[:, 0], way()]))
@@ -206,6 +243,29 @@ def test_a_cut_that_leaves_little_is_said(tmp_path: Path) -> None:
     assert len(episodes[0].Ts_world_tcp) == STEPS
     [said] = [line for line in lines if line.startswith("!")]
     assert "a, b: the gripper changes more than once (first: 2 times)" in said and "(step 5 of 5)" in said
+
+
+UNCUT = "no change of a gripper is recorded; the last step is taken for the grasp"
+
+
+def test_without_a_gripper_the_last_step_is_said_to_be_the_grasp(tmp_path: Path) -> None:
+    """And how far it is above the lowest, where the recording goes on with a lift."""
+    lines = read_import(plain(tmp_path / "down"), "folder")[1]
+    assert f"! a, b: {UNCUT}" in lines
+    lifted = way()
+    lifted[3:, 2] = 0.99, 1.05  # down by the fourth step, and 60 mm up
+    lift = "it is 60 mm above the lowest (step 4 of 5): give a column gripper, or cut after the grasp"
+    for name, columns in (("none", POSE), ("still", (*POSE, "gripper"))):
+        rows = lifted if name == "none" else np.column_stack([lifted, np.zeros(STEPS)])
+        lines = read_import(plain(tmp_path / name, ",".join(columns), rows), "folder")[1]
+        assert f"! a, b: {UNCUT}; of a {lift}" in lines
+    lifted[:, 2] -= [0, 0, 0, 0, 0.051]
+    assert f"! a, b: {UNCUT}" in read_import(plain(tmp_path / "level", rows=lifted), "folder")[1]  # 9 mm
+
+
+def test_a_robomimic_file_without_actions_ends_at_its_last_step(tmp_path: Path) -> None:
+    lines = read_import(robomimic(tmp_path, lambda file: file["data/demo_1"].pop("actions")), "robomimic")[1]
+    assert [line for line in lines if line.startswith("!")] == [f"! demos.hdf5: demo_1: {UNCUT}"]
 
 
 def test_photographs_without_a_trajectory_are_not_passed_over(tmp_path: Path) -> None:
@@ -260,6 +320,26 @@ def test_the_check_draws_and_ends_as_writing_would(
     assert main(["import", str(plain(tmp_path / "q")), "--format", "folder", *picture]) == 0 and len(drawn) == 2
 
 
+def test_the_picture_says_what_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the colours that are drawn, and within the picture, of one column, too."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(imported, "Figure", lambda **how: figures.append(Figure(**how)) or figures[-1])
+    [e, _], _ = read_import(plain(tmp_path / "p"), "folder")
+    for views in (2, 1):
+        imported.draw_import([replace(e, views=e.views[:views])], tmp_path / "check.png")
+        figure = figures[-1]
+        [caption] = [text for text in figure.findobj(Text) if text.get_text().startswith("thick: the hand")]
+        said = " ".join(caption.get_text().split())
+        assert said == imported.CAPTION and "blue: approach" in said and "orange: the hand's way" in said
+        box = caption.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0
+        way_, *axes = figure.axes[0].lines
+        assert way_.get_color() == "orange"
+        assert [line.get_color() for line in axes] == 2 * ["tab:red", "tab:green", "tab:blue"]
+        thick, thin = {line.get_lw() for line in axes[:3]}, {line.get_lw() for line in axes[3:]}
+        assert min(thick) > max(thin)
+
+
 def test_a_colmap_model_has_one_convention(tmp_path: Path) -> None:
     folder = plain(tmp_path / "p")
     for episode in (folder / "a", folder / "b"):
@@ -269,6 +349,41 @@ def test_a_colmap_model_has_one_convention(tmp_path: Path) -> None:
     assert "cameras: a COLMAP model, 100% of them see the grasp" in read_import(folder, "folder")[1]
     said = refused(folder, "folder", convention="colmap")
     assert "the cameras' poses are from a COLMAP model, whose convention is known; leave out --convention" in said
+
+
+BASE, TURNED = np.array([-0.455, 0.0, 0.973]), Rotation.from_euler("z", -90, degrees=True)  # the paper's base
+
+
+def test_a_base_frame_and_fingers_along_y_are_read_under_each_convention(tmp_path: Path) -> None:
+    """World to camera, too: what is stated there is of the base, and the world is beyond it."""
+    rows = way()
+    rows[:, :3] -= BASE
+    rows[:, 3:] = (Rotation.from_quat(rows[:, 3:]) * TURNED).as_quat()
+
+    def change(file: Any) -> None:
+        for demo in file["data"].values():
+            demo["obs/eef_pos"][...], demo["obs/eef_quat"][...] = rows[:, :3], rows[:, 3:]
+
+    path = robomimic(tmp_path, change, calibrated=False)
+    Ts_base_cam = VIEWS.copy()
+    Ts_base_cam[:, :3, 3] -= BASE
+    known = read_import(robomimic(tmp_path / "known"), "robomimic")[0]
+    for name, into in INTO.items():
+        stated = {f"view_{i}": {**LENS, "pose": into(T).tolist()} for i, T in enumerate(Ts_base_cam)}
+        (tmp_path / "cameras.json").write_text(json.dumps({"convention": name, "cameras": stated}))
+        for e, d in zip(read_import(path, "robomimic", frame="base", closing="y")[0], known, strict=True):
+            np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-9)
+            np.testing.assert_allclose(e.views.Ts_world_cam, d.views.Ts_world_cam, atol=1e-9)
+    lines = read_import(path, "robomimic")[1]
+    assert any(line.endswith("poses in its arm's base frame by --frame base") for line in lines)
+    assert any("x crosses its fingers, or y with --closing y" in line for line in lines)
+
+
+def test_a_frame_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserFileError, match="frame: unknown 'tool'; frames: world, base"):
+        read_import(plain(tmp_path / "p"), "folder", frame="tool")
+    with pytest.raises(UserFileError, match="closing: unknown 'z'; axes: x, y"):
+        read_import(tmp_path / "p", "folder", closing="z")
 
 
 def test_hands_that_point_up_are_said(tmp_path: Path) -> None:
@@ -304,6 +419,10 @@ ROBOMIMIC = [
     (millimetres, "demo_0: calibration: positions are up to 16.. m from the origin, .* look like millimetres; divide"),
     (lambda f: f.__delitem__("data/demo_1/calibration"), "demo_1: has no calibration, unlike the first one"),
     (put("data/demo_0/calibration/K", np.eye(3)), r"demo_0: calibration: K: expected a numpy array .* \(2, 3, 3\)"),
+    (
+        put("data/demo_0/calibration/K", np.array([[[617.0, 0, 319.5], [0, 617.0, 239.5], [0, 0, 1]]] * 2)),
+        r"demo_0: calibration/K: camera 'view_0': cx, cy: \(319.5, 239.5\) is outside of 64x48 pixels; is it of images",
+    ),
     (put("data/demo_0/obs/eef_quat", way()[:3, 3:]), "demo_0: obs: eef_pos has 5 steps, eef_quat 3"),
     (
         put("data/demo_0/obs/eef_pos", way()[:, :2]),
@@ -374,6 +493,22 @@ def test_of_a_dataset_the_first_images_alone_are_kept(tmp_path: Path) -> None:
     assert all(np.array_equal(e.views.images, [IMAGE] * len(VIEWS)) for e in episodes) and peak < 2**20
 
 
+def test_names_of_a_dataset_are_read_as_lerobot_writes_them(tmp_path: Path) -> None:
+    """By the number of their columns, too; and names of actions that tell no gripper are no reason to refuse."""
+    views = {"view_0": {"dtype": "image"}, "view_1": {"dtype": "image"}}
+    state = {"names": {name: i for i, name in reversed(list(enumerate(POSE)))}}
+    numbered = {"names": {"gripper": 3, "delta_x": 0, "delta_y": 1}}
+    close = each(action=lambda s: [0.0, 9.0 - s["frame_index"], float(s["frame_index"] >= 3)])
+    folder = lerobot(tmp_path / "a", close, features={**views, "observation.state": state, "action": numbered})
+    episodes, lines = read_import(folder, "lerobot")
+    np.testing.assert_allclose(episodes[1].Ts_world_tcp[:, :3, 3], way()[:4, :3])
+    assert not any(UNCUT in line for line in lines)
+    for i, names in enumerate((None, ["gripper"], {"motors": ["gripper"]}, {"a": True}, [[0], [1], [2]])):
+        features = {**views, "observation.state": state, "action": {"names": names}}
+        episodes, lines = read_import(lerobot(tmp_path / f"b{i}", close, features=features), "lerobot")
+        assert len(episodes[0].Ts_world_tcp) == STEPS and any(UNCUT in line for line in lines)
+
+
 LEROBOT = [
     (
         lambda steps: [step for step in steps if (step["episode_index"], step["frame_index"]) != (0, 2)],
@@ -396,7 +531,7 @@ LEROBOT = [
     (
         list,
         {"features": {"view_0": {"dtype": "image"}, "observation.state": {"names": {}}}},
-        "episode 0: observation.state has 7 columns and the names None",
+        "episode 0: observation.state has 7 columns and the names {}",
     ),
     (
         list,

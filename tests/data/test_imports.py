@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from scipy.spatial.transform import Rotation
 from value_runs import CONFIG, nerf_run
 
+from dgrasp.cameras import Views
 from dgrasp.cell.description import SHIPPED
-from dgrasp.cell.transforms import transform
+from dgrasp.cell.place import read_place
+from dgrasp.cell.transforms import inverse, transform
 from dgrasp.cli.main import main
 from dgrasp.data.captures.distortion import FISHEYE_KEYS, PERSPECTIVE_KEYS, Distortion
 from dgrasp.data.captures.document import CaptureError
@@ -79,6 +82,7 @@ def test_what_is_exported_comes_back(form: str, written: dict[str, Path], origin
         np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-12)
         assert e.object == d.object
     assert f"episodes: {len(originals['train'])} to train on" in lines[0] and "100% of them see" in " ".join(lines)
+    assert "no change of a gripper" not in " ".join(lines)
     run = demonstrations_of(episodes, tmp_path)
     assert demonstrations_of(episodes, tmp_path).path == run.path
     again = DemonstrationSet(open_demonstrations(run.path), "train")
@@ -86,6 +90,36 @@ def test_what_is_exported_comes_back(form: str, written: dict[str, Path], origin
     for e, d in zip(again, originals["train"], strict=True):
         np.testing.assert_allclose(e.T_world_grasp, d.T_world_grasp, atol=1e-9)
         np.testing.assert_array_equal(e.views.images, d.views.images[:VIEWS])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_exported_in_other_frames_comes_back(form: str, originals: dict, tmp_path: Path) -> None:
+    """In the frame of a base that is turned, with fingers along y, the way it points or the other."""
+    cell = yaml.safe_load((SHIPPED / "panda_hand.yaml").read_text())
+    cell["arm"]["base_turn"] = 30.0
+    (tmp_path / "turned.yaml").write_text(yaml.safe_dump(cell))
+    place = read_place(tmp_path / "turned.yaml")
+    T_base_world = inverse(transform(Rotation.from_euler("z", 30, degrees=True), cell["arm"]["base_position"]))
+    HALF = transform(Rotation.from_euler("z", 180, degrees=True))
+    for degrees, left in ((-90, np.eye(4)), (90, HALF)):
+        T_tcp_theirs = transform(Rotation.from_euler("z", degrees, degrees=True))
+        d = originals["train"][0]
+        views = Views(d.views.images, d.views.K, T_base_world @ d.views.Ts_world_cam)
+        theirs = replace(d, views=views, Ts_world_tcp=T_base_world @ d.Ts_world_tcp @ T_tcp_theirs)
+        demos, at = {"train": [theirs]}, tmp_path / str(degrees)
+        at.mkdir()
+        if form == "robomimic":
+            path = write_robomimic(demos, at / "demos.hdf5", VIEWS)
+        else:
+            path = {"lerobot": write_lerobot, "folder": write_plain}[form](demos, at / form, VIEWS)
+        [e], _ = read_import(path, form, frame="base", closing="y", place=place)
+        np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp @ left, atol=1e-9)
+        np.testing.assert_allclose(e.views.Ts_world_cam, d.views.Ts_world_cam[:VIEWS], atol=1e-9)
+    options = ["--frame", "base", "--closing", "y", "--cell", str(tmp_path / "turned.yaml")]
+    assert main(["import", str(path), "--format", form, *options, "--build", str(tmp_path / "build")]) == 0
+    [run] = (tmp_path / "build" / "runs").iterdir()
+    [again] = DemonstrationSet(open_demonstrations(run), "train")
+    np.testing.assert_allclose(again.Ts_world_tcp, d.Ts_world_tcp @ HALF, atol=1e-9)
 
 
 def trained(demonstrations: Run, root: Path) -> Run:
@@ -209,8 +243,12 @@ def test_millimetres_are_named(written: dict[str, Path], tmp_path: Path) -> None
         ImportRefused, match=r"trajectory.csv: positions are up to \d+ m .* look like millimetres; say --u"
     ):
         read_import(plain, "folder")
-    with pytest.raises(ImportRefused, match=r"cameras: positions are stated in millimetres .* look like metres: traj"):
-        read_import(plain, "folder", unit="mm")
+    known = read_import(written["folder"], "folder")[0]
+    for e, d in zip(read_import(plain, "folder", unit="mm")[0], known, strict=True):  # cameras are in metres
+        np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-9)
+        np.testing.assert_array_equal(e.views.Ts_world_cam, d.views.Ts_world_cam)
+    with pytest.raises(ImportRefused, match=r"trajectory.csv: positions are stated in millimetres .* look like metres"):
+        read_import(written["folder"], "folder", unit="mm")
     for path in plain.glob("*/transforms.json"):
         edit(
             path,
@@ -218,7 +256,6 @@ def test_millimetres_are_named(written: dict[str, Path], tmp_path: Path) -> None
                 [row.__setitem__(3, 1000 * row[3]) for row in f["transform_matrix"][:3]] for f in about["frames"]
             ],
         )
-    known = read_import(written["folder"], "folder")[0]
     for e, d in zip(read_import(plain, "folder", unit="mm")[0], known, strict=True):
         np.testing.assert_allclose(e.Ts_world_tcp, d.Ts_world_tcp, atol=1e-9)
         np.testing.assert_allclose(e.views.Ts_world_cam, d.views.Ts_world_cam, atol=1e-9)
@@ -364,7 +401,9 @@ def test_an_episode_ends_where_a_column_named_otherwise_says(written: dict[str, 
     file = folder / "episode_00000" / "trajectory.csv"
     first, *rows = file.read_text().splitlines()
     commands = [float(i >= 3) for i in range(len(rows))]
-    file.write_text("\n".join([f"{first},Gripper.pos", *(f"{r},{c}" for r, c in zip(rows, commands, strict=True)), ""]))
+    poses = [row.rpartition(",")[0] for row in rows]
+    head = first.replace(",gripper", ",Gripper.pos")
+    file.write_text("\n".join([head, *(f"{p},{c}" for p, c in zip(poses, commands, strict=True)), ""]))
     assert len(rows) > 4 and len(read_import(folder, "folder")[0][0].Ts_world_tcp) == 4
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from dgrasp.cell.place import PAPERS, Place
 from dgrasp.data.captures.document import CaptureError
+from dgrasp.data.captures.source import SHEET
 from dgrasp.data.imports.cameras import CONVENTIONS, Sight, reinterpreted, sight_by_convention, sight_of
 from dgrasp.data.imports.episode import Episode, ImportRefused, named
+from dgrasp.data.imports.frames import T_world_frame, in_the_cell
 from dgrasp.data.imports.lerobot import read_lerobot
 from dgrasp.data.imports.plain import read_plain
 from dgrasp.data.imports.problems import problem_as_a_run
@@ -24,23 +26,27 @@ NEARER = 0.5  # as far from the cameras' axes: a convention that has the grasps 
 
 def read_import(
     source: Path, form: str, *, cameras: Path | None = None, unit: str = "m", convention: str | None = None,
-    pose: str = "observation.state", place: Place = PAPERS, tilt: float | None = None,
+    pose: str = "observation.state", place: Place = PAPERS, tilt: float | None = None, frame: str = "world",
+    closing: str = "x",
 ) -> tuple[list[Episode], list[str]]:  # fmt: skip
     """Episodes of an import, and what was found, a line each.
 
     unit: of trajectories ("m" or "mm"). convention: of the cameras' poses, instead of the stated one. pose: LeRobot's
     feature. place: the workspace that grasps must lie in. tilt: of hands from straight down, rad, above which grasps
-    are named; none: any. A few episodes whose cameras miss their grasps are a line.
+    are named; none: any. frame: that hands and cameras are stated in, "world" or "base" of the place's arm; cameras of
+    a printed sheet are in the world always. closing: axis of the stated hand along which its fingers close, "x" or "y".
+    A few episodes whose cameras miss their grasps are a line.
 
     Raises ImportRefused, also where the cameras see more of the grasps, or see them as often and much nearer to their
     axes, under another convention than the stated one (than the one asked for, that is a line), and for a
     convention where poses are from a sheet or a COLMAP model; CaptureError for photographs; ImportError without the
     extra "export".
     """
+    T = T_world_frame(frame, place)
     readers: dict[str, Callable[[], tuple[list[Episode], str]]] = {
         "lerobot": lambda: read_lerobot(source, cameras=cameras, unit=unit, pose=pose),
         "robomimic": lambda: read_robomimic_episodes(source, cameras=cameras, unit=unit),
-        "folder": lambda: read_plain(source, unit=unit),
+        "folder": lambda: read_plain(source, unit=unit, T_world_frame=T),
     }
     if form not in readers:
         raise ImportRefused(f"format: unknown {form!r}; formats: {', '.join(FORMATS)}")
@@ -52,7 +58,8 @@ def read_import(
     if convention is not None and convention != stated:
         episodes = [replace(e, views=reinterpreted(e.views, stated, convention)) for e in episodes]
         stated = convention
-    seen = _checked(source, episodes, stated, asked=convention is not None)
+    seen = _checked(source, episodes, stated, asked=convention is not None)  # conventions are of the stated frame
+    episodes = [in_the_cell(e, T, closing) for e in episodes]
     return episodes, [*seen, *trajectory_lines(episodes, place, tilt)]
 
 
@@ -80,9 +87,10 @@ def _checked(source: Path, episodes: list[Episode], stated: str, asked: bool) ->
     share = sights[found].share
     if share < ENOUGH:
         any_of = f", under any of {', '.join(CONVENTIONS)}" if stated in CONVENTIONS else f", posed by {stated}"
+        base = " (a sheet's cameras are in the cell's; trajectories in the arm's base frame are said by --frame base)"
         raise ImportRefused(
             f"{source}: {share:.0%} of the cameras see the grasps{any_of}: are cameras and trajectories in one world, "
-            "and both in metres?"
+            f"and both in metres?{base if SHEET in stated else ''}"
         )
     if found != stated and not (asked and seen.share >= ENOUGH):
         raise ImportRefused(

@@ -27,7 +27,7 @@ STILL = 1e-3, 0.01  # m and rad: a hand that moves less all the way shows noise,
 # The gripper changes when its command goes by a share of its whole range, which must itself be more than noise is: an
 # absolute floor (a millimetre, in metres), and a share of the largest command, in whatever unit it is.
 CHANGE, LEAST, LEAST_SHARE = 0.1, 1e-3, 0.02
-LEVEL = 0.01  # m: the gripper's two kinds of changes happen at one height, if they differ by less
+LEVEL = 0.01  # m: two heights are one, if they differ by less: of the gripper's kinds of changes, of a last step
 
 
 class ImportRefused(UserFileError):
@@ -40,7 +40,8 @@ class Episode:
 
     views: all cameras at the first step. Ts_world_tcp: (steps, 4, 4), metres; the last row is the grasp. object: its
     name, or the task's text. split: "train" or "validation". source: where it stands, for messages. recorded: steps
-    with those after the grasp, 0 where nobody says. changes: of the gripper, in all of them.
+    with those after the grasp, 0 where nobody says. changes: of the gripper, in all of them; 0: the last step is taken
+    for the grasp.
     """
 
     source: str

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from dgrasp.data.captures.picture import stored_picture
@@ -107,7 +107,7 @@ def _episode(
         raise ImportRefused(f"{source}: has {len(steps)} rows in data/, {EPISODES} says {length}: is a file missing?")
     check_times([step["timestamp"] for step in steps if "timestamp" in step], f"{source}: timestamp")
     columns = _named(info["features"], pose, steps, source)
-    actions = _named(info["features"], "action", steps, source) if "action" in info["features"] else {}
+    actions = _actions(info["features"], steps, source)
     commanded = gripper_of(actions, f"{source}: action")
     gripper = gripper_of(columns, f"{source}: {pose}") if commanded is None else commanded
     way = until_grasp(poses_of(columns, unit, f"{source}: {pose}"), gripper, source)
@@ -119,16 +119,36 @@ def _episode(
 
 
 def _named(features: Mapping[str, Any], key: str, steps: Table, source: str) -> dict[str, Any]:
-    """A feature's columns by their names."""
-    names = features[key].get("names")
-    names = next(iter(names.values()), None) if isinstance(names, dict) else names
+    """A feature's columns by their names. Raises ImportRefused where these are not as many."""
+    names, values = _names(features[key].get("names")), _values(key, steps, source)
+    if names is None or len(names) != values.shape[1]:
+        stated = features[key].get("names")
+        raise ImportRefused(f"{source}: {key} has {values.shape[1]} columns and the names {stated}; expected as many")
+    return dict(zip(names, values.T, strict=True))
+
+
+def _actions(features: Mapping[str, Any], steps: Table, source: str) -> dict[str, Any]:
+    """The columns of `action`, of which only the gripper is read; none where their names do not tell which it is."""
+    if "action" not in features:
+        return {}
+    names, values = _names(features["action"].get("names")), _values("action", steps, source)
+    return dict(zip(names, values.T, strict=True)) if names and len(names) == values.shape[1] else {}
+
+
+def _names(stated: Any) -> list[str] | None:
+    """A feature's names: a list, an object with one ("motors"), or one of names and their columns' numbers; or None."""
+    if isinstance(stated, dict):
+        if stated and all(type(column) is int for column in stated.values()):
+            return sorted(map(str, stated), key=stated.__getitem__)
+        stated = next(iter(stated.values()), None)
+    return stated if isinstance(stated, list) and all(isinstance(name, str) for name in stated) else None
+
+
+def _values(key: str, steps: Table, source: str) -> Float[np.ndarray, "steps columns"]:
     try:
-        values = np.array([step[key] for step in steps], dtype=np.float64).reshape(len(steps), -1)
+        return np.array([step[key] for step in steps], dtype=np.float64).reshape(len(steps), -1)
     except (TypeError, ValueError) as error:
         raise ImportRefused(f"{source}: {key}: expected as many numbers in each step ({error})") from error
-    if not isinstance(names, list) or len(names) != values.shape[1]:
-        raise ImportRefused(f"{source}: {key} has {values.shape[1]} columns and the names {names}; expected as many")
-    return dict(zip(names, values.T, strict=True))
 
 
 def _first_image(

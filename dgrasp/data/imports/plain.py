@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from dgrasp.cameras import Views
+from dgrasp.cell.transforms import IDENTITY, inverse
 from dgrasp.data.captures.reader import read_capture
-from dgrasp.data.captures.source import states_cameras
+from dgrasp.data.captures.source import SHEET, states_cameras
 from dgrasp.data.demonstrations import Demonstration
 from dgrasp.data.export import continuous_quaternions, write_transforms
 from dgrasp.data.imports.episode import (
+    FAR,
+    GRIPPER,
     QUATERNION,
     UNITS,
     Episode,
@@ -38,12 +42,16 @@ CONVENTION = {"transforms.json": "opengl"}  # of the sources whose poses could b
 TIMES = ("time", "timestamp", "t")  # of a step, in any unit: they tell the order alone
 
 
-def read_plain(folder: Path, *, unit: str = "m") -> tuple[list[Episode], str]:
+def read_plain(
+    folder: Path, *, unit: str = "m", T_world_frame: Float[np.ndarray, "4 4"] = IDENTITY
+) -> tuple[list[Episode], str]:
     """The folder's episodes in the order of their names, and the convention of their cameras.
 
     That is "opengl" where transforms.json states them; else where they are from, in which nothing is to be chosen: a
-    COLMAP model, or the printed sheet. unit: of the trajectories and of the cameras' poses. Raises ImportRefused, also
-    for a folder of photographs without a trajectory, CaptureError for photographs and cameras.
+    COLMAP model, or the printed sheet. unit: of the trajectories, and of cameras that would be beyond `FAR` in metres
+    (nearer ones, and a sheet's, are in metres). T_world_frame: where the frame lies that trajectories are stated in; a
+    sheet's cameras, which are known in the world, are given in it, too. Raises ImportRefused, also for a folder of
+    photographs without a trajectory, CaptureError for photographs and cameras.
     """
     folder = Path(folder)
     paths = sorted(path.parent for path in folder.glob(f"*/{TRAJECTORY}")) if folder.is_dir() else []
@@ -53,11 +61,13 @@ def read_plain(folder: Path, *, unit: str = "m") -> tuple[list[Episode], str]:
     if lacking := sorted(path for path in folder.iterdir() if path not in paths and states_cameras(path)):
         raise ImportRefused(f"{lacking[0]}: has cameras and no {TRAJECTORY}; give it one, or take the folder out")
     known = _list(folder / LIST, {path.name for path in paths})
-    read = [_episode(path, known.get(path.name, {}), unit) for path in paths]
+    read = [_episode(path, known.get(path.name, {}), unit, T_world_frame) for path in paths]
     return [episode for episode, _ in read], ", ".join(sorted({stated for _, stated in read}))
 
 
-def _episode(path: Path, about: Mapping[str, str], unit: str) -> tuple[Episode, str]:
+def _episode(
+    path: Path, about: Mapping[str, str], unit: str, T_world_frame: Float[np.ndarray, "4 4"]
+) -> tuple[Episode, str]:
     """The episode, and the convention of its cameras; or the source of their poses, where that has only one."""
     file = path / TRAJECTORY
     columns: dict[str, Any] = {}
@@ -71,10 +81,15 @@ def _episode(path: Path, about: Mapping[str, str], unit: str) -> tuple[Episode, 
     way = until_grasp(poses_of(columns, unit, str(file)), gripper_of(columns, str(file)), str(file))
     capture = read_capture(path)
     seen = capture.views
-    Ts_world_cam = seen.Ts_world_cam.copy()
-    Ts_world_cam[:, :3, 3] *= UNITS[unit]
-    check_unit(Ts_world_cam[:, :3, 3], unit, f"{path}: cameras")
-    views = Views(seen.images, seen.K, Ts_world_cam)
+    Ts_frame_cam = seen.Ts_world_cam.copy()
+    if capture.source == SHEET:
+        Ts_frame_cam = inverse(T_world_frame) @ Ts_frame_cam
+    else:
+        far = np.linalg.norm(Ts_frame_cam[:, :3, 3], axis=1).max() > FAR  # an arm's log in mm, cameras as documented
+        of_cameras = unit if far else "m"
+        Ts_frame_cam[:, :3, 3] *= UNITS[of_cameras]
+        check_unit(Ts_frame_cam[:, :3, 3], of_cameras, f"{path}: cameras")
+    views = Views(seen.images, seen.K, Ts_frame_cam)
     split = about.get("split") or "train"
     if split not in SPLITS:
         raise ImportRefused(f"{path.parent / LIST}: {path.name}: unknown split {split!r}; splits: {', '.join(SPLITS)}")
@@ -114,15 +129,20 @@ def _list(file: Path, episodes: Set[str]) -> dict[str, dict[str, str]]:
 
 
 def write_plain(demonstrations: Mapping[str, Iterable[Demonstration]], folder: Path, views: int = 2) -> Path:
-    """Write such a folder; `demonstrations` maps "train" and "validation" to demonstrations."""
+    """Write such a folder; `demonstrations` maps "train" and "validation" to demonstrations.
+
+    The gripper is 0 (open), and 1 at the last step.
+    """
     folder, lines, number = Path(folder), ["episode,object,split"], 0
     for split in SPLITS:
         for d in demonstrations.get(split, ()):
             name = f"episode_{number:05d}"
             write_transforms(d.views[:views], folder / name)
-            poses = np.hstack([d.Ts_world_tcp[:, :3, 3], continuous_quaternions(d.Ts_world_tcp)])
-            rows = [",".join(repr(float(v)) for v in row) for row in poses]
-            write_text(folder / name / TRAJECTORY, "\n".join([",".join(("x", "y", "z", *QUATERNION)), *rows, ""]))
+            closed = np.eye(len(d.Ts_world_tcp))[-1]  # at the last step, the grasp
+            steps = np.column_stack([d.Ts_world_tcp[:, :3, 3], continuous_quaternions(d.Ts_world_tcp), closed])
+            rows = [",".join(repr(float(v)) for v in row) for row in steps]
+            columns = ",".join(("x", "y", "z", *QUATERNION, GRIPPER))
+            write_text(folder / name / TRAJECTORY, "\n".join([columns, *rows, ""]))
             lines.append(f"{name},{d.object},{split}")
             number += 1
     write_text(folder / LIST, "\n".join([*lines, ""]))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from dgrasp.cameras import Views
+from dgrasp.cameras import Intrinsics, Views
 from dgrasp.data.imports.cameras import NAME, StatedCameras, read_cameras, views_of
 from dgrasp.data.imports.episode import QUATERNION, Episode, ImportRefused, check_unit, poses_of, until_grasp
 from dgrasp.lazy import required
@@ -132,5 +132,13 @@ def _calibrated(group: Any, images: Mapping[str, UInt8[np.ndarray, "h w 3"]], so
         views = Views(np.stack(list(images.values())), K, Ts_world_cam)
     except ValueError as error:
         raise ImportRefused(f"{source}: calibration: {error}") from error
+    height, width = views.images.shape[1:3]
+    for name, (fx, fy), (cx, cy) in zip(images, K[:, (0, 1), (0, 1)], K[:, :2, 2], strict=True):
+        try:
+            Intrinsics(width, height, fx, fy, cx, cy).check_lens()
+        except ValueError as error:
+            raise ImportRefused(
+                f"{source}: calibration/K: camera {name!r}: {error}; is it of images of another size?"
+            ) from error
     check_unit(Ts_world_cam[:, :3, 3], "m", f"{source}: calibration", "divide them by 1000")
     return views

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cell.place import Place
-from dgrasp.data.imports.episode import Episode, named
+from dgrasp.data.imports.episode import LEVEL, Episode, named
 
 JUMP = 0.10  # m between two steps: a teleported hand
 STRAIGHTER, TILTED = 0.25, 10.0  # as much tilt, and degrees: an order of quaternions that halves it twice is the right
@@ -30,13 +30,15 @@ def trajectory_lines(episodes: Sequence[Episode], place: Place, tilt: float | No
     down = np.mean(tilts < 90)
     lines = [
         f"grasps: {inside:.0%} inside of the workspace of {place.name}, {down:.0%} point down (z of the hand is its "
-        f"approach), tilted by {np.median(tilts):.0f} degrees (median), at most {tilts.max():.0f}",
+        "approach, and x crosses its fingers, or y with --closing y), tilted by "
+        f"{np.median(tilts):.0f} degrees (median), at most {tilts.max():.0f}",
         f"longest step: {1000 * longest[0]:.0f} mm",
         *_tilted(episodes, Rs, tilt),
     ]
     if down < 1:
         lines.append(
-            "! hands that do not point down when they grasp are never planned: is z the approach, towards the table?"
+            "! hands that do not point down when they grasp are never planned: is z the approach, towards the table, "
+            "and x across the fingers (or y: --closing y)?"
         )
     if longest[0] > JUMP:
         lines.append(f"! {longest[1]}: jumps by {1000 * longest[0]:.0f} mm from one step to the next")
@@ -44,7 +46,7 @@ def trajectory_lines(episodes: Sequence[Episode], place: Place, tilt: float | No
         corners = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in (place.low, place.high))
         lines.append(
             f"! grasps outside of the workspace, {corners} m, are never found: the world must be the cell's; another "
-            "cell is named by --cell"
+            "cell is named by --cell, poses in its arm's base frame by --frame base"
         )
     return [*lines, *_cut(episodes)]
 
@@ -73,7 +75,7 @@ def _tilted(episodes: Sequence[Episode], Rs: Float[np.ndarray, "n 3 3"], most: f
 
 def _cut(episodes: Sequence[Episode]) -> list[str]:
     """What is odd of where episodes end."""
-    lines = []
+    lines = _uncut([e for e in episodes if e.recorded and not e.changes])
     if both := [e for e in episodes if e.changes > 1]:
         lines.append(
             f"! {named(both)}: the gripper changes more than once (first: {both[0].changes} times); the last change of "
@@ -85,3 +87,18 @@ def _cut(episodes: Sequence[Episode]) -> list[str]:
             f"of {short[0].recorded}); the others are left out: is the gripper's column right?"
         )
     return lines
+
+
+def _uncut(episodes: Sequence[Episode]) -> list[str]:
+    """Of those in which no gripper changes, whose ways are all that was recorded: do they end below, or with a lift?"""
+    if not episodes:
+        return []
+    above = [float(z[-1] - z.min()) for z in (e.Ts_world_tcp[:, 2, 3] for e in episodes)]
+    worst = int(np.argmax(above))
+    heights, lift = episodes[worst].Ts_world_tcp[:, 2, 3], ""
+    if above[worst] > LEVEL:
+        lift = (
+            f"; of {episodes[worst].name} it is {1000 * above[worst]:.0f} mm above the lowest (step "
+            f"{int(heights.argmin()) + 1} of {len(heights)}): give a column gripper, or cut after the grasp"
+        )
+    return [f"! {named(episodes)}: no change of a gripper is recorded; the last step is taken for the grasp{lift}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,18 @@ from dgrasp.files import atomic_path
 
 AXIS = 0.05  # m, of the axes drawn
 COLOURS = ("tab:red", "tab:green", "tab:blue")  # x, y, z
+CAPTION = (
+    "thick: the hand at the grasp (red: across the fingers, blue: approach); thin: the world's axes (red: x, blue: z); "
+    "orange: the hand's way"
+)
+LETTERS = 50  # of the caption beside each other, per column of pictures
 
 
 def draw_import(episodes: list[Episode], path: Path, rows: int = 4) -> Path:
     """Write a PNG: some episodes' views, with the hand's way (orange), the grasp's and the world's axes in them.
 
-    Half of the rows are the episodes whose cameras see their grasps worst (`shown`).
+    A line below says what is what. The world's axes stand at the lowest height of the way, where the grasp is or
+    below it. Half of the rows are the episodes whose cameras see their grasps worst (`shown`).
     """
     chosen = [episodes[i] for i in shown(episodes, rows)]
     columns = max(len(e.views) for e in chosen)
@@ -33,6 +40,7 @@ def draw_import(episodes: list[Episode], path: Path, rows: int = 4) -> Path:
             if k < len(e.views):
                 _draw(ax, e, k)
         row[0].set_title(f"{e.name}: {sight_of([e]).share:.0%} of the cameras see the grasp", fontsize=7, loc="left")
+    figure.supxlabel(textwrap.fill(CAPTION, LETTERS * columns), fontsize=7)
     with atomic_path(Path(path)) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
     return Path(path)
