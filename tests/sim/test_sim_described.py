@@ -26,13 +26,15 @@ from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import from_bullet, inverse, transform
 from dgrasp.cell.urdf import urdf_path
+from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.cli.main import main
 from dgrasp.files import UserFileError
 from dgrasp.sim.at_home import home_problem
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.following import SteeredSimulation
+from dgrasp.sim.objects.shapes import Prism
 from dgrasp.sim.oracle import oracle, oracle_grasps, usable_lines
-from dgrasp.sim.scene import Scene, scene_from
+from dgrasp.sim.scene import Scene, SceneObject, scene_from
 from dgrasp.sim.tasks.paper import task
 from dgrasp.sim.tasks.prisms import BEAM
 
@@ -105,6 +107,17 @@ def test_the_oracles_grasps_lift(cell: Cell) -> None:
             cell.reset(scene)
             lifted.append(cell.execute(oracle(scene, rng)[0]).success)
     assert sum(lifted) >= 7, "of 8"
+
+
+@pytest.mark.parametrize(("width", "height", "turn"), [(0.029, 0.033, 0.5), (0.029, 0.033, 1.1), (0.035, 0.030, 0.5)])
+def test_light_cylinders_do_not_spring_out_of_the_hand(width: float, height: float, turn: float, cell: Cell) -> None:
+    """Of 10 to 15 g: with Bullet's usual 50 iterations of the solver they did, out of either hand."""
+    T = transform(None, (0.2, 0.0, BOARD_TOP + height / 2))
+    mass = 500 * np.pi * width**2 / 4 * height
+    cylinder = SceneObject("cylinder", Prism(0, width, width, height), (0.8, 0.2, 0.2), mass, 0.5, T)
+    cell.reset(Scene((cylinder,), cell=cell.config.description))
+    assert cell.execute(top_down(0.2, 0.0, 0.017, turn)).outcome is Outcome.SUCCESS
+    assert cell.config.solver_iterations == 200 and CellConfig().solver_iterations == 50
 
 
 def test_a_camera_on_the_flange_is_where_the_flange_is(cell: Cell) -> None:
