@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from dgrasp.cli.options import add_command, file_to_write, folder, named, refuse_idle
 from dgrasp.cli.quiet import load_pybullet
-from dgrasp.files import UserFileError
 
 if TYPE_CHECKING:
     from dgrasp.cell.examined import Examined
@@ -76,6 +75,7 @@ def _cell(source: str, picture: Path) -> int:
 def _hold_home(found: Examined, source: str) -> None:
     """Add what the arm touches at rest, if the simulator can be asked."""
     load_pybullet()
+    from dgrasp.files import UserFileError
     from dgrasp.sim.at_home import home_problem
 
     try:
