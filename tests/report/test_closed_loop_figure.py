@@ -49,10 +49,11 @@ def test_every_disturbance_has_a_panel_that_begins_undisturbed() -> None:
 
 def test_the_printed_table_has_its_rows_in_the_order_of_the_data() -> None:
     again = rows()[rows()["disturbance"] == PUSH].sort_values("size").assign(disturbance="cameras")
-    printed = _lifted(pd.concat([rows(), again]))
+    printed = _lifted(pd.concat([rows(), again]).sort_values("policy", kind="stable"))  # as they are tried
     conditions = printed[["disturbance", "size"]].drop_duplicates().to_numpy().tolist()
     assert conditions == [[STILL, "0"], [PUSH, "5"], [PUSH, "2"], [DRIFT, "10"], ["cameras", "2"], ["cameras", "5"]]
     assert list(printed.columns) == ["disturbance", "size", "policy", "open loop", "closed loop"]
+    assert printed["policy"].str[:4].tolist() == ["Base", "dGra"] * 6
 
 
 def test_what_has_not_been_tried_is_said() -> None:

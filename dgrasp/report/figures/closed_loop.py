@@ -116,7 +116,7 @@ def _lifted(rates: pd.DataFrame) -> pd.DataFrame:
     keys = ["disturbance", "size", "policy"]
     wide = named.pivot_table(index=keys, columns="loop", values="cell", aggfunc="first", sort=False)
     rows = wide.fillna("-").add_suffix(" loop").reset_index().rename_axis(columns=None)
-    return named[keys].drop_duplicates().merge(rows)  # in their order, which the pivot does not keep
+    return named[keys[:2]].drop_duplicates().merge(rows)  # conditions in their order, which the pivot does not keep
 
 
 def _ways(paths: pd.DataFrame) -> pd.DataFrame:
