@@ -57,14 +57,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from dgrasp.data.captures.sight import twice_seen
     from dgrasp.experiment.plan_from_images import checked_capture, other_hand, plan_capture
 
     asked = {"n": options.n, "seed": options.start_seed, "output": options.output}
     place = _place(options)
     capture = checked_capture(options.photos, place, **asked)  # before the simulator is loaded, or a policy trained
-    if said := twice_seen(capture):
-        print(said, file=sys.stderr)
     _whose(options)
     planning = experiment(options)
     if trained := other_hand(place, planning):

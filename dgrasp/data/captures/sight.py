@@ -1,7 +1,4 @@
-"""Whether a capture's cameras look at the workspace, and if not, which common mistake would explain it.
-
-And whether they look from different places.
-"""
+"""Whether a capture's cameras look at the workspace, and if not, which common mistake would explain it."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ from dgrasp.data.captures.reader import Capture
 from dgrasp.data.captures.source import COLMAP, SHEET
 
 FAR = 5.0  # m from the workspace's centre. Not in the paper, whose cameras are 0.8 m off; no bench needs more
-SAME_PLACE = 0.01  # m between two photographs' cameras
 PER_MISTAKE = 0.05  # rad: another mistake must explain that much more
 Y_UP = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 Y_UP.setflags(write=False)
@@ -52,15 +48,6 @@ def check_sight(capture: Capture, place: Place = PAPERS, views: Views | None = N
         if problem := _problem(K, T, size, low, high):
             frame = f"{capture.file}: frame {i} ({shown(capture.names[i])})"
             raise CaptureError(f"{frame}: {_blamed(capture, place, problem)}")
-
-
-def twice_seen(capture: Capture) -> str:
-    """A line that names photographs from one place (less than 10 mm apart), which count as one view; empty if none."""
-    centres, names = capture.Ts_world_cam[:, :3, 3], capture.names
-    near = np.linalg.norm(centres[:, None] - centres[None], axis=-1) < SAME_PLACE
-    pairs = [f"{shown(names[i])} and {shown(names[j])}" for i, j in zip(*np.nonzero(np.triu(near, 1)), strict=True)]
-    said = f"taken less than {1000 * SAME_PLACE:.0f} mm apart, so that they tell no more than one of them"
-    return f"{capture.file}: {', '.join(pairs)}: {said}" if pairs else ""
 
 
 def _blamed(capture: Capture, place: Place, problem: str) -> str:

@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 458dda43fe4bc09243085ca858d18d1b64a5d259203029426dd1a57676d5ad3a
+// Built by tools/play_module.py from ../source; do not edit. Sources: acaae87c04f62cf12fb54fdd7a65f10b96d0a499ae7f1029b96f17ea187e02a6
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
