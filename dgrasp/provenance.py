@@ -24,15 +24,13 @@ RECORDED_VERSIONS = (
     "matplotlib",
     "seaborn",
 )
-# What runs write and no run reads: kept tables and figures, and the attempts behind them.
-RESULTS = (":(exclude,glob)figures/*.*", ":(exclude)figures/beyond")
 
 
 def provenance() -> dict[str, Any]:
     """Commit, versions, processor and threads: what a reader needs to repeat the run."""
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": None if (changed := _git("status", "--porcelain", "--", ":/", *RESULTS)) is None else bool(changed),
+        "dirty": None if (changed := _git("status", "--porcelain")) is None else bool(changed),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
