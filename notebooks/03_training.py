@@ -240,8 +240,8 @@ for name, demonstrations in {"the originals": originals, "the import": back}.ite
     )
 
 # %% [markdown]
-# Not the same bits: a quaternion rounds a rotation's last digits. [OWN_IMAGES](../OWN_IMAGES.md) says what each format
-# must hold.
+# Not the same bits: a quaternion rounds a rotation's last digits. [Your own
+# demonstrations](../OWN_DEMONSTRATIONS.md) says what each format must hold.
 #
 # ## What we saw
 

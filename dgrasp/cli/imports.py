@@ -12,10 +12,10 @@ POSE = "observation.state"
 FORMATS = ("lerobot", "robomimic", "folder")
 TEXT = """\
 Read demonstrations that other tools keep: a LeRobot dataset (version 3), a robomimic HDF5 file, or a plain folder (an
-episode a folder, with images, transforms.json and trajectory.csv). OWN_IMAGES.md says what they must hold. With --check
-nothing is written but a picture: the ways of the hand and the axes of the grasps, drawn into what the cameras saw;
-what writing would refuse is refused after that. Otherwise they become a run of demonstrations below --build, on which
-policies are trained as on the simulator's."""
+episode a folder, with images, transforms.json and trajectory.csv). OWN_DEMONSTRATIONS.md says what they must hold. With
+--check nothing is written but a picture: the ways of the hand and the axes of the grasps, drawn into what the cameras
+saw; what writing would refuse is refused after that. Otherwise they become a run of demonstrations below --build, on
+which policies are trained as on the simulator's."""
 
 
 def add(commands: argparse._SubParsersAction) -> None:

@@ -43,7 +43,14 @@ def test_commands_are_understood(path: Path) -> None:
 
 def test_the_pages_that_explain_commands_are_found() -> None:
     found = {path.name for path in PAGES if commands(path)}
-    assert {"README.md", "REPRODUCING.md", "OWN_IMAGES.md", "CONTRIBUTING.md"} <= found
+    assert {
+        "README.md",
+        "REPRODUCING.md",
+        "OWN_IMAGES.md",
+        "OWN_DEMONSTRATIONS.md",
+        "OWN_CELL.md",
+        "CONTRIBUTING.md",
+    } <= found
     assert len({command.split()[0] for path in PAGES for command in commands(path)}) > 8
 
 

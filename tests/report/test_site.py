@@ -24,7 +24,7 @@ from dgrasp.report.site import build
 from dgrasp.report.site.differences import differences
 from dgrasp.report.site.gallery import gallery
 from dgrasp.report.site.learn import NEEDS_KERNEL, Lesson, lessons_table
-from dgrasp.report.site.markdown import demoted, linked, table
+from dgrasp.report.site.markdown import linked, table
 from dgrasp.report.site.results import ablations
 from dgrasp.report.web_pictures import web_picture, web_png
 
@@ -121,11 +121,6 @@ def test_tables_are_markdown_with_bold_cells_and_empty_ones():
 def test_links_of_the_repository_lead_to_pages(text, expected):
     assert linked(text, {"OWN.md": "/own.md"}) == expected
     assert linked(text, {"OWN.md": "/own.md"}, anchors=False) == expected.replace("/own.md#top", "/own.md")
-
-
-def test_a_page_within_another_one_has_lower_headings():
-    text = "# Top\n\n  ```sh\n# a comment\nmake\n  ```\n\n## Below\n#hash\n"
-    assert demoted(text) == "## Top\n\n  ```sh\n# a comment\nmake\n  ```\n\n### Below\n#hash\n"
 
 
 def test_pictures_are_made_smaller_and_never_larger(tmp_path):

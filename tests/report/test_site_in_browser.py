@@ -147,6 +147,7 @@ def test_every_page_is_whole_light_and_accessible(chrome, site):
 
 def test_the_pages_are_those_of_the_plan(site):
     wanted = {"index", "play", "learn", "derivation", "results", "gallery", "failures", "differences", "lab_guide"}
+    wanted |= {"own_images", "own_demonstrations", "own_cell"}
     assert {f"{name}.html" for name in wanted | {"api", "log", "reproducing", "search"}} <= set(pages(site))
     assert len([name for name in pages(site) if name.startswith("learn/")]) >= 8
     assert not list(site.rglob("*.map")), "maps of the theme's sources are nothing for readers"

@@ -24,7 +24,7 @@ from dgrasp.report.site.differences import differences
 from dgrasp.report.site.gallery import figure, gallery
 from dgrasp.report.site.learn import Lesson, lessons_table, write_lessons
 from dgrasp.report.site.log import runs_table
-from dgrasp.report.site.markdown import demoted, linked
+from dgrasp.report.site.markdown import linked
 from dgrasp.report.site.reference import policies_table, settings_table
 from dgrasp.report.site.results import Results, ablations, beyond, questions_tried
 from dgrasp.slopes.config import OptimizerConfig
@@ -42,10 +42,16 @@ COPIED = {
     "DIGITAL_TWIN.md": "/digital_twin.md",
     "EXPERIMENT_LOG.md": "/experiment_log.md",
     "REAL_CELL.md": "/real_cell.md",
+    "OWN_IMAGES.md": "/own_images.md",
+    "OWN_DEMONSTRATIONS.md": "/own_demonstrations.md",
+    "OWN_CELL.md": "/own_cell.md",
     "figures/runs/laptop/seed-0/model_card.md": "/model_card.md",
 }
-LAB_GUIDE = dict.fromkeys(("OWN_IMAGES.md", "docs/lab_guide.md"), "/lab_guide.md")
-PAGES = COPIED | LAB_GUIDE | {"figures/tab01.md": "/results.md", "figures/tab02.md": "/results.md"}
+PAGES = COPIED | {
+    "docs/lab_guide.md": "/lab_guide.md",
+    "figures/tab01.md": "/results.md",
+    "figures/tab02.md": "/results.md",
+}
 HISTORY = "CHANGELOG.md"  # names sections that are gone
 CODE = ("dgrasp/slopes/losses.py", "dgrasp/slopes/exact.py")  # which pages show functions of
 
@@ -141,7 +147,6 @@ def stage(sources: Sources, apps: Apps, staging: Path) -> None:
         "optimizer_config": settings_table(OptimizerConfig),
         "policies": policies_table(),
         "runs": runs_table(sources.experiment),
-        "own_images": demoted(_of_repository("OWN_IMAGES.md").partition("\n")[2]),
     }
     for name, text in pieces.items():
         write_text(staging / "generated" / f"{name}.md", text)

@@ -28,7 +28,8 @@ SAVED = re.compile(r"""(?:save_output|studio\.make)\(\s*["'](\w+)["']""")
 CONTROLS = re.compile(r"\b[A-Z]\w*Widget\(")
 NEEDS_KERNEL = "*These controls need a running kernel (`make lab`). [Play](/play.md) has a landscape live in the page.*"
 PICTURE = ("image/png", "image/gif", "image/jpeg", "image/svg+xml")
-PAGES = dict.fromkeys(("../OWN_IMAGES.md", "../../OWN_IMAGES.md"), "/lab_guide.md")  # all that notebooks link to
+LINKED = ("OWN_IMAGES", "OWN_DEMONSTRATIONS")  # all that notebooks link to
+PAGES = {f"{up}/{name}.md": f"/{name.lower()}.md" for up in ("..", "../..") for name in LINKED}
 
 
 @dataclass(frozen=True)

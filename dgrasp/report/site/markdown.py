@@ -9,8 +9,6 @@ from collections.abc import Mapping
 import pandas as pd
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
-FENCED = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
-HEADING = re.compile(r"^(?=#+ )", re.MULTILINE)
 OUTSIDE = ("http://", "https://", "mailto:")
 
 
@@ -43,13 +41,6 @@ def linked(text: str, pages: Mapping[str, str], place: str = "", anchors: bool =
         return f"[{words}]({page}{anchor if anchor and anchors else ''})" if page else f"{words} (`{target}`)"
 
     return LINK.sub(of_site, text)
-
-
-def demoted(text: str) -> str:
-    """A page that becomes a part of another one: each heading one level lower. Code keeps its comments."""
-    pieces = FENCED.split(text)  # text and code in turns
-    pieces[::2] = [HEADING.sub("#", piece) for piece in pieces[::2]]
-    return "".join(pieces)
 
 
 def _cell(value: object) -> str:
