@@ -33,7 +33,7 @@ NO_RESULTS = {
         r"variants with 4,096 starts": "the paper's",
         r"\d+ seconds for a policy|With `--scenes 100`": "time",
         r"cycle is .*? so \d observations a second": "time",
-        r"seeds are 21, 22 and 23 .*? where none|Those of 20 the first run|, and 23; `dgrasp beyond summit`": "seeds",
+        r"seeds are 21, 22 and 23 .*? where none|Those of 20 the first run|, and 23; `dgrasp beyond summit --keep`": "seeds",
         r"twin's own \(.*?\), but not|test with 10 mm and 2 degrees|with up to 12 mm and 2\.5 degrees": "settings",
         r"takes less than three hours|in about 100 minutes of two cores": "time",
         r"have 200 iterations of the simulator's solver a step and not 50": "constants, see the code",

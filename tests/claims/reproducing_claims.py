@@ -69,7 +69,7 @@ def _reached(scenes: int, gap: float) -> str:
 # ---- Variants of Table 1 ----
 
 
-@claim(PAGE, r"Table 1 once more, (\d+) attempts each, .*?`papers-starts` takes its ([\d,]+) starts")
+@claim(PAGE, r"Table 1 once more, (\d+) attempts each, .*?with the paper's ([\d,]+) starts")
 def attempts_of_a_variant(records: Records) -> list[str]:
     tasks = load_profile("paper").evaluation.tasks
     attempts = sum(tasks[t].scenes * tasks[t].attempts for t in ("simple", "clutter", "novel"))
