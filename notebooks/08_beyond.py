@@ -123,13 +123,27 @@ if made("factors"):
 # %% [markdown]
 # ## What each ingredient brings
 #
-# Short trainings that lack one ingredient each, on validation scenes and on draws of the twin that no test has (of the
-# same ten objects). Settings may be chosen by the simple and clutter columns; by the twin's none is.
+# Short trainings that lack or change one ingredient each, on validation scenes and on draws of the twin that no test
+# has (of the same ten objects). Settings may be chosen by the simple and clutter columns; by the twin's none is.
+# `minutes` is what training took, Φ and both readouts.
 
 # %%
 if made("ingredients"):
-    arms = tables["ingredients"].pivot_table(index="arm", columns=["task", "policy"], values="rate", sort=False)
+    ingredients = tables["ingredients"]
+    arms = ingredients.pivot_table(index="arm", columns=["task", "policy"], values="rate", sort=False)
     display(arms.round(2))
+    display(ingredients.groupby("arm", sort=False)["minutes"].first().round().to_frame())
+
+# %% [markdown]
+# ## What can be had at the summit
+#
+# Nothing is trained anew but further readouts: more views, more starts, added scores, a check of the fingers against
+# the NeRF's density. `seconds` are one processor's for a plan. On validation scenes, and so no result.
+
+# %%
+if made("summit"):
+    options = tables["summit"].pivot_table(index="option", columns=["task", "policy"], values="rate", sort=False)
+    display(options.assign(seconds=tables["summit"].groupby("option")["seconds"].first()).round(2))
 
 # %% [markdown]
 # ## The same scenes, the published policy

@@ -28,7 +28,8 @@ same command goes on where it stopped):
   factors      success in the twin under each factor alone, under none, and under all together
   clearing     the protocols "pile" and "packed" that other methods are measured by
   paired       400 attempts of dgrasp_quat_sync against that of the published experiment, on the same scenes
-  ingredients  short trainings that lack one ingredient each, on validation scenes and validation draws of the twin
+  ingredients  short trainings that lack or change one ingredient each, on validation scenes and validation draws of
+               the twin
   summit       what three views, more starts, further readouts and a check of the fingers bring for their time, on
                validation scenes
   objects      the data card of the procedural objects, with pictures; needs no training"""
@@ -73,10 +74,12 @@ def run(options: argparse.Namespace) -> None:
     if options.seed is None:
         options.seed = SEED if options.profile == PROFILE else first_seed(options.profile)
     made = experiment(options)
-    from dgrasp.experiment.beyond import FOLDER, check_keepable
+    from dgrasp.experiment.beyond import FOLDER, check_keepable, check_settings
 
+    check_settings(made, made.figures)  # before hours are spent
     if options.keep:
-        check_keepable(made.profile.name, FOLDER)  # before hours are spent
+        check_keepable(made.profile.name, FOLDER)
+        check_settings(made, FOLDER)
     if options.what == "stages":
         for stage in (made.evaluation, made.twin_trials, made.calibration_sweep):
             print(f"complete: {stage().path}", flush=True)
@@ -85,8 +88,6 @@ def run(options: argparse.Namespace) -> None:
 
         folder = FOLDER / "beyond" if options.keep else made.figures
         print(*(f"written: {path}" for path in write_object_card(folder)), sep="\n")
-    elif options.what == "summit":
-        _summit(made, options)
     else:
         _tables(made, options, FOLDER if options.keep else None)
 
@@ -142,24 +143,19 @@ def _ingredients(made: Experiment, options: argparse.Namespace) -> Iterator[Made
         yield {"ingredients": table}, runs  # it grows arm by arm
 
 
+def _summit(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
+    from dgrasp.experiment.summit import SummitConfig, summit_rates, try_options
+
+    runs = {"summit": try_options(made, SummitConfig(**_given(options, "scenes")))}
+    yield {"summit": summit_rates(runs["summit"]).assign(seed=made.seed)}, runs
+
+
 MAKERS: Mapping[str, Callable[[Experiment, argparse.Namespace], Iterator[Made]]] = {
     "rows": _rows, "factors": _factors, "clearing": _clearing, "paired": _paired, "ingredients": _ingredients,
+    "summit": _summit,
 }  # fmt: skip
 
 
 def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     """Of these options those that were given; the others are as the table has them."""
     return {name: value for name in names if (value := getattr(options, name)) is not None}
-
-
-def _summit(made: Experiment, options: argparse.Namespace) -> None:
-    from dgrasp.experiment.summit import SummitConfig, summit_rates, try_options
-    from dgrasp.files import write_text
-
-    if options.keep:
-        raise ValueError("--keep: options of plans are tried on validation scenes, to choose among; leave it out")
-    config = SummitConfig(scenes=options.scenes) if options.scenes else SummitConfig()
-    table = summit_rates(try_options(made, config))
-    target = made.figures / "summit.csv"
-    write_text(target, table.to_csv(index=False, lineterminator="\n"))
-    print(table.round(3).to_string(index=False), f"written: {target}", sep="\n")

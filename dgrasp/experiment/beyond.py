@@ -8,11 +8,13 @@
     figures/paired.json            rows: task, n, only_policy, only_control, difference, p, p_scenes, seed
     figures/clearing.json          rows: policy, task, successes, n, rate, low, high, cleared, seed; published numbers
                                    apart
-    figures/ingredients.json       rows: arm, policy, task, ...: validation scenes, and no result
+    figures/ingredients.json       rows: arm, policy, task, ..., minutes: validation scenes, and no result
+    figures/summit.json            rows: option, policy, task, ..., seconds: validation scenes, and no result
 
 `dgrasp beyond` makes them in a build of profile `beyond`, and `--keep` puts them there, beside a `.meta.json` that says
-from which runs, and the attempts behind them into `figures/beyond/`. Rows of other seeds that stand there stay. Of
-another profile they are files of its own: `figures/beyond-panda.json` has the rows of profile `panda`.
+from which runs and settings, and the attempts behind them into `figures/beyond/`. Rows of other seeds that stand there
+stay: they are counted together, so all seeds of a table have the same settings. Of another profile they are files of
+its own: `figures/beyond-panda.json` has the rows of profile `panda`.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ from dgrasp.twin.factors import FAR_OFF, TWIN, FactorsConfig, FactorsRecipe, fac
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
 PROFILE = "beyond"  # whose tables have no other name
 BESIDE = ("beyond_objects", "beyond_piles", "beyond_forecasts")  # made of the same attempts as `beyond`
-TABLES = ("beyond", *BESIDE, "factors", "clearing", "paired", "ingredients")
+TABLES = ("beyond", *BESIDE, "factors", "clearing", "paired", "ingredients", "summit")
 COLUMNS = ("policy", "task", "successes", "n", "rate", "low", "high", "seed")
 BEST, THEIRS = "dgrasp_quat_sync", "published"  # in a paired comparison
 PAIRED_SEED = 4_000  # of scenes that no table has
@@ -147,6 +149,23 @@ def check_keepable(profile: str, folder: Path) -> None:
         raise RecordError(f"profile {profile!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
 
 
+def check_settings(experiment: Experiment, folder: Path) -> None:
+    """Raise RecordError where a table of `folder` has rows of another seed that were made with other settings."""
+    for name in TABLES:
+        _check_settings(table_file(name, folder, experiment.profile.name), experiment)
+
+
+def _check_settings(target: Path, experiment: Experiment) -> None:
+    profile = experiment.profile
+    for seed, about in _stated(target).items():
+        if seed != str(experiment.seed) and about.get("settings") != profile.settings:
+            raise RecordError(
+                f"{target}: has rows of seed {seed}, of other settings than profile {profile.name!r} has now; seeds of "
+                f"a table are counted together. Move these rows away first, with their attempts "
+                f"(beyond/*-seed-{seed}.csv.gz)"
+            )
+
+
 def keep_attempts(table: str, runs: Mapping[str, Run], experiment: Experiment, folder: Path) -> list[Path]:
     """Write the attempts behind a table to `folder`/beyond/, a file for each run; returns the files."""
     kept = []
@@ -165,16 +184,17 @@ def write_table(
     """Write a table's rows in place of those of the same seed, and what they were made of; returns the file.
 
     Rows that the table does not have (yet) stay if they are of the same runs. folder: default the experiment's own
-    figures. Raises RecordError for the published folder and a profile for trying out, and where rows of fewer attempts
-    would take the place of kept ones; ValueError for a table of another name.
+    figures. Raises RecordError for the published folder and a profile for trying out, for rows of another seed that
+    were made with other settings, and where rows of fewer attempts would take the place of kept ones; ValueError for a
+    table of another name.
     """
     if name not in TABLES:
         raise ValueError(f"unknown table {name!r}; tables: {', '.join(TABLES)}")
     profile = experiment.profile.name
     target = table_file(name, folder or experiment.figures, profile)
     check_keepable(profile, target.parent)
-    sidecar = target.with_suffix(".meta.json")
-    stated = read_json(sidecar)["seeds"] if sidecar.is_file() else {}
+    _check_settings(target, experiment)
+    stated = _stated(target)
     made_of = {stage: run.fingerprint for stage, run in runs.items()}
     before = stated.get(str(experiment.seed), {}).get("runs", {})
     same = all(made_of.get(stage, fingerprint) == fingerprint for stage, fingerprint in before.items())
@@ -193,17 +213,29 @@ def write_table(
     stated[str(experiment.seed)] = {
         "profile": profile,
         "runs": before | made_of if same else made_of,
+        "settings": experiment.profile.settings,
         "ycb_models": ycb_models(),
         "made_by": provenance(),
     }
     about: dict[str, Any] = {"seeds": stated} | (yardstick() if name == "clearing" else {})
-    write_json(sidecar, about)
+    write_json(_sidecar(target), about)
     return target
+
+
+def _sidecar(target: Path) -> Path:
+    return target.with_suffix(".meta.json")
+
+
+def _stated(target: Path) -> dict[str, dict[str, Any]]:
+    """What is said of each seed of a kept table."""
+    sidecar = _sidecar(target)
+    stated: dict[str, dict[str, Any]] = read_json(sidecar)["seeds"] if sidecar.is_file() else {}
+    return stated
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
     """What a row is about, its seed aside."""
-    return tuple(str(row.get(name, "")) for name in ("arm", "policy", "task", "object", "factor"))
+    return tuple(str(row.get(name, "")) for name in ("arm", "option", "policy", "task", "object", "factor"))
 
 
 def table_file(name: str, folder: Path, profile: str = PROFILE) -> Path:

@@ -1,8 +1,9 @@
 """Does each ingredient of the experiment beyond the paper earn its place? Trainings that lack one, side by side.
 
-An arm is the experiment with a fifth of its scenes and steps and one ingredient less; all else is equal, and Base is
-trained beside dGrasp. Tried with the untuned settings of the climb, on validation scenes and on draws of the twin that
-no test has, of the same ten objects. Settings may be chosen by the simple and clutter rows, by the twin's never.
+An arm is the experiment with a fifth of its scenes and steps and one ingredient less, or another one; all else is
+equal, and Base is trained beside dGrasp. Tried with the untuned settings of the climb, on validation scenes and on
+draws of the twin that no test has, of the same ten objects. Settings may be chosen by the simple and clutter rows, by
+the twin's never.
 """
 
 from __future__ import annotations
@@ -39,7 +40,14 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "with grasps anywhere on an object": {"data": {"oracle": {"candidates": 1}}},
     "without blocked negatives": {"value": {"negatives": {"blocked_share": 0.0}}},
     "without outcomes": {"outcomes": None},
+    "with features trained, too": {"nerf": {"encoder": {"tuned_blocks": 2}}},
+    "with a wider field": {"nerf": {"field": {"hidden": 96}}},
+    "with larger images": {"data": {"width": 320, "height": 240}},
+    "with twice the steps of Phi": {},
+    "with averaged weights": {"value": {"averaged": 0.99}},  # over the last hundred steps, of 1,280
+    "at a constant rate": {"value": {"final_learning_rate": 1.0}},
 }
+LONGER = {"with twice the steps of Phi": ("nerf.training.steps", 2)}
 
 
 def arm(profile: Profile, name: str, share: float = SHARE) -> Profile:
@@ -47,12 +55,12 @@ def arm(profile: Profile, name: str, share: float = SHARE) -> Profile:
     if name not in ARMS:
         raise ValueError(f"unknown arm {name!r}; arms: {', '.join(ARMS)}")
     values = profile.model_dump()
-    for key in SHRUNK:
+    for key, times in [*((key, share) for key in SHRUNK), *([LONGER[name]] if name in LONGER else [])]:
         *folders, last = key.split(".")
         place: Any = values
         for folder in folders:
             place = place[folder]
-        place[last] = max(1, round(share * place[last]))
+        place[last] = max(1, round(times * place[last]))
     if "outcomes" in ARMS[name]:
         values["value"]["steps"] += values["outcomes"]["steps"]
     return Profile.model_validate(merged(values, dict(ARMS[name])))
@@ -64,22 +72,30 @@ def try_ingredients(
     scenes: int = SCENES,
     presentations: int = PRESENTATIONS,
 ) -> Iterator[tuple[pd.DataFrame, dict[str, Run]]]:
-    """Rows (arm, policy, task, successes, n, rate, low, high, seed) and the runs behind them, each time an arm is done.
+    """Rows (arm, policy, task, successes, n, rate, low, high, seed, minutes) and the runs behind them, arm by arm.
 
-    Raises ValueError, before anything is made, for a profile without `outcomes` and for an arm that does not exist.
+    minutes: wall time that Phi and both readouts were trained for, both rounds. Raises ValueError, before anything is
+    made, for a profile without `outcomes` and for an arm that does not exist.
     """
     if experiment.profile.outcomes is None:
         raise ValueError(f"profile {experiment.profile.name!r} has no `outcomes`, an ingredient; expected beyond's")
     table, behind = pd.DataFrame(), dict[str, Run]()
     for name, profile in [(name, arm(experiment.profile, name)) for name in arms]:
-        runs = _tried(replace(experiment, profile=profile), scenes, presentations)
+        made = replace(experiment, profile=profile)
+        runs = _tried(made, scenes, presentations)
         twin = try_factors.read(runs["twin"]).rename(columns={"kind": "task"})
         attempts = pd.concat([try_validation_scenes.read(runs["scenes"]), twin], ignore_index=True)
-        rows = rates_of(attempts).assign(seed=experiment.seed)
+        rows = rates_of(attempts).assign(seed=experiment.seed, minutes=_minutes(made))
         rows.insert(0, "arm", name)
         table = pd.concat([table, rows], ignore_index=True)
         behind |= {f"{name}, {stage}": run for stage, run in runs.items()}
         yield table, behind
+
+
+def _minutes(experiment: Experiment) -> float:
+    first = experiment.second_round()
+    trained = [experiment.nerf(), *(first.starts.values() if first else ()), *experiment.values().values()]
+    return round(sum({run.path: run.seconds for run in trained}.values()) / 60, 1)
 
 
 def _tried(experiment: Experiment, scenes: int, presentations: int) -> dict[str, Run]:

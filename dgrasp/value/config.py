@@ -196,7 +196,7 @@ class SlopeConfig(Config):
 class ValueConfig(Config):
     """Psi and how it is trained. Frozen Phi; only GraspReadout learns."""
 
-    opt_in: ClassVar[frozenset[str]] = frozenset({"calibration", "tried_share"})
+    opt_in: ClassVar[frozenset[str]] = frozenset({"calibration", "tried_share", "averaged"})
     calibration: CalibrationErrors | None = Field(
         default=None, description="errors of the stated cameras, new in every step (not in the paper); null: none"
     )
@@ -206,6 +206,13 @@ class ValueConfig(Config):
         le=1,
         description="share of observations that are drawn from those with grasps that failed in physics "
         "(`negatives.outcome_share`), beside all of them in turn; not in the paper",
+    )
+    averaged: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="the readout is the exponential average of its weights over the steps, of which each keeps this "
+        "share of what was before (not in the paper); null: the last step's",
     )
 
     queries: QueryConfig = Field(default=QueryConfig(), description="where Phi is asked")

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dgrasp.devices import Worker
 from dgrasp.nerf.checkpoint import restore, save
@@ -32,6 +33,16 @@ class Learner:
         self.recipe, self.config, self.value = recipe, recipe.value, value
         self.parameters = dict(value.readout.named_parameters())
         self.adam = torch.optim.Adam(self.parameters.values(), lr=self.config.learning_rate)
+        self.average = None
+        if self.config.averaged is not None:
+            self.average = AveragedModel(value.readout, multi_avg_fn=get_ema_multi_avg_fn(self.config.averaged))
+
+    @property
+    def learned(self) -> GraspValue:
+        """What training has come to: Psi with the last step's weights, or with their average."""
+        if self.average is None:
+            return self.value
+        return type(self.value)(self.value.phi, self.average.module, self.value.queries, self.value.fusion)
 
     @property
     def supervises_slopes(self) -> bool:
@@ -49,6 +60,8 @@ class Learner:
         worker.add_gradients(self.parameters.values())
         torch.nn.utils.clip_grad_value_(self.parameters.values(), self.config.clip_value)
         self.adam.step()
+        if self.average is not None:
+            self.average.update_parameters(self.value.readout)
 
     def learning_rate(self, step: int) -> float:
         """Constant, or falling along half a cosine to `final_learning_rate` of its start."""
@@ -66,11 +79,17 @@ class Learner:
 
     def checkpoint(self, run: Run, step: int) -> None:
         """Weights and Adam's state after `step` steps."""
-        save(run, self.value.readout, self.adam, step)
+        save(run, self._state, self.adam, step)
 
     def restore(self, run: Run, worker: Worker) -> int:
         """Continue from the run's checkpoint, if any; returns the number of steps already made."""
-        return restore(run, self.value.readout, self.adam, worker)
+        return restore(run, self._state, self.adam, worker)
+
+    @property
+    def _state(self) -> nn.Module:
+        """All weights that a checkpoint holds."""
+        readout = self.value.readout
+        return readout if self.average is None else nn.ModuleDict({"readout": readout, "average": self.average})
 
 
 class Trainer:

@@ -187,7 +187,7 @@ def _work(
     if not worker.leads:
         return
     for run, learner in zip(runs, trainer.learners, strict=True):
-        run.save("readout", learner.value.readout.state_dict())
+        run.save("readout", learner.learned.readout.state_dict())
         dtypes = {"precision": str(phi.compute_dtype or torch.float32)}
         if learner.recipe.representation is not None:
             dtypes["slope_precision"] = str(torch.float32)
@@ -224,7 +224,7 @@ def _note(run: Run, learner: Learner, held_out: Observations, done: int, losses:
     """Keep metrics and checkpoint of one learner after `done` steps, where they are due."""
     config, last = learner.config, done == learner.config.steps
     if last or done % config.validate_every == 0:
-        run.log(done, **losses, **validate(learner.recipe, learner.value, held_out, run.seed))
+        run.log(done, **losses, **validate(learner.recipe, learner.learned, held_out, run.seed))
     elif done % config.log_every == 0:
         run.log(done, **losses)
     if done % config.checkpoint_every == 0 and not last:

@@ -15,15 +15,17 @@ from dgrasp.experiment.beside_rates import of_forecasts, of_objects, of_piles, p
 from dgrasp.experiment.ingredients import ARMS, WHOLE, arm, try_ingredients
 from dgrasp.experiment.profiles import load_profile
 from dgrasp.experiment.store import RecordError
-from dgrasp.files import read_json
+from dgrasp.files import read_json, write_json
 from dgrasp.report.figures import objects
 
 BASE, DGRASP = "base_quat_sync", "dgrasp_quat_sync"
+LONGER = "with twice the steps of Phi"
 POSED = dict.fromkeys(POSE, 0.5)
 
 
-def experiment(tmp_path, seed: int, profile: str = "beyond"):  # type: ignore[no-untyped-def]
-    return SimpleNamespace(seed=seed, profile=SimpleNamespace(name=profile), figures=tmp_path)
+def experiment(tmp_path, seed: int, profile: str = "beyond", steps: int = 5):  # type: ignore[no-untyped-def]
+    of = SimpleNamespace(name=profile, settings={"steps": steps})
+    return SimpleNamespace(seed=seed, profile=of, figures=tmp_path)
 
 
 def rows(seed: int, rate: float) -> pd.DataFrame:
@@ -37,6 +39,31 @@ def test_rows_of_other_seeds_stay_and_those_of_the_same_are_replaced(tmp_path) -
     assert sorted((row["seed"], row["rate"]) for row in beyond.kept_table("beyond", tmp_path)) == [(0, 0.7), (1, 0.6)]
     stated = read_json(path.with_suffix(".meta.json"))["seeds"]
     assert set(stated) == {"0", "1"} and stated["1"]["runs"] == {"evaluation": "abc"}
+
+
+def test_seeds_of_other_settings_are_not_put_beside_one_another(tmp_path) -> None:
+    """They would be counted together; a seed that is made again may have other ones."""
+
+    def written(seed: int, steps: int) -> None:
+        beyond.check_settings(experiment(tmp_path, seed, steps=steps), tmp_path)  # type: ignore[arg-type]
+        beyond.write_table("factors", rows(seed, 0.5), {}, experiment(tmp_path, seed, steps=steps), tmp_path)  # type: ignore[arg-type]
+
+    written(20, steps=4)
+    written(20, steps=5)
+    written(21, steps=5)
+    with pytest.raises(
+        RecordError, match=r"factors.json: has rows of seed 20, of other settings than profile 'beyond'"
+    ):
+        written(22, steps=6)
+    with pytest.raises(RecordError, match="counted together"):
+        beyond.write_table("factors", rows(22, 0.5), {}, experiment(tmp_path, 22, steps=6))  # type: ignore[arg-type]
+    sidecar = tmp_path / "factors.meta.json"
+    about = read_json(sidecar)
+    del about["seeds"]["20"]["settings"]
+    write_json(sidecar, about)
+    with pytest.raises(RecordError, match="rows of seed 20"):
+        written(21, steps=5)
+    assert {row["seed"] for row in beyond.kept_table("factors", tmp_path)} == {20, 21}
 
 
 def test_a_part_of_a_table_takes_no_row_away_and_fewer_attempts_take_no_place(tmp_path) -> None:
@@ -171,13 +198,16 @@ def test_an_arm_lacks_one_ingredient_and_nothing_else(name: str) -> None:
     differing = {key for key in whole if whole[key] != lacking.get(key)}
     cameras = {"with exact cameras", "with cameras further off"}
     others = {"without ImageNet features": {"nerf"}, **{one: {"nerf", "value"} for one in cameras},
-              "without blocked negatives": {"value"}, "without outcomes": {"outcomes", "value"}}  # fmt: skip
+              "without blocked negatives": {"value"}, "without outcomes": {"outcomes", "value"},
+              "with averaged weights": {"value"}, "at a constant rate": {"value"},
+              **{one: {"nerf"} for one in ("with features trained, too", "with a wider field", LONGER)}}  # fmt: skip
     expected = others.get(name, {"data"})
     assert differing == expected
     outcomes = lacking.get("outcomes")
     steps = lacking["value"]["steps"] + (outcomes["steps"] if outcomes else 0)
     assert steps == whole["value"]["steps"] + whole["outcomes"]["steps"], "all are trained for as long"
     assert whole["nerf"]["training"]["steps"] == 0.2 * load_profile("beyond").nerf.training.steps
+    assert lacking["nerf"]["training"]["steps"] == whole["nerf"]["training"]["steps"] * (2 if name == LONGER else 1)
 
 
 def test_arms_that_are_none_and_profiles_without_ingredients_are_refused(tmp_path) -> None:

@@ -13,6 +13,7 @@ from dgrasp.experiment.store import Build
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import Run, RunError
 from dgrasp.value.config import ValueConfig
+from dgrasp.value.trainer import Trainer
 from dgrasp.value.training import load_value, train_runs, train_value, value_run
 
 
@@ -51,6 +52,25 @@ def test_kill_and_resume_equals_an_undisturbed_run(undisturbed, tmp_path, step):
     assert started.run(KILLED, tmp_path, step)[0] == -9
     resumed = value_runs.train(tmp_path)
     assert contents(resumed) == contents(undisturbed)
+
+
+def test_an_interrupted_average_goes_on_to_the_same_weights(undisturbed, tmp_path, monkeypatch):
+    config = value_runs.CONFIG.model_copy(update={"averaged": 0.7})
+    whole = value_runs.train(tmp_path / "whole", config=config)
+    original = Trainer.step
+
+    def failing(self: Trainer, step: int, *given: object) -> list[dict[str, float]]:
+        if step == 8:
+            raise KeyboardInterrupt
+        return original(self, step, *given)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "step", failing)
+        value_runs.train(tmp_path / "stopped", config=config)
+    resumed = value_runs.train(tmp_path / "stopped", config=config)
+    assert contents(resumed) == contents(whole)
+    assert whole.load("readout").keys() == undisturbed.load("readout").keys()
+    assert contents(whole)["readout.safetensors"] != contents(undisturbed)["readout.safetensors"]
 
 
 def test_the_run_says_what_computed_it_and_how(undisturbed, tmp_path):

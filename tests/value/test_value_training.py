@@ -177,6 +177,22 @@ def test_several_views_fuse_in_the_network():
     assert set(t.step(0)[0]) == {"main", "aux"}
 
 
+def test_averaged_weights_are_the_exponential_average_of_the_steps():
+    """Of the same steps: the average takes no part in training, and begins with the first step's weights."""
+    plain, averaged = trainer(), trainer(config=changed(averaged=0.6))
+    expected = None
+    for step in range(4):
+        plain.step(step)
+        averaged.step(step)
+        now = weights(plain)
+        expected = now if expected is None else 0.6 * expected + 0.4 * now
+    assert torch.equal(weights(averaged), weights(plain))
+    learned = torch.cat([p.detach().flatten() for p in averaged.learners[0].learned.readout.parameters()])
+    torch.testing.assert_close(learned, expected)
+    assert (learned - now).abs().max() > 1e-4
+    assert plain.learners[0].learned is plain.learners[0].value
+
+
 def test_training_lowers_both_losses():
     """L_main falls, and slopes turn to the trajectories because of L_aux: further than L_main alone turns them.
 

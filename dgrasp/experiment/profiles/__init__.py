@@ -163,6 +163,11 @@ class Profile(Config):
         check_task(data.task)
         return data
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that results depend on, as plain values: who computes, and where, is left out."""
+        return self.model_dump(mode="json", exclude={"runtime"})
+
     @model_validator(mode="after")
     def _shares(self) -> Profile:
         """The batches of both trainings can be shared out evenly to the devices."""
