@@ -46,7 +46,7 @@ TIMED = 5  # plans of each option
 class Option(Config):
     """One way to plan."""
 
-    views: int | None = Field(None, description="images per plan; null: the profile's")
+    views: int | None = Field(None, description="images per plan, however many training fused; null: the profile's")
     starts: int = Field(1, ge=1, description="times the profile's starts, and so many times those that climb on")
     added: int = Field(0, ge=0, description="further readouts whose logits are added")
     fingers: bool = Field(False, description="candidates are checked against the NeRF's density")

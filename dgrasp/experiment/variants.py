@@ -56,6 +56,7 @@ def papers_starts(experiment: Experiment, policies: Sequence[str] = (), repetiti
 def base_reported(experiment: Experiment, policies: Sequence[str] = (), repetitions: int | None = None) -> Run:
     """The predecessor's configuration (Sec. 5): Psi trained with twice the batch, three images, twice the starts.
 
+    Where images are fused in the network, it is trained on three as well; Phi has seen as many as in the experiment.
     16 + 16 steps of quaternions, one part after the other, with the tuned rates of base_quat_seq, since those of the
     predecessor are for its own sizes. Phi is the experiment's, whose batch is the paper's smaller one: training it
     again would cost as much as all else. Demonstrations are made again if only a record is there.
@@ -65,7 +66,8 @@ def base_reported(experiment: Experiment, policies: Sequence[str] = (), repetiti
         raise ValueError(f"policies: the predecessor's is {ITS_POLICY} alone, got {', '.join(policies)}")
     p = experiment.profile
     batch = TWICE * p.value.batch
-    value = p.value.model_copy(update={"batch": batch, "group": min(p.value.group, batch)})
+    seen = ITS_IMAGES if p.value.fusion == "network" else p.value.views
+    value = p.value.model_copy(update={"batch": batch, "group": min(p.value.group, batch), "views": seen})
     trained = train_value(
         value,
         experiment.nerf(),
