@@ -48,7 +48,7 @@ from dgrasp.cell.sheet import Sheet, write_sheet_file
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.data.captures.reader import read_capture
 from dgrasp.data.export import write_transforms
-from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.plan_from_images import rank_grasps
 from dgrasp.report.answers import calibration_answer, loss_answer, transfer_answer
 from dgrasp.report.figures.twin import sweep, twin_logs
@@ -85,7 +85,7 @@ if hardware_logs and not lab_logs:
 studio.make("tab02", hardware=lab_logs)
 
 # %%
-simulated = read_trials(experiment.evaluation()).query("task == 'novel'")
+simulated = read_attempts(experiment.evaluation()).query("task == 'novel'")
 before, after = (t.groupby(t["policy"].str.partition("_")[0])["success"].mean() for t in (simulated, trials))
 print(loss_answer({METHODS[method]: (before[method], after[method]) for method in ("base", "dgrasp")}))
 

@@ -59,7 +59,7 @@ experiment, beyond = open_experiment(profile, build, seed), load_profile("beyond
 
 # %%
 tables = {name: pd.DataFrame(kept_table(name)) for name in TABLES}
-papers = pd.read_json(FOLDER / "tab01.json").dropna(subset="rate")
+papers = pooled(pd.read_json(FOLDER / "tab01.json").dropna(subset="rate"))
 
 
 def made(name: str) -> bool:

@@ -29,10 +29,10 @@ def opened(options: argparse.Namespace) -> Experiment:
     made = experiment(options)
     from dgrasp.cli.ycb import how_to
     from dgrasp.evaluation.rows import SAME_EVERYWHERE
-    from dgrasp.evaluation.table import read_trials
+    from dgrasp.experiment.attempts import read_attempts
     from dgrasp.sim.objects.ycb import ycb_models
 
-    theirs = set(read_trials(made.evaluation())["models"]) - SAME_EVERYWHERE
+    theirs = set(read_attempts(made.evaluation())["models"]) - SAME_EVERYWHERE
     if theirs and theirs != {ycb_models()}:
         print(
             f"novel objects: {', '.join(sorted(theirs))} in the experiment, {ycb_models()} here; their rates do not "

@@ -167,6 +167,9 @@ class SeriesStage(PolicyStage[Recipe], Generic[Recipe, Unit]):
         return run.finish(attempts=len(lines), successes=sum(bool(line["success"]) for line in lines))
 
     def read(self, run: Run) -> pd.DataFrame:
-        """The attempts of a complete run, one row each; raises RunError if it is not complete."""
+        """The attempts of a complete run of a build, one row each; raises RunError if it is not complete.
+
+        Records keep tables compressed: `dgrasp.experiment.attempts.read_attempts` reads these, too.
+        """
         run.check()
         return read_rows(run.path / self.table)

@@ -24,8 +24,9 @@ from dgrasp.evaluation.loop_series import (
     read_loops,
 )
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.kept_files import keep_files
 from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
-from dgrasp.files import SUMS, atomic_path, check_sums, read_sums, write_json, write_sums
+from dgrasp.files import SUMS, check_sums, read_sums, write_json, write_sums
 from dgrasp.locks import sole_writer
 from dgrasp.run_origin import made_from_of
 from dgrasp.runs import Run, RunError, only_complete, read_run
@@ -82,9 +83,7 @@ def keep(run: Run, experiment: Experiment, root: Path = PUBLISHED) -> Path:
         for stale in folder.glob(f"{STAGE}-*"):
             if stale.name != run.path.name:
                 shutil.rmtree(stale)
-        for name in (name for name in FILES if (run.path / name).is_file()):
-            with atomic_path(folder / run.path.name / name) as temporary:
-                shutil.copyfile(run.path / name, temporary)
+        keep_files(run.path, [name for name in FILES if (run.path / name).is_file()], folder / run.path.name)
         write_sums(folder)
     return folder / run.path.name
 

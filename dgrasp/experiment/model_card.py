@@ -8,7 +8,7 @@ import pandas as pd
 
 from dgrasp.data.card import markdown_table
 from dgrasp.evaluation.statistics import success_rates
-from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import Profile
 from dgrasp.experiment.store import DEFAULT, NAME
@@ -26,9 +26,16 @@ HEAD = """\
 scenes ({scenes}) with {views} images of {width}x{height} pixels
 each. Every number here is read from the runs beside it.
 
-Load them with `Experiment.open("{published}", "build/published")`, then `.load_nerf()`, `.load_value("{example}")` or
+"""
+LOADING = """\
+Load them with `Experiment.open("{published}", "build/published"{seed})`, then `.load_nerf()`, \
+`.load_value("{example}")` or
 `.policy("{policy}")`.
 """
+NOT_KEPT = """\
+Their weights are not kept: of this seed, attempts and studies are published.
+"""
+WEIGHTS = "*.safetensors"
 LIMITS = """\
 ## What they are for, and what they are not
 
@@ -70,7 +77,10 @@ def model_card(experiment: Experiment) -> str:
     head = HEAD.format(
         models=len(distinct), profile=p.name, seed=experiment.seed, train=p.data.train_scenes, views=p.data.views,
         scenes=task(p.data.task).description, width=p.data.width, height=p.data.height,
-        example=next(iter(values)), policy=policies[-1], published=NAME if p.name == DEFAULT else f"{NAME}:{p.name}",
+    )  # fmt: skip
+    head += NOT_KEPT if not nerf.files(WEIGHTS) else LOADING.format(
+        published=NAME if p.name == DEFAULT else f"{NAME}:{p.name}", example=next(iter(values)), policy=policies[-1],
+        seed=f", seed={experiment.seed}" if experiment.seed else "",
     )  # fmt: skip
     validated = f"the first {p.value.validation_scenes} held-out demonstrations, at the last validation"
     sections = [
@@ -86,13 +96,13 @@ def model_card(experiment: Experiment) -> str:
 def _weights(runs: Mapping[str, Run]) -> pd.DataFrame:
     rows = []
     for name, run in runs.items():
-        (file,) = run.path.glob("*.safetensors")
+        files = run.files(WEIGHTS)  # none of a seed whose weights are not kept
         commit = str(read_json(run.path / "run.json")["made_by"]["commit"])
         rows.append(
             {
                 "model": name,
-                "file": f"{run.path.name}/{file.name}",
-                "MiB": f"{file.stat().st_size / 2**20:.2f}",
+                "file": ", ".join(f"{run.path.name}/{file.name}" for file in files) or "not kept",
+                "MiB": ", ".join(f"{file.stat().st_size / 2**20:.2f}" for file in files),
                 "steps": run.summary.get("steps", run.summary.get("step")),
                 "minutes": f"{run.seconds / 60:.0f}",
                 "precision": run.summary["precision"].removeprefix("torch."),
@@ -134,7 +144,7 @@ def _tuned(experiment: Experiment) -> pd.DataFrame:
 
 
 def _success(experiment: Experiment) -> pd.DataFrame:
-    trials = read_trials(experiment.evaluation())
+    trials = read_attempts(experiment.evaluation())
     rates = success_rates(trials, experiment.profile.evaluation)
     cells = [f"{r.successes} of {r.n} [{r.low:.2f}, {r.high:.2f}]" for r in rates.itertuples()]
     table = rates.assign(cell=cells).pivot(index="policy", columns="task", values="cell")

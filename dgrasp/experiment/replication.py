@@ -22,7 +22,8 @@ from statsmodels.stats.multitest import multipletests
 
 from dgrasp.evaluation.rows import read_rows
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
-from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
+from dgrasp.evaluation.table import EvaluationRecipe, evaluate
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import PUBLISHED, published_folder
 from dgrasp.files import DamagedFileError, atomic_path, read_json, write_json
@@ -57,8 +58,8 @@ def agreement(experiment: Experiment, new: Run) -> pd.DataFrame:
     scene depend on each other, so that it is a guide); p_holm: the same, corrected for the number of rows.
     """
     assert isinstance(new.recipe, EvaluationRecipe)
-    known = success_rates(read_trials(experiment.evaluation()), experiment.profile.evaluation)
-    again = success_rates(read_trials(new), new.recipe.evaluation)
+    known = success_rates(read_attempts(experiment.evaluation()), experiment.profile.evaluation)
+    again = success_rates(read_attempts(new), new.recipe.evaluation)
     rows = known.merge(again, on=["policy", "task"], suffixes=("", "_fresh"))
     rows["p"] = [
         fisher_exact([[r.successes, r.n - r.successes], [r.successes_fresh, r.n_fresh - r.successes_fresh]]).pvalue
@@ -97,7 +98,7 @@ def train_seeds(experiment: Experiment, seeds: Sequence[int], repetitions: int =
     for seed in seeds:
         run = _contrast(experiment, seed, repetitions)
         assert isinstance(run.recipe, EvaluationRecipe)
-        trials = read_trials(run)
+        trials = read_attempts(run)
         rates = success_rates(trials, run.recipe.evaluation).set_index(["policy", "task"])["rate"]
         for task in experiment.profile.evaluation.tasks:
             both = {name: float(rates[name, task]) for name in CONTRAST}
@@ -146,7 +147,7 @@ def keep_trials(run: Run, experiment: Experiment, name: str, folder: Path = KEPT
     """Write the trials behind a replication beside its rows; returns the file."""
     target = _kept_in(experiment, folder) / f"{name}.csv.gz"
     target.parent.mkdir(parents=True, exist_ok=True)
-    csv = read_trials(run).to_csv(index=False, lineterminator="\n")
+    csv = read_attempts(run).to_csv(index=False, lineterminator="\n")
     with atomic_path(target) as temporary:
         temporary.write_bytes(gzip.compress(csv.encode(), mtime=0))
     return target

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import Record, published
 
@@ -24,4 +24,4 @@ def all_seeds(experiment: Experiment) -> tuple[Experiment, ...]:
 
 def trials_of(experiments: Sequence[Experiment]) -> pd.DataFrame:
     """The trial records of all of them, told apart by the column `seed`."""
-    return pd.concat([read_trials(e.evaluation()) for e in experiments], ignore_index=True)
+    return pd.concat([read_attempts(e.evaluation()) for e in experiments], ignore_index=True)

@@ -25,7 +25,7 @@ from dgrasp.data.config import DataConfig
 from dgrasp.experiment.profiles import Profile, load_profile
 from dgrasp.files import SUMS, check_sums, read_json, read_sums
 from dgrasp.renamed import as_called_now
-from dgrasp.runs import Run, read_run
+from dgrasp.runs import Run, RunError, read_run
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "figures" / "runs"
 NAME = "published"  # in the place of a profile's name
@@ -70,6 +70,22 @@ class Build:
         return data
 
 
+class RecordedRun(Run):
+    """A run of a record. Asked for weights that are not kept, it says which seed has some."""
+
+    def _tensors(self, name: str) -> Path:
+        path = self.path / f"{name}.safetensors"
+        if self.sums is None or path.name in self.sums:
+            return super()._tensors(name)
+        experiment = self.path.parents[1]
+        known = seed_with_weights(experiment.name, experiment.parent)
+        instead = "" if known is None else f"take seed {known}, whose weights are published, or "
+        raise RunError(
+            f"{path}: not published: of seed {self.seed} only rows are; {instead}train this one: "
+            f"dgrasp reproduce --profile {experiment.name} --seed {self.seed}"
+        )
+
+
 @dataclass(frozen=True)
 class Record:
     """Stages are read from `folder`. Raises RecordError where there is no record, or a stage is not in it."""
@@ -103,7 +119,7 @@ class Record:
 
     def run(self, stage: str, recipe: type[Config], make: Callable[[Path], Run]) -> Run:
         place = self._place(stage)
-        return read_run(place, recipe, self._sums_in(place.name))
+        return RecordedRun(**vars(read_run(place, recipe, self._sums_in(place.name))))
 
     def example_data(self, data: DataConfig) -> DataConfig:
         """Few of the training scenes, and all validation scenes."""
@@ -144,10 +160,10 @@ class Record:
         return first
 
 
-def published() -> dict[str, list[int]]:
-    """The published experiments and their seeds, the default one first."""
+def published(root: Path | None = None) -> dict[str, list[int]]:
+    """The published experiments and their seeds, the default one first. root: default `PUBLISHED`."""
     found: dict[str, list[int]] = {}
-    for stated in PUBLISHED.glob("*/seed-*/profile.json"):
+    for stated in (root or PUBLISHED).glob("*/seed-*/profile.json"):
         if (number := stated.parts[-2].removeprefix("seed-")).isdecimal():  # a copy of a folder is none
             found.setdefault(stated.parts[-3], []).append(int(number))
     return {name: sorted(found[name]) for name in sorted(found, key=lambda name: (name != DEFAULT, name))}
@@ -162,10 +178,21 @@ def for_images() -> str:
     return NAME if name == DEFAULT else f"{NAME}:{name}"
 
 
+def seed_with_weights(name: str, root: Path | None = None) -> int | None:
+    """The seed of a published experiment whose weights are kept: that which was published first; None if none are."""
+    seeds = published(root).get(name, [])
+    kept = (seed for seed in seeds if any(published_folder(name, seed, root).rglob("*.safetensors")))
+    return next(kept, None)
+
+
 def first_seed(profile: str) -> int:
-    """The seed that is meant where none is named: of a published experiment the lowest one it has, else 0."""
+    """The seed that is meant where none is named: of a published experiment that with weights, else 0."""
     name = published_name(profile)
-    return published().get(name, [0])[0] if name else 0
+    seeds = published().get(name, []) if name else []
+    if not (name and seeds):
+        return 0
+    known = seed_with_weights(name)
+    return seeds[0] if known is None else known
 
 
 def published_folder(name: str, seed: int, root: Path | None = None) -> Path:

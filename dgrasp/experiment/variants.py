@@ -17,7 +17,8 @@ import pandas as pd
 
 from dgrasp.cell.observer import Observer
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
-from dgrasp.evaluation.table import EvaluationRecipe, evaluate, read_trials
+from dgrasp.evaluation.table import EvaluationRecipe, evaluate
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import Record
 from dgrasp.runs import Run
@@ -94,8 +95,8 @@ def beside_table_1(experiment: Experiment, variant: Run) -> pd.DataFrame:
     Columns: policy, task, successes, n, rate, low, high, `rate_table`, `difference`, `p` (scenes swapped, paired).
     """
     assert isinstance(variant.recipe, EvaluationRecipe)
-    settings, made = variant.recipe.evaluation, read_trials(variant)
-    table = read_trials(experiment.evaluation())
+    settings, made = variant.recipe.evaluation, read_attempts(variant)
+    table = read_attempts(experiment.evaluation())
     table = table[(table["repetition"] < settings.repetitions) & table["task"].isin(set(settings.tasks))]
     rows = []
     for row in success_rates(made, settings).to_dict("records"):

@@ -285,7 +285,7 @@ def learned(records: Records) -> str:
 @fact("arms", "ablations", "ablation_rates", "ablation_differences")
 def arms_tried(records: Records, id: str) -> str:
     rows = records.figure("ablations")
-    tried = rows[["question", "arm", "seed"]].drop_duplicates()
+    tried = rows[["question", "arm"]].drop_duplicates()  # an arm of several seeds is one
     if not len(tried):
         return "No arm has been tried yet (dgrasp ablations): there are no numbers to show."
     seeds = ", ".join(f"{seed:g}" for seed in sorted(set(rows["seed"])))

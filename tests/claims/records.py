@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from dgrasp.evaluation.over_seeds import rates_by_seed
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import Profile
 from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.report.studio import Studio
 from dgrasp.report.tables.findings import compare, slope_pairs
-from dgrasp.twin.sweep import read_sweep
 from dgrasp.twin.trials import read_twin_trials
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ class Records:
     @cached_property
     def sweep(self) -> pd.DataFrame:
         """Every attempt under an added error of the camera's pose."""
-        return read_sweep(self.experiment.calibration_sweep())
+        return read_attempts(self.experiment.calibration_sweep())
 
     def table(self, path: str) -> pd.DataFrame:
         """A CSV file below the repository's root."""

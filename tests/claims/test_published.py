@@ -1,5 +1,7 @@
 """What the repository ships is what its published results say: figures, tables, weights, the README's numbers."""
 
+import gzip
+import hashlib
 import itertools
 import json
 import re
@@ -12,23 +14,22 @@ from dgrasp.cli.notebooks.source import parameter_defaults, read_source
 from dgrasp.data.layout import read_manifest
 from dgrasp.data.statistics import sec_4_1_departures
 from dgrasp.evaluation.over_seeds import rates_by_seed
-from dgrasp.evaluation.table import read_trials
 from dgrasp.experiment.ablations.kept import published_results
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import PAPERS_SET, training_set
 from dgrasp.experiment.closed_loop import made
 from dgrasp.experiment.model_card import model_card
-from dgrasp.experiment.record import FIRST, LARGEST_MIB
+from dgrasp.experiment.record import LARGEST_MIB
 from dgrasp.experiment.seeds import all_seeds, trials_of
-from dgrasp.experiment.store import PUBLISHED, named_profile, published, published_folder
-from dgrasp.files import SUMS, read_sums, visible_files
+from dgrasp.experiment.store import PUBLISHED, named_profile, published, published_folder, seed_with_weights
+from dgrasp.files import SUMS, read_sealed, read_sums, visible_files
 from dgrasp.policy.policies import policy_spec
 from dgrasp.report.captions import templates
 from dgrasp.report.publish import other_looks
 from dgrasp.report.registry import OUTPUTS
 from dgrasp.report.tables.paper import paper_values
 from dgrasp.report.tables.success import table_1
-from dgrasp.twin.sweep import read_sweep
 from dgrasp.twin.trials import read_twin_trials
 
 ROOT = Path(__file__).parents[2]
@@ -59,13 +60,14 @@ def test_every_published_run_is_read_with_today_s_classes(name, seed, tmp_path):
     assert {run.path for run in runs} == {path for path in folder.iterdir() if path.is_dir()}
     for run in runs:
         assert run.summary and run.seed == seed and run.recipe.digest()
-    assert len(read_trials(read.evaluation())) == read.evaluation().summary["attempts"]
-    assert len(read_sweep(read.calibration_sweep())) == read.calibration_sweep().summary["attempts"]
+    assert len(read_attempts(read.evaluation())) == read.evaluation().summary["attempts"]
+    assert len(read_attempts(read.calibration_sweep())) == read.calibration_sweep().summary["attempts"]
     logs = read_twin_trials(read.twin_trials()).values()
     assert sum(len(log.judged) for log in logs) == read.twin_trials().summary["trials"]
     for policy in read.profile.evaluation.policies:
-        assert read.policy(policy).spec.name == policy
         assert read.optimizer(policy).n_starts == read.profile.optimizer.n_starts
+        if seed == seed_with_weights(name):
+            assert read.policy(policy).spec.name == policy
     assert set(read_sums(folder)) == set(visible_files(folder)) - {SUMS}, "every file has its digest"
     assert (folder / "model_card.md").read_text(encoding="utf-8") == model_card(read)
 
@@ -113,7 +115,7 @@ def test_the_published_evaluation_keeps_the_paper_s_tasks(experiment):
     stated = paper_values()["tab01"]["attempts"]
     assert {t: s * a * evaluation.repetitions for t, (s, a) in budgets.items() if t in stated} == stated
     assert set(budgets) - set(stated) <= {"unseen"}
-    assert set(read_trials(experiment.evaluation())["task"]) == set(evaluation.tasks)
+    assert set(read_attempts(experiment.evaluation())["task"]) == set(evaluation.tasks)
 
 
 @pytest.mark.parametrize(("name", "seed"), ALL)
@@ -153,8 +155,21 @@ def test_weights_and_results_are_small(name, seed, tmp_path):
     assert sum(path.stat().st_size for path in folder.parent.rglob("*") if path.is_file()) < LARGEST_MIB * 2**20
     policies = Experiment.open(f"published:{name}", tmp_path, seed).profile.evaluation.policies
     models = {policy_spec(policy).model for policy in policies}
-    assert len(list(folder.rglob("*.safetensors"))) == (1 + len(models) if seed == FIRST else 0)
+    assert len(list(folder.rglob("*.safetensors"))) == (1 + len(models) if seed == seed_with_weights(name) else 0)
     assert folder.is_relative_to(PUBLISHED)
+
+
+def test_tables_are_compressed_and_are_what_the_runs_wrote():
+    """Their digests before they were packed are those of the runs, and of each run only what is kept is listed."""
+    for done in PUBLISHED.glob("*/seed-*/*/done.json"):
+        stated = read_sealed(done)
+        assert {name for name in stated["outputs"] if not (done.parent / name).is_file()} <= set(stated["volatile"])
+        for name, digest in stated.get("unpacked", {}).items():
+            assert not (done.parent / name).exists()
+            table = gzip.decompress((done.parent / f"{name}.gz").read_bytes())
+            assert hashlib.sha256(table).hexdigest() == digest, done.parent.name
+    packed = {path.parent.name.rpartition("-")[0] for path in published_folder("laptop", 0).glob("*/*.csv.gz")}
+    assert {"evaluation", "calibration-sweep"} <= packed
 
 
 def test_published_models_load_and_score(experiment):

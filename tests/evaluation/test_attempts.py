@@ -209,7 +209,7 @@ def test_a_row_tells_the_attempt() -> None:
     assert row(made, policy="a", object="duck", objects="duck", models="").object == "duck", "the one presented"
 
 
-@pytest.mark.parametrize("name", ["evaluation-*/trials.csv", "calibration-sweep-*/attempts.csv"])
+@pytest.mark.parametrize("name", ["evaluation-*/trials.csv.gz", "calibration-sweep-*/attempts.csv.gz"])
 def test_published_results_are_read(name: str) -> None:
     published = list(RUNS.rglob(name))
     assert published, "results are published"

@@ -1,5 +1,7 @@
 """The chain as a whole, at a scale of seconds: it resumes after kill -9, and equal seeds give equal bytes."""
 
+import gzip
+import hashlib
 import os
 import shutil
 import signal
@@ -8,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import started
@@ -16,12 +19,13 @@ from dask_clusters import cluster
 
 from dgrasp import streams
 from dgrasp.data.demonstrations import DemonstrationSet
-from dgrasp.evaluation.table import read_trials
-from dgrasp.experiment import diagnosis, record, replication, variants
+from dgrasp.experiment import diagnosis, record, replication, store, variants
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.model_card import model_card
 from dgrasp.experiment.profiles import Runtime, load_profile
 from dgrasp.experiment.store import Build, Record, RecordError
-from dgrasp.files import DamagedFileError
+from dgrasp.files import DamagedFileError, read_sealed
 from dgrasp.report.figures import climbs
 from dgrasp.runs import RunError
 from dgrasp.sim.simulated_cell import SimulatedCell
@@ -176,7 +180,7 @@ def test_a_record_gives_back_what_was_computed(published, tmp_path):
     assert read.profile == made.profile
     for stage in ("evaluation", "nerf"):
         assert getattr(read, stage)().summary == getattr(made, stage)().summary
-    assert read_trials(read.evaluation()).equals(read_trials(made.evaluation()))
+    assert read_attempts(read.evaluation()).equals(read_attempts(made.evaluation()))
     name = made.profile.evaluation.policies[-1]
     assert read.optimizer(name) == made.optimizer(name)
     views = DemonstrationSet(read.example_scenes(), split="validation")[0].views
@@ -240,7 +244,7 @@ def test_the_model_card_says_what_the_runs_say(published):
     for run in (made.nerf(), *made.values().values()):
         (weights,) = run.path.glob("*.safetensors")
         assert f"{run.path.name}/{weights.name}" in card and (folder / run.path.name / weights.name).is_file()
-    trials = read_trials(made.evaluation())
+    trials = read_attempts(made.evaluation())
     policy = made.profile.evaluation.policies[0]
     lifted = int(trials[(trials["policy"] == policy) & (trials["task"] == "simple")]["success"].sum())
     budget = made.profile.evaluation.tasks["simple"]
@@ -312,23 +316,72 @@ def test_an_experiment_too_large_leaves_what_was_there(published, tmp_path, monk
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
+def as_seed(made, seed, name="beyond"):
+    """The same results under another seed and another profile's name, as a build that may be published."""
+    runs = [made.demonstrations(), made.nerf(), *made.values().values(), *made.tuning().values()]
+    runs += [made.evaluation(), made.twin_trials(), made.calibration_sweep()]
+    of_stage = {run.stage: run for run in runs}
+    build = SimpleNamespace(workspace=made.workspace, run=lambda stage, recipe, make: of_stage[stage])
+    return Experiment(made.profile.model_copy(update={"name": name}), build, seed)
+
+
 @pytest.mark.slow
-def test_of_other_seeds_rows_are_published_and_no_weights(published, tmp_path, monkeypatch):
-    experiment, _ = published
-    monkeypatch.setattr(record, "FIRST", experiment.seed + 1)
-    folder = record.publish(experiment, tmp_path)
-    read = reading(folder, tmp_path)
-    assert read_trials(read.evaluation()).equals(read_trials(experiment.evaluation()))
-    assert read.twin_trials().complete and "weights" in (folder / "model_card.md").read_text()
-    assert not [*folder.rglob("*.safetensors"), *folder.rglob("*.png")]
-    with pytest.raises(RunError, match=r"weights.safetensors: not published, since of seed 0 only rows are"):
-        read.policy("base_quat_sync")
+def test_weights_are_kept_of_the_seed_that_is_published_first(published, tmp_path, monkeypatch):
+    """Whatever its number; of others rows are published, and who asks for their weights is told which seed has some."""
+    made, _ = published
+    root = tmp_path / "runs"
+    monkeypatch.setattr(store, "PUBLISHED", root)
+    for seed in (22, 21, 22, 21):
+        folder = record.publish(as_seed(made, seed), root)
+        assert folder == root / "beyond" / f"seed-{seed}"
+    assert store.for_images() == "published:beyond" and store.first_seed("published:beyond") == 22
+    first, other = (Experiment.open("published:beyond", tmp_path / "build", seed) for seed in (22, 21))
+    for policy in first.profile.evaluation.policies:
+        assert first.policy(policy).spec.name == policy
+    with pytest.raises(RunError, match=r"weights.safetensors: not published: of seed 21 only rows .* take seed 22,"):
+        other.policy("base_quat_sync")
+    for read in (first, other):
+        assert read_attempts(read.evaluation()).equals(read_attempts(made.evaluation()))
+        assert read_attempts(read.calibration_sweep()).equals(read_attempts(made.calibration_sweep()))
+        assert (read.store.folder / "model_card.md").read_text(encoding="utf-8") == model_card(read)
+        summed = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=read.store.folder, check=False)
+        assert summed.returncode == 0
+    assert "seed=22)`, then `.load_nerf()`" in model_card(first) and "not kept" not in model_card(first)
+    assert "`.load_nerf()`" not in model_card(other) and model_card(other).count("| not kept |") == 4
+    assert other.twin_trials().complete
+    assert not [*other.store.folder.rglob("*.safetensors"), *other.store.folder.rglob("*.png")]
+    shutil.rmtree(first.store.folder)
+    record.publish(as_seed(made, 21), root)
+    assert store.first_seed("published:beyond") == 21, "the first one is gone"
+
+
+@pytest.mark.slow
+def test_all_seeds_of_an_experiment_have_one_limit(published, tmp_path, monkeypatch):
+    made, _ = published
+    folder = record.publish(as_seed(made, 1, "micro"), tmp_path)
     beside = tmp_path / "micro" / "seed-7" / "rows.csv"
     beside.parent.mkdir()
     beside.write_bytes(bytes(2**20))
     monkeypatch.setattr(record, "LARGEST_MIB", 1.0)
     with pytest.raises(RecordError, match=r"1.\d MiB to publish, other seeds included, at most 1 are allowed"):
-        record.publish(experiment, tmp_path)
+        record.publish(as_seed(made, 1, "micro"), tmp_path)
+    assert reading(folder, tmp_path).evaluation().complete
+
+
+@pytest.mark.slow
+def test_a_record_keeps_tables_compressed_and_digests_of_what_it_keeps(published, tmp_path):
+    made, folder = published
+    for run, name in ((made.evaluation(), "trials.csv"), (made.calibration_sweep(), "attempts.csv")):
+        kept = folder / run.path.name
+        assert not (kept / name).exists()
+        packed = (kept / f"{name}.gz").read_bytes()
+        assert packed == gzip.compress((run.path / name).read_bytes(), mtime=0)
+        done = read_sealed(kept / "done.json")
+        assert done["outputs"] == {f"{name}.gz": hashlib.sha256(packed).hexdigest()}
+        assert done["unpacked"] == {name: hashlib.sha256((run.path / name).read_bytes()).hexdigest()}
+        assert done["summary"] == run.summary
+    nerf = made.nerf().path
+    assert (folder / nerf.name / "done.json").read_bytes() == (nerf / "done.json").read_bytes(), "all of it is kept"
 
 
 @pytest.mark.slow
@@ -339,9 +392,9 @@ def test_new_scenes_and_other_training_seeds(published, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="scene_seed: 0 is the experiment's own"):
         replication.evaluate_new_scenes(read, 0)
     new = replication.evaluate_new_scenes(read, 7, policies)
-    trials = read_trials(new)
+    trials = read_attempts(new)
     assert set(trials["policy"]) == set(policies) and set(trials["seed"]) == {7}
-    assert not set(trials["value"]) & set(read_trials(read.evaluation())["value"]), "another seed is another result"
+    assert not set(trials["value"]) & set(read_attempts(read.evaluation())["value"]), "another seed is another result"
     table = replication.agreement(read, new)
     assert set(table["policy"]) == set(policies) and table["p"].between(0, 1).all()
     place = replication.keep(table, replication.verdict(table), read, "scenes-7", tmp_path / "replications")
@@ -364,19 +417,19 @@ def test_variants_stand_beside_the_table(published, tmp_path, monkeypatch):
     climbs = variants.everything_climbs(read, ["base_quat_sync"], repetitions=1)
     assert climbs.recipe.changes == {"pruning": ()} and climbs.fingerprint != read.evaluation().fingerprint
     (row,) = variants.beside_table_1(read, climbs).to_dict("records")
-    table = read_trials(read.evaluation())
+    table = read_attempts(read.evaluation())
     known = table[table["policy"] == "base_quat_sync"]["success"].sum() / row["n"]
     assert row["rate_table"] == pytest.approx(known) and row["difference"] == pytest.approx(row["rate"] - known)
     kept = tmp_path / "replications"
     replication.keep(variants.beside_table_1(read, climbs), "said", read, "everything-climbs", kept)
     replication.keep_trials(climbs, read, "everything-climbs", kept)
     again = replication.kept_trials(read, "everything-climbs", kept)
-    assert again["reason"].tolist() == read_trials(climbs)["reason"].tolist()
+    assert again["reason"].tolist() == read_attempts(climbs)["reason"].tolist()
     assert replication.kept_trials(read, "base-reported", kept) is None
 
     monkeypatch.setattr(variants, "PAPERS_STARTS", 2 * made.profile.optimizer.n_starts)
     more = variants.papers_starts(read, ["base_quat_sync"], repetitions=1)
-    assert more.recipe.changes == read.profile.optimizer.times(2) and len(read_trials(more)) == row["n"]
+    assert more.recipe.changes == read.profile.optimizer.times(2) and len(read_attempts(more)) == row["n"]
     monkeypatch.setattr(variants, "PAPERS_STARTS", made.profile.optimizer.n_starts + 1)
     with pytest.raises(ValueError, match=r"n_starts.*no multiple"):
         variants.papers_starts(read, ["base_quat_sync"])

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED
-from dgrasp.report.figures.ablations import NOT_RUN, comparable, plot_ablations
+from dgrasp.report.figures.ablations import NOT_RUN, comparable, plot_ablations, tried_so_far
 from dgrasp.report.tables.ablations import answers
 
 UNKNOWN = "not contradicted"
@@ -63,3 +63,12 @@ def test_a_question_with_one_arm_alone_is_not_shown():
     found = [SimpleNamespace(question=q, arm=a) for q, a in (("poses", "x"), ("poses", "y"), ("weight", "x"))]
     again = SimpleNamespace(question="weight", arm="x")  # of another seed
     assert {result.question for result in comparable([*found, again])} == {"poses"}
+
+
+@pytest.mark.parametrize(("seeds", "said"), [([0], "training seed 0"), ([0, 1], "training seeds 0, 1")])
+def test_an_arm_of_several_seeds_is_one_arm(monkeypatch, seeds, said):
+    arms = [SimpleNamespace(question="starts", arm=arm) for arm in ("base", "dgrasp")]
+    table = pd.concat([rows()[:2].assign(seed=seed) for seed in seeds])
+    monkeypatch.setattr("dgrasp.report.figures.ablations.ablation_rows", lambda found: table)
+    told = tried_so_far([arm for _ in seeds for arm in arms])
+    assert told == f"2 arms of 1 questions have been tried, 10 attempts each on a task, {said}."

@@ -52,6 +52,15 @@ def test_rates_stand_beside_those_of_the_papers_experiment() -> None:
     assert diamonds == [[], [0.7], []]
 
 
+def test_seeds_are_pooled_before_they_are_drawn() -> None:
+    """Three seeds are one diamond, where all their attempts stand, and never three beside one dot."""
+    papers = pd.concat([table((DGRASP, "simple", n), seed=seed) for seed, n in enumerate((10, 12, 20))])
+    with pytest.raises(ValueError, match=f"{DGRASP} has several rows of simple; pool the seeds first"):
+        plot_beyond(ROWS, papers)
+    [ax] = plot_beyond(ROWS, pooled(papers)).axes
+    assert [line.get_xdata().tolist() for line in ax.lines if line.get_marker() == "D"] == [[], [0.7], []]
+
+
 def test_the_hardest_object_and_the_worst_factor_are_on_top() -> None:
     objects = table((BASE, "mug", 18), (DGRASP, "mug", 18), (BASE, "drill", 3), (DGRASP, "drill", 9), along="object")
     novel = plot_beyond_objects(objects.assign(task="novel")).axes

@@ -26,6 +26,7 @@ from dgrasp.report.figures.climbs import (
     reach_of,
     shown,
 )
+from dgrasp.report.figures.optimization import best_and_left_out
 from dgrasp.report.figures.plots import (
     arrival,
     methods_of,
@@ -185,3 +186,10 @@ def test_a_run_off_stands_beside_the_study_whose_first_trial_was_interrupted(stu
     run.summary["success"] = 0.6
     row = study_table({"dgrasp_6d_seq": run}).loc["dgrasp_6d_seq"]
     assert row[["untuned", "best", "untuned again", "chosen"]].tolist() == [0.0, 1.0, 0.6, 0.6]
+
+
+def test_figure_6_says_that_the_papers_baseline_is_left_out_where_it_is():
+    best = ["base_6d_sync", "dgrasp_quat_sync"]
+    said = "Base (6D, synchronous) and dGrasp (quaternion, synchronous)"
+    assert best_and_left_out(best) == f"{said}; the paper's baseline, Base (quaternion, sequential), is left out"
+    assert best_and_left_out(["base_quat_seq", best[1]]).endswith("sequential) and dGrasp (quaternion, synchronous)")

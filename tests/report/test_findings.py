@@ -83,6 +83,15 @@ def test_with_several_training_seeds_the_test_counts_seeds_too(third, sure):
     assert findings.name_of_test(seeds[0]) == "permutation test by scene"
 
 
+def test_with_several_seeds_pairs_are_counted_and_scenes_are_not_swapped(monkeypatch):
+    part = trials(dgrasp_quat_seq="sssm", base_quat_seq="smms")
+    other = part.drop(part[(part["policy"] == "base_quat_seq") & (part["scene"] == 0)].index).assign(seed=1)
+    records = pd.concat([part.assign(seed=0), other], ignore_index=True)
+    monkeypatch.setattr("dgrasp.evaluation.statistics.permutation_test", lambda *all, **options: pytest.fail("swapped"))
+    row = findings.compare(records, findings.slope_pairs(), success_rates(records, CONFIG)).iloc[0]
+    assert (row["only_first"], row["only_second"]) == (5, 2), "an attempt that was not made has failed"
+
+
 def test_failures_have_shares_and_corners():
     table = findings.failures(trials(base_quat_seq="ssmc", dgrasp_6d_sync="sssn"), (LOW, HIGH))
     base, dgrasp = table.loc[("Base", "simple")], table.loc[("dGrasp", "simple")]

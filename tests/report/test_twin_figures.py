@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.report.captions import caption
 from dgrasp.report.figures.twin import (
     Example,
     choose_examples,
     examples_table,
+    how_they_end,
     is_at_edge,
     is_in_corner,
     plot_calibration_sweep,
@@ -105,6 +107,17 @@ def test_a_kind_that_did_not_happen_says_so() -> None:
     table = examples_table(examples)
     assert table["shown"].tolist() == ["slippage", "success"] and table["outcome"].tolist()[1] == "success"
     plt.close(figure)
+
+
+def test_the_title_of_figure_7_names_what_is_shown() -> None:
+    """An edge where no pose went to a corner, and nothing that did not happen."""
+    record = records().iloc[4].to_dict()
+    said = how_they_end([Example("failure to the edge", record), Example("slippage", None), Example("success", record)])
+    assert said["ways"] == "failure to the edge; slippage (none); success"
+    facts = {**said, "trials": 9, "starts": 3, "shown": 2, "networks": "none"}
+    title = "Outcomes of trials in the twin, by example: failure to the edge, success"
+    assert caption("fig07", facts)["title"] == title
+    assert how_they_end([Example("slippage", None)])["outcomes"] == "none"
 
 
 def test_looks_of_ycb_objects_are_read_from_the_attempts():

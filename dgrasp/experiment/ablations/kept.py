@@ -14,9 +14,10 @@ from pathlib import Path
 from dgrasp.evaluation.arms import STAGE, TRAINING, TRIALS, ArmRecipe
 from dgrasp.experiment.ablations.stage import Ablations, Result
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.kept_files import keep_files
 from dgrasp.experiment.questions import questions
 from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder
-from dgrasp.files import SUMS, atomic_path, check_sums, read_json, read_sums, write_json, write_sums
+from dgrasp.files import SUMS, check_sums, read_json, read_sums, write_json, write_sums
 from dgrasp.locks import sole_writer
 from dgrasp.runs import read_run
 
@@ -56,10 +57,8 @@ def write_results(found: Iterable[Result], folder: Path) -> None:
     """Copy arms into the folder of a published experiment; what its index has of others stays."""
     found = list(found)
     for run in {r.run.path: r.run for r in found}.values():
-        for name in FILES:
-            if (run.path / name).is_file() and run.path.parent != folder:
-                with atomic_path(folder / run.path.name / name) as temporary:
-                    shutil.copyfile(run.path / name, temporary)
+        if run.path.parent != folder:
+            keep_files(run.path, [name for name in FILES if (run.path / name).is_file()], folder / run.path.name)
     known = read_json(folder / INDEX) if (folder / INDEX).is_file() else []
     index = {(e["question"], e["arm"]): e["run"] for e in known} | {(r.question, r.arm): r.run.path.name for r in found}
     write_json(folder / INDEX, [{"question": q, "arm": a, "run": run} for (q, a), run in index.items()])

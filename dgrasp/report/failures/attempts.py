@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dgrasp.evaluation.rows import POSE
-from dgrasp.evaluation.table import read_trials
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.sim.objects.ycb import FLAT
 from dgrasp.twin.trials import read_twin_trials
@@ -37,7 +37,7 @@ def attempts_of(experiment: Experiment) -> pd.DataFrame:
     Of the twin's, `task` is "twin", `presented` the object, `scene` the presentation; `images` names the views (JSON).
     Raises RunError, LogError, DamagedFileError or FileNotFoundError where the experiment's files are not whole.
     """
-    simulated = read_trials(experiment.evaluation()).rename(columns={"simulated_seconds": "duration"})
+    simulated = read_attempts(experiment.evaluation()).rename(columns={"simulated_seconds": "duration"})
     tables = [simulated.assign(table=SIMULATION, presented="", images=""), _twin(experiment)]
     found = [table.reindex(columns=list(COLUMNS)) for table in tables if len(table)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))

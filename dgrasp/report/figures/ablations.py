@@ -121,7 +121,8 @@ def draw_ablation_differences(studio: Studio) -> Drawn:
 def tried_so_far(arms: Sequence[Result]) -> str:
     """How much stands behind the numbers."""
     rows = ablation_rows(arms)
-    asked = f"{len(arms)} arms of {rows['question'].nunique()} questions have been tried"
+    distinct = len({(result.question, result.arm) for result in arms})  # whatever the number of seeds
+    asked = f"{distinct} arms of {rows['question'].nunique()} questions have been tried"
     return f"{asked}, {span(rows['n'])} attempts each on a task, {seeds_label(sorted(set(rows['seed'])))}."
 
 

@@ -20,9 +20,13 @@ FACTORS = {NONE: "none of them", ALL: "all together"}
 def plot_beyond(rows: pd.DataFrame, papers: pd.DataFrame, label: str = "trained as in the paper") -> Figure:
     """A line for each task: dots with intervals, and diamonds for the same policies in the paper's experiment.
 
-    rows: of `figures/beyond.json`, seeds pooled or one. papers: rows (policy, task, rate) of the paper's experiment.
-    label: what the legend says of the diamonds.
+    rows: of `figures/beyond.json`, seeds pooled or one. papers: the same of the paper's experiment (policy, task,
+    rate). label: what the legend says of the diamonds. Raises ValueError where a policy has several rows of a task.
     """
+    for table in (rows, papers):
+        if (twice := table.duplicated(["policy", "task"])).any():
+            policy, task = table.loc[twice, ["policy", "task"]].iloc[0]
+            raise ValueError(f"{policy} has several rows of {task}; pool the seeds first (`tables.beyond.pooled`)")
     tasks = list(dict.fromkeys(rows["task"]))
     figure, ax = plt.subplots(figsize=(6.4, 0.9 + 0.42 * len(tasks)))
     for policy, aside in plot_dots(ax, _in_order(rows), "task", tasks).items():

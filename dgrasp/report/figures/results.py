@@ -106,14 +106,13 @@ def _drawn(
         "looks": ycb.described(found.models),
         "n": span(counted["n"].dropna()),
     }
-    facts |= {"confidence": f"{100 * settings.confidence:g} %", "policies": _pairs(studio)}
+    facts |= {"confidence": f"{100 * settings.confidence:g} %", "policies": studio.once("pairs", lambda: _pairs(found))}
     about = {"repetitions": settings.repetitions, "confidence": settings.confidence}
     return Drawn(figure, data, runs, facts, printed, about=about, ycb_appearance=found.models)
 
 
-def _pairs(studio: Studio) -> str:
+def _pairs(found: Results) -> str:
     """In how many of how many pairs dGrasp is above its own Base."""
-    found = results(studio)
     table = findings.compare(found.trials, findings.slope_pairs(), found.rates)
     if not len(table):
         return "no pair of a dGrasp and a Base policy was tried"

@@ -22,6 +22,7 @@ from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_matrix
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.policy.diagnostics import in_corner
 from dgrasp.policy.policies import GraspPolicy
 from dgrasp.report.figures.draw import gripper_in_view, letter_panels
@@ -39,7 +40,7 @@ from dgrasp.sim.objects import ycb
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.rates import sweep_rates
 from dgrasp.twin.reality import TwinConfig
-from dgrasp.twin.sweep import ROTATION, TRANSLATION, read_sweep
+from dgrasp.twin.sweep import ROTATION, TRANSLATION
 from dgrasp.twin.trials import read_twin_trials
 
 EDGE = 0.01  # m from one side: a pose that the workspace alone stopped
@@ -248,9 +249,15 @@ def draw_fig07(studio: Studio) -> Drawn:
     plot_examples(axes, examples, len(trials))
     letter_panels([row[0] for row in axes])
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.96))  # type: ignore[union-attr, call-arg]
-    ways = [f"{example.title} (none)" if example.record is None else example.title for example in examples]
-    facts = {"trials": len(trials), "ways": "; ".join(ways), "shown": studio.size.shown, "starts": studio.size.starts}
+    facts = {"trials": len(trials), "shown": studio.size.shown, "starts": studio.size.starts, **how_they_end(examples)}
     return Drawn(figure, examples_table(examples), experiment.used() | {"twin-trials": experiment.twin_trials()}, facts)
+
+
+def how_they_end(examples: Sequence[Example]) -> dict[str, str]:
+    """What is said of the examples: in the title `outcomes`, in the caption `ways`, also those that did not happen."""
+    ways = [f"{example.title} (none)" if example.record is None else example.title for example in examples]
+    found = [example.title for example in examples if example.record is not None]
+    return {"ways": "; ".join(ways), "outcomes": ", ".join(found) or "none"}
 
 
 def _filmed(studio: Studio, record: dict, finer: int) -> tuple[Frame, ...]:
@@ -265,7 +272,7 @@ def _filmed(studio: Studio, record: dict, finer: int) -> tuple[Frame, ...]:
 
 def sweep(studio: Studio) -> pd.DataFrame:
     """Attempts in the twin under added calibration errors."""
-    return studio.once("sweep", lambda: read_sweep(studio.experiment.calibration_sweep()))
+    return studio.once("sweep", lambda: read_attempts(studio.experiment.calibration_sweep()))
 
 
 def draw_calibration(studio: Studio) -> Drawn:

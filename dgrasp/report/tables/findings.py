@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.over_seeds import seeds_and_scenes
-from dgrasp.evaluation.statistics import paired_comparison, with_rates
+from dgrasp.evaluation.statistics import PAIR, mcnemar, paired_comparison, with_rates
 from dgrasp.policy.diagnostics import in_corner
 from dgrasp.policy.policies import policy_spec
 from dgrasp.report.tables.paper import paper_values
@@ -38,7 +38,7 @@ def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataF
             if not {(first, task), (second, task)} <= set(known.index):
                 continue
             a, b = known.loc[(first, task)], known.loc[(second, task)]
-            test = paired_comparison(trials, first, second, task)
+            only_first, only_second, p = _tested(trials, first, second, task)
             rows.append(
                 {
                     "first": first,
@@ -48,9 +48,9 @@ def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataF
                     "rate_second": b["rate"],
                     "difference": a["rate"] - b["rate"],
                     "no_overlap": bool(a["low"] > b["high"] or b["low"] > a["high"]),
-                    "only_first": test["only_policy"],
-                    "only_second": test["only_control"],
-                    "p": test["p_scenes"] if _one_seed(trials) else _p_over_seeds(trials, first, second, task),
+                    "only_first": only_first,
+                    "only_second": only_second,
+                    "p": p,
                 }
             )
     table = pd.DataFrame(rows)
@@ -66,9 +66,16 @@ def _one_seed(trials: pd.DataFrame) -> bool:
     return bool(trials["seed"].nunique() == 1)
 
 
-def _p_over_seeds(trials: pd.DataFrame, first: str, second: str, task: str) -> float:
+def _tested(trials: pd.DataFrame, first: str, second: str, task: str) -> tuple[int, int, float]:
+    """Attempts that the first and that the second alone lifted, and the p of the one test that is made of them."""
+    if _one_seed(trials):
+        test = paired_comparison(trials, first, second, task)
+        return int(test["only_policy"]), int(test["only_control"]), test["p_scenes"]
     here = trials[(trials["task"] == task) & trials["policy"].isin([first, second])]
-    return seeds_and_scenes(here, first, second)["p"]
+    wide = here.pivot_table(index=PAIR, columns="policy", values="success", aggfunc="first")
+    lifted = wide.fillna(False).astype(bool)  # not made: failed
+    counts = mcnemar(lifted[first], lifted[second])
+    return counts.only_first, counts.only_second, seeds_and_scenes(here, first, second)["p"]
 
 
 def slope_pairs() -> list[tuple[str, str]]:
