@@ -21,6 +21,8 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import CV_TO_GL
+from dgrasp.cell.description import read_cell
+from dgrasp.cell.place import PAPERS, read_place
 from dgrasp.cell.sheet import Sheet, write_sheet_file
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.cli.main import main
@@ -379,6 +381,26 @@ def test_a_base_frame_and_fingers_along_y_are_read_under_each_convention(tmp_pat
     assert any("x crosses its fingers, or y with --closing y" in line for line in lines)
 
 
+def test_poses_of_the_flange_are_named(tmp_path: Path) -> None:
+    """As far behind the TCP as the cell's hand is long, whichever way it points."""
+    rows = way()
+    rows[:, 3:] = Rotation.from_euler("xyz", [np.pi - 0.2, 0.1, 0.4]).as_quat()
+    ahead = Rotation.from_quat(rows[:, 3:]).apply([0.0, 0.0, 1.0])
+    flange = np.column_stack([rows[:, :3] - PAPERS.tcp_ahead * ahead, rows[:, 3:]])
+    lines = read_import(plain(tmp_path / "flange", rows=flange), "folder")[1]
+    assert any(
+        line.startswith("! these look like poses of the flange: 100% of the grasps would be inside")
+        and "0.234 m further along their z" in line
+        for line in lines
+    )
+    beside = np.column_stack([rows[:, :3] - [0.0, 0.4, 0.0], rows[:, 3:]])
+    for name, other in (("tcp", rows), ("beside", beside)):
+        lines = read_import(plain(tmp_path / name, rows=other), "folder")[1]
+        assert not any("of the flange" in line for line in lines)
+    assert any(line.startswith("! grasps outside of the workspace") for line in lines)
+    assert read_place("panda_hand").tcp_ahead == read_cell("panda_hand").gripper.tcp_ahead
+
+
 def test_a_frame_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserFileError, match="frame: unknown 'tool'; frames: world, base"):
         read_import(plain(tmp_path / "p"), "folder", frame="tool")
@@ -572,7 +594,8 @@ LEROBOT = [
     (
         list,
         {"features": {"view_0": {"dtype": "image"}, "observation.state": {"names": {}}}},
-        "episode 0: observation.state has 7 columns and the names {}",
+        r"episode 0: observation.state has 7 columns and the names {}; expected as many: in meta/info.json, features, "
+        r"observation.state, state \"names\": \[x, y, z, qx, qy, qz, qw\]",
     ),
     (
         list,
