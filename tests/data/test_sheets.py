@@ -315,7 +315,7 @@ def test_photographs_that_are_one_view_or_were_stretched_are_a_line(
     Ts = (camera(-80), camera(80), camera(81))
     a, b, c = (Image.fromarray(photograph(pages["apriltags"], TAGS, lens(*SIZE, FOCAL), SIZE, T)) for T in Ts)
     assert answer({"a.png": a, "b.png": b}) == answer({"a.png": a, "b.png": b}, 33) == ""
-    assert "'a.png' and 'c.png' are the same photograph, and count as one" in answer(
+    assert "'a.png' and 'c.png' are the same photograph: they tell as much" in answer(
         {"a.png": a, "b.png": b, "c.png": a}
     )
     assert "'b.png' and 'c.png' were taken from one place" in answer({"a.png": a, "b.png": b, "c.png": c})

@@ -30,12 +30,12 @@ def of_one_place(
     for i, j in itertools.combinations(range(len(names)), 2):
         pair = f"{shown(names[i])} and {shown(names[j])}"
         if np.array_equal(images[i], images[j]):
-            lines.append(f"{pair} are the same photograph, and count as one view; another place tells more")
+            lines.append(f"{pair} are the same photograph: they tell as much as one; another place tells more")
             continue
         off = inverse(Ts[i]) @ Ts[j]
         turned = np.degrees(Rotation.from_matrix(off[:3, :3]).magnitude())
         if np.linalg.norm(off[:3, 3]) < NEAR and turned < TURNED:
-            lines.append(f"{pair} were taken from one place, and count as one view; another place tells more")
+            lines.append(f"{pair} were taken from one place: they tell as much as one; another place tells more")
     return lines
 
 
