@@ -128,8 +128,9 @@ def json_of_a_user(text: str) -> Any:
 def read_table_of_a_user(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV that somebody else wrote, by the columns of its first line; no rows, no columns.
 
-    With or without a byte-order mark. Raises UserFileError naming file and line for what is no CSV in UTF-8, a column
-    that stands twice, and a row of another length: a decimal comma makes one.
+    With or without a byte-order mark. Raises UserFileError naming file and line for what is no CSV in UTF-8, columns
+    that are separated by something else than commas, a first line of numbers, a column that stands twice, and a row of
+    another length: a decimal comma makes one.
     """
     try:
         lines = csv.reader(io.StringIO(bytes_of_a_user(path).decode("utf-8-sig"), newline=""), strict=True)
@@ -140,7 +141,17 @@ def read_table_of_a_user(path: Path) -> list[dict[str, str]]:
         raise UserFileError(f"{path}: cannot be read as CSV ({_one_line(error)})") from error
     if not rows:
         return []
-    (_, columns), *rows = rows
+    (number, columns), *rows = rows
+    if len(columns) == 1 and (sign := next((sign for sign in _OTHER_SEPARATORS if sign in columns[0]), None)):
+        raise UserFileError(
+            f"{path}: line {number}: columns are separated by {_OTHER_SEPARATORS[sign]}; expected are commas between "
+            "them, and points in numbers"
+        )
+    if all(_is_number(name) for name in columns):
+        raise UserFileError(
+            f"{path}: line {number}: expected the names of the columns, got numbers ({', '.join(columns[:3])}"
+            f"{', ...' if len(columns) > 3 else ''}); write the names above them"
+        )
     if twice := [name for i, name in enumerate(columns) if name in columns[:i]]:
         raise UserFileError(f"{path}: column {twice[0]!r} stands twice; state it once")
     for number, row in rows:
@@ -149,6 +160,17 @@ def read_table_of_a_user(path: Path) -> list[dict[str, str]]:
                 f"{path}: line {number}: {len(row)} values, expected {len(columns)}: {', '.join(columns)}"
             )
     return [dict(zip(columns, row, strict=True)) for _, row in rows]
+
+
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}  # what spreadsheets write where commas are decimal
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_yaml(path: Path) -> Any:

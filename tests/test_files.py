@@ -203,6 +203,9 @@ def test_written_files_are_readable_json(tmp_path):
         (b"a,b,a\n1,2,3\n", "t.csv: column 'a' stands twice"),
         (b"a,b\n1,\xe9\n", "t.csv: cannot be read as CSV (byte 0xe9 at 6 is not UTF-8; save the text as UTF-8)"),
         ("a,b\n".encode("utf-16"), "t.csv: cannot be read as CSV (byte 0xff at 0 is not UTF-8"),
+        (b"x;y\n0,2;0,05\n", "t.csv: line 1: columns are separated by semicolons; expected are commas"),
+        (b"\nx\ty\n0.2\t0.05\n", "t.csv: line 2: columns are separated by tabs"),
+        (b"0.0,1e-3,0.0,-1\n0.1,1,2,3\n", "t.csv: line 1: expected the names of the columns, got numbers (0.0, 1e-3, "),
         (b'a,b\n1,"2\n', "t.csv: cannot be read as CSV (unexpected end of data)"),
     ],
 )

@@ -37,7 +37,8 @@ class Grip(NamedTuple):
 class Place:
     """low, high: corners of the TCP's workspace. middle: of the board's top. World frame, metres. grip: of its hand.
 
-    T_world_base: where its arm's base link stands; none said: at the world's origin.
+    T_world_base: where its arm's base link stands; none said: at the world's origin. tcp_ahead: of the hand's TCP from
+    the flange, metres; 0: not known.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Place:
     middle: Float[np.ndarray, "3"]
     grip: Grip | None = None
     T_world_base: Float[np.ndarray, "4 4"] = field(default_factory=lambda: np.eye(4))
+    tcp_ahead: float = 0.0
 
     def inside(self, p_world: Float[np.ndarray, "*n 3"]) -> Bool[np.ndarray, "*n"]:
         """Whether points lie in the workspace."""
@@ -63,6 +65,7 @@ PAPERS = Place(
     BOARD_CENTRE,
     Grip("2F-140", gripper.OPENING, gripper.TIP_BEHIND),
     transform(None, BASE_POSITION),
+    gripper.TOOL0_TCP,
 )
 
 
@@ -73,7 +76,7 @@ def place_of(cell: CellDescription | None) -> Place:
     hand = cell.gripper
     grip = Grip(hand.name, hand.opening, hand.tip_ahead)
     low, high = np.array(cell.workspace.low), np.array(cell.workspace.high)
-    return Place(cell.name, low, high, cell.bench.middle, grip, cell.arm.T_world_base)
+    return Place(cell.name, low, high, cell.bench.middle, grip, cell.arm.T_world_base, hand.tcp_ahead)
 
 
 def read_place(source: str | Path | None) -> Place:

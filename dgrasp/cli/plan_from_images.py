@@ -62,6 +62,8 @@ def run(options: argparse.Namespace) -> None:
     asked = {"n": options.n, "seed": options.start_seed, "output": options.output}
     place = _place(options)
     capture = checked_capture(options.photos, place, **asked)  # before the simulator is loaded, or a policy trained
+    for note in capture.notes:
+        print(f"{options.photos}: {note}", file=sys.stderr)
     _whose(options)
     planning = experiment(options)
     if trained := other_hand(place, planning):

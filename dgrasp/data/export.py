@@ -70,7 +70,8 @@ def write_robomimic(demonstrations: dict[str, Iterable[Demonstration]], path: Pa
     Per step: obs/view_k_image (the scene before the grasp, the same at every step), obs/eef_pos, obs/eef_quat (xyzw,
     without jumps of sign), the same in next_obs for offline learning (after the last step the hand has not moved),
     actions (7): change of position (m) and rotation vector (rad) in the world frame to the next pose, and the gripper
-    (-1 open, +1 close, at the last step). Needs h5py (`pip install h5py`).
+    (-1 open, +1 close, at the last step). The group calibration has K, Ts_world_cam and `cameras`, whose they are: the
+    names of the images before `_image`. Needs h5py (`pip install h5py`).
     """
     h5py = _h5py()
     with atomic_path(Path(path)) as temporary, h5py.File(temporary, "w") as file:
@@ -91,10 +92,11 @@ def write_robomimic(demonstrations: dict[str, Iterable[Demonstration]], path: Pa
 
 def _write_demo(group: Any, d: Demonstration, views: int, split: str) -> int:
     Ts, n = d.Ts_world_tcp, len(d.Ts_world_tcp)
-    for k in range(views):
-        frames = np.repeat(d.views.images[k][None], n, axis=0)
-        group.create_dataset(f"obs/view_{k}_image", data=frames, compression="gzip", chunks=frames.shape)
-        group[f"next_obs/view_{k}_image"] = group[f"obs/view_{k}_image"]  # a link: it is the same scene
+    names = [f"view_{k}" for k in range(len(d.views.images[:views]))]
+    for name, image in zip(names, d.views.images, strict=False):
+        frames = np.repeat(image[None], n, axis=0)
+        group.create_dataset(f"obs/{name}_image", data=frames, compression="gzip", chunks=frames.shape)
+        group[f"next_obs/{name}_image"] = group[f"obs/{name}_image"]  # a link: it is the same scene
     for key, rows in (("eef_pos", Ts[:, :3, 3]), ("eef_quat", continuous_quaternions(Ts))):
         group[f"obs/{key}"] = rows
         group[f"next_obs/{key}"] = np.concatenate([rows[1:], rows[-1:]])
@@ -103,6 +105,7 @@ def _write_demo(group: Any, d: Demonstration, views: int, split: str) -> int:
     group["dones"] = np.eye(n, dtype=np.int64)[-1]
     group["calibration/K"] = d.views.K[:views]
     group["calibration/Ts_world_cam"] = d.views.Ts_world_cam[:views]
+    group["calibration/cameras"] = np.array(names, dtype="S")
     group.attrs.update({"num_samples": n, "object": d.object, "split": split, "scene": d.scene, "stage": d.stage})
     return n
 
@@ -141,7 +144,10 @@ def read_robomimic(path: Path) -> list[RobomimicDemonstration]:
 
 def _read_demo(group: Any) -> RobomimicDemonstration:
     K, Ts_world_cam, actions = group["calibration/K"][:], group["calibration/Ts_world_cam"][:], group["actions"][:]
-    images = np.stack([group[f"obs/view_{k}_image"][0] for k in range(len(K))])
+    names = [f"view_{k}" for k in range(len(K))]  # of files from before the names were stored
+    if "cameras" in group["calibration"]:
+        names = [name.decode() for name in group["calibration/cameras"][:].tolist()]
+    images = np.stack([group[f"obs/{name}_image"][0] for name in names])
     R = Rotation.from_quat(group["obs/eef_quat"][0])
     Ts = np.tile(np.eye(4), (len(actions), 1, 1))
     Ts[:, :3, 3] = group["obs/eef_pos"][0] + np.concatenate([np.zeros((1, 3)), np.cumsum(actions[:-1, :3], axis=0)])

@@ -21,6 +21,8 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import CV_TO_GL
+from dgrasp.cell.description import read_cell
+from dgrasp.cell.place import PAPERS, read_place
 from dgrasp.cell.sheet import Sheet, write_sheet_file
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.cli.main import main
@@ -379,6 +381,26 @@ def test_a_base_frame_and_fingers_along_y_are_read_under_each_convention(tmp_pat
     assert any("x crosses its fingers, or y with --closing y" in line for line in lines)
 
 
+def test_poses_of_the_flange_are_named(tmp_path: Path) -> None:
+    """As far behind the TCP as the cell's hand is long, whichever way it points."""
+    rows = way()
+    rows[:, 3:] = Rotation.from_euler("xyz", [np.pi - 0.2, 0.1, 0.4]).as_quat()
+    ahead = Rotation.from_quat(rows[:, 3:]).apply([0.0, 0.0, 1.0])
+    flange = np.column_stack([rows[:, :3] - PAPERS.tcp_ahead * ahead, rows[:, 3:]])
+    lines = read_import(plain(tmp_path / "flange", rows=flange), "folder")[1]
+    assert any(
+        line.startswith("! these look like poses of the flange: 100% of the grasps would be inside")
+        and "0.234 m further along their z" in line
+        for line in lines
+    )
+    beside = np.column_stack([rows[:, :3] - [0.0, 0.4, 0.0], rows[:, 3:]])
+    for name, other in (("tcp", rows), ("beside", beside)):
+        lines = read_import(plain(tmp_path / name, rows=other), "folder")[1]
+        assert not any("of the flange" in line for line in lines)
+    assert any(line.startswith("! grasps outside of the workspace") for line in lines)
+    assert read_place("panda_hand").tcp_ahead == read_cell("panda_hand").gripper.tcp_ahead
+
+
 def test_a_frame_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserFileError, match="frame: unknown 'tool'; frames: world, base"):
         read_import(plain(tmp_path / "p"), "folder", frame="tool")
@@ -418,7 +440,24 @@ def millimetres(file: Any) -> None:
 ROBOMIMIC = [
     (millimetres, "demo_0: calibration: positions are up to 16.. m from the origin, .* look like millimetres; divide"),
     (lambda f: f.__delitem__("data/demo_1/calibration"), "demo_1: has no calibration, unlike the first one"),
-    (put("data/demo_0/calibration/K", np.eye(3)), r"demo_0: calibration: K: expected a numpy array .* \(2, 3, 3\)"),
+    (put("data/demo_0/calibration/K", np.eye(3)), r"demo_0: calibration of view_0, view_1: K: expected .* \(2, 3, 3\)"),
+    (
+        lambda f: f.move("data/demo_1/obs/view_0_image", "data/demo_1/obs/agentview_image"),
+        "demo_1: calibration does not say whose it is: images are of agentview, view_1, expected without names are "
+        "view_0, view_1; write the names into calibration/cameras, or give the calibration with --cameras FILE",
+    ),
+    (
+        lambda f: f.__delitem__("data/demo_1/obs/view_0_image"),
+        r"demo_1: camera 'view_0' has a calibration and no images \(obs/view_0_image\); images are of view_1",
+    ),
+    (
+        lambda f: f.create_dataset("data/demo_0/calibration/cameras", data=[b"view_0", b"wrist"]),
+        "demo_0: camera 'view_1' has no calibration; calibrated are view_0, wrist: was it renamed?",
+    ),
+    (
+        lambda f: f.create_dataset("data/demo_0/calibration/cameras", data=[b"view_0"]),
+        "demo_0: calibration/cameras: expected 2 names, as many as K has entries, and each once; got view_0",
+    ),
     (
         put("data/demo_0/calibration/K", np.array([[[617.0, 0, 319.5], [0, 617.0, 239.5], [0, 0, 1]]] * 2)),
         r"demo_0: calibration/K: camera 'view_0': cx, cy: \(319.5, 239.5\) is outside of 64x48 pixels; is it of images",
@@ -447,6 +486,30 @@ ROBOMIMIC = [
 @pytest.mark.parametrize(("change", "answer"), ROBOMIMIC, ids=[answer for _, answer in ROBOMIMIC])
 def test_a_robomimic_file_that_is_wrong_says_where(tmp_path: Path, change: Callable, answer: str) -> None:
     assert re.search(f"demos.hdf5: {answer}", refused(robomimic(tmp_path, change), "robomimic"))
+
+
+def test_cameras_are_calibrated_by_their_names_and_not_by_the_alphabet(tmp_path: Path) -> None:
+    """Of twelve, view_10 comes before view_2; and where names are stated, a camera may have any."""
+    many = 12
+    K = np.tile(np.array([[61.7, 0.0, 31.5], [0.0, 61.7, 23.5], [0.0, 0.0, 1.0]]), (many, 1, 1))
+    Ts = np.stack([camera(azimuth) for azimuth in np.linspace(-140, 140, many)])
+    images = [np.full((STEPS, *IMAGE.shape), 10 * i, np.uint8) for i in range(many)]
+
+    def change(file: Any, names: list[str]) -> None:
+        for demo in file["data"].values():
+            for name in [name for name in demo["obs"] if name.endswith("_image")]:
+                del demo[f"obs/{name}"]
+            for name, frames in zip(names, images, strict=True):
+                demo[f"obs/{name}_image"] = frames
+            demo["calibration/K"], demo["calibration/Ts_world_cam"] = K, Ts
+            if names[0] != "view_0":
+                demo["calibration/cameras"] = np.array(names, dtype="S")
+
+    for i, names in enumerate(([f"view_{i}" for i in range(many)], ["wrist", "agentview", *"jihgfedcba"])):
+        path = robomimic(tmp_path / str(i), lambda file, names=names: change(file, names), calibrated=False)
+        views = read_import(path, "robomimic")[0][0].views
+        assert views.images[:, 0, 0, 0].tolist() == [10 * i for i in range(many)]
+        np.testing.assert_array_equal(views.Ts_world_cam, Ts)
 
 
 def test_what_is_no_file_of_robomimic(tmp_path: Path) -> None:
@@ -531,7 +594,8 @@ LEROBOT = [
     (
         list,
         {"features": {"view_0": {"dtype": "image"}, "observation.state": {"names": {}}}},
-        "episode 0: observation.state has 7 columns and the names {}",
+        r"episode 0: observation.state has 7 columns and the names {}; expected as many: in meta/info.json, features, "
+        r"observation.state, state \"names\": \[x, y, z, qx, qy, qz, qw\]",
     ),
     (
         list,

@@ -23,7 +23,7 @@ from dgrasp.data.captures.distortion import FISHEYE_KEYS, PERSPECTIVE_KEYS, Dist
 from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.captures.undistort import undistorted
 from dgrasp.data.demonstrations import Demonstration, DemonstrationSet, open_demonstrations
-from dgrasp.data.export import write_robomimic
+from dgrasp.data.export import read_robomimic, write_robomimic
 from dgrasp.data.imports.check import read_import
 from dgrasp.data.imports.episode import ImportRefused, grasp_step, gripper_of, poses_of
 from dgrasp.data.imports.lerobot import write_lerobot
@@ -211,6 +211,31 @@ def test_missing_calibration_is_refused_by_name(written: dict[str, Path], tmp_pa
     (plain / "episode_00001" / "transforms.json").unlink()
     with pytest.raises(CaptureError, match=r"episode_00001/transforms.json: no such file"):
         read_import(plain, "folder")
+
+
+def test_a_camera_that_was_renamed_keeps_its_calibration_or_is_refused(
+    written: dict[str, Path], tmp_path: Path
+) -> None:
+    """In the order of the alphabet each would have had the other's, and both would have seen the grasp."""
+    import h5py
+
+    path = copied(written["robomimic"], tmp_path / "a")
+    known = read_import(path, "robomimic")[0]
+    with h5py.File(path, "r+") as file:
+        for demo in file["data"].values():
+            demo.move("obs/view_1_image", "obs/agentview_image")
+    with pytest.raises(
+        ImportRefused, match=r"demo_0: camera 'agentview' has no calibration; calibrated are view_0, vi"
+    ):
+        read_import(path, "robomimic")
+    with h5py.File(path, "r+") as file:
+        for demo in file["data"].values():
+            del demo["calibration/cameras"]
+            demo["calibration/cameras"] = ["view_0", "agentview"]
+    for e, d in zip(read_import(path, "robomimic")[0], known, strict=True):
+        np.testing.assert_array_equal(e.views.images, d.views.images)
+        np.testing.assert_array_equal(e.views.Ts_world_cam, d.views.Ts_world_cam)
+    assert [d.split for d in read_robomimic(path)] == ["train"] * sum(e.split == "train" for e in known) + ["valid"] * 2
 
 
 @pytest.mark.parametrize("meant", ["opengl", "colmap"])

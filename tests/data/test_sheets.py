@@ -12,13 +12,15 @@ from photographed import camera, lens, page_of, photograph, write_transforms_of
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from dgrasp.cell.sheet import Sheet, read_sheet, write_sheet_file
+from dgrasp.cell.sheet import Seen, Sheet, read_sheet, write_sheet_file
 from dgrasp.cell.sheet_page import write_sheet
 from dgrasp.cell.transforms import inverse
-from dgrasp.data.captures.document import CaptureError
+from dgrasp.data.captures.distortion import Distortion
+from dgrasp.data.captures.document import CaptureError, Entry
 from dgrasp.data.captures.reader import Capture, read_capture
+from dgrasp.data.captures.sheet_lens import lens_of
 from dgrasp.data.captures.sight import check_sight
-from dgrasp.data.captures.source import SHEET
+from dgrasp.data.captures.source import SHEET, entries_of
 from dgrasp.files import UserFileError
 
 pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[photos]'")
@@ -186,6 +188,156 @@ def test_pictures_of_one_size_and_two_lenses_are_noticed(
         Image.fromarray(image).save(tmp_path / name)
     write_sheet_file(TAGS, tmp_path / "sheet.yaml")
     with pytest.raises(CaptureError, match=r"\.png'\): by itself it has a focal length of [\d.]+ .* was there a zoom"):
+        read_capture(tmp_path)
+
+
+def projected(
+    Ts_world_cam: np.ndarray, size: tuple[int, int] = SIZE, focal: float = FOCAL, *, k1: float = 0.0,
+    tall: float = 1.0, beside: tuple[float, float] = (0.0, 0.0), bulge: float = 0.0, noise: float = 0.17, seed: int = 0,
+) -> tuple[np.ndarray, list[str]]:  # fmt: skip
+    """`lens_of` on corners with the noise that is found on renderings, without a picture.
+
+    tall: pixels' focal length in y by that in x. bulge: of the page's middle, m.
+    """
+    import cv2
+
+    random, K = np.random.default_rng(seed), lens(*size, focal)
+    K[1, 1] *= tall
+    K[:2, 2] += beside
+    p_sheet = TAGS.corners.copy()
+    p_sheet[:, 2] = bulge * (1 - (p_sheet[:, 0] / 0.13) ** 2)
+    seen = []
+    for T in Ts_world_cam:
+        T_cam_sheet = inverse(T) @ TAGS.T_world_sheet
+        turn, _ = cv2.Rodrigues(T_cam_sheet[:3, :3])
+        uv, _ = cv2.projectPoints(p_sheet, turn, T_cam_sheet[:3, 3], K, np.array([k1, 0.0, 0.0, 0.0]))
+        seen.append(Seen(TAGS.corners, uv[:, 0] + random.normal(0, noise, (len(uv), 2))))
+    entries = [Entry(Path("sheet.yaml"), i, {}, {"file_path": f"{i}.png"}) for i in range(len(seen))]
+    return lens_of(cv2, seen, size, entries)
+
+
+OPPOSITE = np.stack([camera(-80), camera(80)])
+AROUND = np.stack([camera(-80), camera(20, 55, 0.7), camera(110, 30)])
+
+
+@pytest.mark.parametrize("lens_is", [{}, {"size": (1280, 960), "focal": 1234.0}, {"bulge": 5e-4}])
+@pytest.mark.parametrize("Ts", [OPPOSITE, AROUND, OPPOSITE[:1]], ids=["opposite", "around", "one"])
+def test_a_pinhole_is_taken_for_one_whatever_the_noise(Ts: np.ndarray, lens_is: dict) -> None:
+    """One line, of what was found, and no doubt: 4 draws of noise each."""
+    for seed in range(4):
+        K, [line] = projected(Ts, **lens_is, seed=seed)
+        assert K[0, 0] == pytest.approx(lens_is.get("focal", FOCAL), rel=0.03)
+        assert re.search(rf"tells a focal length of {K[0, 0]:.4g} \+- [\d.]+ pixels \(3\d mm on 35 mm film\)", line)
+
+
+@pytest.mark.parametrize(
+    ("lens_is", "Ts", "answer"),
+    [
+        (
+            {"k1": -0.1},
+            OPPOSITE,
+            r"bends straight lines \(k1 -0.\d+\), or .* not flat: cameras would be about [345] cm",
+        ),
+        ({"k1": 0.15}, AROUND, r"bends straight lines \(k1 \+0.1\d?\).* \(a fisheye must be stated\)"),
+        ({"k1": -0.25}, OPPOSITE[:1], r"bends straight lines \(k1 -0.2\d?\)"),
+        ({"bulge": 4e-3}, OPPOSITE, "or the sheet is not flat"),
+        ({"beside": (40.0, 0.0)}, OPPOSITE, r"look cropped: the lens' axis hits them \+[34]\d pixels in x"),
+        ({"tall": 400 / 480, "size": (640, 400)}, AROUND, "look stretched: .* 1.2 times as high|a stretched picture"),
+    ],
+)
+def test_another_lens_than_a_pinhole_that_looks_at_the_middle_is_refused(
+    lens_is: dict, Ts: np.ndarray, answer: str
+) -> None:
+    with pytest.raises(CaptureError, match=answer):
+        projected(Ts, **lens_is)
+
+
+def test_another_lens_that_costs_a_centimetre_is_a_line() -> None:
+    _, [_, bent] = projected(OPPOSITE, k1=-0.04)
+    assert re.match(
+        r"the lens bends straight lines \(k1 -0.0\d+\), .*: cameras may be about [12] cm off; state its", bent
+    )
+    _, [_, beside] = projected(AROUND, beside=(22.0, 0.0))
+    assert beside.startswith("the pictures look cropped: the lens' axis hits them +19 ")
+    _, [_, rough] = projected(OPPOSITE, noise=0.45)
+    assert rough.startswith("that is more than of a flat sheet and a good lens")
+
+
+@pytest.mark.parametrize(
+    ("Ts", "lens_is", "answer"),
+    [
+        (
+            np.stack([camera(-80, 45, 1.1), camera(80, 45, 1.1)]),
+            {"size": (160, 120), "focal": 154.0},
+            r"give pictures of more pixels than 160x120",
+        ),
+        (np.stack([camera(-80, 45, 2.5), camera(80, 45, 2.5)]), {}, r"nearer \(the sheet is 5\d pixels wide, about"),
+        (camera(80, 20, 1.2)[None], {}, r"photograph from lower, 45 degrees"),
+    ],
+)
+def test_what_would_tell_the_focal_length_is_said(Ts: np.ndarray, lens_is: dict, answer: str) -> None:
+    with pytest.raises(CaptureError, match=r"leave the focal length open .*" + answer) as caught:
+        projected(Ts, **lens_is)
+    assert ("from lower" in str(caught.value)) == ("from lower" in answer)
+
+
+def test_an_unstated_fisheye_is_refused_and_read_once_it_is_stated(
+    pages: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    K, fisheye = lens(*SIZE, 300.0), Distortion("fisheye", (0.0, 0.0, 0.0, 0.0))
+    image = photograph(pages["apriltags"], TAGS, K, SIZE, camera(80), fisheye, finer=1)
+    write_sheet_file(TAGS, tmp_path / "sheet.yaml")
+    Image.fromarray(image).save(tmp_path / "a.png")
+    with pytest.raises(CaptureError, match="a fisheye must be stated"):
+        read_capture(tmp_path)
+    stated = {"camera_model": "OPENCV_FISHEYE", "k1": 0.0, "k2": 0.0, "k3": 0.0, "k4": 0.0}
+    write_transforms_of(tmp_path, image, K, np.eye(4), **stated)
+    capture = read_capture(tmp_path)
+    assert errors(capture, camera(80)[None])[0] < 20 and not capture.notes
+
+
+def test_photographs_that_are_one_view_or_were_stretched_are_a_line(
+    pages: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    def answer(pictures: dict[str, Image.Image], film: int | None = None) -> str:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        tags = Image.Exif()
+        if film:
+            tags[0x8769] = {0xA405: film}
+        for name, picture in pictures.items():
+            picture.save(folder / name, exif=tags)
+        write_sheet_file(TAGS, folder / "sheet.yaml")
+        capture = read_capture(folder)
+        assert len(capture.images) == len(pictures) and "tells a focal length" in capture.notes[0]
+        return "; ".join(capture.notes[1:])
+
+    Ts = (camera(-80), camera(80), camera(81))
+    a, b, c = (Image.fromarray(photograph(pages["apriltags"], TAGS, lens(*SIZE, FOCAL), SIZE, T)) for T in Ts)
+    assert answer({"a.png": a, "b.png": b}) == answer({"a.png": a, "b.png": b}, 33) == ""
+    assert "'a.png' and 'c.png' are the same photograph: they tell as much" in answer(
+        {"a.png": a, "b.png": b, "c.png": a}
+    )
+    assert "'b.png' and 'c.png' were taken from one place" in answer({"a.png": a, "b.png": b, "c.png": c})
+    low = {"a.png": a.resize((640, 400)), "b.png": b.resize((640, 400))}
+    assert "wrote a focal length of 33 mm (on 35 mm film), the sheet tells 4" in answer(low, 33)
+    odd = {"a.png": a.resize((640, 446)), "b.png": b.resize((640, 446))}
+    assert "'a.png': few cameras take pictures of 640x446: was it cropped or stretched" in answer(odd)
+
+
+@pytest.mark.parametrize("name", ["b.gif", "b.HEIC", "images/b.jxl", "b.CR2", "b.dng", "b.tif"])
+def test_a_photograph_in_a_format_that_is_not_read_is_not_left_out(
+    name: str, pages: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """What is no photograph may lie beside them."""
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    for beside in ("notes.txt", "list.json", "sheet.pdf", "plan.svg", ".DS_Store", "clip.mov"):
+        (tmp_path / beside).write_bytes(b"x")
+    write_sheet_file(TAGS, tmp_path / "sheet.yaml")
+    assert [entry.frame["file_path"] for entry in entries_of(tmp_path)] == ["a.png"]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / name, format="GIF")
+    with pytest.raises(CaptureError, match=rf"frame 1 \('{name}'\): .* is no image in a format that is read \(PNG"):
         read_capture(tmp_path)
 
 

@@ -5,6 +5,7 @@ Pillow's other formats stay shut: some start programs (PostScript starts Ghostsc
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import warnings
@@ -22,6 +23,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 MODES = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # Pillow's names of 8 bits a channel and fewer, grey or RGB
 MAX_PIXELS = 100_000_000  # not in the paper: more than a camera of a bench has; Pillow itself stops at 179 million
 WHITE = (255, 255, 255, 255)
+EXIF, FILM = 0x8769, 0xA405  # EXIF's block of tags, and the one of the focal length on 35 mm film
 ORIENTATION = 0x0112  # EXIF's tag; 1 upright, 2 to 4 turned or mirrored in place, 5 to 8 with sides exchanged
 
 
@@ -108,6 +110,18 @@ def read_picture(
             ) from error
         except Exception as error:  # Pillow raises what its parsers meet, of any class
             raise entry.error("file_path", f"{brief(path)} cannot be read ({reason(error)})") from error
+
+
+def film_length(path: Path) -> float | None:
+    """The focal length on 35 mm film that the camera wrote beside the picture (EXIF), mm; None without one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                stated = float(image.getexif().get_ifd(EXIF).get(FILM, 0))
+        except Exception:  # what Pillow's parsers meet, of any class: the picture itself was read before
+            return None
+    return stated if math.isfinite(stated) and stated > 0 else None
 
 
 def stored_picture(source: Path | IO[bytes]) -> UInt8[np.ndarray, "h w 3"]:

@@ -15,6 +15,7 @@ from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.data.captures.colmap import of_model
 from dgrasp.data.captures.distortion import Distortion, distortion_of
 from dgrasp.data.captures.document import CaptureError, Entry
+from dgrasp.data.captures.doubts import of_one_place, of_other_lenses
 from dgrasp.data.captures.lens import intrinsics, stated_size
 from dgrasp.data.captures.picture import find_picture, read_picture
 from dgrasp.data.captures.pose import camera_pose
@@ -32,7 +33,8 @@ class Capture:
 
     names: `file_path` of each frame. images: uint8, RGB. K: (n, 3, 3), pixels, integer centres.
     Ts_world_cam: (n, 4, 4), metres, OpenCV's axes. T_world_capture: where the frame lies that the file's poses are in.
-    source: of the poses: transforms.json, a COLMAP model, or the sheet.
+    source: of the poses: transforms.json, a COLMAP model, or the sheet. notes: what was found from the sheet, and what
+    is in doubt, a line each.
     """
 
     file: Path
@@ -42,6 +44,7 @@ class Capture:
     Ts_world_cam: Float[np.ndarray, "n 4 4"]
     T_world_capture: Float[np.ndarray, "4 4"]
     source: str = TRANSFORMS
+    notes: tuple[str, ...] = ()
 
     @property
     def views(self) -> Views:
@@ -77,8 +80,9 @@ def read_capture(
         return Capture(entries[0].file, names, images, np.stack(Ks), T @ _stated_poses(entries), T, source)
     if T_world_capture is None:
         T = sheet.lying_at(board_top)
-    K, Ts_sheet_cam = sheet_cameras(sheet, entries, images, Ks)
-    return Capture(entries[0].file, names, images, K, T @ Ts_sheet_cam, T, SHEET)
+    K, Ts_sheet_cam, found = sheet_cameras(sheet, entries, images, Ks)
+    doubts = [*of_other_lenses(files, images, K, [K is None for K in Ks]), *of_one_place(names, images, Ts_sheet_cam)]
+    return Capture(entries[0].file, names, images, K, T @ Ts_sheet_cam, T, SHEET, (*found, *doubts))
 
 
 def _found(entries: list[Entry], T_world_capture: Float[np.ndarray, "4 4"] | None) -> list[Path]:

@@ -11,8 +11,14 @@ from dgrasp.data.captures.picture import ENDINGS
 
 TRANSFORMS = "transforms.json"
 COLMAP, SHEET = "a COLMAP model", "the sheet"  # the other sources of poses, in messages
-# Other formats of cameras: they are taken for photographs, so that their refusal is said.
-UNREAD = (".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".dng")
+# Other formats of photographs: they are taken for some, so that their refusal is said. What is no photograph (.json,
+# .txt, .pdf, .svg, ...) may lie beside them.
+UNREAD = (
+    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jxr", ".tif", ".tiff", ".bmp", ".dib",
+    ".gif", ".apng", ".mpo", ".jpe", ".jfif", ".ppm", ".pgm", ".pnm", ".tga", ".exr", ".hdr", ".psd", ".xcf",
+    ".dng", ".raw", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".raf", ".orf", ".rw2", ".rwl",
+    ".pef", ".srw", ".x3f", ".3fr", ".fff", ".iiq", ".erf", ".mef", ".mos", ".mrw", ".kdc", ".dcr",
+)  # fmt: skip
 
 
 def entries_of(path: Path) -> list[Entry]:

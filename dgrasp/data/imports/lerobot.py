@@ -122,8 +122,11 @@ def _named(features: Mapping[str, Any], key: str, steps: Table, source: str) -> 
     """A feature's columns by their names. Raises ImportRefused where these are not as many."""
     names, values = _names(features[key].get("names")), _values(key, steps, source)
     if names is None or len(names) != values.shape[1]:
-        stated = features[key].get("names")
-        raise ImportRefused(f"{source}: {key} has {values.shape[1]} columns and the names {stated}; expected as many")
+        raise ImportRefused(
+            f"{source}: {key} has {values.shape[1]} columns and the names {features[key].get('names')}; expected as "
+            f'many: in meta/info.json, features, {key}, state "names": [{", ".join(POSE)}], each in quotes, in the '
+            "order of the columns (or rx, ry, rz; others may have any name)"
+        )
     return dict(zip(names, values.T, strict=True))
 
 

@@ -2,13 +2,14 @@
 
 Read are `obs/<camera>_image` (the camera's name is what stands before `_image`), the hand's pose in the world
 (`eef_pos`, `eef_quat` in xyzw; robosuite's have a prefix), the gripper (the last of `actions`), and cameras from the
-group `calibration` that our exporter writes, or from a file.
+group `calibration` that our exporter writes (`K`, `Ts_world_cam`, and `cameras`, the names that they are of), or from a
+file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,18 +123,19 @@ def _kind(data: Any) -> str:
 
 
 def _calibrated(group: Any, images: Mapping[str, UInt8[np.ndarray, "h w 3"]], source: str) -> Views:
-    """The images with the calibration of our exporter, one for each camera in the order of their names, metres."""
+    """The images with the calibration of our exporter, each camera with its own, in the calibration's order; metres."""
     if "calibration" not in group:
         raise ImportRefused(f"{source}: has no calibration, unlike the first one; give it with --cameras FILE")
     if len({image.shape for image in images.values()}) > 1:
         raise ImportRefused(f"{source}: images differ in size between cameras; expected one size")
     K, Ts_world_cam = (np.asarray(group[f"calibration/{name}"][()], np.float64) for name in ("K", "Ts_world_cam"))
+    names = _cameras_of(group["calibration"], images, len(K) if K.ndim == 3 else len(images), source)
     try:
-        views = Views(np.stack(list(images.values())), K, Ts_world_cam)
+        views = Views(np.stack([images[name] for name in names]), K, Ts_world_cam)
     except ValueError as error:
-        raise ImportRefused(f"{source}: calibration: {error}") from error
+        raise ImportRefused(f"{source}: calibration of {', '.join(names)}: {error}") from error
     height, width = views.images.shape[1:3]
-    for name, (fx, fy), (cx, cy) in zip(images, K[:, (0, 1), (0, 1)], K[:, :2, 2], strict=True):
+    for name, (fx, fy), (cx, cy) in zip(names, K[:, (0, 1), (0, 1)], K[:, :2, 2], strict=True):
         try:
             Intrinsics(width, height, fx, fy, cx, cy).check_lens()
         except ValueError as error:
@@ -142,3 +144,38 @@ def _calibrated(group: Any, images: Mapping[str, UInt8[np.ndarray, "h w 3"]], so
             ) from error
     check_unit(Ts_world_cam[:, :3, 3], "m", f"{source}: calibration", "divide them by 1000")
     return views
+
+
+def _cameras_of(calibration: Any, images: Collection[str], calibrated: int, source: str) -> list[str]:
+    """The camera of each entry of a calibration, by name.
+
+    Without `cameras` in it (files from before the names were stored) they are view_0, view_1, ... in the order of their
+    numbers. Raises ImportRefused where that does not tell whose calibration an entry is, or images are missing.
+    """
+    say = "or give the calibration with --cameras FILE"
+    stated = "cameras" in calibration
+    names = [f"view_{i}" for i in range(calibrated)]
+    if stated:
+        names = [name.decode() if isinstance(name, bytes) else str(name) for name in calibration["cameras"][:].tolist()]
+        if len(names) != calibrated or len(set(names)) < len(names):
+            raise ImportRefused(
+                f"{source}: calibration/cameras: expected {calibrated} names, as many as K has entries, and each once; "
+                f"got {', '.join(names)}"
+            )
+    unknown, lacking = [n for n in images if n not in names], [n for n in names if n not in images]
+    if unknown and not stated:
+        raise ImportRefused(
+            f"{source}: calibration does not say whose it is: images are of {', '.join(images)}, expected without "
+            f"names are {', '.join(names)}; write the names into calibration/cameras, {say}"
+        )
+    if unknown:
+        raise ImportRefused(
+            f"{source}: camera {unknown[0]!r} has no calibration; calibrated are {', '.join(names)}: was it renamed? "
+            f"Rename it in calibration/cameras, too, {say}"
+        )
+    if lacking:
+        raise ImportRefused(
+            f"{source}: camera {lacking[0]!r} has a calibration and no images (obs/{lacking[0]}_image); images are of "
+            f"{', '.join(images)}: add them, {say}"
+        )
+    return names

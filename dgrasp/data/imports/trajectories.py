@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from dgrasp.cell.place import Place
 from dgrasp.data.imports.episode import LEVEL, Episode, named
 
+MOSTLY = 0.5  # share of grasps inside of the workspace by which another reading of the poses is believed
 JUMP = 0.10  # m between two steps: a teleported hand
 STRAIGHTER, TILTED = 0.25, 10.0  # as much tilt, and degrees: an order of quaternions that halves it twice is the right
 
@@ -48,7 +49,21 @@ def trajectory_lines(episodes: Sequence[Episode], place: Place, tilt: float | No
             f"! grasps outside of the workspace, {corners} m, are never found: the world must be the cell's; another "
             "cell is named by --cell, poses in its arm's base frame by --frame base"
         )
+        lines += _of_the_flange(episodes, place)
     return [*lines, *_cut(episodes)]
+
+
+def _of_the_flange(episodes: Sequence[Episode], place: Place) -> list[str]:
+    """A line where grasps outside of the workspace would be inside if the poses were the flange's, not the TCP's."""
+    grasps = np.stack([e.Ts_world_tcp[-1] for e in episodes])
+    ahead = grasps[:, :3, 3] + place.tcp_ahead * grasps[:, :3, 2]
+    now, then = float(place.inside(grasps[:, :3, 3]).mean()), float(place.inside(ahead).mean())
+    if not place.tcp_ahead or then < max(MOSTLY, 2 * now):
+        return []
+    return [
+        f"! these look like poses of the flange: {then:.0%} of the grasps would be inside of the workspace if they "
+        f"were {place.tcp_ahead:.3f} m further along their z, where the TCP is; state the poses of the TCP"
+    ]
 
 
 def _tilts(Rs_world_tcp: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n"]:
