@@ -122,9 +122,28 @@ def explain(source: str, model: type[Config], error: ValidationError) -> str:
     problems = [problem for problem in error.errors() if not _follows(problem)]
     lines = [f"{source}: {len(problems)} setting(s) not allowed"]
     for problem in problems:
-        where = ".".join(map(str, problem["loc"])) or "(top level)"
-        lines.append(f"  {where}: {_said(problem)}{_allowed(model, problem)}")
+        lines.append(f"  {where(problem)}{_said(problem)}{_allowed(model, problem)}")
     return "\n".join(lines)
+
+
+def where(problem: ErrorDetails) -> str:
+    """The key that a problem is of, and a colon; nothing where a check of all settings names the keys itself."""
+    if not problem["loc"] and problem["type"] == "value_error":
+        return ""
+    return f"{'.'.join(map(str, problem['loc'])) or '(top level)'}: "
+
+
+def got(problem: ErrorDetails) -> str:
+    """What was refused, in brackets; nothing where keys were held against each other: the words name their values."""
+    given = problem.get("input")
+    if problem["type"] == "value_error" and isinstance(given, Mapping | BaseModel):
+        return ""
+    return f" (got {_shown(given)})"
+
+
+def words(problem: ErrorDetails) -> str:
+    """Pydantic's words without its name for a check's own."""
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def _follows(problem: ErrorDetails) -> bool:
@@ -135,7 +154,7 @@ def _follows(problem: ErrorDetails) -> bool:
 def _said(problem: ErrorDetails) -> str:
     """Pydantic's words, where they are for people who write files and no Python."""
     return {"tuple_type": "expected a list, as in [1, 2]", "model_type": "expected keys with values"}.get(
-        problem["type"], problem["msg"]
+        problem["type"], words(problem)
     )
 
 
@@ -144,7 +163,7 @@ def _allowed(whole: type[Config], problem: ErrorDetails) -> str:
         nothing = problem["type"] == "model_type"
         return f", got {_shown(problem['input'])}; keys: {', '.join(whole.model_fields)}" if nothing else ""
     if problem["type"] != "extra_forbidden":
-        return f" (got {_shown(problem.get('input'))})"
+        return got(problem)
     models: list[type[Config]] = [whole]
     for part in problem["loc"][:-1]:
         below = [m for model in models if part in model.model_fields for m in _configs(model.model_fields[part])]

@@ -27,9 +27,18 @@ SHIPPED = Path(__file__).parent / "cells"
 FAR = 10.0  # m: no part of a bench is that far from its origin, but millimetres are
 ON_FLANGE = 0.5  # m: no camera on a hand is further from the flange
 LEAST_OPENING = 0.02  # m: what is grasped follows the opening, and would be of millimetres
-FASTEST = 2.0  # m/s: no gripper closes as fast, but millimetres do
+FASTEST, SLOWEST = 2.0, 0.002  # m/s: no gripper closes as fast, but millimetres do; or takes as long for an object
+STRONGEST = 500.0  # N: the strongest of the shipped hands has 235, and what is grasped are things of a table
+# m: least and most of a finger's thickness, width and length. Fingers of 5 mm to 3 cm are usual.
+FINGER = {"thickness": (0.001, 0.05), "width": (0.002, 0.1), "length": (0.01, 0.3)}
+LEAST_BODY = 0.02  # m: no drive of two fingers is as thin
+LONGEST_HAND = 0.5  # m from the flange to the tool centre point
+FARTHEST = 5.0  # m from a camera to the workspace's centre. Not in the paper: its cameras are 0.8 m off
+FLATTEST = 5.0  # degrees: a camera that looks at the board from lower sees it as a line
+IN_BASE = (0.06, 0.1)  # m: radius and height of what every arm's base fills
 LET_IN = 0.01  # m that a base may be let into the table
 ONE_PLACE = 0.01  # m: two cameras have no room nearer to each other, and show the same
+STRAIGHT_DOWN = 1e-3  # degrees from the vertical: nearer, and no direction is up in the image
 QUATERNION = 1e-3  # how far the length of a written quaternion may be off
 Point = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
@@ -128,7 +137,7 @@ class GripperDescription(Config):
     )
     name: str = Field(min_length=1, description="for people")
     closing_axis: Point = Field(description="along which the fingers close, a unit vector in the flange's x-y plane")
-    tcp_ahead: Annotated[float, metres(1.0)] = Field(
+    tcp_ahead: Annotated[float, metres(LONGEST_HAND)] = Field(
         gt=0, description="tool centre point ahead of the flange, along z, m"
     )
     tip_ahead: Annotated[float, metres(0.2)] = Field(
@@ -148,6 +157,9 @@ class GripperDescription(Config):
         sides = (*self.finger, *(self.body or ()))
         if not all(0 < side <= 0.3 for side in sides):
             raise ValueError(f"finger, body: sides of {sides} m; allowed are 0 to 0.3, are they millimetres?")
+        for (what, (least, most)), side in zip(FINGER.items(), self.finger, strict=True):
+            if not least <= side <= most:
+                raise ValueError(f"finger: a {what} of {side:g} m; allowed are {least:g} to {most:g} m")
         if self.finger[2] >= self.tcp_ahead + self.tip_ahead:
             raise ValueError(
                 f"finger: {self.finger[2]:g} m long; the tips are {self.tcp_ahead + self.tip_ahead:g} m ahead of the "
@@ -163,13 +175,27 @@ class GripperDescription(Config):
                 f"opening: {self.opening:g} m; allowed are {LEAST_OPENING:g} m and more: the objects of the tasks are "
                 "as large as the hand, and would be of millimetres"
             )
-        if self.force[1] > 1000:
-            raise ValueError(f"force: {self.force[1]:g} N; allowed are 1000 at most")
+        if self.body is not None:
+            self._carries_its_fingers(self.body)
+        if self.force[1] > STRONGEST:
+            raise ValueError(f"force: {self.force[1]:g} N per finger; allowed are {STRONGEST:g} at most")
         if self.speed[1] > FASTEST:
             raise ValueError(
                 f"speed: {self.speed[1]:g} m/s; allowed are {FASTEST:g} at most, are these millimetres per second?"
             )
+        if self.speed[1] < SLOWEST:
+            raise ValueError(f"speed: {self.speed[1]:g} m/s; allowed are {SLOWEST:g} and more for the fastest")
         return self
+
+    def _carries_its_fingers(self, body: Span) -> None:
+        across, along = body
+        if across < self.opening:
+            raise ValueError(
+                f"body: {across:g} m across the fingers, which open to {self.opening:g} m: they would stand beside it; "
+                f"allowed are {self.opening:g} m and more, a linkage that carries them is part of it"
+            )
+        if along < LEAST_BODY:
+            raise ValueError(f"body: {along:g} m along the fingers' width; allowed are {LEAST_BODY:g} m and more")
 
     @property
     def T_flange_tcp(self) -> Float[np.ndarray, "4 4"]:
@@ -372,12 +398,35 @@ class CellDescription(Config):
                     f"cameras: {view.name} is {1000 * below:.0f} mm below the board's top, at {self.bench.board_top:g} "
                     "m in the world; expected is above it"
                 )
+            if problem := self._useless(view.T_world_cam[:3, 3]):
+                raise ValueError(f"cameras: {view.name} {problem}")
         for one, other in itertools.combinations(self.views, 2):
             if np.linalg.norm(one.T_world_cam[:3, 3] - other.T_world_cam[:3, 3]) < ONE_PLACE:
                 raise ValueError(
                     f"cameras: {one.name} and {other.name} look from one place; allowed are {1000 * ONE_PLACE:.0f} mm "
                     "apart and more"
                 )
+
+    def _useless(self, p_world: Float[np.ndarray, "3"]) -> str | None:
+        """Why nobody puts a camera there, in words; None where one may stand."""
+        low, high = np.array(self.workspace.low), np.array(self.workspace.high)
+        if ((p_world > low) & (p_world < high)).all():
+            return "is in the workspace, where the hand grasps; expected is outside of it"
+        if (off := float(np.linalg.norm(p_world - (low + high) / 2))) > FARTHEST:
+            return f"is {off:.3g} m from the middle of the workspace; allowed are {FARTHEST:g} at most"
+        x, y, z = p_world - self.arm.base_position
+        if math.hypot(x, y) < IN_BASE[0] and 0 <= z < IN_BASE[1]:
+            return (
+                f"is in the arm's base: {1000 * math.hypot(x, y):.0f} mm beside its axis and {1000 * z:.0f} mm above "
+                f"its foot; allowed are {1000 * IN_BASE[0]:.0f} mm beside and more, or {1000 * IN_BASE[1]:.0f} above"
+            )
+        x, y, z = p_world - self.bench.middle
+        if (above := math.degrees(math.atan2(z, math.hypot(x, y)))) < FLATTEST:
+            return (
+                f"sees the board's middle from {above:.1f} degrees above its plane, as a line; allowed are "
+                f"{FLATTEST:g} and more (a polar angle of {90 - FLATTEST:g} at most)"
+            )
+        return None
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -395,7 +444,16 @@ class CellDescription(Config):
 
     def _looking(self, look: Look) -> Float[np.ndarray, "4 4"]:
         angles = math.radians(look.azimuth), math.radians(look.polar)
+        if look.polar < STRAIGHT_DOWN:
+            return _from_above(self.bench.middle, look.distance, angles[0])
         return view_from_sphere(torch.from_numpy(self.bench.middle), look.distance, *angles).numpy()
+
+
+def _from_above(middle: Float[np.ndarray, "3"], distance: float, azimuth: float) -> Float[np.ndarray, "4 4"]:
+    """`T_world_cam` straight above, where upright alone says nothing: what other polar angles come to at 0."""
+    c, s = math.cos(azimuth), math.sin(azimuth)
+    R = np.array([[-s, c, 0.0], [c, s, 0.0], [0.0, 0.0, -1.0]])
+    return transform(R, middle + np.array([0.0, 0.0, distance]))
 
 
 def read_cell(source: str | Path) -> CellDescription:

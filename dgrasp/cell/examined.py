@@ -20,6 +20,7 @@ from dgrasp.files import UserFileError
 GRID = (5, 5, 2)  # places of the workspace that are tried
 YAWS = (0.0, np.pi / 4, np.pi / 2, -np.pi / 4)  # turns of the hand about the vertical; a half turn is the same grasp
 FRICTION, GRAVITY = 0.5, 9.81  # of rubber on plastic, as `CellConfig.pad_friction` on an object; m/s^2
+FINE = 2.0  # pixels to a centimetre; the shipped cells' cameras have 8
 SHOWN = 2  # missing meshes that are named
 DOWN = np.diag([1.0, -1.0, -1.0])
 
@@ -49,7 +50,7 @@ def examine_cell(source: str | Path) -> Examined:
     found = Examined(cell)
     found.lines += [f"{cell.name}: {cell.arm.name}, {cell.gripper.name}, {len(cell.cameras)} cameras"]
     found.lines.append(_held(cell))
-    found.notes += lens_notes(cell)
+    found.notes += lens_notes(cell) + _coarse(cell)
     found.problems += _blind(cell) + simulator_problems(cell)
     try:
         urdf = urdf_path(cell.arm.urdf, path.parent)
@@ -90,6 +91,20 @@ def _blind(cell: CellDescription) -> list[str]:
             said = f"cameras: {name} sees {share:.0%} of the middle of the workspace, expected all"
             problems.append(said + _meant(camera, places))
     return problems
+
+
+def _coarse(cell: CellDescription) -> list[str]:
+    """Views in whose pictures an object of the table is a few pixels."""
+    places = middle_of_floor(np.array(cell.workspace.low), np.array(cell.workspace.high))
+    notes = []
+    for name, camera, T_world_cam in cell.views:
+        away = float(np.linalg.norm(places.mean(0) - T_world_cam[:3, 3]))
+        if (pixels := 0.01 * min(camera.fx, camera.fy) / away) < FINE:
+            notes.append(
+                f"cameras: {name} shows a centimetre of the workspace's middle in {pixels:.1f} pixels, from {away:.2f} "
+                f"m; {FINE:g} and more are better"
+            )
+    return notes
 
 
 def _meant(camera: CameraDescription, places: Float[np.ndarray, "n 3"]) -> str:

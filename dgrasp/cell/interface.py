@@ -210,11 +210,11 @@ class Calibration(Config):
 class Execution:
     """What a cell did with a pose.
 
-    T_world_tcp: the pose asked for. moved: whether an arm (real or simulated) moved at all. holds: what the gripper
-    senses after the lift (None where nothing moved). width: between the pads after closing, metres. seconds: per phase
-    and in the cell's own time. The rest is filled by cells that judge for themselves (simulation and twin, by physics;
-    the replay, from its log). outcome: None where a person has to judge. object: the one that was lifted, if any.
-    duration: of the whole grasp, seconds in the cell's own time.
+    T_world_tcp: the pose asked for; of an arm that was led, the one it reached. moved: whether an arm (real or
+    simulated) moved at all. holds: what the gripper senses after the lift (None where nothing moved). width: between
+    the pads after closing, metres. seconds: per phase and in the cell's own time. The rest is filled by cells that
+    judge for themselves (simulation and twin, by physics; the replay, from its log). outcome: None where a person has
+    to judge. object: the one that was lifted, if any. duration: of the whole grasp, seconds in the cell's own time.
     """
 
     T_world_tcp: np.ndarray

@@ -22,8 +22,9 @@ Say what of this machine fits what: what was found, what it is for, and what to 
 changed. Exit code 0 if the core works (notebooks in smoke, on this processor), 1 if not.
 
 With --cell, look at a described cell instead: its numbers, its arm's model, the reach over the workspace, what the hand
-can hold, what the simulator asks of it, and what the arm touches at home; and draw it. A line with - is no fault, but
-to be known. Exit code 0 if all is well, 2 if not. dgrasp/cell/cells has examples to copy."""
+can hold, what the simulator asks of it, and what the arm touches at home and hides from the cameras; and draw it. A
+line with - is no fault, but to be known. Exit code 0 if all is well, 2 if not. dgrasp/cell/cells has examples to
+copy."""
 BUILD, PICTURE = Path("build"), Path("cell.png")
 MARKS = {"ok": "ok", "limited": "!", "missing": "-"}
 
@@ -73,13 +74,13 @@ def _cell(source: str, picture: Path) -> int:
 
 
 def _hold_home(found: Examined, source: str) -> None:
-    """Add what the arm touches at rest, if the simulator can be asked."""
+    """Add what the arm touches and covers at rest, if the simulator can be asked."""
     load_pybullet()
     from dgrasp.files import UserFileError
-    from dgrasp.sim.at_home import home_problem
+    from dgrasp.sim.at_home import hold_home
 
     try:
-        found.problems += filter(None, [home_problem(source)])
+        hold_home(found, source)
     except UserFileError as error:  # a mesh that only the simulator opens
         found.problems.append(str(error))
     except ImportError as error:

@@ -120,6 +120,7 @@ def _system(error: OSError) -> str:
     return f"{where}{error.strerror}{f'; {advice}' if advice else ''}"
 
 
-def _setting(problem: dict[str, Any]) -> str:
-    where = ".".join(map(str, problem["loc"])) or "(top level)"
-    return f"{where}: {problem['msg']} (got {problem.get('input')!r})"
+def _setting(problem: Any) -> str:
+    from dgrasp.config import got, where, words
+
+    return f"{where(problem)}{words(problem)}{got(problem)}"

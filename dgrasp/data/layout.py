@@ -27,7 +27,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationError
 
-from dgrasp.config import Config
+from dgrasp.config import Config, where, words
 from dgrasp.files import DamagedFileError, atomic_path, read_json, read_sealed, sha256, write_sealed
 from dgrasp.sim import arrangement
 from dgrasp.sim.scene import scene_from
@@ -196,9 +196,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         Manifest.model_validate(manifest)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "(top level)"
         raise DamagedFileError(
-            f"{path}: {where}: {first['msg']}; delete it and call generate_demonstrations again: scenes are made anew"
+            f"{path}: {where(first)}{words(first)}; delete it and call generate_demonstrations again: scenes are made "
+            "anew"
         ) from error
     return read_sealed(path) if "sha256" in manifest else manifest
 

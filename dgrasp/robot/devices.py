@@ -28,13 +28,13 @@ from dgrasp.cell.model import PAPERS, CellModel
 from dgrasp.cell.transforms import inverse, transform, yaw
 from dgrasp.robot.arming import CONFIRMATION as CONFIRMATION
 from dgrasp.robot.arming import OneHand
+from dgrasp.robot.arrival import AT_POSTURE, check_above_board, check_reached, check_there
 from dgrasp.robot.drivers.sockets import Peer
 from dgrasp.robot.limits import check_joints
 from dgrasp.robot.log import REAL
 from dgrasp.robot.safety import SafeGrasp, SafetyCheck
 from dgrasp.robot.viewpoints import Viewpoint
 
-AT_POSTURE = 0.01  # rad: nearer than this, the arm is there
 MOUNT_ERROR = 0.02  # m that the camera may be beside its place in the model of the hand
 Result = TypeVar("Result")
 HOLDING = ("lift", "hold", "release")  # phases that may end with an object in the hand
@@ -44,6 +44,8 @@ class DeviceCell(OneHand):
     """A `RobotCell`. Moves only between `with cell.armed(CONFIRMATION):` and the end of that block, or the first fault.
 
     Only the thread that armed it moves it; what another does with it waits until a grasp is over (see `OneHand`).
+    After each motion, and before the fingers close, the arm is measured: one that is not where it was told to be is a
+    fault (`dgrasp.robot.arrival`), whatever its driver says.
 
     peers: who answered, arm and gripper. real: whether the controller says that it moves a real arm (None: it does not
     say). A real arm elsewhere makes the backend "hardware", stand-ins on this machine or a simulator "loopback".
@@ -150,7 +152,7 @@ class DeviceCell(OneHand):
         self._timed(seconds, "open", self._open)
         self._timed(seconds, "travel", lambda: self._joints(grasp.q_before))
         grasp = self._timed(seconds, "approach", lambda: self._approach(grasp))
-        width = self._timed(seconds, "close", lambda: self._grip(0.0))
+        width = self._timed(seconds, "close", lambda: self._close(grasp))
         self._timed(seconds, "lift", lambda: self._line(grasp.T_world_lifted))
         self._timed(seconds, "hold", lambda: self._rest(self.safety.motion.hold_seconds))
         holds = self.gripper.holds()
@@ -166,6 +168,11 @@ class DeviceCell(OneHand):
         """From the pre-grasp to the grasp; returns the one that was reached, with its ways on."""
         self._line(grasp.T_world_grasp)
         return grasp
+
+    def _close(self, grasp: SafeGrasp) -> float:
+        """Close the fingers, with the arm where it is taken to be. Returns the width."""
+        check_above_board(check_there(self.arm, grasp.T_world_grasp, "before closing"), self.safety.limits)
+        return self._grip(0.0)
 
     def let_go(self) -> None:
         """Open the fingers where the hand is, after a fault that left an object in them: a person holds it meanwhile.
@@ -202,11 +209,13 @@ class DeviceCell(OneHand):
         self._check_armed()
         speed = self.safety.joint_speed(self.arm.joints(), q)
         self.arm.move_joints(q, speed=speed, acceleration=self.safety.motion.acceleration)
+        check_reached(self.arm, q, self.safety.arm)
 
     def _line(self, T_world_tcp: np.ndarray) -> None:
         self._check_armed()
         motion = self.safety.motion
         self.arm.move_line(T_world_tcp, speed=motion.linear_speed, acceleration=motion.acceleration)
+        check_there(self.arm, T_world_tcp)
 
     def _grip(self, width: float) -> float:
         self._check_armed()

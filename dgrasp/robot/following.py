@@ -16,6 +16,7 @@ from dgrasp.cell.following import Guide, NoSummit, Pilot, StepLimits, check_step
 from dgrasp.cell.interface import Execution, FrozenCamera, UnsafePose
 from dgrasp.cell.outcome import Outcome
 from dgrasp.policy.policies import NoGraspError
+from dgrasp.robot.arrival import check_there, measured_tcp
 from dgrasp.robot.devices import DeviceCell
 from dgrasp.robot.limits import SafetyLimits, check_pose
 from dgrasp.robot.safety import SafeGrasp
@@ -29,11 +30,13 @@ GIVEN_UP = (NoSummit, NoGraspError, UnsafePose)  # the arm goes back the way it 
 class SteeredDevices(DeviceCell):
     """A `DeviceCell` with `follow`: armed, checked and stopped as for any grasp.
 
-    Between its steps the arm stands, while cameras look and the pilot thinks; a pilot or a camera that is silent for
-    `steps.patience` seconds ends the cell's work, as a fault of a device does. Each step fits in a cycle of
-    `steps.rate`, looking and thinking come on top: `Execution.seconds` has the mean "cycle" from look to look and the
-    "longest cycle". Standing cameras look past the arm (`dgrasp.sim.sight.Sight`); one on the wrist sees what it sees
-    from where the arm is.
+    Each step begins at the measured pose, and is held against the limits from there: an arm that lags does not gather
+    up a way, and one that is not where its step ended is a fault (`dgrasp.robot.arrival`). The grasp is where the arm
+    is measured at last. Between its steps the arm stands, while cameras look and the pilot thinks; a pilot or a camera
+    that is silent for `steps.patience` seconds ends the cell's work, as a fault of a device does. Each step fits in a
+    cycle of `steps.rate`, looking and thinking come on top: `Execution.seconds` has the mean "cycle" from look to look
+    and the "longest cycle". Standing cameras look past the arm (`dgrasp.sim.sight.Sight`); one on the wrist sees what
+    it sees from where the arm is.
     """
 
     def __init__(self, *parts: Any, steps: StepLimits | None = None, **more: Any) -> None:
@@ -85,36 +88,46 @@ class SteeredDevices(DeviceCell):
         if self._guide is None:
             return super()._approach(grasp)
         turn = half_turn_between(self._asked, grasp.T_world_grasp)
-        path = [self.arm.tcp() @ turn]
+        path = [measured_tcp(self.arm) @ turn]
+        T_told = path[0]
         looked = time.monotonic()
         try:
             while (T_next := self._guide(self._look(), path[-1])) is not None:
-                self._step(path[-1], T_next, turn)
-                path.append(T_next)
+                self._check_armed()
+                if not np.array_equal(T_next, path[-1]):  # told to go where it is measured, a lagging arm would creep
+                    path.append(self._step(path[-1], T_next, turn))
+                    T_told = T_next
                 looked, before = time.monotonic(), looked
                 self._cycles.append(looked - before)
-            return self._from_here(grasp, path[-1] @ turn)
+            return self._from_here(grasp, T_told @ turn, path[-1] @ turn)
         except GIVEN_UP:
             for T in reversed(path):  # the way that was free when it came
                 self._line(T @ turn)
             self._joints(self.safety.arm.home)
             raise
 
-    def _step(self, T_from: np.ndarray, T_to: np.ndarray, turn: np.ndarray) -> None:
+    def _step(self, T_from: np.ndarray, T_to: np.ndarray, turn: np.ndarray) -> np.ndarray:
+        """One step from the measured pose that the pilot was told of. Returns the one that is measured after it."""
+        check_there(self.arm, T_from @ turn, "before a step")
         check_step(T_from, T_to, self.steps)
         T = check_waypoint(T_to, self.safety.limits, self.steps) @ turn
         q = self.arm.joints()
         self.safety.joint_motion(q, nearest_posture(T, q, self.safety.arm))
         self._check_armed()
         self.arm.move_line(T, speed=self._speed, acceleration=self.safety.motion.acceleration)
+        return check_there(self.arm, T, "after a step") @ turn
 
     @property
     def _speed(self) -> float:
         return min(self.steps.speed, self.safety.motion.linear_speed)
 
-    def _from_here(self, grasp: SafeGrasp, T_world_grasp: np.ndarray) -> SafeGrasp:
-        """The grasp at the pose that was reached, its ways up and back checked; raises UnsafePose."""
-        T = check_pose(T_world_grasp, self.safety.limits)
+    def _from_here(self, grasp: SafeGrasp, T_told: np.ndarray, T_measured: np.ndarray) -> SafeGrasp:
+        """The grasp at the pose that was measured, its ways up and back checked; raises UnsafePose.
+
+        T_told: the pose that it was told to, which is held against the workspace: at its faces, noise decides nothing.
+        """
+        check_pose(T_told, self.safety.limits)
+        T = T_measured
         T_before, T_lifted = T.copy(), T.copy()
         T_before[:3, 3] -= self.safety.motion.approach_distance * T[:3, 2]
         T_lifted[2, 3] += self.safety.motion.lift_height

@@ -26,6 +26,7 @@ COUNTS = {6: "six", 7: "seven"}
 Corner = tuple[float, float, float]
 LONGEST_WAIT = 600.0  # s; our choice: whoever waits longer has mistyped
 UNDER_TIPS = 0.002  # m left between closed fingertips and the board
+MODEL_ERROR = (0.01, 0.05)  # m and rad between our model of an arm and its own kinematics: plans are made by the model
 BOX_ROUNDING = 1e-4  # m; the optimizer clips candidates to the box's very faces, in float32
 
 

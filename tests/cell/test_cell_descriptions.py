@@ -155,6 +155,25 @@ IMPOSSIBLE = [
     (change("gripper", "force", to=[125.0, 10.0]), "gripper.force: .*expected a smaller and a larger number"),
     (change("gripper", "closing_axis", to=[0.0, 0.0, 1.0]), "no unit vector in the flange's x-y plane"),
     (change("gripper", "finger", to=[7.5, 27.0, 70.0]), "allowed are 0 to 0.3, are they millimetres"),
+    (change("gripper", "finger", to=[0.15, 0.02, 0.05]), "finger: a thickness of 0.15 m; allowed are 0.001 to 0.05 m"),
+    (change("gripper", "finger", to=[0.0075, 0.2, 0.07]), "finger: a width of 0.2 m; allowed are 0.002 to 0.1 m"),
+    (change("gripper", "finger", to=[0.0075, 0.02, 0.001]), "finger: a length of 0.001 m; allowed are 0.01 to 0.3 m"),
+    (change("gripper", "body", to=[0.01, 0.01]), "body: 0.01 m across the fingers, which open to 0.14 m: .* 0.14 m a"),
+    (change("gripper", "body", to=[0.2, 0.01]), "body: 0.01 m along the fingers' width; allowed are 0.02 m and more"),
+    (change("gripper", "force", to=[3.0, 999.0]), "force: 999 N per finger; allowed are 500 at most"),
+    (change("gripper", "speed", to=[0.0, 1e-5]), "speed: 1e-05 m/s; allowed are 0.002 and more for the fastest"),
+    (change("gripper", "tcp_ahead", to=0.8), "gripper.tcp_ahead: 0.8 m; allowed are up to 0.5 m"),
+    (
+        change("cameras", 0, "distance", to=9.0),
+        "cameras: right is 8.9. m from the middle of the workspace; allowed",
+    ),
+    (change("cameras", 0, "polar", to=89.0), "cameras: right sees .* from 1.0 degrees above its plane, as a line; all"),
+    (
+        posed(0, position=[-0.455, 0.01, 1.02]),
+        "cameras: right is in the arm's base: 10 mm beside its axis and 47 m",
+    ),
+    (posed(0, position=[0.2, 0.1, 1.0]), "cameras: right is in the workspace, where the hand grasps; expected is outs"),
+    (posed(0, **ON_WRIST, looks=[LOOK | {"polar": 20.0, "distance": 0.05}]), "cameras: right 1 is in the workspace"),
     (change("gripper", "speed", to=[30.0, 250.0]), "speed: 250 m/s; allowed are 2 at most, are these millimetres per"),
     (change("gripper", "force", to="125 N"), r"gripper.force: expected a list, as in \[1, 2\] \(got '125 N'\)"),
     (change("gripper", "fingers", to=3), "gripper.fingers: Extra inputs are not permitted; allowed: "),
@@ -211,6 +230,42 @@ def written(tmp_path: Path, *changes: Callable[[dict[str, Any]], None], name: st
 def test_impossible_numbers_are_refused_by_key(wrong: Callable[[dict], None], answer: str, tmp_path: Path) -> None:
     with pytest.raises(UserFileError, match=answer):
         read_cell(written(tmp_path, wrong))
+
+
+def test_words_are_the_doctors_own(tmp_path: Path) -> None:
+    """Without Pydantic's, and without all of a section where two of its keys were held against each other."""
+    swapped = [change("arm", key, to=[value] * 6) for key, value in (("lower", 2.9), ("upper", -2.9))]
+    for changes, answer in (
+        (swapped, "arm: shoulder_pan_joint: lower 2.9 is not below upper -2.9"),
+        (
+            [change("workspace", "low", to=[-0.1, -0.42, 0.9605])],
+            "workspace: reaches 100 mm beyond the board in y, ",
+        ),
+        (
+            [change("gripper", "force", to=[9.0, 3.0])],
+            "gripper.force: expected a smaller and a larger number, n",
+        ),
+    ):
+        with pytest.raises(UserFileError) as error:
+            read_cell(written(tmp_path, *changes))
+        (said,) = str(error.value).splitlines()[1:]
+        assert said.startswith(f"  {answer}") and "Value error" not in said and "{" not in said
+    assert said.endswith("(got [9.0, 3.0])"), "one key's value is shown"
+
+
+@pytest.mark.parametrize("azimuth", [-80.0, 10.0, 150.0])
+def test_a_camera_straight_above_is_what_others_come_to(azimuth: float, tmp_path: Path) -> None:
+    turned = change("cameras", 0, "azimuth", to=azimuth)
+    above, almost = (read_cell(written(tmp_path, turned, change("cameras", 0, "polar", to=p))) for p in (0.0, 0.01))
+    T = above.views[0].T_world_cam
+    np.testing.assert_allclose(T, almost.views[0].T_world_cam, atol=2e-4)
+    np.testing.assert_allclose(T[:3, 3] - above.bench.middle, [0, 0, 0.8], atol=1e-12)
+    np.testing.assert_allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-12)
+
+
+def test_a_camera_that_shows_little_is_a_note(tmp_path: Path) -> None:
+    (note,) = examine_cell(written(tmp_path, change("cameras", 0, "distance", to=4.5))).notes
+    assert note.startswith("cameras: right shows a centimetre of the workspace's middle in 1.4 pixels, from 4.5")
 
 
 def test_what_is_wrong_in_a_list_is_said_once(tmp_path: Path) -> None:

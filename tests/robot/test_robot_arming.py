@@ -15,6 +15,7 @@ from robot_stand_ins import HEIGHT, WIDTH, standing_calibration
 
 from dgrasp.cell.hand import tcp_pose
 from dgrasp.cell.interface import CellFault, NotArmed, UnsafePose
+from dgrasp.cell.model import PAPERS
 from dgrasp.robot.devices import CONFIRMATION, DeviceCell
 from dgrasp.robot.drivers.sockets import Peer
 from dgrasp.robot.limits import MotionConfig
@@ -56,6 +57,9 @@ class Parts:
 
     def move_line(self, T: np.ndarray, **how: float) -> None:
         self.note("line")
+        q = PAPERS.arm.near(T, self.q)
+        assert q is not None
+        self.q = q
 
     def stop(self) -> None:
         self.note("stop")

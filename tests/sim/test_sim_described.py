@@ -13,23 +13,25 @@ from typing import Any
 import numpy as np
 import pybullet as bullet
 import pytest
+import torch
 import trimesh
 import yaml
 from sim_scenes import box, scene_of, top_down
 
-from dgrasp.cameras import Views
+from dgrasp.cameras import Views, look_at
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.description import SHIPPED, read_cell
+from dgrasp.cell.examined import Examined
 from dgrasp.cell.following import Command
 from dgrasp.cell.model import PAPERS, model_of
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
-from dgrasp.cell.transforms import from_bullet, inverse, transform
+from dgrasp.cell.transforms import from_bullet, inverse, pose_vector, transform
 from dgrasp.cell.urdf import urdf_path
 from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.cli.main import main
 from dgrasp.files import UserFileError
-from dgrasp.sim.at_home import home_problem
+from dgrasp.sim.at_home import hold_home
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.following import SteeredSimulation
 from dgrasp.sim.objects.shapes import Prism
@@ -46,6 +48,21 @@ OTHERS = ("panda_hand", "ur5_2f85")
 def cell(request: pytest.FixtureRequest) -> Iterator[Cell]:
     with Cell(CellConfig(description=request.param)) as made:
         yield made
+
+
+def panda(folder: Path, section: str, changes: dict[Any, Any]) -> Path:
+    """The shipped Panda's file with some values of a section changed."""
+    about = yaml.safe_load((SHIPPED / "panda_hand.yaml").read_text())
+    for key, value in changes.items():
+        about[section][key] = about[section][key] | value if isinstance(value, dict) else value
+    (folder / "mine.yaml").write_text(yaml.safe_dump(about))
+    return folder / "mine.yaml"
+
+
+def at_home(source: str | Path) -> Examined:
+    found = Examined(read_cell(source))
+    hold_home(found, source)
+    return found
 
 
 def empty(cell: Cell) -> Scene:
@@ -271,9 +288,38 @@ def test_a_workspace_too_small_for_the_tasks_is_said(tmp_path: Path) -> None:
 
 def test_a_home_that_reaches_into_the_table_is_said(tmp_path: Path) -> None:
     described(tmp_path, arm={"home": [0.0, 0.5, 0.5, 0.0, 0.0, 0.0]})
-    problem = home_problem(tmp_path / "mine.yaml")
-    assert problem is not None and problem.startswith("arm: home: the upper arm hits the mount; expected is a posture")
-    assert home_problem("ur5_2f85") is None
+    problem = at_home(tmp_path / "mine.yaml").problems[0]
+    assert problem.startswith("arm: home: the upper arm hits the mount; expected is a posture")
+    assert at_home("ur5_2f85").problems == []
+
+
+def test_an_arm_at_rest_in_the_pictures_is_said(tmp_path: Path) -> None:
+    """A share of each picture; in front of the workspace a problem, beside it a note, out of sight neither."""
+    shipped = at_home("panda_hand")
+    assert shipped.problems == shipped.notes == []
+    assert [line for line in shipped.lines if "of right, and none of the workspace" in line]
+    over = at_home(panda(tmp_path, "arm", {"home": [0.0, 0.3, 0.0, -2.0, 0.0, 2.3, 0.78]})).problems
+    assert len(over) == 2 and all(
+        re.match(r"arm: home: the arm at home covers [34]\.\d% of the picture of \w+, and in it 5\.\d% of", line)
+        for line in over
+    )
+    beside = at_home(panda(tmp_path, "arm", {"home": [0.0, 1.2, 0.0, -0.5, 0.0, 1.5, 0.78]}))
+    assert beside.problems == [] and len(beside.notes) == 2
+    assert re.match(r"arm: home: the arm at home covers 7\.\d% of the picture of right, and none of", beside.notes[0])
+
+
+def test_a_camera_inside_the_arm_at_rest_is_said(tmp_path: Path) -> None:
+    """Above its base, where the description alone does not know the arm."""
+    T = look_at(torch.tensor([-0.38, 0.0, 1.25]).double(), torch.tensor([0.2, 0.01, 0.96]).double()).numpy()
+    pose = pose_vector(T)
+    sphere = dict.fromkeys(("azimuth", "polar", "distance"))
+    inside = panda(
+        tmp_path,
+        "cameras",
+        {0: {"position": [float(v) for v in pose[:3]], "orientation": [float(v) for v in pose[3:]]} | sphere},
+    )
+    (problem,) = at_home(inside).problems
+    assert problem.startswith("cameras: right is in the arm at home, or nearer to it than 30 mm")
 
 
 def test_a_described_arm_is_led_in_closed_loop(cell: Cell) -> None:

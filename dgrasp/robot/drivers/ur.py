@@ -24,7 +24,7 @@ from dgrasp.cell.hand import tcp_pose
 from dgrasp.cell.interface import CellFault, ConnectionLost, ProtectiveStop
 from dgrasp.cell.workspace import BASE_POSITION
 from dgrasp.robot.drivers.sockets import answers, reach, vendor_library
-from dgrasp.robot.limits import SafetyLimits, check_posture, check_rigid, check_within
+from dgrasp.robot.limits import MODEL_ERROR, SafetyLimits, check_posture, check_rigid, check_within
 
 RTDE_PORT, DASHBOARD_PORT, SECONDARY_PORT = 30004, 29999, 30002
 ROBOT_STATE, ROBOT_MODE_DATA = 16, 0  # kinds of message and of its parts on the secondary port, which sends at 10 Hz
@@ -35,7 +35,6 @@ SIGN_OF_LIFE = 0.05  # s between ours
 START_SECONDS = 1.0  # a motion that the controller has not begun by then was not accepted
 ARRIVED = (0.002, 0.01)  # m and rad, from the target of a straight motion
 ARRIVED_JOINTS = 0.005  # rad
-MODEL_ERROR = (0.01, 0.05)  # m and rad between our model of the arm and the controller's own kinematics
 BRAKING = 4.0  # rad/s^2 of the fastest joint when stopped
 REPORTED = (
     "timestamp",
