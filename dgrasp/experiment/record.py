@@ -34,7 +34,7 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.kept_files import keep_files
 from dgrasp.experiment.model_card import model_card
 from dgrasp.experiment.profiles import PUBLISHABLE
-from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published_folder, seed_with_weights
+from dgrasp.experiment.store import PUBLISHED, Record, RecordError, published, published_folder, seed_with_weights
 from dgrasp.files import SUMS, check_sums, visible_files, write_sums, write_text
 from dgrasp.locks import sole_writer
 from dgrasp.runs import Run, only_complete
@@ -56,21 +56,29 @@ def publish(experiment: Experiment, folder: Path = PUBLISHED) -> Path:
     """Copy what a finished experiment computed (but its scenes) below `folder`, in place of what was there of it.
 
     Returns where it is now: `<folder>/<profile>/seed-<n>`. Nothing is computed. Raises RecordError if the experiment is
-    published already, has a profile for trying out that has no place among the published ones, or is with its other
-    seeds larger than `LARGEST_MIB`; RunError if a stage is not complete. What was there stays until the new is whole.
+    published already, has a profile for trying out that has no place among the published ones, has other settings than
+    its other seeds, or is with them larger than `LARGEST_MIB`; RunError if a stage is not complete. What was there
+    stays until the new is whole.
     """
     if isinstance(experiment.store, Record):
         raise RecordError(f"{experiment.store.folder}: is published already; give the profile and build that made it")
     name = experiment.profile.name
     if folder.resolve() == PUBLISHED and name not in PUBLISHABLE:
         raise RecordError(f"profile {name!r} is for trying things out; published are {', '.join(PUBLISHABLE)}")
+    target = published_folder(name, experiment.seed, folder)
+    for seed in published(folder).get(name, []):
+        other = Record(published_folder(name, seed, folder), experiment.workspace)
+        if seed != experiment.seed and other.profile.settings != experiment.profile.settings:
+            raise RecordError(
+                f"{target}: seed {seed} of {name!r} is published with other settings; seeds of an experiment are "
+                "counted together"
+            )
     with only_complete():
         runs = {"demonstrations": experiment.demonstrations(), "nerf": experiment.nerf()}
         runs |= _stages("value", experiment.values())
         runs |= {**_stages("tuning", experiment.tuning()), "evaluation": experiment.evaluation()}
         runs |= {"twin-trials": experiment.twin_trials(), "calibration-sweep": experiment.calibration_sweep()}
         ablations = Ablations(experiment).done()
-    target = published_folder(name, experiment.seed, folder)
     with _replacing(target) as new:
         all_of_it = seed_with_weights(name, folder) in (None, experiment.seed)
         for run in {run.path: run for run in runs.values()}.values():

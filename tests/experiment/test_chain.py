@@ -1,5 +1,6 @@
 """The chain as a whole, at a scale of seconds: it resumes after kill -9, and equal seeds give equal bytes."""
 
+import dataclasses
 import gzip
 import hashlib
 import os
@@ -350,6 +351,11 @@ def test_weights_are_kept_of_the_seed_that_is_published_first(published, tmp_pat
     assert "`.load_nerf()`" not in model_card(other) and model_card(other).count("| not kept |") == 4
     assert other.twin_trials().complete
     assert not [*other.store.folder.rglob("*.safetensors"), *other.store.folder.rglob("*.png")]
+    changed = as_seed(made, 23)
+    optimizer = made.profile.optimizer.model_copy(update={"steps": made.profile.optimizer.steps + 1})
+    changed = dataclasses.replace(changed, profile=changed.profile.model_copy(update={"optimizer": optimizer}))
+    with pytest.raises(RecordError, match=r"seed-23: seed 21 of 'beyond' is published with other settings"):
+        record.publish(changed, root)
     shutil.rmtree(first.store.folder)
     record.publish(as_seed(made, 21), root)
     assert store.first_seed("published:beyond") == 21, "the first one is gone"

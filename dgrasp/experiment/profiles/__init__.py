@@ -165,8 +165,8 @@ class Profile(Config):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that results depend on, as plain values: who computes, and where, is left out."""
-        return self.model_dump(mode="json", exclude={"runtime"})
+        """All that networks and tables depend on, as plain values; not who computes, nor what has runs of its own."""
+        return self.model_dump(mode="json", exclude={"runtime", "ablations", "closed_loop"})
 
     @model_validator(mode="after")
     def _shares(self) -> Profile:
