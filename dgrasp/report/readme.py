@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from dgrasp.evaluation.chance import LEVEL
 from dgrasp.evaluation.over_seeds import beside_later_seeds
+from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import PAPERS_SET
 from dgrasp.files import write_text
 from dgrasp.policy.policies import POLICIES
@@ -85,20 +87,20 @@ def _sentences(studio: Studio, found: Results) -> list[str]:
     lines = [
         f"- dGrasp lifts more than its own Base in {above.sum()} of {len(pairs)} pairs of policy and task, and in "
         f"{sure.sum()} of them\n  beyond chance ({how_tested(found.trials, pairs)}):\n  {', '.join(by_task)}."
-        f"{_on_later_seeds(found)}",
+        f"{on_later_seeds(found)}",
         f"- In the paper dGrasp is ahead in {_paper_ahead('simple')} pairs on simple scenes, {_paper_ahead('clutter')} "
         f"in clutter\n  and {_paper_ahead('novel')} on novel objects.",
     ]
     lifted = {method: _twin(studio, method) for method in COMPARED}
     return [
         *lines,
-        _settings(studio, found),
+        settings_of_the_climb(found.seeds),
         f"- In a digital twin of the paper's real cell, which no network has seen, dGrasp lifts {lifted['dgrasp']}\n"
         f"  everyday objects and Base {lifted['base']}. No real robot was used.",
     ]
 
 
-def _on_later_seeds(found: Results) -> str:
+def on_later_seeds(found: Results) -> str:
     """The count on the seeds but the first, whose table was seen before they ran; nothing where it is alone."""
     first, *later = (one.seed for one in found.seeds)
     if not later:
@@ -109,9 +111,9 @@ def _on_later_seeds(found: Results) -> str:
     return f"\n  On training {named} alone, which ran after the table of seed {first} was seen: {sure} of {len(table)}."
 
 
-def _settings(studio: Studio, found: Results) -> str:
+def settings_of_the_climb(seeds: Sequence[Experiment]) -> str:
     """Whether the studies of all seeds left both methods with the same settings of the climb."""
-    studies = [(policy, run.summary) for one in found.seeds for policy, run in one.tuning().items()]
+    studies = [(policy, run.summary) for one in seeds for policy, run in one.tuning().items()]
     changed = [policy for policy, said in studies if not said["untuned"]]
     if changed:
         by = [f"{METHODS[m]} {sum(policy.startswith(f'{m}_') for policy in changed)}" for m in COMPARED]
@@ -120,7 +122,7 @@ def _settings(studio: Studio, found: Results) -> str:
             "  methods differ in more than the second loss."
         )
     lifted = [said["success"] for _, said in studies]
-    tasks = ", ".join(task_label(task) for task in studio.experiment.profile.validation.tasks)
+    tasks = ", ".join(task_label(task) for task in seeds[0].profile.validation.tasks)
     return (
         f"- Both methods climb with the same settings, so that only the second loss differs: each of {len(studies)} "
         f"studies\n  kept the untuned ones. Studies see the task {tasks}, where {min(lifted):.2f} to {max(lifted):.2f} "

@@ -89,7 +89,7 @@ def training_set_is_named(records: Records) -> list[str]:
 
 @claim(
     README,
-    r"its own Base in (\d+) of (\d+) pairs .*?, and in (\d+) of them beyond .*? corrected over all (\d+) pairs, "
+    r"its own Base in (\d+) of (\d+) pairs .*?, and in (\d+) of them beyond .*?-corrected over all (\d+) pairs, "
     r"p < (\d\.\d+)\): (simple .*?)\. - In the",
 )
 def pairs_in_which_dgrasp_is_ahead(records: Records) -> list[str]:
