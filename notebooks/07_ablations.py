@@ -33,7 +33,9 @@ seed = 0
 import pandas as pd
 from IPython.display import Markdown, display
 
-from dgrasp.experiment.ablations.rows import NO_DIFFERENCE, NOT_CONTRADICTED, ablation_differences, ablation_rows
+from dgrasp.evaluation.chance import LEVEL
+from dgrasp.evaluation.verdict import AGREES
+from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
 from dgrasp.experiment.questions import questions
 from dgrasp.report.figures.ablations import NOT_RUN, tried
 from dgrasp.report.notebook import open_studio, versions
@@ -78,9 +80,12 @@ studio.make("ablations")
 # ## Differences, and what they say to the paper
 #
 # Arms of a question met the same scenes, so that differences are taken scene by scene (a hierarchical bootstrap by
-# training seed and scene; Holm's correction for the rows of a question). *Agrees* and *disagrees* are for differences
-# beyond chance. Where there is none the paper is **not contradicted**: that proves neither its claim nor the opposite.
-# Of arms that the paper does not know, as the rivals below, the difference alone is said.
+# training seed and scene; Holm's correction for the rows of a question). Verdicts follow the rules of notebook 5:
+#
+# - The paper states a difference: *agrees* and *disagrees* are for differences beyond chance. *Disagrees* is also said
+#   where the whole interval lies below 0.05 in the paper's direction. Else it **cannot be told**.
+# - The paper found none: *disagrees* where ours is beyond chance, or **not contradicted**, which proves none.
+# - Of arms that the paper does not know, as the rivals below, the difference alone is said.
 
 # %%
 studio.make("ablation_differences")
@@ -98,8 +103,9 @@ if not sentences:
 # have an interval and a corrected p that call it one.
 
 # %%
-sure = differences[~differences["verdict"].isin([NOT_CONTRADICTED, NO_DIFFERENCE])]
-assert (sure["p_holm"] < 0.05).all() and (sure["difference"] != 0).all()
+sure = differences[differences["p_holm"] < LEVEL]
+assert ((sure["low"] > 0) | (sure["high"] < 0)).all()
+assert set(differences.index[differences["verdict"] == AGREES]) <= set(sure.index)
 assert ((rows["low"] <= rows["rate"]) & (rows["rate"] <= rows["high"])).all()
 print(f"{len(differences)} comparisons, {len(sure)} of them beyond chance")
 

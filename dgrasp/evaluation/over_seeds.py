@@ -6,9 +6,11 @@ numbers, and differences per scene are mostly zero and far from normal. With one
 says nothing of seeds. Attempts within a scene stay together: they depend on each other.
 
 A bootstrap of few things finds too much: samples of n scatter less than the things do, by (n - 1) / n of the variance.
-So the seeds' part of each sample is stretched by the root of n / (n - 1); `p_seeds`, Student's t of the seeds'
-differences, stands beside it. Where objects are drawn, `p` is never below that of an exact test which swaps the two
-policies' names object by object: of nine objects it cannot be below 0.004.
+So the seeds' part of each sample is stretched by the root of n / (n - 1). Where three seeds scatter much it is liberal
+all the same: `p` is too small and the interval too narrow, since three seeds say little of how far a fourth may be.
+`p_seeds`, Student's t of the seeds' differences, stands beside it and keeps its level there. Where objects are drawn,
+`p` is never below that of an exact test which swaps the two policies' names object by object: of nine objects it
+cannot be below 0.004.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from scipy.stats import permutation_test, ttest_1samp
-from statsmodels.stats.multitest import multipletests
 
+from dgrasp.evaluation.chance import with_holm
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.statistics import PAIR, success_rates, with_rates
 
@@ -51,7 +53,8 @@ def compare_over_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], o
 
     Columns: `first`, `second`, `task`, `seeds`, `scenes`, `difference` of the rates, its 95 % interval `low`, `high`,
     those of single seeds (`least`, `most`), the two-sided `p`, with Holm's correction for the rows `p_holm`, and
-    `p_seeds`, uncorrected (NaN for one seed).
+    `p_seeds`, Student's t of the seeds' differences, uncorrected (NaN for one seed). Where seeds scatter much, `p` of
+    few seeds is too small and the interval too narrow; `p_seeds` is what holds there.
     objects: draw the objects of single-object scenes too, which makes the finding one about such objects; tasks of
     several objects are then left out.
     """
@@ -63,7 +66,22 @@ def compare_over_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], o
                 test = seeds_and_scenes(of_task, first, second, objects)
                 rows.append({"first": first, "second": second, "task": task, **test})
     table = pd.DataFrame(rows)
-    return table.assign(p_holm=multipletests(table["p"], method="holm")[1]) if len(table) else table
+    return with_holm(table)
+
+
+def beside_later_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], first_seed: int) -> pd.DataFrame:
+    """`compare_over_seeds` of all seeds, and beside it of those but the first, whose table was seen before they ran.
+
+    Columns: `first`, `second`, `task`; then `seeds`, `difference`, `low`, `high`, `p`, `p_holm`, `p_seeds` of all, and
+    the same of the later seeds, named `..._later`. Holm's correction counts the rows, for all and for the later ones
+    alike. Without a later seed the table is empty: there is nothing to compare with.
+    """
+    later, pairs = trials[trials["seed"] != first_seed], list(pairs)
+    every, alone = (compare_over_seeds(part, pairs) for part in (trials, later))
+    keys, said = ["first", "second", "task"], ["seeds", "difference", "low", "high", "p", "p_holm", "p_seeds"]
+    if not len(alone):
+        return pd.DataFrame(columns=[*keys, *said, *(f"{name}_later" for name in said)])
+    return every[keys + said].merge(alone[keys + said], how="left", on=keys, suffixes=("", "_later"))
 
 
 def seeds_and_scenes(trials: pd.DataFrame, first: str, second: str, objects: bool = False) -> dict[str, float]:

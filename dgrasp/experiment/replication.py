@@ -18,8 +18,8 @@ from typing import Any
 import joblib
 import pandas as pd
 from scipy.stats import fisher_exact
-from statsmodels.stats.multitest import multipletests
 
+from dgrasp.evaluation.chance import with_holm
 from dgrasp.evaluation.rows import read_rows
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
@@ -65,8 +65,7 @@ def agreement(experiment: Experiment, new: Run) -> pd.DataFrame:
         fisher_exact([[r.successes, r.n - r.successes], [r.successes_fresh, r.n_fresh - r.successes_fresh]]).pvalue
         for r in rows.itertuples()
     ]
-    rows["p_holm"] = multipletests(rows["p"], method="holm")[1]
-    return rows.assign(agrees=(rows["low"] <= rows["high_fresh"]) & (rows["low_fresh"] <= rows["high"]))
+    return with_holm(rows).assign(agrees=(rows["low"] <= rows["high_fresh"]) & (rows["low_fresh"] <= rows["high"]))
 
 
 def verdict(rows: pd.DataFrame) -> str:

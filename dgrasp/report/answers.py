@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from dgrasp.evaluation.chance import LEVEL
 from dgrasp.evaluation.loop_series import STILL
 from dgrasp.report.names import model_label, policy_label
-from dgrasp.report.tables.findings import LEVEL
 from dgrasp.twin.sweep import ROTATION, TRANSLATION
 
 CLEAR = 0.05  # a difference of shares that is worth a word; not in the paper

@@ -12,6 +12,7 @@ import pandas as pd
 from records import Records
 from statements import CLAIMS, Claim, claim, text_of
 
+from dgrasp.evaluation.chance import LEVEL
 from dgrasp.experiment.choices import PAPERS_SET, training_set
 from dgrasp.experiment.growth import GOOD, Folder, grown
 from dgrasp.policy.diagnostics import NEAR_METRES, NEAR_RADIANS
@@ -19,7 +20,7 @@ from dgrasp.report.captions import templates
 from dgrasp.report.figures.climbs import AT_OBJECT
 from dgrasp.report.figures.examples import NEAR, WALKERS
 from dgrasp.report.names import model_label, policy_label
-from dgrasp.report.tables.findings import LEVEL, name_of_test
+from dgrasp.report.tables.findings import name_of_test
 from dgrasp.twin.sweep import ROTATION, TRANSLATION
 
 Count = Callable[[Records, str], str]
@@ -249,7 +250,7 @@ def pairs_ahead(records: Records, id: str) -> str:
     sure = above & (records.pairs["p_holm"] < LEVEL)
     return (
         f"dGrasp is above its own Base in {above.sum()} of {len(above)} pairs of policy and task, in {sure.sum()} of "
-        f"them beyond chance ({name_of_test(records.trials)}, Holm-corrected, p < {LEVEL})"
+        f"them beyond chance ({name_of_test(records.trials)}, Holm-corrected over all {len(above)} pairs, p < {LEVEL})"
     )
 
 

@@ -43,6 +43,15 @@ class Records:
         return trials_of(all_seeds(self.experiment))
 
     @cached_property
+    def studies(self) -> pd.DataFrame:
+        """Every study of every seed: `policy`, `untuned` (whether it kept those settings), `settings`, `success`."""
+        runs = [(p, run.summary) for one in all_seeds(self.experiment) for p, run in one.tuning().items()]
+        about = [
+            {"policy": p, "settings": str(s["optimizer"])} | {k: s[k] for k in ("untuned", "success")} for p, s in runs
+        ]
+        return pd.DataFrame(about)
+
+    @cached_property
     def twin(self) -> pd.DataFrame:
         """Every judged trial in the twin: `policy`, `success`."""
         logs = read_twin_trials(self.experiment.twin_trials())
@@ -84,6 +93,13 @@ class Altered(Records):
     @cached_property
     def trials(self) -> pd.DataFrame:
         return _turned(Records(self.experiment).trials.query("scene % 2 and not policy.str.endswith('_6d_sync')"))
+
+    @cached_property
+    def studies(self) -> pd.DataFrame:
+        """One more seed, whose studies changed one policy's settings."""
+        kept = Records(self.experiment).studies
+        other = kept.assign(untuned=kept["policy"] != "dgrasp_quat_sync")
+        return pd.concat([kept, other], ignore_index=True)
 
     @cached_property
     def counted(self) -> pd.DataFrame:

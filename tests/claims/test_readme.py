@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from dgrasp.experiment.chain import Experiment
-from dgrasp.report.readme import BEGIN, END, results_block, write_results
+from dgrasp.report.readme import BEGIN, END, on_later_seeds, results_block, settings_of_the_climb, write_results
 from dgrasp.report.studio import Studio
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +32,36 @@ def test_make_figures_would_write_what_stands_there(experiment, tmp_path):
     page.write_text("no marks")
     with pytest.raises(ValueError, match="no place for results"):
         write_results(page, "")
+
+
+def test_later_seeds_are_counted_alone_where_there_are_any():
+    """Twelve scenes for each of three seeds: dGrasp lifts in all, Base in none of the later seeds' and all of 0's."""
+    rows = [
+        {
+            "policy": f"{method}_quat_seq", "task": "novel", "split": "test", "scene": scene, "repetition": 0,
+            "attempt": 0, "seed": seed, "success": method == "dgrasp" or seed == 0, "objects": "pear",
+        }
+        for seed in range(3)
+        for scene in range(12)
+        for method in ("base", "dgrasp")
+    ]  # fmt: skip
+    seeds = [SimpleNamespace(seed=seed) for seed in range(3)]
+    said = on_later_seeds(SimpleNamespace(trials=pd.DataFrame(rows), seeds=seeds))
+    assert said == "\n  On training seeds 1, 2 alone, which ran after the table of seed 0 was seen: 1 of 1."
+    assert on_later_seeds(SimpleNamespace(trials=pd.DataFrame(rows), seeds=seeds[:1])) == ""
+
+
+def test_one_study_of_a_later_seed_that_picks_other_settings_is_said():
+    def experiment(**untuned):
+        studies = {name: SimpleNamespace(summary={"untuned": kept, "success": 0.9}) for name, kept in untuned.items()}
+        validation = SimpleNamespace(tasks=("simple",))
+        return SimpleNamespace(tuning=lambda: studies, profile=SimpleNamespace(validation=validation))
+
+    same, other = experiment(base_6d_seq=True, dgrasp_6d_seq=True), experiment(base_6d_seq=True, dgrasp_6d_seq=False)
+    assert settings_of_the_climb([same, same]).startswith("- Both methods climb with the same settings")
+    said = settings_of_the_climb([same, other])
+    assert said.startswith("- 1 of 4 studies changed the settings of the climb (Base 0, dGrasp 1)")
+    assert "same settings" not in said
 
 
 def test_the_six_lines_plan_a_grasp(monkeypatch, tmp_path, capsys):

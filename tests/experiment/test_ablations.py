@@ -16,12 +16,13 @@ from dgrasp.evaluation.arms import probe_of, training_of, trials_of_arm
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.experiment.ablations import kept
 from dgrasp.experiment.ablations.kept import keep, published_results
-from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED, ablation_differences, ablation_rows, verdict
+from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED, ablation_differences, ablation_rows
 from dgrasp.experiment.ablations.stage import Ablations, _batched
+from dgrasp.experiment.ablations.verdicts import of_one
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import compare_choices
 from dgrasp.experiment.profiles import PROFILES, Profile, load_profile
-from dgrasp.experiment.questions import AblationsConfig, Arm, Comparison, Question, questions
+from dgrasp.experiment.questions import AblationsConfig, Arm, Question, questions
 from dgrasp.experiment.store import Build, Record
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import RunError
@@ -184,7 +185,10 @@ def test_rows_and_differences(tried):
         ("higher", 0.2, 0.01, "agrees"),
         ("higher", -0.2, 0.01, "disagrees"),
         ("lower", -0.2, 0.01, "agrees"),
-        ("higher", 0.2, 0.3, "not contradicted"),
+        ("higher", 0.2, 0.3, "cannot be told"),
+        ("higher", -0.1, 0.3, "disagrees"),
+        ("lower", 0.1, 0.3, "disagrees"),
+        ("lower", -0.1, 0.3, "cannot be told"),
         ("same", 0.1, 0.3, "not contradicted"),
         ("same", 0.1, 0.01, "disagrees (higher)"),
         ("nothing", -0.1, 0.01, "lower; the paper does not say"),
@@ -192,8 +196,9 @@ def test_rows_and_differences(tried):
     ],
 )
 def test_a_null_result_contradicts_nothing_and_proves_nothing(expects, difference, p, said):
-    comparison = Comparison(arm="a", against="b", expects=expects)
-    assert verdict(comparison, {"difference": difference, "p_holm": p}) == said
+    """Intervals are 0.08 to either side: where all of it is below 0.05 as the paper says, nothing is there."""
+    interval = {"low": difference - 0.08, "high": difference + 0.08}
+    assert of_one({"expects": expects, "difference": difference, "p_holm": p, **interval}) == said
 
 
 def test_they_are_kept_beside_the_published_experiment(experiment, tried, tmp_path):

@@ -9,8 +9,6 @@ from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED
 from dgrasp.report.figures.ablations import NOT_RUN, comparable, plot_ablations, tried_so_far
 from dgrasp.report.tables.ablations import answers
 
-UNKNOWN = "not contradicted"
-
 
 def rows() -> pd.DataFrame:
     one = {
@@ -43,7 +41,7 @@ def test_what_has_not_been_tried_is_said_and_no_number_is_shown():
     assert answers(pd.DataFrame(columns=list(COMPARED))) == []
 
 
-def test_answers_name_what_is_beyond_chance_and_leave_the_rest_uncontradicted():
+def test_answers_name_what_is_beyond_chance_and_where_nothing_is_there():
     one = {"question": "poses", "against": "base_512", "expects": "lower", "low": -0.3, "high": -0.1, "p_holm": 0.01}
     sure = {**one, "arm": "base_64", "task": "novel", "difference": -0.2, "verdict": "agrees"}
     rest = {
@@ -51,12 +49,17 @@ def test_answers_name_what_is_beyond_chance_and_leave_the_rest_uncontradicted():
         "arm": "base_64",
         "task": "clutter",
         "difference": 0.02,
-        "verdict": "not contradicted",
+        "verdict": "cannot be told",
         "p_holm": 0.9,
     }
-    (said,) = answers(pd.DataFrame([sure, rest], columns=list(COMPARED)))
+    table = pd.DataFrame([sure, rest], columns=list(COMPARED))
+    (said,) = answers(table)
     assert "On novel objects, Base 64 lifts 0.20 less than Base 512 (95 % interval of the difference -0.30 to" in said
     assert said.endswith("-0.10): agrees. None of the 1 others is beyond chance (differences +0.02 to +0.02).")
+    (said,) = answers(table.assign(verdict=["agrees", "disagrees"]))
+    assert said.endswith(
+        "(differences +0.02 to +0.02). The intervals of 1 exclude 0.05 in the paper's direction: disagrees."
+    )
 
 
 def test_a_question_with_one_arm_alone_is_not_shown():

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dgrasp.evaluation.config import EvaluationConfig
+from dgrasp.experiment.ablations.verdicts import SIGNS, SMALL, of_one
 from dgrasp.experiment.questions import questions
-from dgrasp.report.tables.row_verdicts import SIGNS, SMALL, of_row
+from dgrasp.report.tables.row_verdicts import of_row
 from dgrasp.report.tables.sentences import CHECKS, Records, paper_sentences
 from dgrasp.report.tables.stability import end_differences, more_arrive
 
@@ -36,8 +38,10 @@ def published(question, difference, p=0.01, width=0.03, task="novel"):
     ],
 )
 def test_a_difference_that_the_paper_states(difference, p, width, found):
-    told = of_row(POSES, published("poses", difference, p, width))
+    rows = published("poses", difference, p, width)
+    told = of_row(POSES, rows)
     assert told.verdict == found
+    assert of_one(rows[rows["arm"] == "dgrasp_64"].iloc[0]) == found, "notebook 7 has the same word for the row alone"
     assert told.ours.startswith('row "poses": dGrasp 64 against dGrasp 512, novel objects: ')
     assert "base" not in told.ours, "the sentence is about dGrasp"
 
@@ -127,5 +131,5 @@ def test_convergence_is_a_sentence_of_two_tasks_and_needs_the_climbs():
     ends = {"base_quat_sync": [0.1] * 8, "dgrasp_quat_sync": [0.3] * 8}
     both = pd.concat([climbs(ends), climbs(ends, "novel", "at_object")])
     for check in ("stable_convergence_simple", "stable_convergence_novel"):
-        assert CHECKS[check](Records(pd.DataFrame(), pd.DataFrame(), (), both)).verdict == "agrees"
-        assert CHECKS[check](Records(pd.DataFrame(), pd.DataFrame(), ())).verdict == "not tested"
+        assert CHECKS[check](Records(pd.DataFrame(), EvaluationConfig(), (), both)).verdict == "agrees"
+        assert CHECKS[check](Records(pd.DataFrame(), EvaluationConfig(), ())).verdict == "not tested"

@@ -10,10 +10,10 @@ from dgrasp.evaluation.arms import ArmRecipe, probe_of, training_of, trials_of_a
 from dgrasp.evaluation.over_seeds import compare_over_seeds
 from dgrasp.evaluation.statistics import with_rates
 from dgrasp.experiment.ablations.stage import Result
-from dgrasp.experiment.questions import Comparison, Question, questions
+from dgrasp.experiment.ablations.verdicts import of_one
+from dgrasp.experiment.questions import Question, questions
 
 CONFIDENCE = 0.95  # of the intervals
-NOT_CONTRADICTED, NO_DIFFERENCE = "not contradicted", "no difference shown; the paper does not say"
 COLUMNS = (
     *("question", "arm", "task", "successes", "n", "rate", "low", "high", "seed", "minutes"),
     *("steps", "cosine_translation", "cosine_rotation", "arrival"),
@@ -55,7 +55,8 @@ def ablation_differences(results: Sequence[Result]) -> pd.DataFrame:
     """Each question's comparisons, task by task, in `COMPARED`: arms on the same scenes and starts, of all seeds.
 
     low, high: 95 % interval of the difference (hierarchical bootstrap of seeds and scenes, see `compare_over_seeds`).
-    p_holm: corrected for the rows of a question. Comparisons with an arm that has not been tried are left out.
+    p_holm: corrected for the rows of a question. verdict: `dgrasp.experiment.ablations.verdicts.of_one`. Comparisons
+    with an arm that has not been tried are left out.
     """
     rows = []
     for name in dict.fromkeys(r.question for r in results):
@@ -74,24 +75,6 @@ def _compared(name: str, question: Question, trials: pd.DataFrame) -> list[dict[
     table = compare_over_seeds(trials, list(wanted)).rename(columns={"first": "arm", "second": "against"})
     rows = []
     for row in table.to_dict("records"):
-        comparison = wanted[row["arm"], row["against"]]
-        about = {"question": name, "expects": comparison.expects, "verdict": verdict(comparison, row)}
-        rows.append({key: value for key, value in (row | about).items() if key in COMPARED})
+        told = row | {"question": name, "expects": wanted[row["arm"], row["against"]].expects}
+        rows.append({key: value for key, value in (told | {"verdict": of_one(told)}).items() if key in COMPARED})
     return rows
-
-
-def verdict(comparison: Comparison, row: dict[str, float]) -> str:
-    """What a difference says to the paper: agrees, disagrees, or, where none is beyond chance, not contradicted.
-
-    Where the paper says nothing, the verdict is the difference itself, or `NO_DIFFERENCE`. A difference is beyond
-    chance where its corrected p is below 0.05. None found proves none, nor that there is one.
-    """
-    silent = comparison.expects == "nothing"
-    if row["p_holm"] >= 1 - CONFIDENCE:
-        return NO_DIFFERENCE if silent else NOT_CONTRADICTED
-    found = "higher" if row["difference"] > 0 else "lower"
-    if silent:
-        return f"{found}; the paper does not say"
-    if comparison.expects == "same":
-        return f"disagrees ({found})"
-    return "agrees" if found == comparison.expects else "disagrees"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from dgrasp.evaluation.chance import LEVEL
 from dgrasp.evaluation.over_seeds import pool_seeds, rates_by_seed
 from dgrasp.evaluation.rows import SAME_EVERYWHERE
 from dgrasp.experiment.choices import training_set
@@ -116,11 +117,9 @@ def _pairs(found: Results) -> str:
     table = findings.compare(found.trials, findings.slope_pairs(), found.rates)
     if not len(table):
         return "no pair of a dGrasp and a Base policy was tried"
-    above, sure = (
-        int((table["difference"] > 0).sum()),
-        int(((table["p_holm"] < findings.LEVEL) & (table["difference"] > 0)).sum()),
-    )
+    above = table["difference"] > 0
+    sure = above & (table["p_holm"] < LEVEL)
     return (
-        f"dGrasp is above its own Base in {above} of {len(table)} pairs of policy and task, "
-        f"in {sure} of them beyond chance ({findings.name_of_test(found.trials)}, Holm-corrected, p < {findings.LEVEL})"
+        f"dGrasp is above its own Base in {above.sum()} of {len(table)} pairs of policy and task, "
+        f"in {sure.sum()} of them beyond chance ({findings.how_tested(found.trials, table)})"
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from dgrasp.evaluation.chance import LEVEL
 from dgrasp.evaluation.over_seeds import pool_seeds, rates_by_seed
+from dgrasp.evaluation.verdict import NOT_TESTED
 from dgrasp.experiment import replication
 from dgrasp.experiment.beyond import contrasts, kept_attempts, kept_table
 from dgrasp.experiment.chain import Experiment
@@ -25,7 +27,6 @@ from dgrasp.report.tables.ablations import answers
 from dgrasp.report.tables.beyond import as_read
 from dgrasp.report.tables.sentences import REPORTED, sentences
 from dgrasp.report.tables.success import over_seeds, printable, printable_2, table_1, table_2, what_is_behind
-from dgrasp.report.tables.verdict import NOT_TESTED
 from dgrasp.twin.trials import read_twin_trials
 
 PREDECESSOR = "predecessor, three views"
@@ -95,7 +96,7 @@ class Results:
             reported = reported.assign(policy=REPORTED)
         bounds, differences = self.experiment.profile.value.workspace, _differences(self.figures)
         climbs = pd.read_csv(self.figures / "convergence.csv")
-        every = sentences(self.trials, self.rates, bounds, reported, differences, climbs)
+        every = sentences(self.trials, self.settings, bounds, reported, differences, climbs)
         counts = every["verdict"].value_counts()
         counted = ", ".join(f"{v} {counts[v]}" for v in VERDICT_ORDER if v in counts)
         shown = every.rename(columns={"section": "Sec.", "sentence": "the paper", "ours": "our numbers"})
@@ -142,7 +143,7 @@ def _differences(figures: Path) -> pd.DataFrame:
 
 def _in_words(pairs: pd.DataFrame) -> str:
     """What the pairs of one task say, in a sentence."""
-    sure = pairs[pairs["p_holm"] < findings.LEVEL]
+    sure = pairs[pairs["p_holm"] < LEVEL]
     up, down, n = int((sure["difference"] > 0).sum()), int((sure["difference"] < 0).sum()), len(pairs)
     if not up + down:
         return f"no difference between dGrasp and its Base is beyond chance, in {n} pairs of policies"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dgrasp.experiment.ablations.rows import NO_DIFFERENCE, NOT_CONTRADICTED
+from dgrasp.evaluation.chance import LEVEL
+from dgrasp.evaluation.verdict import DISAGREES
+from dgrasp.experiment.ablations.verdicts import SMALL
 from dgrasp.experiment.questions import questions
 from dgrasp.report.names import arm_label, task_label
 
@@ -16,8 +18,8 @@ def answers(differences: pd.DataFrame) -> list[str]:
 
 def _said(rows: pd.DataFrame) -> str:
     """All rows of a question: those that differ beyond chance one by one, the others by their range."""
-    open_ones = rows["verdict"].isin([NOT_CONTRADICTED, NO_DIFFERENCE])
-    sure, rest = rows[~open_ones], rows[open_ones]
+    beyond_chance = rows["p_holm"] < LEVEL
+    sure, rest = rows[beyond_chance], rows[~beyond_chance]
     said = [
         f"{_where(r.task)}, {arm_label(r.arm)} lifts {abs(r.difference):.2f} {_more(r.difference)} than "
         f"{arm_label(r.against)} (95 % interval of the difference {r.low:+.2f} to {r.high:+.2f}): "
@@ -27,7 +29,10 @@ def _said(rows: pd.DataFrame) -> str:
     if len(rest):
         low, high = rest["difference"].min(), rest["difference"].max()
         which = "comparisons" if len(rest) == len(rows) else "others"
+        nothing = int((rest["verdict"] == DISAGREES).sum())
         said.append(f"None of the {len(rest)} {which} is beyond chance (differences {low:+.2f} to {high:+.2f}).")
+        if nothing:
+            said.append(f"The intervals of {nothing} exclude {SMALL:g} in the paper's direction: {DISAGREES}.")
     return " ".join(said)
 
 

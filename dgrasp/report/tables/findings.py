@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import bootstrap
-from statsmodels.stats.multitest import multipletests
 
+from dgrasp.evaluation.chance import LEVEL, with_holm
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.over_seeds import seeds_and_scenes
 from dgrasp.evaluation.statistics import PAIR, mcnemar, paired_comparison, with_rates
@@ -17,7 +17,6 @@ from dgrasp.policy.diagnostics import in_corner
 from dgrasp.policy.policies import policy_spec
 from dgrasp.report.tables.paper import paper_values
 
-LEVEL = 0.05  # of a test; not in the paper, which tests nothing
 ABOVE = 5.0  # millimetres; not in the paper, which says "slightly": less changes little under fingers of 27 mm
 Pairs = Iterable[tuple[str, str]]
 KINDS = ("quat_seq", "quat_sync", "6d_seq", "6d_sync")
@@ -54,12 +53,17 @@ def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataF
                 }
             )
     table = pd.DataFrame(rows)
-    return table.assign(p_holm=multipletests(table["p"], method="holm")[1]) if len(table) else table
+    return with_holm(table)
 
 
 def name_of_test(trials: pd.DataFrame) -> str:
     """Which test `compare` makes of these attempts."""
     return "permutation test by scene" if _one_seed(trials) else "bootstrap of training seeds and scenes"
+
+
+def how_tested(trials: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """The test of a table of `compare`, over how many rows it is corrected, and at which level."""
+    return f"{name_of_test(trials)}, Holm-corrected over all {len(pairs)} pairs, p < {LEVEL}"
 
 
 def _one_seed(trials: pd.DataFrame) -> bool:

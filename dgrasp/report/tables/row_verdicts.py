@@ -2,12 +2,7 @@
 
 Compared are the arms of the sentence's question, on the tasks and with the method that the sentence is about, as in
 `figures/ablation_differences.json`: paired by scene, with a 95 % interval, and p corrected (Holm) for all rows of the
-question. That correction is not loosened for a sentence which is about some of them.
-
-- A comparison differs beyond chance where its corrected p is below 5 %.
-- It shows that nothing is there where its whole interval lies below `SMALL` in the direction that the paper states.
-- All as the paper says: "agrees"; some: "agrees in part". One the other way, or nothing there in all of them:
-  "disagrees". Else "cannot be told". Arms that are not published: "not tested".
+question. The rules: `dgrasp.experiment.ablations.verdicts`. A sentence whose arms are not published is "not tested".
 """
 
 from __future__ import annotations
@@ -17,13 +12,10 @@ from typing import Any
 
 import pandas as pd
 
+from dgrasp.evaluation.verdict import AGREES, DISAGREES, IN_PART, NOT_TESTED, UNKNOWN, Verdict
+from dgrasp.experiment.ablations.verdicts import SIGNS, of_difference
 from dgrasp.experiment.questions import Comparison, questions
 from dgrasp.report.names import arm_label, task_label
-from dgrasp.report.tables.findings import LEVEL
-from dgrasp.report.tables.verdict import AGREES, DISAGREES, IN_PART, NOT_TESTED, UNKNOWN, Verdict, counted
-
-SMALL = 0.05  # of a success rate: a difference below it explains nothing; not in the paper
-SIGNS = {"higher": 1, "lower": -1}
 
 
 def of_row(entry: Mapping[str, Any], differences: pd.DataFrame | None) -> Verdict:
@@ -39,7 +31,7 @@ def of_row(entry: Mapping[str, Any], differences: pd.DataFrame | None) -> Verdic
     if missing:
         return Verdict(NOT_TESTED, f"row not run yet: {', '.join(missing)} of the ablations")
     told = "; ".join(f"row {_quoted(name)}: {_told(rows)}" for name, rows in found.items() if rows is not None)
-    main, *others = (_word(rows) for rows in found.values() if rows is not None)
+    main, *others = (of_difference(rows) for rows in found.values() if rows is not None)
     return Verdict(_primary(main, others) if others else main, told)
 
 
@@ -56,7 +48,7 @@ def _primary(main: str, others: Sequence[str]) -> str:
 
 
 def _rows(name: str, tasks: Sequence[str], method: str, differences: pd.DataFrame | None) -> pd.DataFrame | None:
-    """The directed comparisons of a question, with `sign`; None where one of them is not published."""
+    """The directed comparisons of a question; None where one of them is not published."""
     wanted = [c for c in questions()[name].comparisons if c.expects in SIGNS and c.arm.startswith(method)]
     rows = [_row(name, c, task, differences) for task in tasks for c in wanted]
     return None if any(row is None for row in rows) else pd.DataFrame(rows)
@@ -68,14 +60,7 @@ def _row(name: str, comparison: Comparison, task: str, differences: pd.DataFrame
     same = differences["question"].eq(name) & differences["task"].eq(task)
     same &= differences["arm"].eq(comparison.arm) & differences["against"].eq(comparison.against)
     found = differences[same].to_dict("records")
-    return {str(k): v for k, v in found[0].items()} | {"sign": SIGNS[comparison.expects]} if found else None
-
-
-def _word(rows: pd.DataFrame) -> str:
-    sure = rows["sign"] * rows["difference"].where(rows["p_holm"] < LEVEL, 0.0)
-    most = rows["high"].where(rows["sign"] > 0, -rows["low"])  # that the interval allows, as the paper states it
-    word = counted(int((sure > 0).sum()), int((sure < 0).sum()), len(rows))
-    return DISAGREES if word == UNKNOWN and (most < SMALL).all() else word
+    return {str(k): v for k, v in found[0].items()} | {"expects": comparison.expects} if found else None
 
 
 def _told(rows: pd.DataFrame) -> str:

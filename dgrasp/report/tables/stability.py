@@ -16,9 +16,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from scipy.stats import permutation_test
-from statsmodels.stats.multitest import multipletests
 
-from dgrasp.report.tables.verdict import NOT_TESTED, UNKNOWN, Verdict, directed, span
+from dgrasp.evaluation.chance import with_holm
+from dgrasp.evaluation.verdict import NOT_TESTED, UNKNOWN, Verdict, directed, span
 
 ARRIVED = {"simple": "near_grasp", "novel": "at_object"}  # the column that counts, by task
 MEANING = {"near_grasp": "near a valid grasp", "at_object": "at the object"}
@@ -61,7 +61,7 @@ def end_differences(climbs: pd.DataFrame, task: str, pairs: Iterable[tuple[str, 
             row = {"first": first, "second": second, "scenes": len(each), "difference": each.mean(), "p": _p(each)}
             rows.append(row)
     table = pd.DataFrame(rows)
-    return table.assign(p_holm=multipletests(table["p"], method="holm")[1]) if len(table) else table
+    return with_holm(table)
 
 
 def _ends(climbs: pd.DataFrame, task: str, share: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from dgrasp.report.tables.findings import LEVEL
+from dgrasp.evaluation.chance import LEVEL
 
 AGREES, IN_PART, DISAGREES = "agrees", "agrees in part", "disagrees"
 NOT_CONTRADICTED, UNKNOWN, NOT_TESTED = "not contradicted", "cannot be told", "not tested"
