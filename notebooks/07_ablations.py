@@ -18,7 +18,8 @@
 #
 # > **At a glance.** Makes a figure and two tables of our own. Needs notebooks 1 to 3. `smoke` asks two questions in
 # > less than a minute; at other profiles, and with `published`, whatever has been tried is read. To try it, arm by
-# > arm, in about four hours of two cores: `dgrasp ablations --profile laptop`.
+# > arm, in about four hours of two cores: `dgrasp ablations --profile laptop`. Some questions are asked only by name,
+# > as `--question batch activation augmentation queries climb encoder fusion_phi`; `--list` says what is done.
 #
 # Each question has *arms* that differ in one thing. Arms share Φ, demonstrations, initial weights and observations,
 # and are tried on the same scenes from the same starting poses, with untuned settings of the climb. Those scenes are
