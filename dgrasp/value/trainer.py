@@ -23,6 +23,7 @@ from dgrasp.value.function import GraspValue
 from dgrasp.value.layers import logits
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
+from dgrasp.value.readout import GraspReadout
 from dgrasp.value.shared_scene import SharedScene
 
 
@@ -42,7 +43,9 @@ class Learner:
         """What training has come to: Psi with the last step's weights, or with their average."""
         if self.average is None:
             return self.value
-        return type(self.value)(self.value.phi, self.average.module, self.value.queries, self.value.fusion)
+        readout = self.average.module
+        assert isinstance(readout, GraspReadout)
+        return type(self.value)(self.value.phi, readout, self.value.queries, self.value.fusion)
 
     @property
     def supervises_slopes(self) -> bool:
