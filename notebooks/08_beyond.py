@@ -227,8 +227,8 @@ for line in yardstick()["not_equal"]:
 # Not beyond the paper, but beside it: the laptop's experiment, same protocol, with the Panda and its hand, whose
 # fingers open 80 mm and not 140. It has networks, demonstrations and scenes of its own: prisms are as much smaller as
 # the hand, and of the YCB objects only those are shown that go between its fingers. So Base and dGrasp compare on one
-# hand; rates of the two hands do not. `dgrasp beyond rows --keep --profile panda --seed 1` makes it, in two hours. A
-# first run is told of in the log: the simulated hand lost light cylinders, and its rows are no table.
+# hand; rates of the two hands do not. `dgrasp beyond rows --keep --profile panda --seed 1` makes it, in two hours. The
+# log tells of a first run, whose rows are no table, since the simulated hand lost light cylinders.
 
 # %%
 panda, other = pd.DataFrame(kept_table("beyond", profile="panda")), contrasts(kept_attempts(profile="panda"))

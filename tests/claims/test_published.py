@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from statements import text_of
 
 from dgrasp.cli.notebooks.source import parameter_defaults, read_source
 from dgrasp.data.layout import read_manifest
@@ -16,6 +17,7 @@ from dgrasp.data.statistics import sec_4_1_departures
 from dgrasp.evaluation.over_seeds import rates_by_seed
 from dgrasp.experiment.ablations.kept import published_results
 from dgrasp.experiment.attempts import read_attempts
+from dgrasp.experiment.beyond import contrasts, kept_attempts, kept_table
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import PAPERS_SET, training_set
 from dgrasp.experiment.closed_loop import made
@@ -181,3 +183,13 @@ def test_published_models_load_and_score(experiment):
 def test_a_reader_who_opens_a_notebook_meets_the_published_models(source):
     defaults = parameter_defaults(source, read_source(source))
     assert (defaults["profile"], defaults["build"]) == ("published", "../build/published")
+
+
+def test_what_the_pages_say_of_the_panda_is_what_its_attempts_say():
+    """REPRODUCING and README: no difference between Base and dGrasp beyond chance."""
+    found = contrasts(kept_attempts(profile="panda"))
+    assert len(found) == 6 and found["seeds"].unique().tolist() == [1]
+    assert found["p_holm"].min() > 0.05 and found["difference"].abs().max() < 0.05
+    assert "of its tasks none shows a difference between Base and dGrasp beyond chance" in text_of("REPRODUCING.md")
+    rows = pd.DataFrame(kept_table("beyond", profile="panda"))
+    assert set(rows["n"]) == {250} and len(rows) == 12
