@@ -31,6 +31,7 @@ from dgrasp.evaluation.over_seeds import compare_over_seeds
 from dgrasp.evaluation.rows import read_rows, write_rows
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import evaluate, read_trials
+from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.beside_rates import of_forecasts, of_objects, of_piles, presented
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import PUBLISHABLE
@@ -61,7 +62,7 @@ def beyond_tables(
     The second time without `beyond_piles`, which is whole then. "Far off" is 10 mm and 2 degrees.
     """
     seed, evaluation = experiment.seed, experiment.evaluation()
-    trials, runs = read_trials(evaluation), {"evaluation": evaluation}
+    trials, runs = read_attempts(evaluation), {"evaluation": evaluation}
     rates = success_rates(trials, experiment.profile.evaluation)
     yield _beside(rates, trials, presented(trials), seed) | {"beyond_piles": of_piles(trials).assign(seed=seed)}, runs
     policies = tuple(name for name in CONTRAST if name in experiment.profile.evaluation.policies)
@@ -170,11 +171,10 @@ def keep_attempts(table: str, runs: Mapping[str, Run], experiment: Experiment, f
     """Write the attempts behind a table to `folder`/beyond/, a file for each run; returns the files."""
     kept = []
     for stage, run in runs.items():
-        made = next(path for path in (run.path / "trials.csv", run.path / "attempts.csv") if path.is_file())
         name = table if stage == table else f"{table}-{stage.replace(', ', '-').replace(' ', '_')}"
         of = table_file(f"{name}-seed-{experiment.seed}", folder / "beyond", experiment.profile.name)
         kept.append(of.with_suffix(".csv.gz"))
-        write_rows(kept[-1], read_rows(made))
+        write_rows(kept[-1], read_attempts(run))
     return kept
 
 

@@ -26,7 +26,7 @@ class Stage:
         shared = {"object": "can", "objects": "can", "value": 1.0, "success": True, **labels}
         self.rows = pd.DataFrame([{"policy": policy, "scene": 0, **shared} for policy in PAIR])
         self.asked: list[tuple] = []
-        self.run = SimpleNamespace(path=folder, fingerprint="abc", seed=20)
+        self.run = SimpleNamespace(path=folder, fingerprint="abc", seed=20, check=lambda: None)
         self.rows.to_csv(folder / "attempts.csv", index=False)
 
     def __call__(self, recipe, sources, inputs, root, *, seed, workers):  # type: ignore[no-untyped-def]
@@ -72,7 +72,7 @@ def test_rows_are_written_before_the_twin_and_once_more_with_it(
     trials.rows = trials.rows.assign(repetition=0, attempt=0, seed=20)
     twin = Stage(tmp_path, kind="twin")
     monkeypatch.setattr(Experiment, "evaluation", lambda self: trials.run)
-    monkeypatch.setattr(beyond, "read_trials", trials.read)
+    monkeypatch.setattr(beyond, "read_attempts", trials.read)
     monkeypatch.setattr(beyond, "try_factors", twin)
     monkeypatch.setattr(beyond, "factors", lambda experiment, config: twin.run)
     counted = [{"policy": p, "factor": "twin", "successes": 1, "n": 1, "rate": 1.0, "low": 0.2, "high": 1.0, "seed": 9}

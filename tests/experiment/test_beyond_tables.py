@@ -183,7 +183,8 @@ def test_attempts_are_kept_beside_their_table(tmp_path) -> None:
     made = tmp_path / "run"
     made.mkdir()
     pd.DataFrame(trials("novel", [[True]], "mug")).to_csv(made / "trials.csv", index=False)
-    runs = {"evaluation": SimpleNamespace(path=made), "with looks, twin": SimpleNamespace(path=made)}
+    run = SimpleNamespace(path=made, check=lambda: None)
+    runs = {"evaluation": run, "with looks, twin": run}
     files = beyond.keep_attempts("beyond", runs, experiment(tmp_path, 20), tmp_path)  # type: ignore[arg-type]
     assert [path.name for path in files] == [
         "beyond-evaluation-seed-20.csv.gz",
