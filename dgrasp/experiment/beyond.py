@@ -20,6 +20,7 @@ its own: `figures/beyond-panda.json` has the rows of profile `panda`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,10 @@ def kept_attempts(folder: Path = FOLDER, profile: str = PROFILE) -> pd.DataFrame
     """
     kept = []
     for stage in ("evaluation", "twin"):
-        pattern = table_file(f"beyond-{stage}-seed-*", folder / "beyond", profile).with_suffix(".csv.gz").name
-        for path in sorted((folder / "beyond").glob(pattern)):
+        of = table_file(rf"beyond-{stage}-seed-\d+", folder / "beyond", profile).with_suffix("")
+        for path in sorted((folder / "beyond").glob("*.csv.gz")):
+            if not re.fullmatch(rf"{of.name}\.csv\.gz", path.name):
+                continue
             attempts = read_rows(path).rename(columns={"kind": "task"})
             if stage == "twin":
                 shown = attempts.groupby(["object", "presentation"], sort=True).ngroup()

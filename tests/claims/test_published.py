@@ -193,3 +193,10 @@ def test_what_the_pages_say_of_the_panda_is_what_its_attempts_say():
     assert "of its tasks none shows a difference between Base and dGrasp beyond chance" in text_of("REPRODUCING.md")
     rows = pd.DataFrame(kept_table("beyond", profile="panda"))
     assert set(rows["n"]) == {250} and len(rows) == 12
+
+
+@pytest.mark.parametrize("profile", ["beyond", "panda"])
+def test_kept_attempts_are_those_of_the_kept_table(profile):
+    rows = pd.DataFrame(kept_table("beyond", profile=profile)).set_index(["policy", "task", "seed"])["successes"]
+    counted = kept_attempts(profile=profile).groupby(["policy", "task", "seed"])["success"].sum()
+    assert counted.astype(int).to_dict() == rows.to_dict()

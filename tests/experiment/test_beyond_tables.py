@@ -104,11 +104,13 @@ def test_the_methods_are_compared_on_what_is_kept(tmp_path) -> None:
     kept = {"evaluation-seed-20": scenes[:12], "evaluation-seed-21": scenes[12:], "twin-seed-20": shown}
     for name, attempts in kept.items():
         write_rows(tmp_path / "beyond" / f"beyond-{name}.csv.gz", pd.DataFrame(attempts))
+    write_rows(tmp_path / "beyond" / "beyond-evaluation-seed-1-panda.csv.gz", pd.DataFrame(scenes).assign(seed=1))
     found = beyond.contrasts(beyond.kept_attempts(tmp_path)).set_index("task")
     assert (found.loc["novel", "seeds"], found.loc["novel", "scenes"]) == (2, 12)
     assert found.loc["novel", "difference"] == pytest.approx(5 / 6) and found.loc["novel", "p_holm"] < 0.05
     assert (found.loc["twin", "scenes"], found.loc["twin", "difference"]) == (4, 0.0)
-    assert beyond.kept_attempts(tmp_path, "panda").empty
+    assert set(beyond.kept_attempts(tmp_path)["seed"]) == {20, 21}, "the other profile's are not among them"
+    assert set(beyond.kept_attempts(tmp_path, "panda")["seed"]) == {1} and beyond.kept_attempts(tmp_path, "pan").empty
 
 
 def test_what_is_tried_out_is_not_published_and_other_names_are_refused(tmp_path) -> None:
