@@ -178,9 +178,9 @@ later = beside_later_seeds(trials, findings.slope_pairs(), seeds[0].seed)
 sure = {part: (later[f"p_holm{part}"] < LEVEL) & (later[f"difference{part}"] > 0) for part in ("", "_later")}
 if len(later):
     print(f"ahead beyond chance: {sure[''].sum()} of {len(later)} on all seeds, {sure['_later'].sum()} on later ones")
+    display(readable(later))
 else:
     print(f"no seed but {seeds[0].seed} is there: nothing to compare with")
-readable(later)
 
 # %% [markdown]
 # Wilson's intervals take attempts as independent. Those of one scene are not, and the honest width is that of
