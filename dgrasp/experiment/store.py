@@ -77,12 +77,13 @@ class RecordedRun(Run):
         path = self.path / f"{name}.safetensors"
         if self.sums is None or path.name in self.sums:
             return super()._tensors(name)
-        experiment = self.path.parents[1]
+        record, experiment = self.path.parents[:2]
+        seed = record.name.removeprefix("seed-")
         known = seed_with_weights(experiment.name, experiment.parent)
         instead = "" if known is None else f"take seed {known}, whose weights are published, or "
         raise RunError(
-            f"{path}: not published: of seed {self.seed} only rows are; {instead}train this one: "
-            f"dgrasp reproduce --profile {experiment.name} --seed {self.seed}"
+            f"{path}: not published: of seed {seed} only rows are; {instead}train this one: "
+            f"dgrasp reproduce --profile {experiment.name} --seed {seed}"
         )
 
 

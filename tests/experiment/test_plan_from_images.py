@@ -230,7 +230,7 @@ def experiment(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         return SimpleNamespace(policy=plan, observer=SimpleNamespace(width=64, description=None))
 
     monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", at)
-    monkeypatch.setattr(store, "published", lambda: {"laptop": [0]})
+    monkeypatch.setattr(store, "published", lambda *_: {"laptop": [0]})
     return asked
 
 
@@ -248,7 +248,7 @@ def test_the_command_prints_a_table_or_writes_it(photos: Path, experiment: list,
 def test_networks_of_many_benches_plan_once_they_are_published(
     photos: Path, experiment: list, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "published", lambda: {"laptop": [0], "beyond": [20, 21]})
+    monkeypatch.setattr(store, "published", lambda *_: {"laptop": [0], "beyond": [20, 21]})
     monkeypatch.setattr("dgrasp.cli.options.build_folder", lambda options: Path("there"))
     assert main([str(photos), "-n", "1"]) == 0
     assert experiment[0] == ("published:beyond", Path("there"), 20)
