@@ -125,10 +125,10 @@ def kept_attempts(folder: Path = FOLDER, profile: str = PROFILE) -> pd.DataFrame
     """
     kept = []
     for stage in ("evaluation", "twin"):
-        of = table_file(rf"beyond-{stage}-seed-\d+", folder / "beyond", profile).with_suffix("")
-        for path in sorted((folder / "beyond").glob("*.csv.gz")):
-            if not re.fullmatch(rf"{of.name}\.csv\.gz", path.name):
-                continue
+        name = f"beyond-{stage}"
+        numbers = (re.match(rf"{name}-seed-(\d+)", path.name) for path in (folder / "beyond").glob(f"{name}-*"))
+        files = [_attempts_file(name, seed, folder, profile) for seed in sorted({int(n[1]) for n in numbers if n})]
+        for path in filter(Path.is_file, files):  # a seed may be another profile's
             attempts = read_rows(path).rename(columns={"kind": "task"})
             if stage == "twin":
                 shown = attempts.groupby(["object", "presentation"], sort=True).ngroup()
@@ -175,8 +175,7 @@ def keep_attempts(table: str, runs: Mapping[str, Run], experiment: Experiment, f
     kept = []
     for stage, run in runs.items():
         name = table if stage == table else f"{table}-{stage.replace(', ', '-').replace(' ', '_')}"
-        of = table_file(f"{name}-seed-{experiment.seed}", folder / "beyond", experiment.profile.name)
-        kept.append(of.with_suffix(".csv.gz"))
+        kept.append(_attempts_file(name, experiment.seed, folder, experiment.profile.name))
         write_rows(kept[-1], read_attempts(run))
     return kept
 
@@ -244,6 +243,11 @@ def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
 def table_file(name: str, folder: Path, profile: str = PROFILE) -> Path:
     """Where a table of an experiment of this profile is kept in a folder."""
     return folder / (f"{name}.json" if profile == PROFILE else f"{name}-{profile}.json")
+
+
+def _attempts_file(name: str, seed: int, folder: Path, profile: str) -> Path:
+    """Where the attempts of a run behind a table are kept."""
+    return table_file(f"{name}-seed-{seed}", folder / "beyond", profile).with_suffix(".csv.gz")
 
 
 def kept_table(name: str, folder: Path = FOLDER, profile: str = PROFILE) -> list[dict[str, Any]]:
