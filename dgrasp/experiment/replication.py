@@ -8,7 +8,6 @@ Both go on where they were interrupted.
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,13 +19,13 @@ import pandas as pd
 from scipy.stats import fisher_exact
 
 from dgrasp.evaluation.chance import with_holm
-from dgrasp.evaluation.rows import read_rows
+from dgrasp.evaluation.rows import read_rows, write_rows
 from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
 from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import PUBLISHED, published_folder
-from dgrasp.files import DamagedFileError, atomic_path, read_json, write_json
+from dgrasp.files import DamagedFileError, read_json, write_json
 from dgrasp.jobs.workforce import in_order
 from dgrasp.policy.policies import policy_spec
 from dgrasp.provenance import provenance
@@ -145,10 +144,7 @@ def keep(table: pd.DataFrame, said: str, experiment: Experiment, name: str, fold
 def keep_trials(run: Run, experiment: Experiment, name: str, folder: Path = KEPT) -> Path:
     """Write the trials behind a replication beside its rows; returns the file."""
     target = _kept_in(experiment, folder) / f"{name}.csv.gz"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    csv = read_attempts(run).to_csv(index=False, lineterminator="\n")
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(gzip.compress(csv.encode(), mtime=0))
+    write_rows(target, read_attempts(run))
     return target
 
 
