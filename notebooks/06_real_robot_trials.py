@@ -11,9 +11,10 @@
 # ---
 
 # %% [markdown]
-# # 6. Real-robot trials: what transfers, and what breaks
+# # 6. Real-robot trials, in a digital twin
 #
-# **Question.** Does the policy transfer to a real UR10 without ever having seen a real image?
+# **Question.** What breaks when the simulation looks and measures less perfectly? (The paper asks whether the policy
+# transfers to a real UR10; no robot was here to answer that.)
 #
 # > **At a glance.** Makes Table 2, Figure 7 and a figure that the paper asks for: success against calibration error.
 # > **No robot moved for what ships.** The paper's numbers are the paper's, ours come from a digital twin, and the

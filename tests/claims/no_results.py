@@ -30,7 +30,6 @@ NO_RESULTS = {
     "docs/index.md": MACHINE | {r"quaternions or as six numbers": "the size of a vector"},
     "REPRODUCING.md": {
         r"the three scales are|on all three\. Profile": "names of profiles and cells",
-        r"variants with 4,096 starts": "the paper's",
         r"\d+ seconds for a policy|With `--scenes 100`": "time",
         r"cycle is .*? so \d observations a second": "time",
         r"seeds are 21, 22 and 23 .*? where none|Those of 20 the first run": "seeds",

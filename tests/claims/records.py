@@ -9,6 +9,7 @@ import pandas as pd
 
 from dgrasp.evaluation.over_seeds import rates_by_seed
 from dgrasp.experiment.attempts import read_attempts
+from dgrasp.experiment.beyond import contrasts, kept_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles import Profile
 from dgrasp.experiment.seeds import all_seeds, trials_of
@@ -62,6 +63,11 @@ class Records:
         """Every attempt under an added error of the camera's pose."""
         return read_attempts(self.experiment.calibration_sweep())
 
+    @cached_property
+    def panda(self) -> pd.DataFrame:
+        """dGrasp against Base on the other arm and hand, task by task, tested."""
+        return contrasts(kept_attempts(profile="panda"))
+
     def table(self, path: str) -> pd.DataFrame:
         """A CSV file below the repository's root."""
         return pd.read_csv(ROOT / path)
@@ -112,6 +118,10 @@ class Altered(Records):
     @cached_property
     def sweep(self) -> pd.DataFrame:
         return _turned(Records(self.experiment).sweep.query("presentation > 0"))
+
+    @cached_property
+    def panda(self) -> pd.DataFrame:
+        return contrasts(_turned(kept_attempts(profile="panda").query("policy != 'base_quat_sync' or scene % 2")))
 
     @cached_property
     def seeds(self) -> list[int]:

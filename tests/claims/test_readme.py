@@ -10,7 +10,16 @@ import pandas as pd
 import pytest
 
 from dgrasp.experiment.chain import Experiment
-from dgrasp.report.readme import BEGIN, END, on_later_seeds, results_block, settings_of_the_climb, write_results
+from dgrasp.report.readme import (
+    BEGIN,
+    END,
+    answer,
+    on_another_hand,
+    on_later_seeds,
+    results_block,
+    settings_of_the_climb,
+    write_results,
+)
 from dgrasp.report.studio import Studio
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +67,31 @@ def test_one_study_of_a_later_seed_that_picks_other_settings_is_said():
         return SimpleNamespace(tuning=lambda: studies, profile=SimpleNamespace(validation=validation))
 
     same, other = experiment(base_6d_seq=True, dgrasp_6d_seq=True), experiment(base_6d_seq=True, dgrasp_6d_seq=False)
-    assert settings_of_the_climb([same, same]).startswith("- Both methods climb with the same settings")
+    assert settings_of_the_climb([same, same]).startswith("- Both methods climb with the same optimizer settings")
     said = settings_of_the_climb([same, other])
-    assert said.startswith("- 1 of 4 studies changed the settings of the climb (Base 0, dGrasp 1)")
-    assert "same settings" not in said
+    assert said.startswith(
+        "- Hyperparameter tuning changed the optimizer settings of 1 of 4 policies (Base 0, dGrasp 1)"
+    )
+    assert "same optimizer" not in said
+
+
+def test_the_answer_may_come_out_either_way():
+    def table(*rates):
+        policies = ["base_quat_seq", "dgrasp_quat_seq"] * (len(rates) // 2)
+        tasks = [task for task in ("simple", "novel") for _ in "ab"][: len(rates)]
+        return pd.DataFrame({"policy": policies, "task": tasks, "rate": rates})
+
+    assert answer(table(0.5, 0.75, 0.5, 0.625)).startswith("**Yes, on this cell.** ")
+    assert answer(table(0.5, 0.75, 0.5, 0.625)).endswith("+0.25 on simple, +0.12 on novel objects.")
+    assert answer(table(0.5, 0.75, 0.5, 0.25)).startswith("**On some tasks.** ")
+    assert answer(table(0.5, 0.5, 0.5, 0.25)).startswith("**No, not on this cell.** ")
+
+
+def test_another_hand_may_show_the_effect_too():
+    none = pd.DataFrame({"difference": [0.1, -0.1], "p_holm": [0.5, 0.5]})
+    assert on_another_hand(none.iloc[:0]) == []
+    assert "no effect" in on_another_hand(none)[0] and "0 of 2 tasks" in on_another_hand(none)[0]
+    assert "the effect is there, too" in on_another_hand(none.assign(p_holm=[0.01, 0.5]))[0]
 
 
 def test_the_six_lines_plan_a_grasp(monkeypatch, tmp_path, capsys):

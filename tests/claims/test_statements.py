@@ -16,7 +16,7 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.report.registry import OUTPUTS
 
 PAGES = ("README.md", "docs/index.md", "REPRODUCING.md", *(f"figures/{entry.id}.caption.json" for entry in OUTPUTS))
-RESULTS = {"trials", "studies", "twin", "sweep", "seeds", "table", "figure", "counted", "rates", "pairs"}
+RESULTS = {"trials", "studies", "twin", "sweep", "seeds", "table", "figure", "counted", "rates", "pairs", "panda"}
 
 
 class Watched(Records):

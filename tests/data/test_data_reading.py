@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dgrasp.data import layout
+from dgrasp.data.card import _general
 from dgrasp.data.demonstrations import DemonstrationSet, open_demonstrations
 from dgrasp.data.statistics import attempts_table, objects_table, poses_table
 from dgrasp.files import DamagedFileError, read_json, read_sealed, write_json, write_sealed
@@ -102,6 +103,13 @@ def test_tables_are_plot_ready(demonstrations: Run) -> None:
     assert len(grasps) == demonstrations.summary["demonstrations"]
     np.testing.assert_allclose(grasps["tilt"], 0, atol=1e-6)
     assert (poses.groupby(["split", "scene", "stage"])["height"].first() > 0.02).all()
+
+
+def test_reasons_that_name_objects_are_counted_together() -> None:
+    assert _general("the robot pressed on the prism 3 with 41 N", ["prism"]) == (
+        "the robot pressed on the object with some N"
+    )
+    assert _general("prism 3 is 12 mm off", ["prism"]) == "an object is some mm off"
 
 
 def test_the_card_counts_what_is_there(demonstrations: Run) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from dgrasp.data.imports.plain import write_plain
 from dgrasp.data.imports.run import demonstrations_of
 from dgrasp.files import UserFileError
 from dgrasp.runs import Run
+from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.value.training import train_value
 
 for package in ("h5py", "pyarrow", "av"):
@@ -182,6 +184,24 @@ def test_another_cell_has_another_workspace(
     assert DemonstrationSet(run, "train")[0].state.cell == run.recipe.cell.description
     assert main([*asked, "--check", "--cell", "panda"]) == 2
     assert "panda: no such cell; expected a .yaml file, or one of panda_hand" in capsys.readouterr().err
+
+
+def test_the_pages_lines_train_and_plan(
+    written: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """OWN_DEMONSTRATIONS.md, with sizes and a Phi of tests."""
+    text = (Path(__file__).parents[2] / "OWN_DEMONSTRATIONS.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"## Train on them\n\n```python\n(.*?)```", text, re.DOTALL)
+    run = demonstrations_of(read_import(written["folder"], "folder")[0], tmp_path / "build/import")
+    small = SimpleNamespace(
+        nerf=None, value=CONFIG.model_copy(update={"steps": 2}), optimizer=OptimizerConfig(n_starts=8)
+    )
+    monkeypatch.setattr("dgrasp.experiment.profiles.load_profile", {"laptop": small}.__getitem__)
+    monkeypatch.setattr("dgrasp.nerf.pretrain.pretrain", lambda config, of, root: nerf_run(root))
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("demonstrations-...", run.path.name), {})
+    numbers = [float(x) for x in re.findall(r"-?\d+\.?(?:\d*)(?:e-?\d+)?", capsys.readouterr().out.split("tensor")[-1])]
+    assert len(numbers) >= 16 and numbers[12:16] == [0, 0, 0, 1]
 
 
 def without_calibration(path: Path) -> None:

@@ -16,21 +16,20 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.questions import questions
 from dgrasp.experiment.seeds import all_seeds, trials_of
-from dgrasp.files import read_json
+from dgrasp.experiment.variants import REPORTED
 from dgrasp.report.answers import beside_the_papers, beyond_answer
 from dgrasp.report.failures.page import task_title
 from dgrasp.report.play.supply import policy_title
+from dgrasp.report.published_sentences import VERDICT_ORDER, every_sentence, kept_differences
 from dgrasp.report.readme import by_method
 from dgrasp.report.site.markdown import table
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.ablations import answers
 from dgrasp.report.tables.beyond import as_read
-from dgrasp.report.tables.sentences import REPORTED, sentences
 from dgrasp.report.tables.success import over_seeds, printable, printable_2, table_1, table_2, what_is_behind
 from dgrasp.twin.trials import read_twin_trials
 
 PREDECESSOR = "predecessor, three views"
-VERDICT_ORDER = ("agrees", "agrees in part", "not contradicted", "disagrees", "cannot be told", NOT_TESTED)
 LEGEND = (
     "Share of attempts that lift an object: mean over each method's policies, and in brackets the lowest and the "
     "highest of them."
@@ -91,12 +90,7 @@ class Results:
 
     def sentences(self) -> str:
         """Every sentence of the paper's Sec. 5 that states a finding, our verdict; those tested come first."""
-        reported = replication.kept_trials(self.experiment, "base-reported")
-        if reported is not None:
-            reported = reported.assign(policy=REPORTED)
-        bounds, differences = self.experiment.profile.value.workspace, _differences(self.figures)
-        climbs = pd.read_csv(self.figures / "convergence.csv")
-        every = sentences(self.trials, self.settings, bounds, reported, differences, climbs)
+        every = every_sentence(self.experiment, self.trials, self.figures)
         counts = every["verdict"].value_counts()
         counted = ", ".join(f"{v} {counts[v]}" for v in VERDICT_ORDER if v in counts)
         shown = every.rename(columns={"section": "Sec.", "sentence": "the paper", "ours": "our numbers"})
@@ -114,7 +108,7 @@ class Results:
 
 def ablations(figures: Path) -> str:
     """What the ablations answer, question by question, from the table in `figures`; or that none has been tried."""
-    differences = _differences(figures)
+    differences = kept_differences(figures)
     if not len(differences):
         return f"None of the {len(questions())} questions has been tried for these results yet.\n"
     return "".join(f"- {answer}\n" for answer in answers(differences))
@@ -135,10 +129,6 @@ def beyond(figures: Path) -> str:
     said = f"{' '.join(answers)}\n\n{table(as_read(rows))}"
     piles = pd.DataFrame(kept_table("beyond_piles", figures))
     return said if not len(piles) else f"{said}\nScenes of which every object was lifted:\n\n{table(as_read(piles))}"
-
-
-def _differences(figures: Path) -> pd.DataFrame:
-    return pd.DataFrame(read_json(figures / "ablation_differences.json"))
 
 
 def _in_words(pairs: pd.DataFrame) -> str:
