@@ -21,7 +21,7 @@ from dgrasp.report.answers import beside_the_papers, beyond_answer
 from dgrasp.report.failures.page import task_title
 from dgrasp.report.play.supply import policy_title
 from dgrasp.report.published_sentences import VERDICT_ORDER, every_sentence, kept_differences
-from dgrasp.report.readme import by_method
+from dgrasp.report.readme import answer, by_method, on_another_hand
 from dgrasp.report.site.markdown import table
 from dgrasp.report.tables import findings
 from dgrasp.report.tables.ablations import answers
@@ -60,10 +60,11 @@ class Results:
         }
 
     def headline(self) -> str:
-        """Both methods by task, as README has them, and a sentence for each task."""
+        """The answer and both methods by task, as README has them, a sentence for each task, and the other hand's."""
         tasks = [task for task in self.settings.tasks if task in self._verdicts]
         said = [f"- {task_title(task).capitalize()}: {self._verdicts[task]}." for task in tasks]
-        lines = [table(by_method(over_seeds(self.rows).dropna(subset=["n"]))), LEGEND, "", *said]
+        rows, other = over_seeds(self.rows).dropna(subset=["n"]), contrasts(kept_attempts(self.figures, "panda"))
+        lines = [answer(rows), "", table(by_method(rows)), LEGEND, "", *said, *on_another_hand(other)]
         return "\n".join(lines) + "\n"
 
     @cached_property
@@ -111,7 +112,7 @@ def ablations(figures: Path) -> str:
     differences = kept_differences(figures)
     if not len(differences):
         return f"None of the {len(questions())} questions has been tried for these results yet.\n"
-    return "".join(f"- {answer}\n" for answer in answers(differences))
+    return "".join(f"- {said}\n" for said in answers(differences))
 
 
 def questions_tried(figures: Path) -> set[str]:
