@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+RESULTS = "figures"
 RECORDED_VERSIONS = (
     "torch",
     "numpy",
@@ -27,10 +28,15 @@ RECORDED_VERSIONS = (
 
 
 def provenance() -> dict[str, Any]:
-    """Commit, versions, processor and threads: what a reader needs to repeat the run."""
+    """Commit, versions, processor and threads: what a reader needs to repeat the run.
+
+    dirty: whether files differ from the commit. Those of `figures/` do not count: they are results, which a command
+    that writes several tables changes itself.
+    """
+    changed = _git("status", "--porcelain", "--", ":/", f":(top,exclude){RESULTS}")
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": None if (changed := _git("status", "--porcelain")) is None else bool(changed),
+        "dirty": None if changed is None else bool(changed),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),

@@ -250,13 +250,16 @@ studio.make("fig06")
 # ## Does the policy know when it will fail?
 #
 # The value of the executed candidate against what became of it: `auc` is the probability that a success had a higher
-# value than a failure of the same policy and task. One is a perfect forecast, one half is none; empty where all ended
-# alike. The picture has one policy of each method, since values of different models are on scales of their own.
+# value than a failure of the same policy, task and training seed (mean over seeds). One is a perfect forecast, one
+# half is none; empty where all ended alike. The picture has one policy of each method, since values of different
+# models are on scales of their own.
 
 # %%
 executed = trials.dropna(subset=["value"])
-ranking = value_ranks_success(executed, by=("policy", "task"))
-shares = ranking.pivot(index="policy", columns="task", values="auc")[tasks].loc[list(settings.policies)]
+ranking = value_ranks_success(executed, by=("policy", "task", "seed"))
+shares = ranking.pivot_table(index="policy", columns="task", values="auc", sort=False).reindex(
+    index=list(settings.policies), columns=tasks
+)
 shares.rename(index=policy_label, columns=task_label).round(2).astype(object).fillna("")
 
 # %%
@@ -264,7 +267,8 @@ contrast = shown(["base_quat_sync", "dgrasp_quat_sync"], settings.policies)
 figure, axes = plt.subplots(1, len(tasks), figsize=(3.4 * len(tasks), 2.8), sharey=True, squeeze=False)
 for ax, task in zip(axes[0], tasks, strict=True):
     two = executed[(executed["task"] == task) & executed["policy"].isin(contrast)]
-    plots.plot_success_by_value(ax, success_by_value(two, bins=5))
+    ranked = two.assign(value=two.groupby(["policy", "seed"])["value"].rank(pct=True))  # seeds have other scales
+    plots.plot_success_by_value(ax, success_by_value(ranked, bins=5))
     ax.set_title(task_label(task))
 axes[0, 0].legend()
 show(figure, "Success rate in bins of rising value, Base and dGrasp, one panel for each task.")

@@ -54,6 +54,9 @@ def recorded(folder: Path, **variables: str) -> list[str | bool | None]:
 def test_a_clone_tells_its_commit_and_whether_it_was_changed(archive):
     commit = repository(archive)
     assert recorded(archive) == [commit, False]
+    (archive / "figures").mkdir()
+    (archive / "figures" / "table.json").touch()
+    assert recorded(archive) == [commit, False], "results are no change of what makes them"
     (archive / "new.py").touch()
     assert recorded(archive) == [commit, True]
 

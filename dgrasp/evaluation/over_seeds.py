@@ -23,7 +23,7 @@ from scipy.stats import permutation_test, ttest_1samp
 
 from dgrasp.evaluation.chance import with_holm
 from dgrasp.evaluation.config import EvaluationConfig
-from dgrasp.evaluation.statistics import PAIR, success_rates, with_rates
+from dgrasp.evaluation.statistics import PAIR, paired_comparison, success_rates, with_rates
 
 RESAMPLES = 4_999
 CHUNK = 2_000_000  # numbers drawn at once
@@ -56,13 +56,14 @@ def compare_over_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], o
     `p_seeds`, Student's t of the seeds' differences, uncorrected (NaN for one seed). Where seeds scatter much, `p` of
     few seeds is too small and the interval too narrow; `p_seeds` is what holds there.
     objects: draw the objects of single-object scenes too, which makes the finding one about such objects; tasks of
-    several objects are then left out.
+    several objects are then left out. A seed in which one of both was not tried on a task is left out there.
     """
     rows = []
     for first, second in pairs:
-        for task, of_task in trials[trials["policy"].isin([first, second])].groupby("task", sort=False):
+        for task, tried in trials[trials["policy"].isin([first, second])].groupby("task", sort=False):
+            of_task = tried[tried.groupby("seed")["policy"].transform("nunique") == 2]
             single = not of_task["objects"].str.contains(",").any()
-            if of_task["policy"].nunique() == 2 and (single or not objects):
+            if len(of_task) and (single or not objects):
                 test = seeds_and_scenes(of_task, first, second, objects)
                 rows.append({"first": first, "second": second, "task": task, **test})
     table = pd.DataFrame(rows)
@@ -74,10 +75,14 @@ def beside_later_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], f
 
     Columns: `first`, `second`, `task`; then `seeds`, `difference`, `low`, `high`, `p`, `p_holm`, `p_seeds` of all, and
     the same of the later seeds, named `..._later`. Holm's correction counts the rows, for all and for the later ones
-    alike. Without a later seed the table is empty: there is nothing to compare with.
+    alike. Without a later seed the table is empty: there is nothing to compare with. Of one later seed `p_later` is
+    that of `paired_comparison`, which swaps the policies' names scene by scene: a bootstrap of scenes is more liberal.
     """
     later, pairs = trials[trials["seed"] != first_seed], list(pairs)
     every, alone = (compare_over_seeds(part, pairs) for part in (trials, later))
+    if later["seed"].nunique() == 1:
+        tested = [paired_comparison(later, r.first, r.second, r.task)["p_scenes"] for r in alone.itertuples()]
+        alone = with_holm(alone.assign(p=tested))
     keys, said = ["first", "second", "task"], ["seeds", "difference", "low", "high", "p", "p_holm", "p_seeds"]
     if not len(alone):
         return pd.DataFrame(columns=[*keys, *said, *(f"{name}_later" for name in said)])

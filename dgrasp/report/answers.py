@@ -117,6 +117,8 @@ def arrival_answer(arrived: pd.DataFrame) -> str:
 
 def lifting_answer(rates: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """Notebook 5. rates: of `success_rates`; pairs: of `findings.compare`, dGrasp against Base."""
+    if not len(pairs):
+        return "Not known: no pair of a dGrasp and a Base policy was tried."
     sure = pairs[pairs["p_holm"] < LEVEL]["difference"]
     helps = {(True, False): "Teaching slopes helps", (False, True): "Teaching slopes hurts"}.get(
         ((sure > 0).any(), (sure < 0).any()),
@@ -135,8 +137,8 @@ def loss_answer(lifted: Mapping[str, tuple[float, float]]) -> str:
     most = min(lifted, key=lambda method: lifted[method][1] / max(lifted[method][0], 1e-9))
     said = "; ".join(f"{method} {before:.2f} and {after:.2f}" for method, (before, after) in lifted.items())
     return (
-        f"{most} keeps the smaller share. Lifted of novel objects in simulation (Table 1), and of other ones in the "
-        f"twin: {said}."
+        f"{most} keeps the smaller share. Lifted of novel objects in simulation, and of other ones in the twin, by the "
+        f"same networks: {said}."
     )
 
 

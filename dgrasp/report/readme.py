@@ -12,6 +12,7 @@ from dgrasp.evaluation.over_seeds import beside_later_seeds
 from dgrasp.experiment.beyond import contrasts, kept_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import PAPERS_SET
+from dgrasp.experiment.profiles import Profile
 from dgrasp.files import write_text
 from dgrasp.policy.policies import POLICIES, policy_spec
 from dgrasp.report.figures.results import Results, results
@@ -19,13 +20,19 @@ from dgrasp.report.figures.twin import twin_logs
 from dgrasp.report.names import METHODS, task_label
 from dgrasp.report.published_sentences import VERDICT_ORDER, every_sentence
 from dgrasp.report.studio import Studio
-from dgrasp.report.tables.findings import compare, how_tested, slope_pairs
+from dgrasp.report.tables.findings import compare, how_tested, name_of_test, slope_pairs
 from dgrasp.report.tables.paper import paper_rate
 from dgrasp.report.tables.printing import as_markdown
 from dgrasp.report.tables.success import over_seeds
 
 BEGIN, END = "<!-- results: written by `make figures` -->", "<!-- end of results -->"
 COMPARED = ("base", "dgrasp")
+PLANNED = (0, 1, 2)  # training seeds of the paper's experiment: REPRODUCING.md, "Test data"
+MEASURED = {
+    1: "is not measured by one seed",
+    2: "is hardly measured by two seeds",
+    3: "is measured roughly by three seeds or more",
+}
 
 
 def results_block(studio: Studio) -> str:
@@ -42,6 +49,8 @@ def answer(table: pd.DataFrame) -> str:
     """Whether dGrasp lifts more than Base, in a line: mean over policies, task by task. table: see `by_method`."""
     methods = table["policy"].str.partition("_")[0]
     means = table.groupby([methods, "task"], sort=False)["rate"].mean().unstack(0)
+    if not set(COMPARED) <= set(means):
+        return f"One method alone was tried: {', '.join(METHODS.get(name, str(name)) for name in means)}."
     more = means["dgrasp"] - means["base"]
     word = "Yes, on this cell" if (more > 0).all() else "On some tasks" if (more > 0).any() else "No, not on this cell"
     by_task = ", ".join(f"{difference:+.2f} on {task_label(task)}" for task, difference in more.items())
@@ -99,24 +108,27 @@ def _sentences(studio: Studio, found: Results) -> list[str]:
     return [
         f"- dGrasp lifts more than its own Base in {above.sum()} of {len(pairs)} pairs of policy and task, and in "
         f"{sure.sum()} of them\n  beyond chance ({how_tested(found.trials, pairs)}):\n  {', '.join(by_task)}."
-        f"{on_later_seeds(found)}\n  {_what_pairs_share(studio, len(found.seeds))}",
+        f"{on_later_seeds(found)}\n  {what_pairs_share(studio.experiment.profile, [one.seed for one in found.seeds])}",
         f"- In the paper dGrasp is ahead in {_paper_ahead('simple')} pairs on simple scenes, {_paper_ahead('clutter')} "
         f"in clutter\n  and {_paper_ahead('novel')} on novel objects.",
         *on_another_hand(contrasts(kept_attempts(profile="panda"))),
         papers_findings(every_sentence(studio.experiment, found.trials)),
         settings_of_the_climb(found.seeds),
-        _in_the_twin(studio),
+        _in_the_twin(studio, len(found.seeds)),
     ]
 
 
-def _what_pairs_share(studio: Studio, seeds: int) -> str:
-    networks = len(
-        {policy_spec(name).model for name in studio.experiment.profile.evaluation.policies if name in POLICIES}
+def what_pairs_share(profile: Profile, seeds: Sequence[int]) -> str:
+    """Why pairs are not independent, what so many seeds say, and which are still to come."""
+    tried = [name for name in profile.evaluation.policies if name in POLICIES]
+    networks = len({policy_spec(name).model for name in tried})
+    missing = [seed for seed in PLANNED if seed not in seeds]
+    to_come = f"{'Seeds' if len(missing) > 1 else 'Seed'} {' and '.join(map(str, missing))}"
+    to_come += " are not run yet." if len(missing) > 1 else " is not run yet."
+    return (
+        f"The pairs are not independent: in each seed all policies share {networks} networks.\n"
+        f"  How much luck is in a training {MEASURED.get(len(seeds), MEASURED[3])}.{f' {to_come}' if missing else ''}"
     )
-    alone = (
-        "from one training seed: how\n  much luck is in a training is not measured" if seeds == 1 else "of each seed"
-    )
-    return f"The pairs are not independent: all policies share {networks} networks, {alone}."
 
 
 def papers_findings(every: pd.DataFrame) -> str:
@@ -150,7 +162,12 @@ def on_later_seeds(found: Results) -> str:
     table = beside_later_seeds(found.trials, slope_pairs(), first)
     sure = int(((table["difference_later"] > 0) & (table["p_holm_later"] < LEVEL)).sum())
     named = f"seed{'s' * (len(later) > 1)} {', '.join(map(str, later))}"
-    return f"\n  On training {named} alone, which ran after the table of seed {first} was seen: {sure} of {len(table)}."
+    interim = ", an interim look" if set(PLANNED) - {first, *later} else ""
+    test = name_of_test(found.trials[found.trials["seed"].isin(later)])
+    return (
+        f"\n  On training {named} alone, which ran after the table of seed {first} was seen: {sure} of {len(table)}\n"
+        f"  ({test}{interim})."
+    )
 
 
 def settings_of_the_climb(seeds: Sequence[Experiment]) -> str:
@@ -160,14 +177,14 @@ def settings_of_the_climb(seeds: Sequence[Experiment]) -> str:
     if changed:
         by = [f"{METHODS[m]} {sum(policy.startswith(f'{m}_') for policy in changed)}" for m in COMPARED]
         return (
-            f"- Hyperparameter tuning changed the optimizer settings of {len(changed)} of {len(studies)} policies "
+            f"- Hyperparameter tuning changed the optimizer settings in {len(changed)} of {len(studies)} studies "
             f"({', '.join(by)}):\n  there, methods differ in more than the second loss."
         )
     lifted = [said["success"] for _, said in studies]
     tasks = ", ".join(task_label(task) for task in seeds[0].profile.validation.tasks)
     return (
-        f"- Both methods climb with the same optimizer settings: hyperparameter tuning changed nothing for any of the\n"
-        f"  {len(studies)} policies. It is done on the task {tasks}, where {min(lifted):.2f} to {max(lifted):.2f} of "
+        f"- Both methods climb with the same optimizer settings: hyperparameter tuning changed nothing in any of\n"
+        f"  {len(studies)} studies. It is done on the task {tasks}, where {min(lifted):.2f} to {max(lifted):.2f} of "
         "attempts succeed without it."
     )
 
@@ -178,13 +195,14 @@ def _paper_ahead(task: str) -> str:
     return f"{sum(ahead)} of {len(ahead)}"
 
 
-def _in_the_twin(studio: Studio) -> str:
+def _in_the_twin(studio: Studio, seeds: int) -> str:
     logs = {policy: log for policy, log in twin_logs(studio).items() if policy.startswith(COMPARED)}
     judged = pd.concat([log.judged.assign(method=policy.partition("_")[0]) for policy, log in logs.items()])
     lifted, tried = judged.groupby("method")["success"].sum(), judged.groupby("method").size()
+    whose = f" (networks of seed {studio.experiment.seed})" if seeds > 1 else ""
     return (
         "- In a harder simulation, the *digital twin* (other light, textures, and cameras that are a little off, all\n"
         f"  by our guess), dGrasp lifts in {lifted['dgrasp']} of {tried['dgrasp']} trials and Base in {lifted['base']} "
-        f"of {tried['base']}, with {judged['object'].nunique()} everyday\n  objects. No real robot was used, and what "
-        "one would do is not known."
+        f"of {tried['base']}, with {judged['object'].nunique()} everyday\n  objects{whose}. No real robot was used, "
+        "and what one would do is not known."
     )

@@ -232,8 +232,7 @@ for _id in ("plane", "learning"):
 def attempts_of_a_policy(records: Records, id: str) -> str:
     trials = records.trials
     if id != "by_object":
-        by = ["policy", "task"] + ["seed"] * (id == "tab01")  # the table has a row for each seed
-        return span(records.counted.groupby(by)["n"].sum(), "{:g}")
+        return span(records.counted.groupby(["policy", "task"])["n"].sum(), "{:g}")
     shown = trials["policy"].isin(records.figure(id)["policy"])
     single = trials[trials["task"].isin(["novel", "unseen"]) & ~trials["objects"].str.contains(",") & shown]
     return span(single.groupby(["task", "policy", "objects"]).size(), "{:g}")

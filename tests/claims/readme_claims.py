@@ -11,11 +11,12 @@ from statements import claim, word
 
 from dgrasp.evaluation.chance import LEVEL
 from dgrasp.evaluation.over_seeds import compare_over_seeds
+from dgrasp.evaluation.statistics import success_rates
 from dgrasp.experiment.choices import PAPERS_SET, training_set
 from dgrasp.policy.policies import POLICIES
 from dgrasp.report.names import METHODS, task_label
 from dgrasp.report.published_sentences import VERDICT_ORDER, every_sentence
-from dgrasp.report.tables.findings import slope_pairs
+from dgrasp.report.tables.findings import compare, slope_pairs
 from dgrasp.report.tables.paper import paper_rate
 from dgrasp.slopes.config import OptimizerConfig
 
@@ -108,10 +109,17 @@ def on_later_seeds(records: Records) -> str:
     first, *later = sorted(set(trials["seed"]))
     if not later:
         return ""
-    table = compare_over_seeds(trials[trials["seed"].isin(later)], slope_pairs())
+    counted = trials[trials["seed"].isin(later)]
+    if len(later) == 1:
+        table, test = compare(counted, slope_pairs(), success_rates(counted, records.profile.evaluation)), "permutation"
+    else:
+        table, test = compare_over_seeds(counted, slope_pairs()), "bootstrap"
     sure = int(((table["difference"] > 0) & (table["p_holm"] < LEVEL)).sum())
     named = f"seed{'s' * (len(later) > 1)} {', '.join(map(str, later))}"
-    return f". On training {named} alone, which ran after the table of seed {first} was seen: {sure} of {len(table)}"
+    by = {"permutation": "permutation test by scene", "bootstrap": "bootstrap of training seeds and scenes"}[test]
+    interim = ", an interim look" if len({first, *later} & {0, 1, 2}) < 3 else ""
+    count = f"{sure} of {len(table)} ({by}{interim})"
+    return f". On training {named} alone, which ran after the table of seed {first} was seen: {count}"
 
 
 @claim(README, r"notebooks/executed/05_simulated_grasping.ipynb\)\): agrees [^.]*\. - (.*?) - In a harder simulation")
@@ -122,13 +130,13 @@ def settings_of_the_climb(records: Records) -> list[str]:
         changed = studies.loc[~studies["untuned"], "policy"].str.partition("_")[0].value_counts()
         by = ", ".join(f"{METHODS[m]} {changed.get(m, 0)}" for m in ("base", "dgrasp"))
         return [
-            f"Hyperparameter tuning changed the optimizer settings of {changed.sum()} of {len(studies)} policies "
+            f"Hyperparameter tuning changed the optimizer settings in {changed.sum()} of {len(studies)} studies "
             f"({by}): there, methods differ in more than the second loss."
         ]
     low, high = studies["success"].min(), studies["success"].max()
     return [
-        "Both methods climb with the same optimizer settings: hyperparameter tuning changed nothing for any of the "
-        f"{len(studies)} policies. It is done on the task {', '.join(tasks)}, where {low:.2f} to {high:.2f} of "
+        "Both methods climb with the same optimizer settings: hyperparameter tuning changed nothing in any of "
+        f"{len(studies)} studies. It is done on the task {', '.join(tasks)}, where {low:.2f} to {high:.2f} of "
         "attempts succeed without it."
     ]
 
@@ -143,11 +151,15 @@ def pairs_in_which_the_papers_dgrasp_is_ahead(records: Records) -> list[str]:
     return said
 
 
-@claim(README, r"dGrasp lifts in (\d+ of \d+) trials and Base in (\d+ of \d+), with (\d+) everyday objects\.")
+@claim(
+    README,
+    r"dGrasp lifts in (\d+ of \d+) trials and Base in (\d+ of \d+), with (\d+) everyday objects( \(net.*?\)|)\.",
+)
 def lifted_in_the_twin(records: Records) -> list[str]:
     success = records.twin["success"].groupby(records.twin["policy"].str.partition("_")[0])
     lifted = [f"{success.sum()[method]} of {success.size()[method]}" for method in ("dgrasp", "base")]
-    return [*lifted, str(records.twin["object"].nunique())]
+    whose = f" (networks of seed {records.experiment.seed})" if len(records.seeds) > 1 else ""
+    return [*lifted, str(records.twin["object"].nunique()), whose]
 
 
 @claim(README, r"\*\*(\w[^*]*)\.\*\* What dGrasp lifts more than Base, .*?: (\S+ on simple, .*?)\. \|")
@@ -160,11 +172,16 @@ def what_dgrasp_lifts_more(records: Records) -> list[str]:
     return [word, ", ".join(f"{difference:+.2f} on {task_label(task)}" for task, difference in more.items())]
 
 
-@claim(README, r"all policies share (\d+) networks, (from one training seed|of each seed)")
+@claim(
+    README, r"in each seed all policies share (\d+) networks\. How much luck is in a training is (.*?)\. - In the paper"
+)
 def networks_that_policies_share(records: Records) -> list[str]:
     models = {POLICIES[policy].model for policy in set(records.trials["policy"]) & set(POLICIES)}
-    seeds = len(records.seeds)
-    return [str(len(models)), "from one training seed" if seeds == 1 else "of each seed"]
+    known = ("not measured by one seed", "hardly measured by two seeds", "measured roughly by three seeds or more")
+    missing = sorted({0, 1, 2} - set(records.seeds))
+    is_not = "is not" if len(missing) == 1 else "are not"
+    to_come = f". Seed{'s' * (len(missing) > 1)} {' and '.join(map(str, missing))} {is_not} run yet" if missing else ""
+    return [str(len(models)), known[min(len(records.seeds), 3) - 1] + to_come]
 
 
 @claim(README, r"\(a Panda\) (.*?): ahead beyond chance in (\d of \d) tasks, differences (\S+ to \S+)\. ")

@@ -18,6 +18,7 @@ from dgrasp.report.readme import (
     on_later_seeds,
     results_block,
     settings_of_the_climb,
+    what_pairs_share,
     write_results,
 )
 from dgrasp.report.studio import Studio
@@ -56,7 +57,15 @@ def test_later_seeds_are_counted_alone_where_there_are_any():
     ]  # fmt: skip
     seeds = [SimpleNamespace(seed=seed) for seed in range(3)]
     said = on_later_seeds(SimpleNamespace(trials=pd.DataFrame(rows), seeds=seeds))
-    assert said == "\n  On training seeds 1, 2 alone, which ran after the table of seed 0 was seen: 1 of 1."
+    assert said == (
+        "\n  On training seeds 1, 2 alone, which ran after the table of seed 0 was seen: 1 of 1\n"
+        "  (bootstrap of training seeds and scenes)."
+    )
+    two = pd.DataFrame(rows).query("seed < 2")
+    assert on_later_seeds(SimpleNamespace(trials=two, seeds=seeds[:2])) == (
+        "\n  On training seed 1 alone, which ran after the table of seed 0 was seen: 1 of 1\n"
+        "  (permutation test by scene, an interim look)."
+    )
     assert on_later_seeds(SimpleNamespace(trials=pd.DataFrame(rows), seeds=seeds[:1])) == ""
 
 
@@ -70,9 +79,17 @@ def test_one_study_of_a_later_seed_that_picks_other_settings_is_said():
     assert settings_of_the_climb([same, same]).startswith("- Both methods climb with the same optimizer settings")
     said = settings_of_the_climb([same, other])
     assert said.startswith(
-        "- Hyperparameter tuning changed the optimizer settings of 1 of 4 policies (Base 0, dGrasp 1)"
+        "- Hyperparameter tuning changed the optimizer settings in 1 of 4 studies (Base 0, dGrasp 1)"
     )
     assert "same optimizer" not in said
+
+
+def test_what_so_many_seeds_say_and_which_are_to_come(experiment):
+    profile = experiment.profile
+    assert what_pairs_share(profile, [0]).endswith("not measured by one seed. Seeds 1 and 2 are not run yet.")
+    assert what_pairs_share(profile, [0, 1]).endswith("hardly measured by two seeds. Seed 2 is not run yet.")
+    assert what_pairs_share(profile, [0, 1, 2]).endswith("measured roughly by three seeds or more.")
+    assert "in each seed all policies share 3 networks." in what_pairs_share(profile, [0])
 
 
 def test_the_answer_may_come_out_either_way():
@@ -85,6 +102,7 @@ def test_the_answer_may_come_out_either_way():
     assert answer(table(0.5, 0.75, 0.5, 0.625)).endswith("+0.25 on simple, +0.12 on novel objects.")
     assert answer(table(0.5, 0.75, 0.5, 0.25)).startswith("**On some tasks.** ")
     assert answer(table(0.5, 0.5, 0.5, 0.25)).startswith("**No, not on this cell.** ")
+    assert answer(table(0.5, 0.5).iloc[:1]) == "One method alone was tried: Base."
 
 
 def test_another_hand_may_show_the_effect_too():

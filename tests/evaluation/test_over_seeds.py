@@ -14,6 +14,7 @@ from dgrasp.evaluation.over_seeds import (
     rates_by_seed,
     scene_differences,
 )
+from dgrasp.evaluation.statistics import paired_comparison
 
 PAIR = [("new", "old")]
 
@@ -140,3 +141,20 @@ def test_where_three_seeds_scatter_much_the_bootstrap_is_liberal_and_student_s_t
         found.append((low > 0 or high < 0, ttest_1samp(each, 0.0).pvalue < 0.05))
     bootstrapped, student = np.mean(found, axis=0)
     assert bootstrapped > 0.08 > student
+
+
+def test_a_policy_that_a_seed_lacks_has_not_failed_there():
+    """`new` lifts all and `old` half; a second seed has `new` alone, and says nothing of the difference."""
+    records = trials([1.0, 1.0])
+    some = records[(records["seed"] == 0) | (records["policy"] == "new")]
+    row, whole = (compare_over_seeds(part, PAIR).iloc[0] for part in (some, records[records["seed"] == 0]))
+    assert row["seeds"] == 1 and row["difference"] == 0.5
+    pd.testing.assert_series_equal(row, whole)
+    assert not len(compare_over_seeds(some[some["seed"] == 1], PAIR))
+
+
+def test_one_later_seed_is_tested_by_its_scenes_swapped():
+    records = trials([0.5, 0.2], 60)
+    (row,) = beside_later_seeds(records, PAIR, 0).to_dict("records")
+    alone = paired_comparison(records[records["seed"] == 1], "new", "old", "novel")
+    assert row["p_later"] == row["p_holm_later"] == alone["p_scenes"]

@@ -63,9 +63,12 @@ def test_answers_name_what_is_beyond_chance_and_where_nothing_is_there():
 
 
 def test_a_question_with_one_arm_alone_is_not_shown():
-    found = [SimpleNamespace(question=q, arm=a) for q, a in (("poses", "x"), ("poses", "y"), ("weight", "x"))]
-    again = SimpleNamespace(question="weight", arm="x")  # of another seed
-    assert {result.question for result in comparable([*found, again])} == {"poses"}
+    first, second = (SimpleNamespace(seed=seed) for seed in (0, 1))
+    arms = (("poses", "x"), ("poses", "y"), ("weight", "x"))
+    found = [SimpleNamespace(question=q, arm=a, run=first) for q, a in arms]
+    others = [SimpleNamespace(question=q, arm=a, run=second) for q, a in (("weight", "y"), ("poses", "x"))]
+    kept = comparable([*found, *others])
+    assert {(result.question, result.run.seed) for result in kept} == {("poses", 0)}
 
 
 @pytest.mark.parametrize(("seeds", "said"), [([0], "training seed 0"), ([0, 1], "training seeds 0, 1")])

@@ -95,9 +95,13 @@ def known(studio: Studio) -> list[Result]:
 
 
 def comparable(found: Sequence[Result]) -> list[Result]:
-    """Those of questions with two arms or more. One alone, shared with a question that was asked, says nothing."""
-    arms = Counter(question for question, _ in {(result.question, result.arm) for result in found})
-    return [result for result in found if arms[result.question] > 1]
+    """Those of questions of which the same seed has two arms or more: one alone says nothing."""
+    arms = Counter((question, seed) for question, seed, _ in {(*_asked(result), result.arm) for result in found})
+    return [result for result in found if arms[_asked(result)] > 1]
+
+
+def _asked(result: Result) -> tuple[str, int]:
+    return result.question, result.run.seed
 
 
 def draw_ablation_rates(studio: Studio) -> Drawn:

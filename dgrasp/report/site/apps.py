@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.seeds import all_seeds
 from dgrasp.report.failures import page as failures
 from dgrasp.report.play import page as play
 from dgrasp.report.play.supply import SCENES, Supply
@@ -38,7 +39,7 @@ def make_apps(
     pictures: failures.Pictures = "few",
     scenes: Sequence[tuple[str, int]] = SCENES,
 ) -> Apps:
-    """Both apps of an experiment, their files below `files`.
+    """Both apps of an experiment, their files below `files`; the failures are of all of its published seeds.
 
     without: "play" or "failures" are left out, and the page says so. pictures: of trials, as in
     `dgrasp.report.failures.page.write_files`. scenes: those to play with, by task and index.
@@ -52,6 +53,6 @@ def make_apps(
     if "failures" not in without:
         address = "play.html" if "play" not in without else None
         played = scenes if address else ()
-        attempts = failures.write_files(experiment, files, played=played, pictures=pictures)
+        attempts = failures.write_files(all_seeds(experiment), files, played=played, pictures=pictures)
         browser = failures.failures_body(attempts, address)
     return Apps(body, browser)

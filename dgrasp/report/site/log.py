@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.seeds import all_seeds
 from dgrasp.files import read_json
 from dgrasp.policy.policies import POLICIES
 from dgrasp.report.play.supply import model_title, policy_title
@@ -22,12 +23,16 @@ STAGES = {
 
 
 def runs_table(experiment: Experiment) -> str:
-    """One row per stage: run, seed, commit, machine, minutes."""
-    runs = {**experiment.used(), "evaluation": experiment.evaluation(), "twin-trials": experiment.twin_trials()}
-    runs["calibration-sweep"] = experiment.calibration_sweep()
-    rows = [_row(name, run) for name, run in runs.items()]
-    total = sum(run.seconds for run in runs.values()) / 60
+    """One row per stage of every published seed: run, seed, commit, machine, minutes."""
+    runs = [(name, run) for one in all_seeds(experiment) for name, run in _stages(one).items()]
+    rows = [_row(name, run) for name, run in runs]
+    total = sum(run.seconds for _, run in runs) / 60
     return f"{table(pd.DataFrame(rows))}\nTogether {total:.0f} minutes of work; stages may have run side by side.\n"
+
+
+def _stages(experiment: Experiment) -> dict[str, Run]:
+    tried = {"evaluation": experiment.evaluation(), "twin-trials": experiment.twin_trials()}
+    return {**experiment.used(), **tried, "calibration-sweep": experiment.calibration_sweep()}
 
 
 def _stage(name: str) -> str:

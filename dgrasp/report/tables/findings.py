@@ -19,6 +19,10 @@ from dgrasp.report.tables.paper import paper_values
 
 ABOVE = 5.0  # millimetres; not in the paper, which says "slightly": less changes little under fingers of 27 mm
 Pairs = Iterable[tuple[str, str]]
+COMPARED = (
+    "first", "second", "task", "rate", "rate_second", "difference", "no_overlap", "only_first", "only_second", "p",
+    "p_holm",
+)  # fmt: skip
 KINDS = ("quat_seq", "quat_sync", "6d_seq", "6d_sync")
 
 
@@ -52,8 +56,7 @@ def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataF
                     "p": p,
                 }
             )
-    table = pd.DataFrame(rows)
-    return with_holm(table)
+    return with_holm(pd.DataFrame(rows)) if rows else pd.DataFrame(columns=COMPARED)
 
 
 def name_of_test(trials: pd.DataFrame) -> str:
