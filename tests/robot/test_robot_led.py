@@ -19,7 +19,7 @@ from landscapes import Cone, policy_on
 from robot_poses import top_down
 from robot_stand_ins import BOARD, HEIGHT, WIDTH, standing_calibration
 
-from dgrasp.cameras import Views
+from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.following import Command, NoSummit, StepLimits, distance
 from dgrasp.cell.hand import tcp_pose
 from dgrasp.cell.interface import Execution, FrozenCamera
@@ -151,9 +151,8 @@ def test_the_page_says_how_a_series_is_led_by_the_slopes(
     assert found is not None
     climb = OptimizerConfig(steps=30, translation_rate=0.03, rotation_rate=0.15, gradient_clip=None, n_starts=24)
     cones = {"base_quat_sync": Cone(GRASP), "dgrasp_quat_sync": Cone(ASIDE)}
-    ready = {
-        name: ResizeToTraining(for_real_robot(policy_on(cone, climb, name)), WIDTH // 2) for name, cone in cones.items()
-    }
+    half = (Intrinsics.d415(WIDTH // 2, HEIGHT // 2),)
+    ready = {name: ResizeToTraining(for_real_robot(policy_on(cone, climb, name)), half) for name, cone in cones.items()}
     protocol = TrialProtocol(policies=tuple(ready), objects=("box",), presentations=1)
     judge = Judge()
     names = {

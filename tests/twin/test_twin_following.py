@@ -58,7 +58,8 @@ def test_networks_lead_the_twin_and_see_images_of_their_own_size(monkeypatch: py
     policy = for_real_robot(policy_on(value, OptimizerConfig(n_starts=4, steps=2)))
     with SteeredTwin(observer=OBSERVER, steps=StepLimits(looks=2)) as twin:
         scene = twin.present("tennis ball", 0)
-        loop = ClosedLoop(twin, ResizeToTraining(policy, OBSERVER.width // 2))
+        smaller = OBSERVER.model_copy(update={"width": 32, "height": 24})
+        loop = ClosedLoop(twin, ResizeToTraining(policy, smaller.lenses))
         done = loop.execute(transform(np.diag([1.0, -1.0, -1.0]), scene.objects[0].T_world_object[:3, 3]))
     assert done.moved and done.outcome is not None and loop.servo is not None
     assert widths == [32] * len(loop.servo.looks) and len(widths) == 2
