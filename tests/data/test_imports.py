@@ -92,6 +92,13 @@ def test_what_is_exported_comes_back(form: str, written: dict[str, Path], origin
         np.testing.assert_array_equal(e.views.images, d.views.images[:VIEWS])
 
 
+def test_an_objects_text_may_have_commas_and_quotation_marks(originals: dict, tmp_path: Path) -> None:
+    text = 'box, the "red" one'
+    path = write_plain({"train": [replace(originals["train"][0], object=text)]}, tmp_path, VIEWS)
+    [episode], _ = read_import(path, "folder")
+    assert episode.object == text and episode.split == "train"
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_is_exported_in_other_frames_comes_back(form: str, originals: dict, tmp_path: Path) -> None:
     """In the frame of a base that is turned, with fingers along y, the way it points or the other."""
