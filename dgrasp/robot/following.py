@@ -58,7 +58,7 @@ class SteeredDevices(DeviceCell):
                 self._check_hand()
                 self._asked = np.asarray(T_world_tcp, dtype=np.float64)
                 standing = self._standing
-                self._sight = Sight(self.observe()[standing], self.safety._model.world) if standing else None
+                self._sight = Sight(self.observe()[standing], self.safety.world) if standing else None
                 limits = self.steps.in_cycle(self._speed, self.safety.motion.acceleration)
                 self._guide, self._cycles = Guide(pilot, limits, watched=True), []
                 try:
