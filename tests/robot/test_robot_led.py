@@ -22,7 +22,7 @@ from robot_stand_ins import BOARD, HEIGHT, WIDTH, standing_calibration
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.following import Command, NoSummit, StepLimits, distance
 from dgrasp.cell.hand import tcp_pose
-from dgrasp.cell.interface import Execution, FrozenCamera
+from dgrasp.cell.interface import Execution, FrozenCamera, UnsafePose
 from dgrasp.cell.model import PAPERS
 from dgrasp.cell.outcome import Outcome
 from dgrasp.evaluation.closed_loop import ClosedLoop
@@ -116,6 +116,23 @@ def test_a_pilot_that_finds_nothing_to_go_to_is_an_outcome_and_no_fault(
         assert done.outcome is Outcome.NO_GRASP and "from above" in done.reason and done.moved
         assert np.allclose(cell.arm.joints(), HOME) and not cell.broken
     assert 0 < done.seconds["cycle"] <= done.seconds["longest cycle"]
+
+
+def test_where_the_way_home_is_refused_nothing_has_moved(
+    cell: SteeredDevices, opened: tuple[SteeredDevices, AtOnce], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = opened[1]
+    monkeypatch.setattr(part, "q", part.q + 0.1)
+
+    def refuse(q_from: np.ndarray, q_to: np.ndarray) -> None:
+        raise UnsafePose("refused: the arm would touch the table")
+
+    monkeypatch.setattr(cell, "observe", lambda: observed)  # whose own way home is not what this is about
+    observed = cell._pictures(["left", "right"])
+    with monkeypatch.context() as refusing, cell.armed(CONFIRMATION):
+        refusing.setattr(cell.safety, "joint_motion", refuse)
+        done = cell.follow(GRASP, lambda views, T: Command(GRASP))
+    assert done.outcome is Outcome.REFUSED and not done.moved and "touch the table" in done.reason
 
 
 def test_steps_fit_in_a_cycle_of_an_arm_that_starts_and_stops(
