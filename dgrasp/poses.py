@@ -84,6 +84,9 @@ def euler_uniform_rotations(
     return roma.euler_to_rotmat("xyz", angles).to(dtype)
 
 
+ROTATIONS = {"haar": uniform_rotations, "euler": euler_uniform_rotations}  # by the settings' names
+
+
 def uniform_poses(
     n: int,
     low: Float[Tensor, "3"],

@@ -24,7 +24,7 @@ from scipy.spatial.transform import Rotation
 
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.sim.cell import Cell
-from dgrasp.sim.objects.models import _decompose
+from dgrasp.sim.objects.models import decompose
 from dgrasp.sim.objects.ycb import mesh_path
 from dgrasp.sim.scene import Scene
 from dgrasp.sim.tasks.paper import task
@@ -62,7 +62,7 @@ def digests(n: int) -> dict[str, str]:
 
     parts = {name: hashlib.sha256() for name in COMPARED}
     with tempfile.TemporaryDirectory() as folder:  # V-HACD is Bullet's, too
-        for hull in _decompose(trimesh.load_mesh(mesh_path("banana")), Path(folder)):
+        for hull in decompose(trimesh.load_mesh(mesh_path("banana")), Path(folder)):
             parts["models"].update(hull.tobytes())
     with Cell() as cell:
         for scene, T in jobs(n):

@@ -9,6 +9,7 @@ Classes are looked up by name, so that nothing is loaded to say that something i
 
 from __future__ import annotations
 
+import dis
 import errno
 import traceback
 from typing import Any
@@ -63,6 +64,7 @@ ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EPERM: "choose another folder, or change its permissions",
 }
+ARRAYS = ("numpy", "scipy", "torch", "pandas", "roma", "trimesh")
 REFUSED = (errno.EACCES, errno.EPERM, errno.EIO)  # the machine's, whoever wrote the file
 NO_PATH = (errno.ELOOP, errno.ENAMETOOLONG)  # what was given can be no path
 
@@ -102,12 +104,30 @@ def one_line(text: str) -> str:
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
+def _of_arrays(error: BaseException | None) -> bool:
+    """Whether arrays did not fit, or the like, which nobody stated in our words: a fault of dgrasp.
+
+    Such a ValueError was raised in a library of `ARRAYS`, or by a compiled function that we called, where our own line
+    raises nothing. Of subclasses (pydantic's, of JSON and of texts) and of other libraries the message is enough.
+    """
+    if type(error) is not ValueError or error.__traceback__ is None or "null" in str(error):  # a path's null byte
+        return False
+    last = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    package = str(last.tb_frame.f_globals.get("__name__")).partition(".")[0]
+    raised = dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")
+    return package in ARRAYS or (package == "dgrasp" and not raised)
+
+
 def _of_user(error: BaseException) -> bool:
     """Whether a file of the user's is wrong."""
     return any(f"{kind.__module__}.{kind.__qualname__}" in OF_USERS for kind in type(error).__mro__)
 
 
 def _code(error: BaseException | None) -> int | None:
+    if _of_arrays(error):
+        return None
     if isinstance(error, OSError) and error.errno in NO_PATH:
         return INPUT
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)

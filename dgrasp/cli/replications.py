@@ -24,9 +24,16 @@ def add_options(parser: argparse.ArgumentParser, repetitions: str) -> None:
     parser.add_argument("--keep", action="store_true", help="the table also goes to figures/replications/")
 
 
-def opened(options: argparse.Namespace) -> Experiment:
-    """The experiment; says on stderr if novel objects look otherwise here, which makes them another task."""
+def opened(options: argparse.Namespace, trains: bool = False) -> Experiment:
+    """The experiment; says on stderr if novel objects look otherwise here, which makes them another task.
+
+    trains: whether Psi is trained for it, in one round; raises ValueError, at once, where the profile has two.
+    """
     made = experiment(options)
+    if trains:
+        from dgrasp.experiment.replication import check_one_round
+
+        check_one_round(made)
     from dgrasp.cli.ycb import how_to
     from dgrasp.evaluation.rows import SAME_EVERYWHERE
     from dgrasp.experiment.attempts import read_attempts

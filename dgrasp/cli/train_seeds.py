@@ -23,7 +23,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    made = replications.opened(options)
+    made = replications.opened(options, trains=True)
     from dgrasp.experiment.replication import over_seeds, train_seeds
 
     table = train_seeds(made, options.seeds, options.repetitions or 1)

@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    made = replications.opened(options)
+    made = replications.opened(options, trains=options.variant == "base-reported")
     from dgrasp.experiment.replication import keep_trials
     from dgrasp.experiment.variants import VARIANTS, beside_table_1, verdict
 

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.data import layout
 from dgrasp.runs import Run
-from dgrasp.sim.tasks.paper import GAP, NUDGED, UPRIGHT
+from dgrasp.sim.tasks.paper import GAP, NUDGED, UPRIGHT_WITHIN
 
 
 def attempts_table(source: Run | Path) -> pd.DataFrame:
@@ -70,7 +70,7 @@ def sec_4_1_departures(manifest: Mapping[str, Any], objects: int) -> list[str]:
     def proves(entry: Mapping[str, Any]) -> bool:
         closest, tilt = entry["closest"], entry["tilt"]
         apart = objects < 2 if closest is None else closest >= GAP - NUDGED
-        upright = tilt is not None and tilt <= UPRIGHT
+        upright = tilt is not None and tilt <= UPRIGHT_WITHIN
         return bool(apart and upright and entry["textured"] == 0 and entry["demonstrations"] == objects)
 
     return [name for name, entry in manifest["files"].items() if not proves(entry)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+
+from dgrasp.policy.diagnostics import ranking_auc
 
 
 def auc(attempts: pd.DataFrame) -> float:
@@ -13,9 +13,4 @@ def auc(attempts: pd.DataFrame) -> float:
     attempts: rows with `value` and `success`; those without a plan have no value and are left out.
     """
     known = attempts[attempts["value"].notna()]
-    success = known["success"].to_numpy(dtype=bool)
-    hits, misses = int(success.sum()), int((~success).sum())
-    if not hits or not misses:
-        return float("nan")
-    ranks = np.asarray(rankdata(known["value"]))
-    return float((ranks[success].sum() - hits * (hits + 1) / 2) / (hits * misses))
+    return ranking_auc(known["value"].to_numpy(), known["success"].to_numpy(dtype=bool))

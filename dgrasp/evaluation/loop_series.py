@@ -236,7 +236,7 @@ class _Kept(threading.local):
     """Cells of this worker, which may be a thread."""
 
     def __init__(self) -> None:
-        self.cells = Recent(2)
+        self.cells = Recent(2, drop=SteeredSimulation.close)
 
 
 _ours = _Kept()

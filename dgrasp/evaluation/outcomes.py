@@ -10,6 +10,7 @@ Not in the paper. The policies see what training sees, the demonstrations' own v
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,15 +146,22 @@ def as_in_plans(views: Views, n: int, cell: CellModel = PAPERS) -> Views:
     return views[:n]
 
 
-_sets, _cells = Recent(2), Recent(2)  # of this process
+class _Kept(threading.local):
+    """Demonstrations and cells of this worker, which may be a thread."""
+
+    def __init__(self) -> None:
+        self.sets, self.cells = Recent(2), Recent(2, drop=RememberedCell.close)
+
+
+_ours = _Kept()
 
 
 def _attempt(
     recipe: OutcomesRecipe, source: PolicySource, demonstrations: Run, tried: _Tried, seed: int
 ) -> Iterator[Row]:
     policy = worker_policy(source)
-    shown = _sets.get(demonstrations.path, lambda: DemonstrationSet(demonstrations, "train", keep=2))
-    cell = _cells.get(recipe.cell.digest(), lambda: RememberedCell(simulator=Cell(recipe.cell)))
+    shown = _ours.sets.get(demonstrations.path, lambda: DemonstrationSet(demonstrations, "train", keep=2))
+    cell = _ours.cells.get(recipe.cell.digest(), lambda: RememberedCell(simulator=Cell(recipe.cell)))
     setups = _setups(recipe, cell, policy, shown[tried.demonstration], tried, seed)
     yield from rows(cell, setups, seed=seed, rehearse=False)
 

@@ -23,7 +23,7 @@ from scipy.stats import permutation_test, ttest_1samp
 
 from dgrasp.evaluation.chance import with_holm
 from dgrasp.evaluation.config import EvaluationConfig
-from dgrasp.evaluation.statistics import PAIR, paired_comparison, success_rates, with_rates
+from dgrasp.evaluation.statistics import PAIRED_BY, paired_comparison, success_rates, with_rates
 
 RESAMPLES = 4_999
 CHUNK = 2_000_000  # numbers drawn at once
@@ -122,7 +122,7 @@ def _swapped_objects(scenes: pd.DataFrame) -> float:
 
 def scene_differences(trials: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """One row per seed and scene: `difference` of the successes, `attempts` of either policy, `object` if it is one."""
-    wide = trials.pivot_table(index=PAIR, columns="policy", values="success", aggfunc="first")
+    wide = trials.pivot_table(index=PAIRED_BY, columns="policy", values="success", aggfunc="first")
     both = wide[[first, second]].dropna(how="all").fillna(False).astype(float)  # not made: failed
     scene = ["seed", "repetition", "scene"]
     counts = (both[first] - both[second]).groupby(level=scene).agg(difference="sum", attempts="size")

@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from dgrasp.evaluation.config import EvaluationConfig
 
-PAIR = ["seed", "task", "split", "scene", "repetition", "attempt"]
+PAIRED_BY = ["seed", "task", "split", "scene", "repetition", "attempt"]
 
 
 def success_rates(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
@@ -42,7 +42,9 @@ def paired_comparison(trials: pd.DataFrame, policy: str, control: str, task: str
     test, a guide only where a scene has several attempts, since these depend on each other; and `p_scenes`, which
     swaps the policies' names scene by scene (permutation test of successes per scene) and holds for either.
     """
-    wide = trials[trials["task"] == task].pivot_table(index=PAIR, columns="policy", values="success", aggfunc="first")
+    wide = trials[trials["task"] == task].pivot_table(
+        index=PAIRED_BY, columns="policy", values="success", aggfunc="first"
+    )
     for name in (policy, control):
         if name not in wide:
             raise ValueError(f"no trials of policy {name!r} on task {task!r}; policies: {', '.join(wide.columns)}")

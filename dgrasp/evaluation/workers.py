@@ -43,10 +43,13 @@ Kept = TypeVar("Kept")
 
 
 class Recent:
-    """The last few things that were made, by key; keys are compared as dictionaries do and kept alive."""
+    """The last few things that were made, by key; keys are compared as dictionaries do and kept alive.
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    drop: called with what is kept no longer, to close it, say.
+    """
+
+    def __init__(self, size: int, drop: Callable[[Any], None] | None = None) -> None:
+        self.size, self.drop = size, drop
         self.made: OrderedDict[Hashable, Any] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
@@ -54,7 +57,9 @@ class Recent:
         if key not in self.made:
             self.made[key] = make()
             if len(self.made) > self.size:
-                self.made.popitem(last=False)
+                _, old = self.made.popitem(last=False)
+                if self.drop is not None:
+                    self.drop(old)
         self.made.move_to_end(key)
         kept: Kept = self.made[key]
         return kept

@@ -80,10 +80,10 @@ def keep(run: Run, experiment: Experiment, root: Path = PUBLISHED) -> Path:
         raise RecordError(f"{folder}: no published experiment there to keep the closed loop of; publish it first")
     with sole_writer(folder.parent):
         check_sums(folder, renewed=(f"{STAGE}-*/*",))  # what is damaged is not listed as if it were sound
-        for stale in folder.glob(f"{STAGE}-*"):
+        keep_files(run.path, [name for name in FILES if (run.path / name).is_file()], folder / run.path.name)
+        for stale in folder.glob(f"{STAGE}-*"):  # now, and not before the new one is whole
             if stale.name != run.path.name:
                 shutil.rmtree(stale)
-        keep_files(run.path, [name for name in FILES if (run.path / name).is_file()], folder / run.path.name)
         write_sums(folder)
     return folder / run.path.name
 

@@ -114,7 +114,7 @@ def _weights(runs: Mapping[str, Run]) -> pd.DataFrame:
 
 def _numbers(run: Run) -> pd.DataFrame:
     named = {"psnr": "PSNR, whole images (dB)", "psnr_objects": "PSNR, object pixels (dB)", "ssim": "SSIM"}
-    return pd.DataFrame({"measure": list(named.values()), "value": [f"{run.summary[k]:.2f}" for k in named]})
+    return pd.DataFrame({"measure": list(named.values()), "value": [_measured(run, k, 2) for k in named]})
 
 
 def _validation(values: Mapping[str, Run]) -> pd.DataFrame:
@@ -125,9 +125,14 @@ def _validation(values: Mapping[str, Run]) -> pd.DataFrame:
         "val_cos_rotation": "cosine, rotation",
     }
     return pd.DataFrame(
-        {"model": model} | {label: f"{run.summary[key]:.3f}" for key, label in named.items()}
+        {"model": model} | {label: _measured(run, key, 3) for key, label in named.items()}
         for model, run in values.items()
     )
+
+
+def _measured(run: Run, key: str, digits: int) -> str:
+    """A number of the validation; where nothing was held out there is none."""
+    return f"{run.summary[key]:.{digits}f}" if key in run.summary else "not measured (nothing held out)"
 
 
 def _tuned(experiment: Experiment) -> pd.DataFrame:

@@ -11,6 +11,7 @@ printed sheet in the pictures tells it, too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,8 @@ def rank_grasps(
     photographs: Path | Capture,
     policy: GraspPolicy,
     *,
-    width: int,
+    lenses: Sequence[Intrinsics] = (),
+    width: int | None = None,
     n: int = 10,
     seed: int = 0,
     downwards: bool = True,
@@ -73,7 +75,8 @@ def rank_grasps(
     """Plan on a folder of photographs; returns at most `n` grasps that differ by 2 cm or 20 degrees, best first.
 
     photographs: the folder, its `transforms.json`, or what `read_capture` made of it (`T_world_capture` included).
-    width: of the images the policy was trained on, pixels (`experiment.observer.width`).
+    lenses: of the images the policy was trained on (`experiment.observer.lenses`); or width: of those images, pixels,
+    where the paper's camera took them.
     seed: of the starting poses. downwards: only poses whose approach axis points below the horizon, as on the real
     robot (Sec. 5.2). place: where grasps are searched, and how high the board is; default the policy's workspace, and
     the paper's board.
@@ -81,13 +84,14 @@ def rank_grasps(
     other arguments, a place beyond the workspace that the policy was trained in, or if nothing points down.
     """
     generator = _generator(n, seed)
+    lenses = _lenses(lenses, width)
     low, high = (bound.double().numpy(force=True) for bound in policy.bounds)
     known = Place("the policy", low, high, PAPERS.middle)
     place = known if place is None else _within(place, known)
     capture = photographs
     if not isinstance(capture, Capture):
         capture = read_capture(capture, T_world_capture, float(place.middle[2]))
-    views = as_trained(capture, width)
+    views = as_trained(capture, lenses)
     check_sight(capture, place, views)
     unfiltered = GraspPolicy(
         policy.spec,
@@ -124,13 +128,24 @@ def _generator(n: int, seed: int) -> torch.Generator:
     return streams.torch_generator(seed, "own images")
 
 
-def as_trained(views: Views | Capture, width: int) -> Views:
-    """The photographs, each sampled so that a focal length is as many pixels as in training images of this width.
+def _lenses(lenses: Sequence[Intrinsics], width: int | None) -> Sequence[Intrinsics]:
+    """Those of the training images; raises ValueError unless they are told in one of both ways."""
+    if bool(lenses) == (width is not None):
+        raise ValueError(
+            "lenses: expected those of the training images, or `width` for the paper's camera, and not both"
+        )
+    return lenses if width is None else (Intrinsics.d415(width, round(0.75 * width)),)
+
+
+def as_trained(views: Views | Capture, lenses: Sequence[Intrinsics]) -> Views:
+    """The photographs, each sampled so that a focal length is as many pixels as in training images of these lenses.
 
     Objects then look as large as the policy has seen them, whatever the camera; the views' calibration is scaled along.
-    Images that end up smaller than others are continued at their right and lower border, as the encoder does.
+    Of several lenses, each photograph is sampled as that which sees most nearly the same angle, so that the images of
+    each camera of a cell become what they were in training. Images that end up smaller than others are continued at
+    their right and lower border, as the encoder does.
     """
-    sampled = [_sampled(image, K, width) for image, K in zip(views.images, views.K, strict=True)]
+    sampled = [_sampled(image, K, lenses) for image, K in zip(views.images, views.K, strict=True)]
     if isinstance(views, Views) and all(image.shape == views.images.shape[1:] for image, _ in sampled):
         return views  # nothing was sampled
     height, wide = (max(image.shape[axis] for image, _ in sampled) for axis in (0, 1))
@@ -142,11 +157,12 @@ def as_trained(views: Views | Capture, width: int) -> Views:
 
 
 def _sampled(
-    image: UInt8[np.ndarray, "h w 3"], K: Float[np.ndarray, "3 3"], width: int
+    image: UInt8[np.ndarray, "h w 3"], K: Float[np.ndarray, "3 3"], lenses: Sequence[Intrinsics]
 ) -> tuple[UInt8[np.ndarray, "h2 w2 3"], Float[np.ndarray, "3 3"]]:
     size_then = image.shape[1], image.shape[0]
-    focal = Intrinsics.d415(width).fx  # its pixels are square
-    shares = focal / float(K[0, 0]), focal / float(K[1, 1])  # they differ where a picture was pulled
+    angle = float(K[0, 0]) / size_then[0]
+    lens = min(lenses, key=lambda known: abs(math.log(known.fx / known.width / angle)))
+    shares = lens.fx / float(K[0, 0]), lens.fy / float(K[1, 1])  # they differ where a picture was pulled
     size = max(8, round(size_then[0] * shares[0])), max(8, round(size_then[1] * shares[1]))
     if size == size_then:
         return image, K
@@ -159,11 +175,12 @@ def _sampled(
 class ResizeToTraining:
     """A policy for cells whose cameras are finer than its training images; for `run_trials`, after `for_real_robot`.
 
-    It plans on `as_trained(views, width)`. The log keeps the cell's own images.
+    It plans on `as_trained(views, lenses)`, with the lenses of its training images (`experiment.observer.lenses`). The
+    log keeps the cell's own images.
     """
 
-    def __init__(self, policy: PreparedPolicy, width: int) -> None:
-        self.policy, self.width, self.config = policy, width, policy.config
+    def __init__(self, policy: PreparedPolicy, lenses: Sequence[Intrinsics]) -> None:
+        self.policy, self.lenses, self.config = policy, lenses, policy.config
 
     def plan(self, views: Views, generator: torch.Generator) -> Plan:
         """See `GraspPolicy.plan`."""
@@ -171,7 +188,7 @@ class ResizeToTraining:
 
     def as_seen(self, views: Views) -> Views:
         """What the networks are shown of the cell's views; where the ascent leads, too (`ClosedLoop`)."""
-        return as_trained(views, self.width)
+        return as_trained(views, self.lenses)
 
 
 def _distinct(Ts: torch.Tensor, ranked: Sequence[int], n: int) -> list[int]:
@@ -214,8 +231,8 @@ def plan_capture(
     the one that the grasps are for (`other_hand`). seed: of the starting poses. Raises RecordError, RunError and
     DamagedFileError for a policy that is not there.
     """
-    width = experiment.observer.width
-    table = rank_grasps(capture, experiment.policy(policy), width=width, n=n, seed=seed, place=place).table
+    lenses = experiment.observer.lenses
+    table = rank_grasps(capture, experiment.policy(policy), lenses=lenses, n=n, seed=seed, place=place).table
     if place is not None and (trained := other_hand(place, experiment)):
         table["hand"] = trained.hand
     if output is not None:

@@ -17,6 +17,7 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
+from dgrasp.evaluation.study import JOURNAL
 from dgrasp.experiment.profiles import Profile
 from dgrasp.files import json_or_none, parse_yaml, rows_of
 from dgrasp.locks import LOCK, SILENCE
@@ -212,7 +213,7 @@ def _steps(run: Path) -> int:
 
 def _trials(run: Path) -> int:
     """Finished trials in Optuna's journal."""
-    path, (operation, states) = run / "study.journal", ENDED_TRIAL
+    path, (operation, states) = run / JOURNAL, ENDED_TRIAL
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     entries = (entry for entry in map(json_or_none, lines) if isinstance(entry, dict))
     return sum(entry.get("op_code") == operation and entry.get("state") in states for entry in entries)

@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dgrasp.data.layout import read_manifest
+from dgrasp.evaluation.study import JOURNAL
 from dgrasp.experiment.ablations.kept import write_results
 from dgrasp.experiment.ablations.stage import Ablations
 from dgrasp.experiment.attempts import PACKED, PLAIN
@@ -40,7 +41,7 @@ from dgrasp.locks import sole_writer
 from dgrasp.runs import Run, only_complete
 
 KEPT = ("run.json", "done.json", "volatile.json", "metrics.jsonl", "timing.jsonl", "weights.safetensors",
-        "readout.safetensors", "manifest.json", "data_card.md", *PLAIN, *PACKED, "study.journal",
+        "readout.safetensors", "manifest.json", "data_card.md", *PLAIN, *PACKED, JOURNAL,
         "logs/*.jsonl", "images/*.png")  # fmt: skip
 OF_ONE_SEED = ("*.safetensors", "*.png")
 LARGEST_MIB = 25.0  # our choice: what a clone may cost, all seeds of an experiment together

@@ -86,8 +86,9 @@ def train_seeds(experiment: Experiment, seeds: Sequence[int], repetitions: int =
     """The main contrast with models trained from other seeds, on the same Phi, scenes, starts and tuned settings.
 
     One row per seed and task: rate of both, and their paired comparison. Demonstrations are made again if only a
-    record is there.
+    record is there. Raises ValueError for a profile whose readouts are trained in two rounds.
     """
+    check_one_round(experiment)
     if set(seeds) - {experiment.seed}:
         experiment.training_scenes()  # once, before processes that need them stand side by side
     jobs = [joblib.delayed(_values)(experiment, seed) for seed in seeds]
@@ -102,6 +103,18 @@ def train_seeds(experiment: Experiment, seeds: Sequence[int], repetitions: int =
             both = {name: float(rates[name, task]) for name in CONTRAST}
             rows.append({"seed": seed, "task": task, **both, **paired_comparison(trials, *CONTRAST, task)})
     return pd.DataFrame(rows)
+
+
+def check_one_round(experiment: Experiment) -> None:
+    """Raise ValueError for a profile with `outcomes`.
+
+    Psi is trained here in one round alone, and its experiment's in two: they would not differ by their seed alone.
+    """
+    if experiment.profile.outcomes is not None:
+        raise ValueError(
+            f"profile {experiment.profile.name!r} has `outcomes`: its readouts are trained in two rounds, and here in "
+            "one; expected a profile without"
+        )
 
 
 def _contrast(experiment: Experiment, seed: int, repetitions: int) -> Run:

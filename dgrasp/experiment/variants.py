@@ -20,8 +20,10 @@ from dgrasp.evaluation.statistics import paired_comparison, success_rates
 from dgrasp.evaluation.table import EvaluationRecipe, evaluate
 from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.replication import check_one_round
 from dgrasp.experiment.store import Record
 from dgrasp.runs import Run
+from dgrasp.value.config import ValueConfig
 from dgrasp.value.training import train_value
 
 SUBSET = 2  # repetitions of the paper's five: 300 attempts of each policy on its three tasks
@@ -61,14 +63,17 @@ def base_reported(experiment: Experiment, policies: Sequence[str] = (), repetiti
     16 + 16 steps of quaternions, one part after the other, with the tuned rates of base_quat_seq, since those of the
     predecessor are for its own sizes. Phi is the experiment's, whose batch is the paper's smaller one: training it
     again would cost as much as all else. Demonstrations are made again if only a record is there.
-    Raises ValueError for other policies than base_quat_seq, the only one that this is about.
+    Raises ValueError for other policies than base_quat_seq, the only one that this is about, and for a profile whose
+    readouts are trained in two rounds.
     """
+    check_one_round(experiment)
     if set(policies) - {ITS_POLICY}:
         raise ValueError(f"policies: the predecessor's is {ITS_POLICY} alone, got {', '.join(policies)}")
     p = experiment.profile
     batch = TWICE * p.value.batch
     seen = ITS_IMAGES if p.value.fusion == "network" else p.value.views
-    value = p.value.model_copy(update={"batch": batch, "group": min(p.value.group, batch), "views": seen})
+    changes = {"batch": batch, "group": min(p.value.group, batch), "views": seen}
+    value = ValueConfig.model_validate(p.value.model_dump() | changes)
     trained = train_value(
         value,
         experiment.nerf(),
@@ -79,10 +84,10 @@ def base_reported(experiment: Experiment, policies: Sequence[str] = (), repetiti
         device=p.runtime.device,
         threads=p.runtime.threads,
     )
-    changes = {"steps": ITS_STEPS} | p.optimizer.times(TWICE)
+    climb = {"steps": ITS_STEPS} | p.optimizer.times(TWICE)
     recipe = _recipe(experiment, repetitions or p.evaluation.repetitions, policies=(ITS_POLICY,))
     observer = Observer(views=ITS_IMAGES, width=p.data.width, height=p.data.height, description=p.cell.description)
-    recipe = recipe.model_copy(update={"changes": changes, "observer": observer})
+    recipe = recipe.model_copy(update={"changes": climb, "observer": observer})
     return _evaluate(experiment, recipe, {ITS_POLICY: trained})
 
 

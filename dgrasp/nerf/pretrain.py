@@ -116,7 +116,10 @@ def _work(worker: Worker, run: Run, demonstrations: Run, precision: str) -> None
 
 
 def train(run: Run, phi: MVNeRF, scenes: Sequence[HasViews], worker: Worker | None = None) -> None:
-    """Optimize `phi` in place, from the run's last checkpoint if it has one."""
+    """Optimize `phi` in place, from the run's last checkpoint if it has one.
+
+    Raises ValueError, at the next step that is logged, for a loss that is no number.
+    """
     worker = worker or Worker(next(phi.parameters()).device)
     config = phi.config.training
     model, optimizer = ViewSynthesis(phi, worker), build_optimizer(phi)
@@ -132,10 +135,21 @@ def train(run: Run, phi: MVNeRF, scenes: Sequence[HasViews], worker: Worker | No
         last = done == config.steps
         if last or done % config.log_every == 0:
             total = worker.add_numbers(losses)
+            _check_loss(total["loss"], done, optimizer)
             if worker.leads:
                 run.log(done, loss=total["loss"], psnr_rays=-10 * math.log10(total["fine"]))
         if worker.leads and (last or done % config.checkpoint_every == 0):
             save(run, phi, optimizer, done)
+
+
+def _check_loss(loss: float, done: int, optimizer: torch.optim.Optimizer) -> None:
+    """Raise ValueError for a loss that is no number: no further step would mend it."""
+    if not math.isfinite(loss):
+        rate = max(group["lr"] for group in optimizer.param_groups)
+        raise ValueError(
+            f"nerf.training: loss: {loss} after step {done}, at a learning rate of {rate:g}; expected a finite number: "
+            "lower nerf.training.learning_rate, or lengthen warmup_steps"
+        )
 
 
 def _progress(first: int, steps: int, worker: Worker) -> Iterable[int]:

@@ -54,6 +54,8 @@ def novel_views(
     """
     device = next(phi.parameters()).device
     rank, processes = (worker.rank, worker.count) if worker else (0, 1)
+    if not len(scenes):
+        return
     for i in np.unique(np.linspace(0, len(scenes) - 1, count).astype(int))[rank::processes].tolist():
         yield _novel_view(phi, scenes[i], i, sources, seed, device)
 
@@ -76,8 +78,11 @@ def validate(
 ) -> dict[str, float]:
     """Means over novel views of held-out scenes: PSNR (dB) of whole images and of object pixels alone, and SSIM.
 
-    worker: this process among several that share the views; all of them must call, and all get the means.
+    Nothing where no scene is held out, as of few demonstrations of one's own. worker: this process among several that
+    share the views; all of them must call, and all get the means.
     """
+    if not len(scenes):
+        return {}
     config, worker = phi.config.training, worker or Worker(next(phi.parameters()).device)
     views = list(novel_views(phi, scenes, config.validation_views, config.source_views, seed, worker))
     scores = {

@@ -15,14 +15,13 @@ from dgrasp.checks import described
 from dgrasp.config import each
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.policy.fingers import FingerCheck, first_free
-from dgrasp.poses import check_box, euler_uniform_rotations, uniform_poses, uniform_rotations
+from dgrasp.poses import ROTATIONS, check_box, uniform_poses
 from dgrasp.slopes.climb import Optimized, Schedule, optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.slopes.modes import own_modes
 from dgrasp.value.function import GraspValue
 
 Bounds = tuple[Tensor, Tensor]
-ROTATIONS = {"haar": uniform_rotations, "euler": euler_uniform_rotations}
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class GraspPolicy:
         )
         chosen = self._choose(climbed, enc)
         T_world_tcp = climbed.T_world_tcp[chosen].clone()
-        T_world_tcp[:3, 3] += self._offset(T_world_tcp) * T_world_tcp[:3, 2]
+        T_world_tcp[:3, 3] += self.offset(T_world_tcp) * T_world_tcp[:3, 2]
         return Plan(T_world_tcp, float(climbed.scores[chosen]), chosen, climbed)
 
     def starts(self, generator: Generator) -> Float[Tensor, "n 4 4"]:
@@ -152,7 +151,7 @@ class GraspPolicy:
             return int(allowed[0])
         return int(allowed[first_free(self.value.phi, enc, climbed.T_world_tcp[allowed], self.fingers)])
 
-    def _offset(self, T_world_tcp: Float[Tensor, "4 4"]) -> float:
+    def offset(self, T_world_tcp: Float[Tensor, "4 4"]) -> float:
         """Metres along the approach axis: `approach_offset`, or less where it would end below `approach_floor`."""
         offset, floor = self.config.approach_offset, self.config.approach_floor
         down = -float(T_world_tcp[2, 2])

@@ -144,7 +144,7 @@ class Servo:
     def _grasp(self, pose: Float[Tensor, "4 4"], T_near: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
         """Where the fingers close for a pose of the landscape, as in `GraspPolicy.plan`."""
         T = pose.double().cpu().numpy().copy()
-        T[:3, 3] += self.policy._offset(pose) * T[:3, 2]
+        T[:3, 3] += self.policy.offset(pose) * T[:3, 2]
         return nearer_twin(T, T_near)
 
     def _pose(self, T_grasp: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:

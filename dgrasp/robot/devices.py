@@ -293,10 +293,14 @@ def upright(
 
 
 def check_mount(camera: CameraCalibration, cell: CellModel = PAPERS) -> None:
-    """A camera on the hand is where the model of the hand has it, which collisions are checked with, or ValueError."""
+    """A camera on the hand is where the cell's model has one, which collisions are checked with, or ValueError."""
+    known = [np.array(CAMERA_SENSOR)]
     if cell.description is not None:
-        raise ValueError(f"camera {camera.camera}: {cell.name} has no camera on its hand; mount it on the world")
-    at, modelled = np.array(camera.T_mount_cam)[:3, 3], np.array(CAMERA_SENSOR)
+        known = [c.T_carrier_cam[:3, 3] for c in cell.description.cameras if c.mounted is not None]
+        if not known:
+            raise ValueError(f"camera {camera.camera}: {cell.name} has no camera on its hand; mount it on the world")
+    at = np.array(camera.T_mount_cam)[:3, 3]
+    modelled = min(known, key=lambda p: float(np.linalg.norm(at - p)))
     if (away := float(np.linalg.norm(at - modelled))) > MOUNT_ERROR:
         at_mm, modelled_mm = (", ".join(f"{1000 * v:.0f}" for v in p) for p in (at, modelled))
         raise ValueError(

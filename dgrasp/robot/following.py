@@ -47,6 +47,7 @@ class SteeredDevices(DeviceCell):
         self._sight: Sight | None = None
         self._cycles: list[float] = []  # seconds from look to look
         self._led = False  # whether an attempt is under way: then cameras answer in time, too
+        self._moved = False  # whether the arm has moved in it
 
     def follow(self, T_world_tcp: Float[np.ndarray, "4 4"], pilot: Pilot) -> Execution:
         """See `dgrasp.cell.following.FollowingCell`. In a dry run the way to the planned grasp is checked, as ever."""
@@ -56,16 +57,16 @@ class SteeredDevices(DeviceCell):
                 return Execution(grasp.T_world_grasp, moved=False)
             with self._guarded(), self._in_time():
                 self._check_hand()
-                self._asked = np.asarray(T_world_tcp, dtype=np.float64)
+                self._asked, self._moved = np.asarray(T_world_tcp, dtype=np.float64), False
                 standing = self._standing
-                self._sight = Sight(self.observe()[standing], self.safety._model.world) if standing else None
+                self._sight = Sight(self.observe()[standing], self.safety.world) if standing else None
                 limits = self.steps.in_cycle(self._speed, self.safety.motion.acceleration)
                 self._guide, self._cycles = Guide(pilot, limits, watched=True), []
                 try:
                     done = self._execute(grasp)
                 except GIVEN_UP as end:
                     outcome = Outcome.REFUSED if isinstance(end, UnsafePose) else Outcome.NO_GRASP
-                    done = Execution(grasp.T_world_grasp, moved=True, outcome=outcome, reason=str(end))
+                    done = Execution(grasp.T_world_grasp, moved=self._moved, outcome=outcome, reason=str(end))
                 finally:
                     self._guide = None
                 return replace(done, seconds={**self._pace(), **done.seconds})
@@ -77,6 +78,10 @@ class SteeredDevices(DeviceCell):
             yield
         finally:
             self._led = False
+
+    def _joints(self, q: np.ndarray) -> None:
+        super()._joints(q)
+        self._moved = True
 
     def _pace(self) -> dict[str, float]:
         if not self._cycles:

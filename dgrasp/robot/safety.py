@@ -31,6 +31,7 @@ from dgrasp.robot.limits import (
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.planning import Infeasible, JointPaths, collision_at, plan_motion
 from dgrasp.sim.scene import Scene
+from dgrasp.sim.world import World
 
 PATH_STEP = 0.03  # rad of the fastest joint between postures checked for collisions
 
@@ -74,6 +75,11 @@ class SafetyCheck:
         """Free the simulated arm; safe to call twice."""
         self._model.close()
 
+    @property
+    def world(self) -> World:
+        """The simulated arm alone on its bench; what it is shown of a posture, it keeps until the next question."""
+        return self._model.world
+
     def grasp(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> SafeGrasp:
         """Check a grasp and the way to it, and plan that way from the arm's home; raises UnsafePose.
 
@@ -81,7 +87,7 @@ class SafetyCheck:
         every PATH_STEP; where that finds a contact the grasp is refused, without a search for another way.
         """
         T = check_pose(T_world_tcp, self.limits)
-        plan = plan_motion(self._model.world, T)
+        plan = plan_motion(self.world, T)
         if isinstance(plan, Infeasible):
             raise UnsafePose(f"refused: {plan.reason}")
         self._check_way(plan)

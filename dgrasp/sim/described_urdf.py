@@ -19,7 +19,7 @@ from dgrasp.cell.description import ArmDescription, CellDescription
 from dgrasp.cell.hand_model import Hand, hand_of
 from dgrasp.cell.urdf import mesh_path, model_of_arm
 from dgrasp.files import UserFileError, known_sha256
-from dgrasp.sim.robot_urdf import COLOURS, HULL_FACES, SIDES, _box, _inertial, _shape
+from dgrasp.sim.robot_urdf import COLOURS, HULL_FACES, SIDES, urdf_box, urdf_inertial, urdf_shape
 
 VERSION = 1  # raise when the derivation below changes: it names the cache folder
 SLIDES = tuple(f"{side}_slide" for side in SIDES)  # joints of the fingers: 0 is open, half of the opening is closed
@@ -89,7 +89,7 @@ def _link(link: ET.Element, source: Path, folder: Path) -> ET.Element:
     if inertial is not None and mass is not None and float(mass.get("value", 0)) > 0:
         made.append(inertial)
     else:
-        made.append(ET.fromstring(_inertial(LIGHTEST, (0.05, 0.05, 0.05))))
+        made.append(ET.fromstring(urdf_inertial(LIGHTEST, (0.05, 0.05, 0.05))))
     for i, shape in enumerate(link.findall("collision") or link.findall("visual")):
         for kind in ("visual", "collision"):
             made.append(_hull(shape, kind, f"{link.get('name')}_{i}", source, folder))
@@ -141,7 +141,7 @@ def _hand_xml(cell: CellDescription, hand: Hand) -> str:
     assert hand.body is not None
     x, y, _ = cell.gripper.closing_axis
     centre = f"0 0 {hand.body[2] / 2}"
-    body = _shape(_box(hand.body), "dark", centre) + _inertial(BODY_MASS, hand.body, centre)
+    body = urdf_shape(urdf_box(hand.body), "dark", centre) + urdf_inertial(BODY_MASS, hand.body, centre)
     parts = [
         f'<link name="gripper_link">{body}</link>',
         f'<joint name="flange_joint" type="fixed"><parent link="{cell.arm.flange}"/><child link="gripper_link"/>'
@@ -156,7 +156,7 @@ def _finger(side: str, sign: float, hand: Hand) -> list[str]:
     thick, _, long = hand.finger
     assert hand.body is not None
     middle = f"{sign * thick / 2} 0 {long / 2}"
-    link = _shape(_box(hand.finger), "metal", middle) + _inertial(FINGER_MASS, hand.finger, middle)
+    link = urdf_shape(urdf_box(hand.finger), "metal", middle) + urdf_inertial(FINGER_MASS, hand.finger, middle)
     return [
         f'<link name="{side}_finger">{link}</link>',
         f'<joint name="{side}_slide" type="prismatic"><parent link="gripper_link"/><child link="{side}_finger"/>'

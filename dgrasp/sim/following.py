@@ -154,8 +154,8 @@ class SteeredCell(PhysicsCell):
             return Execution(T, moved=False, outcome=Outcome.UNREACHABLE, reason=problem)
         world = self._simulator.world
         plan = plan_motion(world, T := orthonormal(T))
+        self._fresh = False  # the planner has moved the arm, and physics may raise
         if isinstance(plan, Infeasible):
-            self._fresh = False
             return Execution(T, moved=False, outcome=Outcome(plan.kind), reason=plan.reason)
         rng = streams.rng(self.scene.seed, "disturbances", *self.disturbance_address)
         mover = Mover(self.disturbance, world, T, rng)

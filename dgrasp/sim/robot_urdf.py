@@ -103,7 +103,7 @@ def _simplify_meshes(link: ET.Element, meshes: Path, folder: Path) -> None:
                 )
 
 
-def _inertial(
+def urdf_inertial(
     mass: float, size: tuple[float, float, float], xyz: str = "0 0 0", rpy: str = "0 0 0", armature: float = 0.0
 ) -> str:
     x, y, z = (armature + mass / 12 * (sum(s * s for s in size) - size[i] ** 2) for i in range(3))
@@ -113,13 +113,13 @@ def _inertial(
     )
 
 
-def _shape(geometry: str, colour: str, xyz: str = "0 0 0", rpy: str = "0 0 0", collides: bool = True) -> str:
+def urdf_shape(geometry: str, colour: str, xyz: str = "0 0 0", rpy: str = "0 0 0", collides: bool = True) -> str:
     origin = f'<origin xyz="{xyz}" rpy="{rpy}"/><geometry>{geometry}</geometry>'
     visual = f'<visual>{origin}<material name="{colour}"><color rgba="{COLOURS[colour]}"/></material></visual>'
     return visual + (f"<collision>{origin}</collision>" if collides else "")
 
 
-def _box(size: tuple[float, float, float]) -> str:
+def urdf_box(size: tuple[float, float, float]) -> str:
     return f'<box size="{size[0]} {size[1]} {size[2]}"/>'
 
 
@@ -139,11 +139,11 @@ def _gripper_xml() -> str:
     """Gripper and camera as links of the merged URDF (wrapped in one element)."""
     camera = " ".join(map(str, CAMERA_CENTRE))
     body = (
-        _shape('<cylinder radius="0.0375" length="0.0499"/>', "dark", "0 0 0.02495")
-        + _shape(_box((0.0848, 0.024, 0.0565)), "dark", "0 0 0.07815")
-        + _shape(_box(CAMERA_SIZE), "camera", camera)
-        + _shape(_box((0.030, 0.030, 0.006)), "dark", "0 0.045 0.030", collides=False)  # bracket
-        + _inertial(MASSES["gripper"] + MASSES["camera"], (0.075, 0.085, 0.1), "0 0.005 0.05")
+        urdf_shape('<cylinder radius="0.0375" length="0.0499"/>', "dark", "0 0 0.02495")
+        + urdf_shape(urdf_box((0.0848, 0.024, 0.0565)), "dark", "0 0 0.07815")
+        + urdf_shape(urdf_box(CAMERA_SIZE), "camera", camera)
+        + urdf_shape(urdf_box((0.030, 0.030, 0.006)), "dark", "0 0.045 0.030", collides=False)  # bracket
+        + urdf_inertial(MASSES["gripper"] + MASSES["camera"], (0.075, 0.085, 0.1), "0 0.005 0.05")
     )
     parts = [
         f'<link name="gripper_link">{body}</link>',
@@ -159,15 +159,15 @@ def _finger(side: str, s: float) -> list[str]:
     """Outer knuckle (the crank) and finger with its pad. The inner knuckle carries nothing here: it is only drawn."""
     tilt, outward, up = s * g.CRANK_TILT, s * g.CRANK * math.sin(g.CRANK_TILT), g.CRANK * math.cos(g.CRANK_TILT)
     middle, size = f"{outward / 2} 0 {up / 2}", (0.0165, 0.024, 0.098)  # bounds of the published mesh
-    crank = _shape(_box(size), "metal", middle, f"0 {tilt} 0")
-    crank += _inertial(MASSES["crank"], size, middle, f"0 {tilt} 0", ARMATURE["crank"])
+    crank = urdf_shape(urdf_box(size), "metal", middle, f"0 {tilt} 0")
+    crank += urdf_inertial(MASSES["crank"], size, middle, f"0 {tilt} 0", ARMATURE["crank"])
     bar = (0.010, 0.022, g.PAD_HEIGHT + g.PAD_SIZE[2] / 2 - 0.001)  # behind the pad; published mesh, simplified
     bar_at = f"{-s * (g.PAD_INSET - g.PAD_SIZE[0] - bar[0] / 2)} 0 {bar[2] / 2 - 0.0005}"
     finger = (
-        _shape(_box(g.PAD_SIZE), "dark", f"{-s * (g.PAD_INSET - g.PAD_SIZE[0] / 2)} 0 {g.PAD_HEIGHT}")
-        + _shape(_box(bar), "metal", bar_at)
-        + _shape(_box((0.026, 0.021, 0.018)), "metal", f"{-s * 0.009} 0 0.003", collides=False)
-        + _inertial(MASSES["finger"], bar, bar_at, armature=ARMATURE["finger"])
+        urdf_shape(urdf_box(g.PAD_SIZE), "dark", f"{-s * (g.PAD_INSET - g.PAD_SIZE[0] / 2)} 0 {g.PAD_HEIGHT}")
+        + urdf_shape(urdf_box(bar), "metal", bar_at)
+        + urdf_shape(urdf_box((0.026, 0.021, 0.018)), "metal", f"{-s * 0.009} 0 0.003", collides=False)
+        + urdf_inertial(MASSES["finger"], bar, bar_at, armature=ARMATURE["finger"])
     )
     pivot = f"{s * g.OUTER_PIVOT[0]} 0 {g.COUPLING + g.OUTER_PIVOT[1]}"
     return [

@@ -135,8 +135,7 @@ class SimulatedCell(PhysicsCell):
 
         A pose that the rehearsal would refuse is no error here but an outcome, as Table 1 counts it.
         """
-        self._restore()
-        trial = self._simulator.execute(T_world_tcp)
+        trial = self.simulated.execute(T_world_tcp)
         self._put(trial.scene_after)
         return as_execution(T_world_tcp, trial)
 

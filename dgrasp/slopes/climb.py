@@ -91,7 +91,7 @@ def optimize_poses(
 
 def pruning_by_step(config: OptimizerConfig, schedule: str) -> dict[int, int]:
     """Step of the whole climb -> how many candidates climb on after it; see `OptimizerConfig.pruning_first`."""
-    if not config.pruning or config.pruning_first is None:
+    if not config.pruning or config.pruning_first is None or len(SCHEDULES[schedule]) == 1:
         return dict(config.pruning)
     before = config.steps * (len(SCHEDULES[schedule]) - 1)
     last = {step + before if step > 0 else 0: count for step, count in config.pruning}

@@ -130,9 +130,13 @@ class TwinCell(PhysicsCell):
         stated = [self.observer.lenses[i] for i in views]
         true = [self.reality.intrinsics(lens) for lens in stated]
         seen = self._simulator.observe(Ts_world_cam @ inverse(self.reality.E_cam[list(views)]), true)
-        rng = streams.rng(self.seed, "twin", "noise", *self._path)
+        rng = streams.rng(self.seed, "twin", "noise", *self._path, *self._next_look())
         images = np.stack([as_photographed(image, self.reality, self.config, rng) for image in seen.images])
         return Views(images, np.stack([lens.matrix for lens in stated]), Ts_world_cam)
+
+    def _next_look(self) -> tuple[int, ...]:
+        """Where a look's noise stands among the presentation's streams: this twin looks once, before the grasp."""
+        return ()
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
         """Dry run: the checks of the real cell, and the planner of the simulated arm. Raises UnsafePose."""

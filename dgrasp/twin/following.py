@@ -11,6 +11,7 @@ from dgrasp.cell.interface import Execution
 from dgrasp.cell.observer import Observer
 from dgrasp.sim.disturbances import Disturbance
 from dgrasp.sim.following import SteeredCell
+from dgrasp.sim.scene import Scene
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.reality import TwinConfig
 
@@ -30,6 +31,17 @@ class SteeredTwin(SteeredCell, TwinCell):
     ) -> None:
         super().__init__(config, cell, observer, seed)
         self.steps, self.disturbance = steps or StepLimits(), disturbance or Disturbance()
+        self._looks = 0  # of this presentation
+
+    def present(self, name: str, presentation: int) -> Scene:
+        """See `TwinCell.present`; looks are counted anew, so that equal trials are equal."""
+        self._looks = 0
+        return super().present(name, presentation)
+
+    def _next_look(self) -> tuple[int, ...]:
+        """The first look is the twin's; each that follows has noise of its own, as of a camera that goes on."""
+        self._looks += 1
+        return (self._looks,) if self._looks > 1 else ()
 
     def follow(self, T_world_tcp: Float[np.ndarray, "4 4"], pilot: Pilot) -> Execution:
         """Rehearse, then be led, in physics, with the verdict. Raises UnsafePose."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, equal
 
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.value.function import GraspValue
@@ -14,13 +14,22 @@ from dgrasp.value.function import GraspValue
 class AddedValues(GraspValue):
     """A value function that is the sum of some; plans take as many times as long. Trained it is not.
 
-    Raises ValueError for none, and for members on several Phi.
+    Raises ValueError for none, and for members on several Phi, with other queries or another fusion. Use `encode` and
+    `bind`; `readout` is the first member's, for its dtype and device.
     """
 
     def __init__(self, members: Sequence[GraspValue]) -> None:
         if not members or any(member.phi is not members[0].phi for member in members):
             raise ValueError(f"members: expected 1 or more on the same Phi, got {len(members)} on several or none")
         first = members[0]
+        for i, member in enumerate(members):
+            if member.fusion != first.fusion:
+                raise ValueError(
+                    f"members: 0 has the fusion {first.fusion!r} and {i} has {member.fusion!r}; expected one"
+                )
+            ours, theirs = first.queries, member.queries
+            if not (equal(ours.points, theirs.points) and equal(ours.directions, theirs.directions)):
+                raise ValueError(f"members: 0 and {i} have other query points; expected the same")
         super().__init__(first.phi, first.readout, first.queries, first.fusion)
         self.members = tuple(members)
 
@@ -35,3 +44,13 @@ class AddedValues(GraspValue):
             return scores
 
         return added
+
+    def logits(self, enc: EncodedViews, T_world_tcp: Float[Tensor, "b n 4 4"]) -> Float[Tensor, "b n"]:
+        """Raises NotImplementedError: `bind` adds."""
+        raise NotImplementedError("logits: of one training alone; a sum of several scores by `bind`")
+
+    def activations(
+        self, enc: EncodedViews, T_world_tcp: Float[Tensor, "b n 4 4"], rigid: bool = True
+    ) -> Float[Tensor, "b n queries activations hidden"]:
+        """Raises NotImplementedError: each member has a readout of its own."""
+        raise NotImplementedError("activations: of one training alone; ask the `members` of a sum of several")

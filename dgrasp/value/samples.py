@@ -10,19 +10,17 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from dgrasp.poses import (
+    ROTATIONS,
     Pose,
     check_box,
     check_poses,
-    euler_uniform_rotations,
     gripper_symmetric_angle,
     make_pose,
     uniform_poses,
-    uniform_rotations,
 )
 from dgrasp.value.config import NegativeConfig, SlopeConfig
 
 Bounds = tuple[Tensor, Tensor]
-ROTATIONS = {"haar": uniform_rotations, "euler": euler_uniform_rotations}
 
 
 def half_turned(T_world_tcp: Pose) -> Pose:

@@ -7,10 +7,13 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from statements import text_of
 
+from dgrasp.cameras import Views
 from dgrasp.cli.notebooks.source import parameter_defaults, read_source
 from dgrasp.data.layout import read_manifest
 from dgrasp.data.statistics import sec_4_1_departures
@@ -27,6 +30,7 @@ from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.experiment.store import PUBLISHED, named_profile, published, published_folder, seed_with_weights
 from dgrasp.files import SUMS, read_sealed, read_sums, visible_files
 from dgrasp.policy.policies import policy_spec
+from dgrasp.poses import uniform_poses
 from dgrasp.report.captions import templates
 from dgrasp.report.publish import other_looks
 from dgrasp.report.registry import OUTPUTS
@@ -176,8 +180,18 @@ def test_tables_are_compressed_and_are_what_the_runs_wrote():
 
 
 def test_published_models_load_and_score(experiment):
+    """A finite score of every pose, which are not all the same, and others of another scene."""
+    low, high = (torch.tensor(corner) for corner in experiment.profile.value.workspace)
+    poses = uniform_poses(8, low, high, torch.Generator().manual_seed(0))
+    lens, Ts = experiment.observer.intrinsics, experiment.observer.Ts_world_cam
+    K = np.stack([lens.matrix] * len(Ts))
+    seen = np.random.default_rng(0).integers(0, 256, (2, len(Ts), lens.height, lens.width, 3), dtype=np.uint8)
     for model in experiment.values():
-        assert sum(p.numel() for p in experiment.load_value(model).readout.parameters()) > 0
+        value = experiment.load_value(model)
+        with torch.no_grad():
+            one, other = (value.bind(value.encode(Views(images, K, Ts)))(poses) for images in seen)
+        assert torch.isfinite(one).all() and one.unique().numel() == len(poses), model
+        assert not torch.allclose(one, other), model
 
 
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)

@@ -6,11 +6,13 @@ import ast
 import errno
 import importlib
 import json
+import re
 import subprocess
 import sys
 import urllib.error
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dgrasp.cli import errors
@@ -284,6 +286,23 @@ def test_what_any_command_says(capsys, monkeypatch, error: BaseException, code: 
     assert said.startswith(f"dgrasp doctor: {message}") and said.count("\n") == 1
     assert "Traceback" in run(["--debug", "doctor"], capsys)[1]
     assert "Traceback" in run(["doctor", "--debug"], capsys)[1]
+
+
+def test_arrays_that_do_not_fit_are_a_fault_of_ours_and_say_where(capsys, monkeypatch) -> None:
+    """Whether the library raises in Python or below; what our own line raises is the user's, as settings are."""
+    from dgrasp.cell.model import PAPERS
+    from dgrasp.poses import representation
+
+    for fault, text in (
+        (lambda _: np.stack([np.zeros(2), np.zeros(3)]), "unexpected ValueError: all input arrays must have"),
+        (lambda _: PAPERS.inside(np.zeros(2)), "unexpected ValueError: operands could not be"),
+    ):
+        monkeypatch.setattr("dgrasp.cli.doctor.run", fault)
+        code, said = run(["doctor"], capsys)
+        assert code == MACHINE and said.startswith(f"dgrasp doctor: {text}"), said
+        assert re.search(r"\(\S+\.py, line \d+\); --debug shows the traceback\n$", said)
+    monkeypatch.setattr("dgrasp.cli.doctor.run", lambda _: representation("euler"))
+    assert run(["doctor"], capsys)[0] == INPUT
 
 
 def test_errors_of_ours_that_explain_another_have_its_code() -> None:

@@ -25,6 +25,7 @@ from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.captures.undistort import undistorted
 from dgrasp.data.demonstrations import Demonstration, DemonstrationSet, open_demonstrations
 from dgrasp.data.export import read_robomimic, write_robomimic
+from dgrasp.data.imports import lerobot
 from dgrasp.data.imports.check import read_import
 from dgrasp.data.imports.episode import ImportRefused, grasp_step, gripper_of, poses_of
 from dgrasp.data.imports.lerobot import write_lerobot
@@ -92,6 +93,13 @@ def test_what_is_exported_comes_back(form: str, written: dict[str, Path], origin
     for e, d in zip(again, originals["train"], strict=True):
         np.testing.assert_allclose(e.T_world_grasp, d.T_world_grasp, atol=1e-9)
         np.testing.assert_array_equal(e.views.images, d.views.images[:VIEWS])
+
+
+def test_an_objects_text_may_have_commas_and_quotation_marks(originals: dict, tmp_path: Path) -> None:
+    text = 'box, the "red" one'
+    path = write_plain({"train": [replace(originals["train"][0], object=text)]}, tmp_path, VIEWS)
+    [episode], _ = read_import(path, "folder")
+    assert episode.object == text and episode.split == "train"
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -419,6 +427,45 @@ def test_a_datasets_video_is_read_at_the_episodes_time(
     file.write_bytes(b"no video")
     with pytest.raises(ImportRefused, match=r"file-000.mp4: cannot be read"):
         read_import(folder, "lerobot")
+
+
+@pytest.mark.parametrize("options", [{"g": "12", "bf": "2"}, {"g": "1000"}], ids=["key frames", "one key frame"])
+def test_a_videos_frame_is_found_from_the_key_frame_before(options: dict, tmp_path: Path, monkeypatch) -> None:
+    """The frame that reading from the start finds, of few that are decoded."""
+    import av
+
+    file, decoded = tmp_path / "long.mp4", []
+    with av.open(str(file), "w") as video:
+        stream = video.add_stream("mpeg4", rate=10, options=options)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for i in range(80):
+            level = np.full((24, 32, 3), 20 + 2 * i, np.uint8)
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(level, format="rgb24")))
+        video.mux(stream.encode())
+    with av.open(str(file)) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+
+    def counted(video, begin: float, seconds: float):  # type: ignore[no-untyped-def]
+        def decode(**which: int):  # type: ignore[no-untyped-def]
+            for frame in video.decode(**which):
+                decoded.append(frame.time)
+                yield frame
+
+        return first_from(SimpleNamespace(streams=video.streams, seek=video.seek, decode=decode), begin, seconds)
+
+    first_from = lerobot._first_from
+    monkeypatch.setattr(lerobot, "_first_from", counted)
+    for i in (0, 1, 9, 10, 11, 12, 13, 23, 24, 25, 47, 63, 79):
+        decoded.clear()
+        assert np.array_equal(lerobot._frame_at(file, i / 10, 10.0), frames[i]), i
+        assert len(decoded) <= (24 if "bf" in options else i + 1)
+    with pytest.raises(ImportRefused, match="has no frame at 9 s"):
+        lerobot._frame_at(file, 9.0, 10.0)
+
+
+def test_no_demonstrations_make_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"demonstrations: none in train or validation, got \['train'\]"):
+        write_lerobot({"train": []}, tmp_path)
 
 
 @pytest.mark.parametrize("lens", [{"k1": 0.1, "p2": 0.01}, {"camera_model": "OPENCV_FISHEYE", "k1": 0.05}])

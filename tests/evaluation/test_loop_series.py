@@ -82,7 +82,7 @@ class Sighted:
         T = torch.from_numpy(GRASP)
         return Plan(T, 1.0, 0, Optimized(T[None], torch.ones(1), torch.zeros(1, dtype=torch.long)))
 
-    def _offset(self, T: torch.Tensor) -> float:
+    def offset(self, T: torch.Tensor) -> float:
         return 0.0
 
 

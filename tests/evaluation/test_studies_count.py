@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import signal
+import sqlite3
 import textwrap
 import threading
 import time
@@ -188,6 +189,8 @@ def test_a_database_is_created_by_many_at_once(tmp_path):
     for i in range(2):
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(start, [f"sqlite:///{tmp_path}/{i}.db"] * 6))
+        with sqlite3.connect(tmp_path / f"{i}.db") as made:
+            assert made.execute("SELECT count(*) FROM version_info").fetchone() == (1,), "and by one of them"
 
 
 @pytest.mark.parametrize(

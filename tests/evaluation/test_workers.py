@@ -1,15 +1,18 @@
 """What a worker keeps changes no row: scenes, views and codes are made once for policies that meet the same."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from dgrasp.cell.config import CellConfig
 from dgrasp.cell.observer import Observer
-from dgrasp.evaluation import workers
+from dgrasp.evaluation import loop_series, outcomes, workers
 from dgrasp.evaluation.episode import Episode, attempts_in
 from dgrasp.evaluation.workers import Recent, worker_cell, worker_scene
 from dgrasp.policy.policies import Plan
 from dgrasp.sim.cell import Cell
+from dgrasp.sim.following import SteeredSimulation
 from dgrasp.sim.simulated_cell import SimulatedCell
 from dgrasp.slopes.climb import Optimized
 
@@ -83,3 +86,21 @@ def test_only_the_last_few_are_kept():
     for key in "aba":
         kept.get(key, lambda key=key: [key])
     assert kept.get("c", lambda: ["c"]) == ["c"] and set(kept.made) == {"a", "c"}
+
+
+@pytest.mark.parametrize("kept", [outcomes._ours, loop_series._ours])
+def test_each_thread_has_cells_of_its_own_and_closes_what_it_keeps_no_longer(kept):
+    """Two threads in one Bullet client would see each other's scenes."""
+
+    def cells():
+        made = [SteeredSimulation() for _ in range(3)]
+        for i, cell in enumerate(made):
+            kept.cells.get(i, lambda cell=cell: cell)
+        alive = [cell._simulator.client >= 0 for cell in made]
+        for cell in made:
+            cell.close()
+        return kept.cells, alive
+
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        (first, alive), (second, _) = one.submit(cells).result(), other.submit(cells).result()
+    assert first is not second and alive == [False, True, True]

@@ -11,6 +11,7 @@ import torch
 
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.viewpoints import evaluation_viewpoints
+from dgrasp.cli.main import main
 from dgrasp.evaluation.outcomes import as_in_plans
 from dgrasp.evaluation.rows import read_rows
 from dgrasp.experiment.ablations.stage import Ablations
@@ -19,8 +20,10 @@ from dgrasp.experiment.choices import merged
 from dgrasp.experiment.model_card import LIMITS, limits
 from dgrasp.experiment.profiles import PROFILES, Profile, load_profile
 from dgrasp.experiment.replicas import train_replicas
+from dgrasp.experiment.replication import train_seeds
 from dgrasp.experiment.store import Build
 from dgrasp.experiment.summit import Option, SummitConfig, summit_rates, try_options
+from dgrasp.experiment.variants import base_reported
 from dgrasp.files import parse_yaml, read_json
 from dgrasp.nerf import imagenet_encoder
 from dgrasp.streams import torch_generator
@@ -43,6 +46,17 @@ def micro() -> Profile:
     values["evaluation"]["policies"] = ["base_quat_sync", "dgrasp_quat_sync"]
     values |= {"name": "micro-beyond", "outcomes": {"demonstrations": 2, "steps": 3}, "fingers": {}}
     return Profile.model_validate(values)
+
+
+def test_other_seeds_of_one_round_do_not_stand_beside_two(tmp_path: Path) -> None:
+    """Nothing has been computed by then."""
+    experiment = Experiment(micro(), Build(tmp_path))
+    for refused in (lambda: train_seeds(experiment, [0, 1]), lambda: base_reported(experiment)):
+        with pytest.raises(ValueError, match="profile 'micro-beyond' has `outcomes`: its readouts are trained in two"):
+            refused()
+    for command in ("train-seeds", "eval-variant base-reported"):
+        assert main([*command.split(), "--profile", "beyond", "--build", str(tmp_path)]) == 2
+    assert not list(tmp_path.rglob("run.json"))
 
 
 @pytest.mark.parametrize("name", [name for name in PROFILES if name != "beyond"])

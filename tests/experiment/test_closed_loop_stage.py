@@ -58,6 +58,10 @@ def test_the_published_policy_is_led_and_its_rows_are_kept(experiment: Experimen
         closed_loop(experiment, scenes=0)
 
 
+def full(*_: object) -> None:
+    raise OSError("no space left on device")
+
+
 def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monkeypatch, capsys) -> None:
     rows = [vars(row) for row in _rows()]
     stage = replace(closed_loop_run, attempts=lambda *all: iter(_rows()))
@@ -83,7 +87,13 @@ def test_what_is_kept_is_read_again(experiment: Experiment, tmp_path: Path, monk
     with pytest.raises(DamagedFileError, match=r"profile\.json: is not the published file; restore it"):
         keep(run, experiment, tmp_path / "published")
     (folder / "profile.json").write_bytes(whole)
-    assert keep(run, experiment, tmp_path / "published") == kept
+    stale = kept.with_name("closed-loop-0123456789abcdef")
+    shutil.copytree(kept, stale)
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="no space left"):
+        broken.setattr("dgrasp.experiment.kept_files.shutil.copyfile", full)
+        keep(run, experiment, tmp_path / "published")
+    assert (stale / "attempts.csv.gz").is_file(), "what was kept stays until the new one is whole"
+    assert keep(run, experiment, tmp_path / "published") == kept and not stale.exists()
     (kept / "attempts.csv.gz").write_text("policy\n")
     with pytest.raises(DamagedFileError, match=r"attempts\.csv\.gz"):
         made(elsewhere)

@@ -18,8 +18,9 @@ from looking_policy import TARGETS, looking_policy, two_views
 from PIL import Image
 from plan_command import main
 
-from dgrasp.cameras import Views, project
+from dgrasp.cameras import Intrinsics, Views, project
 from dgrasp.cell.description import read_cell
+from dgrasp.cell.observer import Observer
 from dgrasp.cell.place import PAPERS, Place
 from dgrasp.cell.transforms import inverse, transform, yaw
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
@@ -34,6 +35,7 @@ from dgrasp.policy.policies import GraspPolicy
 from dgrasp.runs import RunError
 from dgrasp.slopes.config import OptimizerConfig
 
+LENSES = (Intrinsics.d415(64, 48),)  # of the training images
 PATH = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
@@ -54,9 +56,9 @@ def photos(views: Views, tmp_path: Path) -> Path:
 
 
 def test_photographs_of_the_training_camera_stay_as_they_are(photos: Path, views: Views) -> None:
-    trained = as_trained(read_capture(photos), 64)
+    trained = as_trained(read_capture(photos), LENSES)
     np.testing.assert_array_equal(trained.images, views.images)
-    assert as_trained(views, 64) is views
+    assert as_trained(views, LENSES) is views
 
 
 def test_grasps_are_ranked_and_distinct(photos: Path, policy: GraspPolicy) -> None:
@@ -86,11 +88,11 @@ def enlarged(views: Views, times: int) -> Views:
 def test_larger_photographs_are_sampled_as_in_training(views: Views) -> None:
     """The same scene points fall on the same places of the smaller image."""
     large = enlarged(views, 4)
-    small = as_trained(large, 64)
+    small = as_trained(large, LENSES)
     assert small.images.shape == views.images.shape
     np.testing.assert_allclose(small.K, views.K, atol=0.05)
     assert np.abs(small.images.astype(int) - views.images).mean() < 6
-    wide = as_trained(Views(large.images[:, :96], large.K, large.Ts_world_cam), 64)
+    wide = as_trained(Views(large.images[:, :96], large.K, large.Ts_world_cam), LENSES)
     assert wide.images.shape[1:3] == (24, 64), "proportions are kept"
 
 
@@ -99,7 +101,7 @@ def test_each_photograph_is_sampled_by_its_own_focal_length(views: Views) -> Non
     zoomed = views.K.copy()
     zoomed[1, [0, 1], [0, 1]] *= 2
     images = (views.images[0], views.images[1])
-    seen = as_trained(Capture(Path("x"), ("a", "b"), images, zoomed, views.Ts_world_cam, np.eye(4)), 64)
+    seen = as_trained(Capture(Path("x"), ("a", "b"), images, zoomed, views.Ts_world_cam, np.eye(4)), LENSES)
     assert seen.images.shape == (2, 48, 64, 3)
     np.testing.assert_allclose(seen.K[:, 0, 0], views.K[:, 0, 0], rtol=1e-9)
     np.testing.assert_allclose(seen.K[1, 0, 2], (31.5 + 0.5) / 2 - 0.5)
@@ -108,8 +110,26 @@ def test_each_photograph_is_sampled_by_its_own_focal_length(views: Views) -> Non
     large = enlarged(views, 4)
     mixed = Capture(Path("x"), ("a", "b"), (images[0], large.images[1]), views.K.copy(), views.Ts_world_cam, np.eye(4))
     mixed.K[1] = large.K[1]
-    assert as_trained(mixed, 64).images.shape == (2, 48, 64, 3)
-    np.testing.assert_allclose(as_trained(mixed, 64).K[1], views.K[1], atol=1e-9)
+    assert as_trained(mixed, LENSES).images.shape == (2, 48, 64, 3)
+    np.testing.assert_allclose(as_trained(mixed, LENSES).K[1], views.K[1], atol=1e-9)
+
+
+def test_a_described_cells_lens_is_that_of_its_training_images(views: Views) -> None:
+    """450 px at 640 px of width, say, and not the paper's 617: else objects look 37 % too large."""
+    wider = Intrinsics(640, 480, 450.0, 450.0, 320.0, 240.0)
+    seen = as_trained(enlarged(views, 4), (wider.resized(64, 48),))
+    np.testing.assert_allclose(seen.K[:, 0, 0], 45.0, rtol=0.02)
+    photographs = Views(np.zeros((2, 480, 640, 3), np.uint8), np.stack([wider.matrix] * 2), views.Ts_world_cam)
+    assert as_trained(photographs, (wider.resized(160, 120),)).K[0, 0, 0] == 112.5
+    two = (Intrinsics.d415(160, 120), wider.resized(160, 120))
+    mixed = Views(photographs.images, np.stack([wider.matrix, Intrinsics.d415().matrix]), views.Ts_world_cam)
+    assert as_trained(mixed, two).K[:, 0, 0].tolist() == [112.5, 154.25], "each as its own camera was in training"
+
+
+def test_lenses_are_told_once(photos: Path, policy: GraspPolicy) -> None:
+    for told in ({}, {"lenses": LENSES, "width": 64}):
+        with pytest.raises(ValueError, match="lenses: expected those of the training images, or `width`"):
+            rank_grasps(photos, policy, **told)
 
 
 def test_a_picture_that_was_pulled_is_pushed_back(views: Views) -> None:
@@ -118,7 +138,7 @@ def test_a_picture_that_was_pulled_is_pushed_back(views: Views) -> None:
     K = views.K.copy()
     K[:, 0] *= 2
     K[:, 0, 2] += 0.5
-    small = as_trained(Views(pulled, K, views.Ts_world_cam), 64)
+    small = as_trained(Views(pulled, K, views.Ts_world_cam), LENSES)
     assert small.images.shape == views.images.shape
     np.testing.assert_allclose(small.K, views.K, atol=1e-9)
 
@@ -132,7 +152,7 @@ def test_a_finer_camera_is_sampled_before_a_trials_plan(views: Views) -> None:
         def plan(self, seen: Views, generator: torch.Generator) -> Views:
             return seen
 
-    policy = ResizeToTraining(Looks(), 64)  # type: ignore[arg-type]
+    policy = ResizeToTraining(Looks(), LENSES)  # type: ignore[arg-type]
     seen = policy.plan(enlarged(views, 4), torch.Generator())
     assert seen.images.shape == views.images.shape and policy.config is Looks.config
     np.testing.assert_allclose(seen.K, views.K, atol=0.05)
@@ -227,7 +247,7 @@ def experiment(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
     def at(*arguments: object) -> SimpleNamespace:
         asked.append(arguments)
-        return SimpleNamespace(policy=plan, observer=SimpleNamespace(width=64, description=None))
+        return SimpleNamespace(policy=plan, observer=Observer(width=64, height=48))
 
     monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", at)
     monkeypatch.setattr(store, "published", lambda *_: {"laptop": [0]})
@@ -340,7 +360,7 @@ def test_a_policy_that_is_not_there_is_said(
     def missing(*_: object) -> None:
         raise kind("no run of that name")
 
-    stands = SimpleNamespace(policy=missing, observer=SimpleNamespace(width=64, description=None))
+    stands = SimpleNamespace(policy=missing, observer=Observer(width=64, height=48))
     monkeypatch.setattr("dgrasp.experiment.chain.Experiment.open", missing if where == "open" else lambda *_: stands)
     code = 1 if kind is OSError else 2  # what was asked for is not there
     assert main([str(photos), "--policy", "base_quat_sync"]) == code

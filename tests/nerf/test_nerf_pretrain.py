@@ -1,6 +1,7 @@
 """Pre-training on analytic scenes: it learns, it is addressed by step, it survives kill -9 bit for bit."""
 
 import importlib
+import math
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from nerf_helpers import tiny_config
 from dgrasp.cameras import project
 from dgrasp.config import Config
 from dgrasp.devices import Worker
+from dgrasp.experiment import model_card
 from dgrasp.nerf.batches import draw_batch, halved, local_contrast
 from dgrasp.nerf.config import PretrainConfig
 from dgrasp.nerf.model import MVNeRF, build_nerf
@@ -60,6 +62,31 @@ def test_pretraining_learns_and_is_found_again(demonstrations, tmp_path):
     stamp = (run.path / "weights.safetensors").stat().st_mtime_ns
     again = pretrain(tiny_config(steps=120, **TRAINING), demonstrations, tmp_path, seed=1)
     assert (again.path / "weights.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_where_nothing_is_held_out_nothing_is_validated(demonstrations, tmp_path, monkeypatch):
+    """Which is known once all has been trained, and no reason to lose that."""
+    monkeypatch.setattr(pretraining, "DemonstrationSet", lambda run, split, keep: scenes() if split == "train" else [])
+    run = pretrain(tiny_config(steps=1, **TRAINING), demonstrations, tmp_path)
+    assert run.complete and "psnr" not in run.summary
+    assert set(model_card._numbers(run)["value"]) == {"not measured (nothing held out)"}
+    assert set(model_card._validation({"base": run}).iloc[0]) == {"base", "not measured (nothing held out)"}
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path, monkeypatch):
+    """At the next step that is logged, and with the learning rate at which it came about."""
+    config = tiny_config(steps=6, **TRAINING | {"log_every": 2, "learning_rate": 0.25})
+    true = pretraining.gradient
+
+    def gradient(model, batch, seed, step):
+        losses = true(model, batch, seed, step)
+        return losses if step < 2 else {name: loss * math.nan for name, loss in losses.items()}
+
+    monkeypatch.setattr(pretraining, "gradient", gradient)
+    run = open_run(tmp_path, "nerf", config, seed=0)
+    with run.writing(), pytest.raises(ValueError, match=r"loss: nan after step 4, at a learning rate of 0\.\d+"):
+        train(run, build_nerf(config, 0), scenes())
+    assert [row["step"] for row in run.metrics()] == [2]
 
 
 def test_half_a_batchs_images():

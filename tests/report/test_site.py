@@ -280,7 +280,9 @@ def test_a_folder_of_somebody_is_not_emptied(tmp_path):
 
 def test_no_page_fetches_anything_from_elsewhere(root):
     """Links lead out; styles, scripts, fonts and pictures do not."""
-    for path in (p for p in (root / "docs").rglob("*") if p.suffix in (".md", ".css", ".js", ".svg", ".py")):
+    pages = [p for p in (root / "docs").rglob("*") if p.suffix in (".md", ".css", ".js", ".svg", ".py")]
+    assert {".md", ".css", ".py"} <= {page.suffix for page in pages}
+    for path in pages:
         text = path.read_text(encoding="utf-8")
         assert not re.findall(r"(?:src=|url\(|import\s*\(?|@import)\s*[\"']?(?:https?:)?//", text), path.name
 

@@ -19,10 +19,10 @@ from landscapes import Cone, policy_on
 from robot_poses import top_down
 from robot_stand_ins import BOARD, HEIGHT, WIDTH, standing_calibration
 
-from dgrasp.cameras import Views
+from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.following import Command, NoSummit, StepLimits, distance
 from dgrasp.cell.hand import tcp_pose
-from dgrasp.cell.interface import Execution, FrozenCamera
+from dgrasp.cell.interface import Execution, FrozenCamera, UnsafePose
 from dgrasp.cell.model import PAPERS
 from dgrasp.cell.outcome import Outcome
 from dgrasp.evaluation.closed_loop import ClosedLoop
@@ -118,6 +118,23 @@ def test_a_pilot_that_finds_nothing_to_go_to_is_an_outcome_and_no_fault(
     assert 0 < done.seconds["cycle"] <= done.seconds["longest cycle"]
 
 
+def test_where_the_way_home_is_refused_nothing_has_moved(
+    cell: SteeredDevices, opened: tuple[SteeredDevices, AtOnce], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = opened[1]
+    monkeypatch.setattr(part, "q", part.q + 0.1)
+
+    def refuse(q_from: np.ndarray, q_to: np.ndarray) -> None:
+        raise UnsafePose("refused: the arm would touch the table")
+
+    monkeypatch.setattr(cell, "observe", lambda: observed)  # whose own way home is not what this is about
+    observed = cell._pictures(["left", "right"])
+    with monkeypatch.context() as refusing, cell.armed(CONFIRMATION):
+        refusing.setattr(cell.safety, "joint_motion", refuse)
+        done = cell.follow(GRASP, lambda views, T: Command(GRASP))
+    assert done.outcome is Outcome.REFUSED and not done.moved and "touch the table" in done.reason
+
+
 def test_steps_fit_in_a_cycle_of_an_arm_that_starts_and_stops(
     cell: SteeredDevices, opened: tuple[SteeredDevices, AtOnce]
 ) -> None:
@@ -151,9 +168,8 @@ def test_the_page_says_how_a_series_is_led_by_the_slopes(
     assert found is not None
     climb = OptimizerConfig(steps=30, translation_rate=0.03, rotation_rate=0.15, gradient_clip=None, n_starts=24)
     cones = {"base_quat_sync": Cone(GRASP), "dgrasp_quat_sync": Cone(ASIDE)}
-    ready = {
-        name: ResizeToTraining(for_real_robot(policy_on(cone, climb, name)), WIDTH // 2) for name, cone in cones.items()
-    }
+    half = (Intrinsics.d415(WIDTH // 2, HEIGHT // 2),)
+    ready = {name: ResizeToTraining(for_real_robot(policy_on(cone, climb, name)), half) for name, cone in cones.items()}
     protocol = TrialProtocol(policies=tuple(ready), objects=("box",), presentations=1)
     judge = Judge()
     names = {

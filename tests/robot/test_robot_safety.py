@@ -136,7 +136,7 @@ WAY = top_down(0.25, 0.1, 0.05)
 
 
 def test_the_whole_way_is_checked_for_collisions(safety, monkeypatch):
-    plan = planning.plan_motion(safety._model.world, WAY)
+    plan = planning.plan_motion(safety.world, WAY)
     asked = []
     monkeypatch.setattr(safety_module, "collision_at", lambda world, q: asked.append(q))
     safety.grasp(WAY)
@@ -146,7 +146,7 @@ def test_the_whole_way_is_checked_for_collisions(safety, monkeypatch):
 
 
 def test_an_obstacle_between_the_planners_samples_is_found(safety, monkeypatch):
-    travel = planning.plan_motion(safety._model.world, WAY).travel
+    travel = planning.plan_motion(safety.world, WAY).travel
     rows = np.linspace(0, len(travel) - 1, planning.PLAN_SAMPLES).round().astype(int)
     obstacle = travel[(rows[6] + rows[7]) // 2]
 
@@ -155,7 +155,7 @@ def test_an_obstacle_between_the_planners_samples_is_found(safety, monkeypatch):
 
     for module in (planning, safety_module):
         monkeypatch.setattr(module, "collision_at", hit)
-    assert isinstance(planning.plan_motion(safety._model.world, WAY), planning.JointPaths)
+    assert isinstance(planning.plan_motion(safety.world, WAY), planning.JointPaths)
     with pytest.raises(UnsafePose, match=r"^refused: the hand hits the lamp on the way to the pre-grasp"):
         safety.grasp(WAY)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from robot_poses import top_down
 from robot_stand_ins import HEIGHT, WIDTH, standing_calibration
 
+from dgrasp.cell.description import CameraDescription, read_cell
 from dgrasp.cell.following import Command, StepLimits, distance
 from dgrasp.cell.gripper import OPENING, TOOL0_TCP
 from dgrasp.cell.hand import CAMERA_SENSOR, tcp_pose
@@ -14,6 +17,7 @@ from dgrasp.cell.interface import Calibration, FrozenCamera
 from dgrasp.cell.transforms import transform
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.robot.arming import CONFIRMATION
+from dgrasp.robot.devices import check_mount
 from dgrasp.robot.drivers.sockets import Peer
 from dgrasp.robot.following import SteeredDevices
 from dgrasp.robot.limits import SafetyLimits
@@ -112,6 +116,27 @@ def test_a_camera_that_stops_on_the_way_stops_the_arm_and_the_cell():
             cell.follow(GRASP, to_aside)
     assert raised.value.phase == "approach" and cell.broken
     assert arm.motions == ["joints", "line", "line", "stop"], "to the pre-grasp, a step for each look, and no way home"
+
+
+def test_a_camera_on_a_described_hand_is_where_the_description_has_it():
+    """Which may carry one (`mounted: flange`); the paper's place of it is that of the paper's hand."""
+    left = standing_calibration().cameras[0]
+
+    def on_hand(p):
+        T = tuple(map(tuple, transform(None, p).tolist()))
+        return left.model_copy(update={"camera": "wrist", "mount": "tool0", "T_mount_cam": T})
+
+    described = read_cell("ur5_2f85")
+    place = {"position": (0.0, -0.07, 0.03), "orientation": (0.0, 0.0, 0.0, 1.0), "mounted": "flange"}
+    looks = [{"azimuth": a, "polar": 45.0, "distance": 0.8} for a in (-80.0, 80.0)]
+    lens = described.cameras[0].model_dump(include={"name", "width", "height", "fx", "fy", "cx", "cy"})
+    carries = CameraDescription.model_validate(lens | place | {"looks": looks})
+    cell = SimpleNamespace(name="mine", description=described.model_copy(update={"cameras": (carries,)}))
+    check_mount(on_hand((0.0, -0.07, 0.03)), cell)
+    with pytest.raises(ValueError, match=r"camera wrist: its sensor is at .*\(0, -70, 30\) mm"):
+        check_mount(on_hand(CAMERA_SENSOR), cell)
+    with pytest.raises(ValueError, match="camera wrist: theirs has no camera on its hand"):
+        check_mount(on_hand(CAMERA_SENSOR), SimpleNamespace(name="theirs", description=described))
 
 
 @pytest.mark.parametrize("stands", [False, True], ids=["alone", "beside one that stands"])

@@ -16,6 +16,7 @@ from dgrasp.cell.observer import Observer
 from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import inverse, transform
 from dgrasp.sim.disturbances import Disturbance
+from dgrasp.sim.execution import GraspProtocol
 from dgrasp.sim.following import SteeredSimulation
 from dgrasp.sim.planning import plan_motion
 from dgrasp.sim.sight import pixel
@@ -65,6 +66,25 @@ def test_undisturbed_grasps_are_the_simulations_own_to_the_byte(cell: SteeredSim
     ours = cell.execute(GRASP)
     assert (ours.outcome, ours.duration, ours.seconds) == (done.outcome, done.duration, done.seconds)
     assert cell.scene.describe() == after.describe()
+
+
+def test_a_trial_that_breaks_off_leaves_nothing_of_it_to_be_seen(
+    cell: SteeredSimulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever raises, a driver or a pilot: the next look is at the scene as it was shown."""
+    seen = cell.observe().images
+
+    def breaks(views: Views, T_world_tcp: np.ndarray) -> Command:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        cell.follow(GRASP, breaks)
+    assert np.array_equal(cell.observe().images, seen)
+    whole = GraspProtocol.judge
+    monkeypatch.setattr(GraspProtocol, "judge", lambda *all: whole(*all) and breaks(*all[:2]))
+    with pytest.raises(InterruptedError):
+        cell.execute(GRASP)
+    assert np.array_equal(cell.observe().images, seen)
 
 
 def test_a_pushed_object_is_missed_in_open_loop_and_lifted_in_closed_loop(cell: SteeredSimulation) -> None:

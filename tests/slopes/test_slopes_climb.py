@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dgrasp.poses import make_pose, rotation_angle, uniform_poses, uniform_rotations
-from dgrasp.slopes.climb import optimize_poses
+from dgrasp.slopes.climb import optimize_poses, pruning_by_step
 from dgrasp.slopes.config import OptimizerConfig
 
 LOW, HIGH = torch.tensor([-0.3, -0.3, 0.0]), torch.tensor([0.3, 0.3, 0.2])
@@ -112,6 +112,12 @@ def test_each_phase_may_have_steps_of_its_own_to_drop_candidates_in(schedule, la
     assert (climbing[last:] == 7).all()
     turned = rotation_angle(result.paths[last, :, :3, :3], result.paths[0, :, :3, :3])[result.start]
     assert (turned > 0.05).all()
+
+
+def test_a_climb_of_one_phase_has_no_first_phase_to_drop_candidates_in():
+    """ "sync" moves all parts at once; "seq" drops what is said of its first phase."""
+    config = CONFIG.model_copy(update={"steps": 4, "pruning": ((2, 7),), "pruning_first": ((0, 20), (3, 10))})
+    assert pruning_by_step(config, "sync") == {2: 7} and pruning_by_step(config, "seq") == {0: 20, 3: 10, 6: 7}
 
 
 def test_without_pruning_everything_climbs_in_all_phases():

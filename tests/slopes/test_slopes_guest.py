@@ -238,8 +238,11 @@ def test_a_missing_second_derivative_says_what_to_use(value):
 
 def test_the_advised_attention_has_one():
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        loss = slope_loss(by_attention, torch.randn(4, 3), torch.randn(4, 3))
+        points = torch.randn(4, 3, requires_grad=True)
+        scale = torch.ones((), requires_grad=True)
+        loss = slope_loss(lambda p: by_attention(scale * p), points.detach(), torch.randn(4, 3))
     loss.backward()
+    assert scale.grad is not None and torch.isfinite(scale.grad) and scale.grad != 0
 
 
 def test_compiled_networks_are_advised_too():

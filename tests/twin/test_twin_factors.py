@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from dgrasp.cell.config import CellConfig
+from dgrasp.cell.description import read_cell
 from dgrasp.cell.observer import Observer
 from dgrasp.cell.workspace import BOARD_TOP
 from dgrasp.evaluation.rows import read_rows
 from dgrasp.sim.objects.made import TRAINING
 from dgrasp.sim.objects.shapes import Made, Model, shape_from
-from dgrasp.sim.tasks.everyday_scene import present
+from dgrasp.sim.tasks.everyday_scene import distractors, present
 from dgrasp.twin import factors
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.factors import CONDITIONS, EXTRA, FACTORS, NEUTRAL, FactorsConfig, FactorsRecipe, condition
@@ -94,6 +95,19 @@ def test_distractors_stand_beside_the_board_and_are_none_of_trainings() -> None:
         assert alone.objects[0].name == scene.objects[0].name and len(alone) == 1
         assert np.array_equal(alone.objects[0].T_world_object, scene.objects[0].T_world_object)
         assert not np.array_equal(with_them, cell.observe().images)
+
+
+def test_distractors_stand_along_the_board_wherever_it_is() -> None:
+    """Where the paper's is, to the bit; a board that stands 5 cm farther ahead has them as much farther ahead."""
+    described = read_cell("ur10_2f140_d415")
+    papers, same = (distractors(np.random.default_rng(1), 4, cell) for cell in (None, described))
+    x, y = described.bench.board_centre
+    bench = described.bench.model_copy(update={"board_centre": (x + 0.05, y)})
+    ahead = distractors(np.random.default_rng(1), 4, described.model_copy(update={"bench": bench}))
+    for i, (ours, theirs, farther) in enumerate(zip(papers, same, ahead, strict=True)):
+        assert ours.T_world_object[0, 3] == theirs.T_world_object[0, 3]
+        assert farther.T_world_object[0, 3] - ours.T_world_object[0, 3] == pytest.approx(0.05)
+        assert -0.05 + 0.15 * (i // 2) <= ours.T_world_object[0, 3] < 0.01 + 0.15 * (i // 2)
 
 
 def test_a_texture_changes_the_object_alone() -> None:

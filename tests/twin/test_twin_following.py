@@ -51,6 +51,20 @@ def test_the_twin_is_led_and_its_objects_may_move() -> None:
             steered.follow(low, straight)
 
 
+def test_each_look_of_a_trial_has_noise_of_its_own() -> None:
+    """The first is the twin's, and a trial that is repeated sees the same again."""
+    with SteeredTwin(observer=OBSERVER) as steered, TwinCell(observer=OBSERVER) as twin:
+        twin.present("tennis ball", 0)
+        looks = []
+        for _ in range(2):
+            steered.present("tennis ball", 0)
+            looks.append([steered.observe().images for _ in range(3)])
+        assert np.array_equal(looks[0], looks[1]) and np.array_equal(looks[0][0], twin.observe().images)
+        apart = [(looks[0][i] != looks[0][j]).mean() for i, j in ((0, 1), (0, 2), (1, 2))]
+        assert min(apart) > 0.2
+        assert np.array_equal(twin.observe().images, twin.observe().images)
+
+
 def test_networks_lead_the_twin_and_see_images_of_their_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
     value = networks()
     encode, widths = value.encode, []
@@ -58,7 +72,8 @@ def test_networks_lead_the_twin_and_see_images_of_their_own_size(monkeypatch: py
     policy = for_real_robot(policy_on(value, OptimizerConfig(n_starts=4, steps=2)))
     with SteeredTwin(observer=OBSERVER, steps=StepLimits(looks=2)) as twin:
         scene = twin.present("tennis ball", 0)
-        loop = ClosedLoop(twin, ResizeToTraining(policy, OBSERVER.width // 2))
+        smaller = OBSERVER.model_copy(update={"width": 32, "height": 24})
+        loop = ClosedLoop(twin, ResizeToTraining(policy, smaller.lenses))
         done = loop.execute(transform(np.diag([1.0, -1.0, -1.0]), scene.objects[0].T_world_object[:3, 3]))
     assert done.moved and done.outcome is not None and loop.servo is not None
     assert widths == [32] * len(loop.servo.looks) and len(widths) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from test_value_training import CONFIG, changed, demonstrations, trainer
@@ -10,6 +12,7 @@ from value_scene import camera_views, workspace_poses
 
 from dgrasp.runs import RunError, open_run
 from dgrasp.value.added import AddedValues
+from dgrasp.value.function import GraspValue
 from dgrasp.value.models import ValueRecipe
 from dgrasp.value.observations import Observations
 from dgrasp.value.outcomes import failed_grasps, failed_tensors
@@ -94,3 +97,19 @@ def test_added_values_score_and_slope_as_the_sum_of_their_members() -> None:
     torch.testing.assert_close(slope, parts[0][1] + parts[1][1])
     with pytest.raises(ValueError, match="on the same Phi, got 2"):
         AddedValues([members[0], trainer("base").value])
+
+
+def test_added_values_are_of_one_kind_and_say_what_they_do_not_add() -> None:
+    phi = trainer("base").value.phi
+    first, second = (build_value(CONFIG, phi, seed=s) for s in (1, 2))
+    both = AddedValues([first, second])
+    enc, T = both.encode(camera_views(2)), workspace_poses(6, seed=3)
+    for ask, said in ((both.logits, "logits: of one"), (both.activations, "activations: of one")):
+        with pytest.raises(NotImplementedError, match=said):
+            ask(enc, T[None])
+    fused = GraspValue(phi, second.readout, second.queries, "network")
+    with pytest.raises(ValueError, match="0 has the fusion 'sum' and 1 has 'network'"):
+        AddedValues([first, fused])
+    wider = replace(second.queries, points=2 * second.queries.points)
+    with pytest.raises(ValueError, match="0 and 1 have other query points"):
+        AddedValues([first, GraspValue(phi, second.readout, wider)])

@@ -45,6 +45,7 @@ VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 EPISODES = "meta/episodes/chunk-000/file-000.parquet"
 DATA_FILES, EPISODE_FILES = "data/*/*.parquet", "meta/episodes/*/*.parquet"
 FPS = 10
+REORDERED = 1.0  # s: no frame is stored farther from its place
 BATCH = 16  # rows whose images are in memory at a time
 Table = list[dict[str, Any]]
 
@@ -180,13 +181,28 @@ def _frame_at(path: Path, seconds: float, fps: float) -> UInt8[np.ndarray, "h w 
     """The frame of a video at a time; raises ImportRefused without one."""
     av = required("av", "a dataset's video", "export")
     try:
-        with av.open(f"file:{path}", format="mov", options={"protocol_whitelist": "file"}) as video:
-            for frame in video.decode(video=0):
-                if frame.time is not None and frame.time >= seconds - 0.5 / fps:
-                    return np.asarray(frame.to_ndarray(format="rgb24"))
+        for begin in dict.fromkeys((max(0.0, seconds - REORDERED), 0.0)):
+            with av.open(f"file:{path}", format="mov", options={"protocol_whitelist": "file"}) as video:
+                if (frame := _first_from(video, begin, seconds - 0.5 / fps)) is not None:
+                    return frame
     except (av.FFmpegError, OSError) as error:
         raise ImportRefused(f"{path}: cannot be read ({error})") from error
     raise ImportRefused(f"{path}: has no frame at {seconds:g} s")
+
+
+def _first_from(video: Any, begin: float, seconds: float) -> UInt8[np.ndarray, "h w 3"] | None:
+    """The first frame that is shown from a time (s) on, read from the key frame before `begin`; None where it is none.
+
+    A file may hold thousands of episodes, and decoding all that comes before would be done again for each.
+    """
+    if begin > 0:
+        stream = video.streams.video[0]
+        video.seek(int(begin / stream.time_base), stream=stream)
+    for i, frame in enumerate(video.decode(video=0)):
+        if frame.time is not None and frame.time >= seconds:
+            only_perhaps = begin > 0 and i == 0  # what is shown before it may be from `seconds` on, too
+            return None if only_perhaps else np.asarray(frame.to_ndarray(format="rgb24"))
+    return None
 
 
 def _table(folder: Path, pattern: str, *columns: str) -> Table:
@@ -288,11 +304,13 @@ def _validation(splits: Any, source: str) -> range:
 def write_lerobot(demonstrations: Mapping[str, Iterable[Demonstration]], folder: Path, views: int = 2) -> Path:
     """Write a dataset of version 3; `demonstrations` maps "train" and "validation" to demonstrations.
 
-    All must be seen by the same cameras, from the same places. Raises ValueError if they are not.
+    All must be seen by the same cameras, from the same places. Raises ValueError if they are not, or if there are none.
     """
     folder = Path(folder)
     names = [f"observation.images.view_{k}" for k in range(views)]
     members = [(split, d) for split in ("train", "validation") for d in demonstrations.get(split, ())]
+    if not members:
+        raise ValueError(f"demonstrations: none in train or validation, got {list(demonstrations)}; expected 1 or more")
     first = members[0][1].views[:views]
     for _, d in members:
         if not np.array_equal(d.views.K[:views], first.K) or not np.allclose(

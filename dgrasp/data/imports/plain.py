@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -133,7 +135,7 @@ def write_plain(demonstrations: Mapping[str, Iterable[Demonstration]], folder: P
 
     The gripper is 0 (open), and 1 at the last step.
     """
-    folder, lines, number = Path(folder), ["episode,object,split"], 0
+    folder, listed, number = Path(folder), [("episode", "object", "split")], 0
     for split in SPLITS:
         for d in demonstrations.get(split, ()):
             name = f"episode_{number:05d}"
@@ -143,7 +145,9 @@ def write_plain(demonstrations: Mapping[str, Iterable[Demonstration]], folder: P
             rows = [",".join(repr(float(v)) for v in row) for row in steps]
             columns = ",".join(("x", "y", "z", *QUATERNION, GRIPPER))
             write_text(folder / name / TRAJECTORY, "\n".join([columns, *rows, ""]))
-            lines.append(f"{name},{d.object},{split}")
+            listed.append((name, d.object, split))
             number += 1
-    write_text(folder / LIST, "\n".join([*lines, ""]))
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows(listed)  # an object's text may have commas, or quotation marks
+    write_text(folder / LIST, lines.getvalue())
     return folder

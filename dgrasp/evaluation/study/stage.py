@@ -16,6 +16,7 @@ from dgrasp.cell.observer import Observer
 from dgrasp.config import Config
 from dgrasp.evaluation.config import TuningConfig, ValidationConfig
 from dgrasp.evaluation.episode import Episode, attempts_in
+from dgrasp.evaluation.study import JOURNAL
 from dgrasp.evaluation.study.search import Tuned, run_off, tune
 from dgrasp.evaluation.study.storage import open_journal, place
 from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy
@@ -24,8 +25,6 @@ from dgrasp.policy.fingers import FingerCheck
 from dgrasp.runs import Outputs, Run, open_run
 from dgrasp.sim.tasks.paper import own_module
 from dgrasp.slopes.config import OptimizerConfig
-
-JOURNAL = "study.journal"
 
 
 class TuningRecipe(Config):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import optuna
 import pandas as pd
 
+from dgrasp.evaluation.study import JOURNAL
 from dgrasp.evaluation.study.storage import open_journal
 from dgrasp.files import DamagedFileError
 from dgrasp.runs import Run
@@ -55,7 +56,7 @@ def _rows(policy: str, run: Run) -> list[dict[str, object]]:
 
 def _study(policy: str, run: Run) -> optuna.Study:
     run.check()
-    path = run.path / "study.journal"
+    path = run.path / JOURNAL
     try:
         return optuna.load_study(study_name=policy, storage=open_journal(path))
     except KeyError as error:

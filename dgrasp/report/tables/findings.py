@@ -12,7 +12,7 @@ from scipy.stats import bootstrap
 from dgrasp.evaluation.chance import LEVEL, with_holm
 from dgrasp.evaluation.config import EvaluationConfig
 from dgrasp.evaluation.over_seeds import seeds_and_scenes
-from dgrasp.evaluation.statistics import PAIR, mcnemar, paired_comparison, with_rates
+from dgrasp.evaluation.statistics import PAIRED_BY, mcnemar, paired_comparison, with_rates
 from dgrasp.policy.diagnostics import in_corner
 from dgrasp.policy.policies import policy_spec
 from dgrasp.report.tables.paper import paper_values
@@ -79,7 +79,7 @@ def _tested(trials: pd.DataFrame, first: str, second: str, task: str) -> tuple[i
         test = paired_comparison(trials, first, second, task)
         return int(test["only_policy"]), int(test["only_control"]), test["p_scenes"]
     here = trials[(trials["task"] == task) & trials["policy"].isin([first, second])]
-    wide = here.pivot_table(index=PAIR, columns="policy", values="success", aggfunc="first")
+    wide = here.pivot_table(index=PAIRED_BY, columns="policy", values="success", aggfunc="first")
     lifted = wide.fillna(False).astype(bool)  # not made: failed
     counts = mcnemar(lifted[first], lifted[second])
     return counts.only_first, counts.only_second, seeds_and_scenes(here, first, second)["p"]

@@ -21,6 +21,7 @@ from dgrasp.files import read_json, write_json
 from dgrasp.sim.objects.antipodal import Solid, antipodal_lines
 from dgrasp.sim.objects.families import FAMILIES, Part, draw_parts
 from dgrasp.sim.objects.lines import GraspLine
+from dgrasp.sim.objects.parts import write_parts
 
 LIBRARY, TRAINING = 1000, 900
 VERSION = 2  # raise when families or annotation change: it names the cache folders
@@ -80,7 +81,7 @@ def _build(number: int, folder: Path) -> None:
     for part in parts:
         part.hull.apply_translation(-centre)
     hulls = [p.hull for p in parts]
-    _write_obj(folder / "parts.obj", hulls)
+    write_parts(folder / "parts.obj", hulls)
     lines = [vars(line) for line in antipodal_lines(hulls, rng)]
     corners = [h.vertices.round(7).tolist() for h in hulls]
     write_json(folder / "about.json", {"parts": corners, "volume": volume, "lines": lines})
@@ -96,14 +97,3 @@ def _centre(parts: list[Part]) -> tuple[np.ndarray, float]:
     weights = np.array([p.density * p.hull.volume for p in parts])
     centres = np.array([p.hull.center_mass for p in parts])
     return (weights[:, None] * centres).sum(0) / weights.sum(), float(weights.sum())
-
-
-def _write_obj(path: Path, hulls: list[trimesh.Trimesh]) -> None:
-    """One OBJ object per part: Bullet reads it as a compound of hulls."""
-    lines, first = [], 1
-    for i, hull in enumerate(hulls):
-        lines.append(f"o part{i:02d}")
-        lines += [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in hull.vertices]
-        lines += [f"f {a} {b} {c}" for a, b, c in hull.faces + first]
-        first += len(hull.vertices)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

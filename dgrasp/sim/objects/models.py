@@ -20,6 +20,7 @@ from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.appearance import bake_texture, coloured_points, dress_in_pattern, write_obj
 from dgrasp.sim.objects.everyday import STAND_INS, StandIn
 from dgrasp.sim.objects.everyday import VERSION as STAND_IN_VERSION
+from dgrasp.sim.objects.parts import read_parts, write_parts
 from dgrasp.sim.objects.shapes import Model
 
 VERSION = 5  # raise when the derivation below changes: it names the cache folders
@@ -77,7 +78,7 @@ def _load(name: str, textures: str | None) -> MeshModel:
     geometry = build_once(f"{name}-{_key(facts.faces, facts.convex)}", lambda folder: _derive(facts, folder))
     about = read_json(geometry / "about.json")
     collision = geometry / "parts.obj"
-    corners = np.array([v for part in _read_parts(collision) for v in part])
+    corners = np.array([v for part in read_parts(collision) for v in part])
     visual, texture, source = _look(facts, geometry)
     return MeshModel(
         name, collision, corners, visual, texture, facts.mass, facts.friction, tuple(about["extents"]), source
@@ -107,7 +108,7 @@ def _pattern(facts: ycb.Facts, geometry: Path, folder: Path) -> None:
 def _stand_in(s: StandIn) -> MeshModel:
     """One of our own stand-ins: nothing to decimate, and a texture of its own."""
     folder = build_once(f"{s.name}-{_key(STAND_IN_VERSION)}", lambda draft: _make(s, draft))
-    corners = np.array([v for part in _read_parts(folder / "parts.obj") for v in part])
+    corners = np.array([v for part in read_parts(folder / "parts.obj") for v in part])
     extents = tuple(float(e) for e in np.ptp(corners, axis=0))
     visual, texture = folder / "visual.obj", folder / "texture.png"
     source = f"{s.name}: {s.source}"
@@ -119,7 +120,7 @@ def _make(s: StandIn, folder: Path) -> None:
     centre = _centre_of_mass(hulls)
     drawn = s.drawn() if s.drawn else trimesh.util.concatenate(hulls)
     drawn.apply_translation(-centre)
-    _write_parts(folder / "parts.obj", hulls, centre)
+    write_parts(folder / "parts.obj", hulls, centre)
     dress_in_pattern(trimesh.graph.smooth_shade(drawn, angle=0.7), s.colour, s.pattern, folder)
 
 
@@ -135,13 +136,13 @@ def _key(*values: object) -> str:
 def _derive(facts: ycb.Facts, folder: Path) -> None:
     """Convex parts and a decimated mesh, both about the centre of mass."""
     mesh = trimesh.load_mesh(ycb.mesh_path(facts.name))
-    parts = [_extreme_points(mesh.vertices)] if facts.convex else _decompose(mesh, folder)
+    parts = [_extreme_points(mesh.vertices)] if facts.convex else decompose(mesh, folder)
     hulls = [trimesh.convex.convex_hull(p) for p in parts]
     centre = _centre_of_mass(hulls)
     light = mesh.simplify_quadric_decimation(face_count=facts.faces)
     light.apply_translation(-centre)
     write_obj(folder / "visual.obj", light)
-    _write_parts(folder / "parts.obj", hulls, centre)
+    write_parts(folder / "parts.obj", hulls, centre)
     write_json(folder / "about.json", {"extents": mesh.extents.tolist(), "centre": centre.tolist()})
 
 
@@ -154,7 +155,7 @@ def _extreme_points(points: np.ndarray) -> np.ndarray:
     return points[np.unique(np.argmax(directions @ points.T, axis=1))]
 
 
-def _decompose(mesh: trimesh.Trimesh, folder: Path) -> list[np.ndarray]:
+def decompose(mesh: trimesh.Trimesh, folder: Path) -> list[np.ndarray]:
     """Convex decomposition by Bullet's V-HACD, in a process of its own because it talks on standard output."""
     source, target, log = folder / "in.obj", folder / "out.obj", folder / "log.txt"
     mesh.export(source)
@@ -164,7 +165,7 @@ def _decompose(mesh: trimesh.Trimesh, folder: Path) -> list[np.ndarray]:
     )
     subprocess.run([sys.executable, "-c", call, str(source), str(target), str(log)], check=True, capture_output=True)
     _check_whole(target)
-    parts = _read_parts(target)
+    parts = read_parts(target)
     for path in (source, target, log):
         path.unlink(missing_ok=True)
     return [np.array(part) for part in parts]
@@ -176,28 +177,6 @@ def _check_whole(path: Path) -> None:
     parts = [part.splitlines() for part in text.split("o ")[1:]]
     if not parts or not all(any(line.startswith("f ") for line in part) for part in parts):
         raise OSError(errno.ENOSPC, "a convex decomposition was cut off: is the disk full?", str(path))
-
-
-def _write_parts(path: Path, hulls: list[trimesh.Trimesh], centre: np.ndarray) -> None:
-    """One OBJ object per convex part: Bullet reads it as a compound of hulls."""
-    lines, first = [], 1
-    for i, hull in enumerate(hulls):
-        lines.append(f"o part{i:02d}")
-        lines += [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in hull.vertices - centre]
-        lines += [f"f {a} {b} {c}" for a, b, c in hull.faces + first]
-        first += len(hull.vertices)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _read_parts(path: Path) -> list[list[list[float]]]:
-    """Vertices of each object in an OBJ file."""
-    parts: list[list[list[float]]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("o "):
-            parts.append([])
-        elif line.startswith("v "):
-            parts[-1].append([float(value) for value in line.split()[1:4]])
-    return parts
 
 
 def _dress(geometry: Path, textured: Path, folder: Path) -> None:

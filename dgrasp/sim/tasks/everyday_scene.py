@@ -13,6 +13,7 @@ from dgrasp.cache import build_once
 from dgrasp.cell.description import CellDescription
 from dgrasp.cell.model import model_of
 from dgrasp.cell.transforms import IDENTITY
+from dgrasp.cell.workspace import BOARD_CENTRE_XY
 from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.everyday import STAND_INS, everyday
 from dgrasp.sim.objects.made import LIBRARY, TRAINING
@@ -80,9 +81,10 @@ def distractors(rng: np.random.Generator, count: int, cell: CellDescription | No
         if made.radius > DISTRACTOR_RADIUS:
             continue
         side, along = 1 if len(found) % 2 else -1, -0.05 + 0.15 * (len(found) // 2) + rng.uniform(0, 0.06)
+        x = (place.board_centre[0] - BOARD_CENTRE_XY[0]) + along  # 0 at the paper's board, to the bit
         T = IDENTITY.copy()
         lowest = made.geometry.corners[:, 2].min()
-        T[:3, 3] = along, place.board_centre[1] + side * beside, place.table_size[2] + 0.001 - lowest
+        T[:3, 3] = x, place.board_centre[1] + side * beside, place.table_size[2] + 0.001 - lowest
         mass = DENSITY * made.geometry.volume
         found.append(SceneObject(f"distractor {len(found) + 1}", made, colour, mass, FRICTION, T))
     return found

@@ -36,7 +36,7 @@ DENSITY = 500.0  # kg/m^3; not in the paper: soft wood, or printed plastic with 
 FRICTION = 0.5  # not in the paper: wood or plastic; with the board's 1.0 the product is 0.5
 GAP = 0.040  # m between encompassing circles; not in the paper ("at a distance"): room for an open finger
 NUDGED = 0.010  # m of `GAP` that a grasp of a neighbour may take; not in the paper: more brings two objects together
-UPRIGHT = np.radians(2)  # not in the paper: what leans more was knocked
+UPRIGHT_WITHIN = np.radians(2)  # rad, not in the paper: what leans more was knocked
 REDRAWS = 200  # arrangements drawn before giving up
 TRIES = 200  # places tried for a prism, before others are drawn
 
@@ -137,7 +137,7 @@ class SimpleTask(UprightPrisms):
 
     def departure(self, scene: Scene) -> str:
         """Objects that a grasp has tipped over, or pushed together."""
-        if arrangement.tilt(scene) > UPRIGHT:
+        if arrangement.tilt(scene) > UPRIGHT_WITHIN:
             return "an object does not stand upright any more"
         gap = arrangement.closest(scene)
         if gap is not None and gap < GAP - NUDGED:

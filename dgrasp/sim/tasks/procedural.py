@@ -29,7 +29,7 @@ UPRIGHT_SHARE = 0.5  # of objects that are set down as they were made, turned ab
 DENSITY = (200.0, 900.0)  # kg/m^3: hollow plastic to hard wood; heads of handles up to six times that
 HEAVIEST = 0.9  # kg
 PACKED_SIDE = 0.3  # m: of the square in which packed objects stand, as the workspace of VGN's protocol
-UPRIGHT = np.cos(np.radians(10))  # least cosine of a packed object's axis and the vertical
+UPRIGHT_COSINE = np.cos(np.radians(10))  # least cosine of a packed object's axis and the vertical
 FRICTION = (0.35, 0.9)  # of objects; the pads' and the board's are factors to it
 
 
@@ -179,4 +179,4 @@ class Packed(Procedural):
 
     def _as_meant(self, rested: list[SceneObject]) -> bool:
         """Whether all stand as they were set down."""
-        return all(o.T_world_object[2, 2] > UPRIGHT for o in rested)
+        return all(o.T_world_object[2, 2] > UPRIGHT_COSINE for o in rested)

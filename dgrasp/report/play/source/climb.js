@@ -34,8 +34,9 @@ export async function* climb(evaluate, starts, settings, representation, schedul
 
 /** Step of the whole climb -> how many climb on after it; each phase may have steps of its own. */
 function pruningByStep({ pruning = [], pruning_first: first = null, steps }, phases) {
-  const before = first === null || pruning.length === 0 ? 0 : steps * (phases - 1);
-  return new Map([...(first ?? []).filter(([step]) => step <= before), ...pruning.map(([step, count]) => [step > 0 ? step + before : 0, count])]);
+  if (first === null || pruning.length === 0 || phases === 1) return new Map(pruning);
+  const before = steps * (phases - 1);
+  return new Map([...first.filter(([step]) => step <= before), ...pruning.map(([step, count]) => [step > 0 ? step + before : 0, count])]);
 }
 
 class Candidates {

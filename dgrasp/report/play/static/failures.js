@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: acaae87c04f62cf12fb54fdd7a65f10b96d0a499ae7f1029b96f17ea187e02a6
+// Built by tools/play_module.py from ../source; do not edit. Sources: c092e9dbc6b38718d6adf82f8072d7eec782717d8b63c7707ec21503ce8bbf2a
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
