@@ -108,6 +108,27 @@ def test_keys_move_the_gripper_and_turn_the_scene(page):
     assert page.run("return app.explorer.space.azimuth") > turned
 
 
+CLIMBING = """
+const [then] = a, { explorer, panel } = app, errors = [];
+explorer.onError = (error) => errors.push(error.message);
+panel.numbers.steps.set(12);
+const climb = panel.climb(false);
+while (explorer.steps < 2) await new Promise((r) => setTimeout(r, 0));
+const key = new KeyboardEvent("keydown", { key: "PageDown" });
+if (then === "key") document.querySelector(".dgp-camera").dispatchEvent(key);
+else await panel.climb(then === "64");
+await climb;
+return { errors, steps: explorer.sides.map(({ frames }) => frames.map(({ step }) => step)) };
+"""
+
+
+@pytest.mark.parametrize(("then", "steps"), [("key", 0), ("one", 13), ("64", 13)])
+def test_a_climb_ends_when_the_gripper_is_moved_or_another_one_begins(page, then, steps):
+    page.open()
+    assert page.run(CLIMBING, then) == {"errors": [], "steps": [[*range(steps)]] * 2}
+    assert page.status().startswith("12 steps in" if steps else "The climb has ended, since the gripper was moved")
+
+
 PLANE = """
 const [points, targets, weight] = arguments, network = new PlaneNetwork(3), total = {};
 for (const [name, w] of Object.entries(network.weights)) total[name] = new Float64Array(w.length);

@@ -70,15 +70,16 @@ class Side {
     }
   }
 
-  /** Climb, and keep every step; the one shown follows unless the visitor looked back. */
+  /** Climb, and keep every step; the one shown follows unless the visitor looked back. Ends when its path is cleared. */
   async climb(starts, how) {
-    this.frames = [];
+    const frames = (this.frames = []);
     try {
       for await (const frame of this.landscape.climb(starts, how)) {
-        if (frame.done) this.frames[this.frames.length - 1] = frame;
-        else this.frames.push(frame);
+        if (this.frames !== frames) break;
+        if (frame.done) frames[frames.length - 1] = frame;
+        else frames.push(frame);
         // The scores that come with a step were asked for before it: they belong to the poses shown before.
-        if (!frame.done && frame.step > 0) this.frames[frame.step - 1].scores = frame.scores;
+        if (!frame.done && frame.step > 0) frames[frame.step - 1].scores = frame.scores;
         this.explorer.stepped();
       }
     } catch (error) {
@@ -205,9 +206,13 @@ export class Explorer {
     else this.draw();
   }
 
-  /** A single climber's path belongs to where it started; many may stay. */
+  /** A single climber's path belongs to where it started, and its climb ends with it; many may stay. */
   clearPaths() {
-    for (const side of this.sides) if (side.frames[0]?.poses.length === 1) side.frames = [];
+    for (const side of this.used) {
+      if (side.frames[0]?.poses.length !== 1) continue;
+      side.landscape.stopClimb();
+      side.frames = [];
+    }
   }
 
   ask() {

@@ -17,7 +17,7 @@ const DROP = 4, KEEP = 16; // "drop": after so many steps only the best so many 
 /** Controls bound to an explorer. */
 export class Panel {
   constructor(explorer, supply, loadScene, loadModels) {
-    Object.assign(this, { explorer, supply, loadScene, loadModels });
+    Object.assign(this, { explorer, supply, loadScene, loadModels, climbs: 0 });
     this.status = h("p", { class: "dgp-status", role: "status", "aria-live": "polite" });
     this.bar = h("div", { class: "dgp-bar" }, ...this.choices());
     this.acts = h("div", { class: "dgp-bar" }, ...this.buttons());
@@ -144,7 +144,12 @@ export class Panel {
     const how = this.how, explorer = this.explorer;
     how.settings.pruning = many && this.drop.value ? [[DROP, KEEP]] : [];
     this.say(many ? "64 candidates climb from random poses, the same on both sides." : "The gripper climbs.");
-    const seconds = await explorer.climb(how, many);
+    const number = ++this.climbs, seconds = await explorer.climb(how, many);
+    if (number !== this.climbs) return; // another climb has begun, which speaks for itself
+    if (explorer.used.every((side) => side.frames.length === 0)) {
+      this.say("The climb has ended, since the gripper was moved.");
+      return;
+    }
     const ends = explorer.used.map((side) => {
       const known = side.frames.at(-1)?.scores.filter(Number.isFinite) ?? [];
       return `${this.supply.titleOf(side.model)}: ${known.length ? Math.max(...known).toFixed(2) : "–"}`;

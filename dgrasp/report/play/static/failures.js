@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: acaae87c04f62cf12fb54fdd7a65f10b96d0a499ae7f1029b96f17ea187e02a6
+// Built by tools/play_module.py from ../source; do not edit. Sources: 26aab96b25b38db95b4b2af3e0b6c8e19c875e24d5cbeb794c3c701219ee02f3
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
