@@ -219,6 +219,35 @@ def test_a_missing_file_and_foreign_models_are_said(chrome, tmp_path):
     assert "the models read Phi" in page.open().status()
 
 
+CHOOSING = """
+const wait = {}, load = app.supply.load, told = [], say = app.panel.say;
+app.panel.say = (text, wrong) => (told.push(text), say.call(app.panel, text, wrong));
+app.supply.load = async (kind, id) => {
+  const bytes = await load(kind, id);
+  if (kind === "scene" && id === "noise-1") await new Promise((resolve) => (wait.scene = resolve));
+  if (id === "dgrasp_quat") await new Promise((resolve) => (wait.model = resolve));
+  return bytes;
+};
+delete app.queries.dgrasp_quat; // as if it had never been loaded
+const early = [app.loadScene("noise-1"), app.loadModels(["dgrasp_quat", ""])];
+while (!wait.scene || !wait.model) await new Promise((r) => setTimeout(r, 5));
+await Promise.all([app.loadScene("noise-0"), app.loadModels(["base", ""])]);
+wait.scene();
+wait.model();
+await Promise.all(early);
+const shown = [app.explorer.scene.facts.id, ...app.explorer.sides.map((side) => side.model)];
+app.supply.load = load;
+const twice = await Promise.all([1, 2].map(() => app.supply.load("scene", "noise-1").then((bytes) => bytes.length)));
+const same = twice[0] > 0 && twice[0] === twice[1];
+return { shown, same, bad: told.filter((text) => /damaged|unexpected/.test(text)) };
+"""
+
+
+def test_the_last_choice_is_shown_and_a_file_is_asked_for_once(page):
+    page.open()
+    assert page.run(CHOOSING) == {"shown": ["noise-0", "base", ""], "same": True, "bad": []}
+
+
 def before_the_module(page: PlayPage, script: str) -> PlayPage:
     """The page with a script that runs first."""
     text, module = page.path.read_text(), '<script type="module">'

@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 26aab96b25b38db95b4b2af3e0b6c8e19c875e24d5cbeb794c3c701219ee02f3
+// Built by tools/play_module.py from ../source; do not edit. Sources: 6f3fdd1b0a0aecee61520c78a43fd5f8e0653a0683e1bd3c4e22fa15e90739cd
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
@@ -50,6 +50,16 @@ async function inflate(bytes) {
   } catch (error) {
     throw new FileProblem(`the file is damaged or incomplete (${bytes.byteLength} bytes arrived); load the page again`);
   }
+}
+
+/** A loader that asks once for a file that is on its way, and gives its bytes to all who want it. */
+function askingOnce(load) {
+  const open = new Map();
+  return (kind, id) => {
+    const key = `${kind} ${id}`;
+    if (!open.has(key)) open.set(key, load(kind, id).finally(() => open.delete(key)));
+    return open.get(key);
+  };
 }
 
 /** What a decompressed file says, and its arrays by name: {facts, arrays: {name: {data, shape}}}. */
