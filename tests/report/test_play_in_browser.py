@@ -248,6 +248,30 @@ def test_the_last_choice_is_shown_and_a_file_is_asked_for_once(page):
     assert page.run(CHOOSING) == {"shown": ["noise-0", "base", ""], "same": True, "bad": []}
 
 
+WITHOUT_A_SCENE = """
+const errors = [], usable = () => [...document.querySelectorAll(".dgp button, .dgp select, .dgp input")]
+  .filter((one) => !one.disabled && !one.closest(".dgp-plane")).length;
+for (const kind of ["error", "unhandledrejection"]) window.addEventListener(kind, () => errors.push(kind));
+const before = usable(), key = () => new KeyboardEvent("keydown", { key: "ArrowUp" });
+for (const canvas of document.querySelectorAll(".dgp canvas")) canvas.dispatchEvent(key());
+await app.panel.climb(false);
+await new Promise((r) => setTimeout(r, 50));
+const said = app.panel.status.textContent;
+await app.loadScene("noise-1");
+return { errors, before, said, after: usable() > 20, step: app.panel.step.input.disabled };
+"""
+
+
+def test_without_a_scene_nothing_but_another_can_be_chosen(chrome, tmp_path):
+    """The lists of scenes and models are what can be used, and keys do nothing."""
+    page = PlayPage(chrome, small_supply(), tmp_path)
+    (page.path.parent / "play-files" / "scene-noise-0.js").unlink()
+    page.open()
+    said = "There is no scene to climb in yet."
+    expected = {"errors": [], "before": 3, "said": said, "after": True, "step": True}
+    assert page.run(WITHOUT_A_SCENE) == expected
+
+
 def before_the_module(page: PlayPage, script: str) -> PlayPage:
     """The page with a script that runs first."""
     text, module = page.path.read_text(), '<script type="module">'

@@ -182,6 +182,7 @@ export class Explorer {
 
   /** The TCP to a point of the world, inside of the workspace; null: it was let go. */
   moveTo(p, settled) {
+    if (!this.scene) return;
     if (p) this.keepInside(p);
     this.moved(settled);
   }
@@ -193,6 +194,7 @@ export class Explorer {
   }
 
   moveInCut(shares, settled) {
+    if (!this.scene) return;
     const { halfWidths } = this.cut;
     shares?.forEach((share, i) => (this.coordinates[this.axes[i]] = Math.min(1, Math.max(-1, share)) * halfWidths[i]));
     this.moved(settled);

@@ -77,6 +77,7 @@ class App {
     } catch (error) {
       this.failed(error); // said already where a file is at fault
     }
+    panel.firstLoaded();
   }
 
   /** Compressed bytes -> {buffer, file}. */

@@ -1,6 +1,6 @@
 // The controls of the explorer, and what they say to it.
 
-import { button, choice, group, h, slider, tick } from "./controls.js";
+import { button, choice, enable, group, h, slider, tick } from "./controls.js";
 import { inUnits, unitOf } from "./cut.js";
 import { AXES, HALF_WIDTHS } from "./poses.js";
 
@@ -23,6 +23,12 @@ export class Panel {
     this.acts = h("div", { class: "dgp-bar" }, ...this.buttons());
     this.element = h("div", { class: "dgp-controls" }, this.gripperGroup(), this.cutGroup(), this.climbGroup());
     this.usePolicy(this.policy.value);
+    enable([this.bar, this.acts, this.element], false);
+  }
+
+  /** The first files are here, or are not to be had: others can be chosen. */
+  firstLoaded() {
+    enable([this.scene, this.left, this.right].map((list) => list.element), true);
   }
 
   say(text, wrong = false) {
@@ -142,6 +148,10 @@ export class Panel {
 
   async climb(many) {
     const how = this.how, explorer = this.explorer;
+    if (!explorer.scene) {
+      this.say("There is no scene to climb in yet.", true);
+      return;
+    }
     how.settings.pruning = many && this.drop.value ? [[DROP, KEEP]] : [];
     this.say(many ? "64 candidates climb from random poses, the same on both sides." : "The gripper climbs.");
     const number = ++this.climbs, seconds = await explorer.climb(how, many);
@@ -173,5 +183,7 @@ export class Panel {
     const grasps = scene.grasps.map((_, i) => [String(i), `known grasp ${i + 1}`]);
     this.centre.fill([...(grasps.length ? grasps : [["0", "the middle of the board"]]), ["here", "the gripper's place"]], "0");
     this.camera.fill(scene.pictures.map((_, i) => [String(i), String(i + 1)]), String(this.explorer.cameraIndex));
+    enable([this.bar, this.acts, this.element], true);
+    this.follow();
   }
 }

@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 6f3fdd1b0a0aecee61520c78a43fd5f8e0653a0683e1bd3c4e22fa15e90739cd
+// Built by tools/play_module.py from ../source; do not edit. Sources: 0f457eb90726f5dd9848016db20dc82ef094f42e2c117c4399ab45fc7a19b0fb
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
@@ -525,6 +525,11 @@ function tick(text, checked, changed) {
 }
 
 const button = (text, pressed) => h("button", { type: "button", onclick: pressed }, text);
+
+/** Let controls below some elements be used, or not. */
+function enable(elements, on) {
+  for (const element of elements) for (const one of element.querySelectorAll("button, input, select")) one.disabled = !on;
+}
 
 /** A group of controls with a heading. */
 const group = (title, ...children) => h("fieldset", {}, h("legend", {}, title), ...children);
