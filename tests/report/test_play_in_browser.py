@@ -129,6 +129,30 @@ def test_a_climb_ends_when_the_gripper_is_moved_or_another_one_begins(page, then
     assert page.status().startswith("12 steps in" if steps else "The climb has ended, since the gripper was moved")
 
 
+WHEEL = """
+const canvas = document.querySelector(".dgp-space"), taken = [];
+const turn = (ctrlKey) => !canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: 1, ctrlKey, cancelable: true }));
+document.activeElement.blur();
+taken.push(turn(false), turn(true));
+canvas.focus();
+taken.push(turn(false));
+return taken;
+"""
+
+
+def test_the_wheel_scrolls_the_page_unless_the_scene_is_meant(page):
+    page.open()
+    assert page.run(WHEEL) == [False, True, True]
+
+
+def test_canvases_worked_by_keys_keep_them_from_screen_readers(page):
+    """Role, label, and a place in the order of the tab key."""
+    page.open()
+    found = "return [...document.querySelectorAll('.dgp canvas[tabindex]')]"
+    told = page.run(f"{found}.map((c) => [c.getAttribute('role'), /keys/.test(c.getAttribute('aria-label'))])")
+    assert told == [["application", True]] * 5
+
+
 PLANE = """
 const [points, targets, weight] = arguments, network = new PlaneNetwork(3), total = {};
 for (const [name, w] of Object.entries(network.weights)) total[name] = new Float64Array(w.length);

@@ -12,6 +12,8 @@ const REST = 120; // milliseconds without a movement before a cut is computed ag
 const START = [-0.06, 0.05, 0.04, 0, 0, 0.5]; // of the gripper from a known grasp: near enough to climb, and visibly off
 const CANDIDATES = 64;
 
+// Canvases that keys work have the role "application": screen readers keep the arrow keys for themselves elsewhere.
+
 /** One model: its camera view, its cut, what it says. */
 class Side {
   constructor(explorer, index) {
@@ -20,11 +22,11 @@ class Side {
     this.shape = ["square", "circle"][index];
     this.title = h("h2", {});
     const picture = h("canvas", {
-      tabindex: 0, role: "img", class: "dgp-camera",
+      tabindex: 0, role: "application", class: "dgp-camera",
       "aria-label": "Camera view with the gripper. Arrow keys move it, page up and down raise and lower it.",
     });
     const plane = h("canvas", {
-      tabindex: 0, role: "img", class: "dgp-cut",
+      tabindex: 0, role: "application", class: "dgp-cut",
       "aria-label": "Cut through the landscape round the gripper. Arrow keys move the gripper in it.",
     });
     this.says = h("p", { class: "dgp-says" });
@@ -132,7 +134,7 @@ export class Explorer {
     Object.assign(this, { supply, pool, changed, onError: () => {}, step: Infinity, seed: 1, showQueries: true });
     this.sides = [new Side(this, 0), new Side(this, 1)];
     const canvas = h("canvas", {
-      tabindex: 0, role: "img", class: "dgp-space",
+      tabindex: 0, role: "application", class: "dgp-space",
       "aria-label": "The scene in three dimensions. Arrow keys turn it, plus and minus change the distance.",
     });
     this.spaceElement = canvas;

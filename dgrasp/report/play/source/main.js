@@ -67,7 +67,8 @@ class App {
     const { panel, explorer } = this, { first } = this.supply.catalogue;
     const sides = h("div", { class: "dgp-sides" }, ...explorer.sides.map((side) => side.element));
     const space = h("section", { class: "dgp-side" }, h("h2", {}, "The same scene, turned by hand"), explorer.spaceElement,
-      h("p", { class: "dgp-note" }, "Squares: the left model’s candidates. Circles: the right model’s. Black or white: the gripper that you move."));
+      h("p", { class: "dgp-note" }, "Squares: the left model’s candidates. Circles: the right model’s. Black or white: the gripper that you move. " +
+        "The wheel changes the distance with Ctrl held, or after a click into the scene."));
     const plane = planeSection();
     this.plane = plane;
     this.element.replaceChildren(panel.bar, panel.acts, panel.status, sides, h("div", { class: "dgp-lower" }, space, panel.element), plane.element);

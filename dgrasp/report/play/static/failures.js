@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: 0f457eb90726f5dd9848016db20dc82ef094f42e2c117c4399ab45fc7a19b0fb
+// Built by tools/play_module.py from ../source; do not edit. Sources: 12937d65808b4ed37d776af918d35662f0820070dfbc0d604a68a3b099254f7c
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
