@@ -53,6 +53,8 @@ export DGRASP_LOCK := $(LOCK)
 # The command. CI is told all about what fails.
 DGRASP := $(RUN) -m dgrasp$(if $(CI), --debug)
 EXPERIMENT := --profile '$(PROFILE)'
+# Where published results are meant unless a profile is given.
+GIVEN := $(if $(filter-out file,$(origin PROFILE)),$(EXPERIMENT))
 
 .PHONY: help env doctor reproduce figures site play-module eval-new-scenes train-seeds ablations publish lab test quick lint bench lock clean distclean
 .PHONY: record fresh seeds FORCE
@@ -83,19 +85,19 @@ play-module: $(STAMP)  ## build the pages' modules from dgrasp/report/play/sourc
 	$(RUN) tools/play_module.py
 
 figures: $(STAMP)  ## make figures/ again from the published results in figures/runs/
-	@$(DGRASP) figures $(ARGS)
+	@$(DGRASP) figures $(GIVEN) $(ARGS)
 
 site: $(STAMP)  ## build the static site in build/site (PROFILE=smoke: of build/smoke; ARGS="--pictures")
-	@$(DGRASP) site $(if $(filter-out file,$(origin PROFILE)),$(EXPERIMENT)) $(ARGS)
+	@$(DGRASP) site $(GIVEN) $(ARGS)
 
 publish: $(STAMP)  ## put the finished build of PROFILE in figures/runs/
 	@$(DGRASP) publish $(EXPERIMENT) $(ARGS)
 
 eval-new-scenes: $(STAMP)  ## test the published policies on scenes of another seed (SCENE_SEED=11)
-	@$(DGRASP) eval-new-scenes --scene-seed $(SCENE_SEED) $(REPLICATION_ARGS)
+	@$(DGRASP) eval-new-scenes --scene-seed $(SCENE_SEED) $(GIVEN) $(REPLICATION_ARGS)
 
 train-seeds: $(STAMP)  ## train the main contrast from three seeds (SEEDS="0 1 2")
-	@$(DGRASP) train-seeds --seeds $(SEEDS) $(REPLICATION_ARGS)
+	@$(DGRASP) train-seeds --seeds $(SEEDS) $(GIVEN) $(REPLICATION_ARGS)
 
 ablations: $(STAMP)  ## test the paper's explanations and choices, arm by arm (ARGS="--question poses --minutes 60")
 	@$(DGRASP) ablations $(EXPERIMENT) $(ARGS)

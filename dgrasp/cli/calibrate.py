@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 TEXT = """\
 Where the camera sits on the wrist (T_tool0_cam), and its lens, from pictures of a printed board that lies still:
 `dgrasp board board.pdf --kind charuco` prints it. With --arm and --camera you guide the arm by hand from picture to
-picture; they are kept in FOLDER with the arm's poses (poses.csv). Without, the pictures that FOLDER has are solved
+picture; they are kept in FOLDER with the arm's poses (poses.csv), and the same command goes on after an interruption,
+if neither board nor camera was moved meanwhile. Without, the pictures that FOLDER has are solved
 (again), of any arm. --practice fills FOLDER with the pictures of a made-up lab, and says how far off the truth it is.
 The result is FOLDER/calibration.json, or one line that says why it is refused, and what to do.
 
@@ -55,7 +56,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     from dgrasp.robot.calibration.board import Board
     from dgrasp.robot.calibration.hand_eye import calibrate
-    from dgrasp.robot.calibration.recorded import read_recorded
+    from dgrasp.robot.calibration.recorded import read_recorded, taken_with
 
     refuse_idle("--cell", options.cell, unless=options.standing, goes_with="--standing")
     if options.standing:
@@ -75,7 +76,8 @@ def run(options: argparse.Namespace) -> None:
     truth = _practise(options, board) if options.practice else None
     sightings, size, unseen = read_recorded(options.folder, board)
     print(f"{len(sightings)} pictures show the board, {unseen} do not")
-    found = calibrate(board, sightings, size, camera=options.camera or "wrist", distorted=options.distorted)
+    name = taken_with(options.folder).get("camera", "wrist")
+    found = calibrate(board, sightings, size, camera=name, distorted=options.distorted)
     _say(found)
     if truth is not None:
         off = [1000 * (row[3] - true[3]) for row, true in zip(found.camera.T_mount_cam, truth.T_tool0_cam, strict=True)]
@@ -104,15 +106,25 @@ def _take(options: argparse.Namespace, board: Board) -> None:
     from dgrasp.robot.calibration.sightings import collect_sightings, measured_flange
     from dgrasp.robot.drivers.realsense import RealSenseCamera
 
-    recording = Recording(options.folder)
+    recording = Recording(options.folder, {"camera": options.camera, **_stated(board)})
+    missing = (options.views or VIEWS) - recording.seen(board)
+    if missing < 1:
+        return
+    if recording.rows:
+        print(f"{len(recording.rows)} pictures are kept, {missing} more are taken; has the board lain still?")
     opened = RealSenseCamera(options.camera, width=640, height=480)
     camera = KeptCamera(opened)
     try:
         opened.warm_up()
         measure = kept(recording, camera, lambda: measured_flange(options.arm))
-        collect_sightings(board, camera, measure, views=options.views or VIEWS)
+        collect_sightings(board, camera, measure, views=missing)
     finally:
         camera.close()
+
+
+def _stated(board: Board) -> dict[str, object]:
+    """The board as a folder's pictures keep it, metres."""
+    return {"columns": board.columns, "rows": board.rows, "square": board.square, "marker": board.marker}
 
 
 def _practise(options: argparse.Namespace, board: Board) -> SyntheticCell:
@@ -122,8 +134,10 @@ def _practise(options: argparse.Namespace, board: Board) -> SyntheticCell:
     from dgrasp.robot.calibration.synthetic import SyntheticCell
 
     rng = np.random.default_rng(options.seed or 0)
-    lab, recording = SyntheticCell.draw(rng, board), Recording(options.folder)
-    for T_world_tool0 in lab.postures(rng, options.views or VIEWS):
+    views = options.views or VIEWS
+    lab, taken = SyntheticCell.draw(rng, board), {"seed": options.seed or 0, "views": views, **_stated(board)}
+    recording = Recording(options.folder, taken)
+    for T_world_tool0 in list(lab.postures(rng, views))[len(recording.rows) :]:
         recording.add(lab.photograph(T_world_tool0), T_world_tool0)
     return lab
 

@@ -17,8 +17,8 @@ TEXT = """\
 Make every figure and table of figures/ again, from the published results (weights, studies, trials): nothing is
 trained. The notebooks run as in `dgrasp reproduce --profile published`; then their outputs are copied, they themselves,
 at web size, to notebooks/executed/, and README.md's results are brought up to date. Outputs of another experiment or
-seed have a folder of their own, figures/<experiment>/seed-<n>/; profiles for trying out are refused. With --notebooks
-only some of them run."""
+seed have a folder of their own, figures/<experiment>/seed-<n>/; those of a build that is not published go where
+--folder says, and profiles for trying out are refused. With --notebooks only some of them run."""
 
 
 MAIN = Path("figures")  # of the main experiment
@@ -48,12 +48,34 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def folder_for(profile: str, seed: int) -> Path:
-    """Where an experiment's figures and tables go: no other one writes over those of the main experiment."""
-    from dgrasp.experiment.store import DEFAULT, named_profile, published, published_folder, published_name
+    """Where a published experiment's figures and tables go: no other one writes over those of the main experiment.
 
-    experiment = published_name(profile) or named_profile(profile).name
+    Raises OutputRefused for a build, which knows its own seed alone and may differ from what is published.
+    """
+    from dgrasp.experiment.store import DEFAULT, published, published_folder, published_name
+    from dgrasp.report.outputs import OutputRefused
+
+    experiment = published_name(profile)
+    if experiment is None:
+        raise OutputRefused(
+            f"profile {profile!r} is a build, and {MAIN}/ shows published results: give --folder for its figures, or "
+            f"publish it (dgrasp publish) and take --profile published:{Path(profile).stem}"
+        )
     main = (DEFAULT, min(published().get(DEFAULT, [0])))
     return MAIN if (experiment, seed) == main else published_folder(experiment, seed, MAIN)
+
+
+def check_folder(folder: Path, profile: str, seed: int) -> Path:
+    """The folder; raises OutputRefused where it is the main experiment's and the outputs are not."""
+    from dgrasp.experiment.store import published_name
+    from dgrasp.report.outputs import OutputRefused
+
+    if folder.resolve() != MAIN.resolve() or (published_name(profile) and folder_for(profile, seed) == MAIN):
+        return folder
+    raise OutputRefused(
+        f"--folder {folder}: holds the figures of the main published experiment, those of profile {profile!r}, seed "
+        f"{seed}, would replace them; give another folder"
+    )
 
 
 def check_publishable(profile: str) -> None:
@@ -111,8 +133,9 @@ def run(options: argparse.Namespace) -> None:
     if options.only and options.notebooks:
         raise ValueError("--only and --notebooks: outputs without notebooks, or notebooks with theirs; give one")
     check_publishable(options.profile)
+    place = (options.profile, options.seed)
+    target = check_folder(options.folder, *place) if options.folder else folder_for(*place)
     chain = Chain(options.profile, build.resolve(), options.seed)
-    target = options.folder or folder_for(options.profile, options.seed)
     chosen, only = chain.chosen(options.notebooks or ()), options.only
     if only:
         make_alone(options, build)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dgrasp.cli.options import PUBLISHED, add_command, add_experiment, experiment, folder
+from dgrasp.cli.options import add_command, add_experiment, experiment, folder
 
 PARTS = ("play", "failures")
 TEXT = """\
@@ -39,16 +39,15 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     given = experiment(options)
-    from dgrasp.cli.figures import folder_for
+    from dgrasp.cli.figures import MAIN, folder_for
     from dgrasp.experiment.store import published_name
     from dgrasp.report.executed import EXECUTED
     from dgrasp.report.site.apps import make_apps
     from dgrasp.report.site.build import Sources, build_site, check_folder
 
     check_folder(options.folder)
-    main = options.profile == PUBLISHED and options.seed == 0
     figures = folder_for(options.profile, options.seed) if published_name(options.profile) else given.figures
-    sources = Sources(given, figures, EXECUTED if main else options.build / "notebooks")
+    sources = Sources(given, figures, EXECUTED if figures == MAIN else options.build / "notebooks")
     sources.check()
     with tempfile.TemporaryDirectory() as files:
         apps = make_apps(given, Path(files), without=options.without, pictures=options.pictures)

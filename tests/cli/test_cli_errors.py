@@ -61,6 +61,8 @@ WRONG_INPUT = [
     ("reproduce --seed -1", "--seed: expected a whole number of 0 or more, got '-1'"),
     ("reproduce --prof smoke", "unrecognized arguments: --prof"),
     ("figures --profile smoke", "profile 'smoke' is for trying things out; published are laptop, paper"),
+    ("figures --profile laptop --only tab01", "profile 'laptop' is a build, and figures/ shows published results"),
+    ("figures --profile laptop --folder figures", "--folder figures: holds the figures of the main published experim"),
     ("figures --profile huge", "unknown profile 'huge'"),
     ("site --profile huge", "unknown profile 'huge'"),
     ("site --without sound", "invalid choice: 'sound'"),

@@ -112,7 +112,7 @@ def test_a_browser_that_cannot_unpack_shows_the_counts(chrome, address):
     address.write_text(text_of_page.replace(module, f"<script>delete globalThis.DecompressionStream</script>{module}"))
     assert not opened(chrome, address)
     assert "this browser has no DecompressionStream" in text(chrome, ".dgp-wrong")
-    assert "digital twin" in text(chrome, "#failures table")
+    assert "everyday objects in the twin" in text(chrome, "#failures table")
 
 
 def test_what_is_missing_or_damaged_is_said(chrome, address):
@@ -129,4 +129,4 @@ def test_what_is_missing_or_damaged_is_said(chrome, address):
     (files / "attempts-all.js").unlink()
     assert not opened(chrome, address)
     assert "the file attempts-all.js did not arrive" in text(chrome, ".dgp-wrong")
-    assert "digital twin" in text(chrome, "#failures table"), "the counts stay"
+    assert "everyday objects in the twin" in text(chrome, "#failures table"), "the counts stay"

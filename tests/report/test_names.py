@@ -2,8 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dgrasp.policy.policies import CONTROLS, POLICIES, policy_spec
 from dgrasp.report.names import model_label, object_label, policy_label, task_label
 from dgrasp.report.notebook import readable
+from dgrasp.report.play.supply import model_title, policy_title
 
 
 def test_policies_models_tasks_and_objects_are_called_as_people_do():
@@ -18,6 +20,13 @@ def test_policies_models_tasks_and_objects_are_called_as_people_do():
     assert object_label("056_tennis_ball") == "tennis ball" and object_label("3-D printed block") == "3-D printed block"
     with pytest.raises(ValueError, match="dgrasp_quat_sync"):
         policy_label("dgrasp")
+
+
+def test_pages_in_the_browser_use_the_same_names():
+    for policy in (*POLICIES, *CONTROLS):
+        model = policy_spec(policy).model
+        assert policy_title(policy) == policy_label(policy) and model_title(model) == model_label(model)
+    assert (policy_title("mine"), model_title("mine")) == ("mine", "mine")
 
 
 def test_tables_of_pairs_are_readable():

@@ -108,6 +108,51 @@ def test_keys_move_the_gripper_and_turn_the_scene(page):
     assert page.run("return app.explorer.space.azimuth") > turned
 
 
+CLIMBING = """
+const [then] = a, { explorer, panel } = app, errors = [];
+explorer.onError = (error) => errors.push(error.message);
+panel.numbers.steps.set(12);
+const climb = panel.climb(false);
+while (explorer.steps < 2) await new Promise((r) => setTimeout(r, 0));
+const key = new KeyboardEvent("keydown", { key: "PageDown" });
+if (then === "key") document.querySelector(".dgp-camera").dispatchEvent(key);
+else await panel.climb(then === "64");
+await climb;
+return { errors, steps: explorer.sides.map(({ frames }) => frames.map(({ step }) => step)) };
+"""
+
+
+@pytest.mark.parametrize(("then", "steps"), [("key", 0), ("one", 13), ("64", 13)])
+def test_a_climb_ends_when_the_gripper_is_moved_or_another_one_begins(page, then, steps):
+    page.open()
+    assert page.run(CLIMBING, then) == {"errors": [], "steps": [[*range(steps)]] * 2}
+    assert page.status().startswith("12 steps in" if steps else "The climb has ended, since the gripper was moved")
+
+
+WHEEL = """
+const canvas = document.querySelector(".dgp-space"), taken = [];
+const turn = (ctrlKey) => !canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: 1, ctrlKey, cancelable: true }));
+document.activeElement.blur();
+taken.push(turn(false), turn(true));
+canvas.focus();
+taken.push(turn(false));
+return taken;
+"""
+
+
+def test_the_wheel_scrolls_the_page_unless_the_scene_is_meant(page):
+    page.open()
+    assert page.run(WHEEL) == [False, True, True]
+
+
+def test_canvases_worked_by_keys_keep_them_from_screen_readers(page):
+    """Role, label, and a place in the order of the tab key."""
+    page.open()
+    found = "return [...document.querySelectorAll('.dgp canvas[tabindex]')]"
+    told = page.run(f"{found}.map((c) => [c.getAttribute('role'), /keys/.test(c.getAttribute('aria-label'))])")
+    assert told == [["application", True]] * 5
+
+
 PLANE = """
 const [points, targets, weight] = arguments, network = new PlaneNetwork(3), total = {};
 for (const [name, w] of Object.entries(network.weights)) total[name] = new Float64Array(w.length);
@@ -196,6 +241,59 @@ def test_a_missing_file_and_foreign_models_are_said(chrome, tmp_path):
     scene = "play-files/scene-noise-0.js"
     (page.path.parent / scene).write_text((other.path.parent / scene).read_text())
     assert "the models read Phi" in page.open().status()
+
+
+CHOOSING = """
+const wait = {}, load = app.supply.load, told = [], say = app.panel.say;
+app.panel.say = (text, wrong) => (told.push(text), say.call(app.panel, text, wrong));
+app.supply.load = async (kind, id) => {
+  const bytes = await load(kind, id);
+  if (kind === "scene" && id === "noise-1") await new Promise((resolve) => (wait.scene = resolve));
+  if (id === "dgrasp_quat") await new Promise((resolve) => (wait.model = resolve));
+  return bytes;
+};
+delete app.queries.dgrasp_quat; // as if it had never been loaded
+const early = [app.loadScene("noise-1"), app.loadModels(["dgrasp_quat", ""])];
+while (!wait.scene || !wait.model) await new Promise((r) => setTimeout(r, 5));
+await Promise.all([app.loadScene("noise-0"), app.loadModels(["base", ""])]);
+wait.scene();
+wait.model();
+await Promise.all(early);
+const shown = [app.explorer.scene.facts.id, ...app.explorer.sides.map((side) => side.model)];
+app.supply.load = load;
+const twice = await Promise.all([1, 2].map(() => app.supply.load("scene", "noise-1").then((bytes) => bytes.length)));
+const same = twice[0] > 0 && twice[0] === twice[1];
+return { shown, same, bad: told.filter((text) => /damaged|unexpected/.test(text)) };
+"""
+
+
+def test_the_last_choice_is_shown_and_a_file_is_asked_for_once(page):
+    page.open()
+    assert page.run(CHOOSING) == {"shown": ["noise-0", "base", ""], "same": True, "bad": []}
+
+
+WITHOUT_A_SCENE = """
+const errors = [], usable = () => [...document.querySelectorAll(".dgp button, .dgp select, .dgp input")]
+  .filter((one) => !one.disabled && !one.closest(".dgp-plane")).length;
+for (const kind of ["error", "unhandledrejection"]) window.addEventListener(kind, () => errors.push(kind));
+const before = usable(), key = () => new KeyboardEvent("keydown", { key: "ArrowUp" });
+for (const canvas of document.querySelectorAll(".dgp canvas")) canvas.dispatchEvent(key());
+await app.panel.climb(false);
+await new Promise((r) => setTimeout(r, 50));
+const said = app.panel.status.textContent;
+await app.loadScene("noise-1");
+return { errors, before, said, after: usable() > 20, step: app.panel.step.input.disabled };
+"""
+
+
+def test_without_a_scene_nothing_but_another_can_be_chosen(chrome, tmp_path):
+    """The lists of scenes and models are what can be used, and keys do nothing."""
+    page = PlayPage(chrome, small_supply(), tmp_path)
+    (page.path.parent / "play-files" / "scene-noise-0.js").unlink()
+    page.open()
+    said = "There is no scene to climb in yet."
+    expected = {"errors": [], "before": 3, "said": said, "after": True, "step": True}
+    assert page.run(WITHOUT_A_SCENE) == expected
 
 
 def before_the_module(page: PlayPage, script: str) -> PlayPage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import io
 import json
@@ -15,7 +16,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from dgrasp.cli import site
 from dgrasp.experiment.profiles import load_profile
+from dgrasp.experiment.store import DEFAULT
 from dgrasp.files import sha256
 from dgrasp.report.executed import EXECUTED, at_web_size, cells_digest, keep_executed, why_stale
 from dgrasp.report.outputs import OutputRefused
@@ -204,6 +207,21 @@ def test_an_executed_one_is_shown_with_folded_code_and_described_pictures(lesson
 def test_behind_controls_that_need_a_kernel_stands_where_to_play(lesson):
     lesson.source.write_text(SOURCE + "\n# %%\nPlayWidget(supply)\n\n# %%\nwidget = 1\n")
     assert [NEEDS_KERNEL in cell.source for cell in lesson.page().cells[-3:]] == [False, True, False]
+
+
+@pytest.mark.parametrize("profile", ["published", f"published:{DEFAULT}"])
+def test_the_main_experiment_has_its_executed_notebooks_by_either_name(monkeypatch, tmp_path, profile):
+    class Asked(Exception):
+        pass
+
+    def sources(experiment, figures, notebooks):
+        raise Asked(figures, notebooks)
+
+    monkeypatch.setattr(build, "Sources", sources)
+    options = argparse.Namespace(profile=profile, seed=0, build=tmp_path / "build", folder=tmp_path / "site")
+    with pytest.raises(Asked) as asked:
+        site.run(options)
+    assert asked.value.args == (Path("figures"), EXECUTED)
 
 
 @pytest.mark.parametrize("source", sorted(Path(build.ROOT, "notebooks").glob("[0-9]*.py")), ids=lambda p: p.stem)

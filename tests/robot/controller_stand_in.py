@@ -8,6 +8,9 @@ is not kicked. Lines of JSON on stdin change it, each answered by a line on stdo
     {"do": "state"}                         nothing but the answer
     {"do": "protective"}                    protective stop, as if it had hit something
     {"do": "emergency"}                     emergency stop
+    {"do": "safeguard"}                     safeguard stop: the program waits, and goes on after "unlock"
+    {"do": "pause"}                         paused at the pendant, likewise
+    {"do": "stall"}                         the motion comes no further, and nothing says why
     {"do": "force", "value": [x, y, z]}     newtons on the tool until the motion ends
     {"do": "drop"}                          close all connections and answer no more
     {"do": "unlock"}                        after a protective stop or a drop: as before
@@ -96,6 +99,8 @@ class Controller:
         self.q, self.longer, self.real = HOME.copy(), 0.0, False
         self.motion: Motion | None = None
         self.protective = self.emergency = self.dropped = False
+        self.safeguard = self.paused = self.stalled = False
+        self.ticked = time.monotonic()
         self.force = [0.0, 0.0, 0.0]
         self.events: list[str] = []
         self.plans: dict[str, dict] = {}  # by kind of motion: what happens in the next one
@@ -122,6 +127,13 @@ class Controller:
                 self.end_program("emergency stop")
             elif request["do"] == "unlock":
                 self.protective = self.emergency = self.dropped = False
+                self.safeguard = self.paused = self.stalled = False
+            elif request["do"] == "safeguard":
+                self.safeguard = True
+            elif request["do"] == "pause":
+                self.paused = True
+            elif request["do"] == "stall":
+                self.stalled = True
             elif request["do"] == "real":
                 self.real = request["value"]
             elif request["do"] == "swap":
@@ -133,16 +145,24 @@ class Controller:
             elif request["do"] == "drop":
                 self.dropped = True
 
+    @property
+    def waits(self) -> bool:
+        """Whether the program stands still until somebody lets it go on."""
+        return self.safeguard or self.paused
+
     def tick(self) -> None:
         with self.lock:
-            now = time.monotonic()
+            now, before = time.monotonic(), self.ticked
+            self.ticked = now
+            if self.motion and (self.waits or self.stalled):
+                self.motion.begun += now - before
             if self.motion:
                 self.q, done = self.motion.at(now)
                 if now - self.motion.begun > 0.1 and self.motion.kind in self.plans:
                     self.order(self.plans.pop(self.motion.kind))
                 elif done:
                     self.motion, self.force = None, [0.0, 0.0, 0.0]
-            if self.watchdog and now - self.kicked > 1 / self.watchdog:
+            if self.watchdog and not self.waits and now - self.kicked > 1 / self.watchdog:
                 self.end_program("watchdog")
 
     def receive(self, values: dict[str, float]) -> None:
@@ -153,7 +173,7 @@ class Controller:
             command = int(self.registers.get("input_int_register_0", 0))
             if command == 0:
                 self.state = READY
-            elif self.running and self.state == READY:
+            elif self.running and self.state == READY and not self.waits:
                 self.obey(command, [self.registers.get(f"input_double_register_{i}", 0.0) for i in range(8)])
                 self.state = DONE
 
@@ -186,10 +206,10 @@ class Controller:
             "actual_TCP_pose": self.tcp_pose(),
             "actual_TCP_force": [*self.force, 0.0, 0.0, 0.0],
             "robot_mode": 7,
-            "safety_mode": 3 if self.protective else 7 if self.emergency else 1,
+            "safety_mode": 3 if self.protective else 7 if self.emergency else 5 if self.safeguard else 1,
             "safety_status_bits": 1 << 2 if self.protective else 1 << 7 if self.emergency else 1,
             "robot_status_bits": 1 | int(self.running) << 1,
-            "runtime_state": 2 if self.running else 1,
+            "runtime_state": 4 if self.paused else 2 if self.running else 1,
             "output_int_register_0": self.state,
             "output_int_register_2": self.operation << 24 | int(moving) << 15,
         }

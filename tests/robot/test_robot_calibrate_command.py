@@ -64,7 +64,7 @@ def test_pictures_that_a_person_takes_are_kept_with_the_arms_poses(tmp_path: Pat
             self.closed = True
 
     camera = KeptCamera(Camera())
-    measure = kept(Recording(tmp_path), camera, lambda: postures.pop(0))
+    measure = kept(Recording(tmp_path, {"camera": "1"}), camera, lambda: postures.pop(0))
     seen = collect_sightings(lab.board, camera, measure, views=3, ask=lambda line: "")
     camera.close()
     again, size, unseen = read_recorded(tmp_path, lab.board)
@@ -72,6 +72,46 @@ def test_pictures_that_a_person_takes_are_kept_with_the_arms_poses(tmp_path: Pat
     for a, b in zip(again, seen, strict=True):
         np.testing.assert_allclose(a.T_world_tool0, b.T_world_tool0, atol=1e-12)
         np.testing.assert_array_equal(a.uv, b.uv)
+
+
+def test_pictures_that_were_interrupted_go_on_and_their_camera_keeps_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    lab = SyntheticCell.draw(rng)
+    postures, asked = list(lab.postures(rng, 12)), []
+
+    class Camera:
+        def __init__(self, serial: str, width: int, height: int) -> None:
+            self.serial = serial
+
+        def warm_up(self) -> None:
+            pass
+
+        def capture(self) -> np.ndarray:
+            return lab.photograph(postures[0])
+
+        def close(self) -> None:
+            pass
+
+    def ask(line: str) -> str:
+        asked.append(line)
+        if len(asked) == 6:
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr("dgrasp.robot.drivers.realsense.RealSenseCamera", Camera)
+    monkeypatch.setattr("dgrasp.robot.calibration.sightings.measured_flange", lambda arm: postures.pop(0))
+    monkeypatch.setitem(collect_sightings.__kwdefaults__, "ask", ask)
+    command = [str(tmp_path), "--arm", "192.0.2.7", "--camera", "8253", "--views", "12"]
+    assert said(command, capsys)[0] == 130
+    code, _, err = said([*command[:4], "9999", *command[5:]], capsys)
+    assert code == 2 and "exists already; choose another folder" in err and "(taken with camera 8253, not 9999)" in err
+    code, out, _ = said(command, capsys)
+    assert code == 0 and "5 pictures are kept, 7 more are taken" in out and "12 pictures show the board" in out
+    assert not postures and load_calibration(tmp_path / "calibration.json").camera.camera == "8253"
+    assert said([str(tmp_path)], capsys)[0] == 0
+    assert load_calibration(tmp_path / "calibration.json").camera.camera == "8253"
 
 
 ROW = "a.png," + ",".join(map(repr, pose_vector(np.eye(4))))

@@ -296,6 +296,26 @@ def test_emergency_stop(loopback):
     fails(loopback, CellFault, "arm: emergency stop; release it")
 
 
+@pytest.mark.parametrize(
+    ("halt", "said"), [("safeguard", r"safeguard stop \(safety mode 5\)"), ("pause", "was paused")]
+)
+def test_an_arm_that_was_halted_does_not_go_on_when_it_is_let(loopback, halt, said):
+    loopback.controller.tell(do=halt, at="moveL")
+    state, _ = fails(loopback, CellFault, said)
+    assert "dashboard stop" in state["events"]
+    loopback.controller.tell(do="unlock")
+    time.sleep(0.2)
+    after = loopback.state()
+    assert after["q"] == state["q"] and not after["running"]
+
+
+def test_a_motion_that_never_ends_is_given_up(loopback, monkeypatch):
+    monkeypatch.setattr("dgrasp.robot.drivers.ur.PATIENCE", 1.0)
+    loopback.controller.tell(do="stall", at="moveL")
+    state, _ = fails(loopback, CellFault, r"the straight motion has not ended within \d\.\d s")
+    assert "stop" in state["events"]
+
+
 def test_silent_gripper(loopback):
     loopback.gripper.tell(mute=True)
     state, fault = fails(loopback, SilentGripper, "no answer from 127.0.0.1:63352")

@@ -34,10 +34,10 @@ from dgrasp.report.failures.attempts import (
 )
 from dgrasp.report.failures.replay import Job, drawn_again
 from dgrasp.report.failures.sheets import WIDEST, kept_sheet, sheet_path
-from dgrasp.report.names import object_label
+from dgrasp.report.names import object_label, task_label
 from dgrasp.report.play.container import facts_of, packed
 from dgrasp.report.play.page import script, style, whole_page, write_file
-from dgrasp.report.play.supply import SCENES, TITLES, policy_title
+from dgrasp.report.play.supply import SCENES, policy_title
 from dgrasp.sim.objects.ycb import ATTRIBUTION, DESCRIPTIONS
 
 Pictures = Literal["all", "few", "kept"]
@@ -163,7 +163,7 @@ def attempts_file(attempts: pd.DataFrame, facts: dict[str, Any]) -> bytes:
     columns |= {"attempt": attempts["attempt"].astype(int).tolist()}
     columns["value"] = [None if pd.isna(x) else round(float(x), 4) for x in attempts["value"]]
     titles = {"policy": {name: policy_title(name) for name in attempts["policy"].unique()}}
-    titles["task"] = {name: task_title(name) for name in attempts["task"].unique()}
+    titles["task"] = {name: task_label(name) for name in attempts["task"].unique()}
     header = {"kind": "attempts", "count": len(attempts), "columns": columns, "titles": titles, **facts}
     header["kinds"] = [kinds(names) for names in columns["objects"]["words"]]
     return packed(header, {"poses": _poses(shown)}, {}, 8)
@@ -192,17 +192,12 @@ def outcome_table(attempts: pd.DataFrame) -> str:
     counts = attempts.groupby(["task", "policy", "outcome"], sort=False).size().unstack(fill_value=0)
     head = "".join(f'<th scope="col">{html.escape(str(x))}</th>' for x in ("task", "policy", *counts.columns))
     rows = [
-        f'<tr><th scope="row">{html.escape(task_title(task))}</th><td>{html.escape(policy_title(policy))}</td>'
+        f'<tr><th scope="row">{html.escape(task_label(task))}</th><td>{html.escape(policy_title(policy))}</td>'
         + "".join(f"<td>{n}</td>" for n in row)
         + "</tr>"
         for (task, policy), row in zip(counts.index, counts.to_numpy(), strict=True)
     ]
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def task_title(name: str) -> str:
-    """How readers call a task; one of somebody's own keeps its name."""
-    return {**TITLES, "unseen": "unseen objects", TWIN: "digital twin"}.get(name, name)
 
 
 def _jobs(attempts: pd.DataFrame, experiments: dict[int, Experiment]) -> dict[str, tuple[Job, Path]]:

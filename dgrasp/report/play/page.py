@@ -26,7 +26,7 @@ LEAD = (
 LOAD = """
 const waiting = {};
 window.dgraspFile = (key, text) => waiting[key]?.resolve(text);
-function load(kind, id) {
+const load = askingOnce((kind, id) => {
   const key = `${kind}-${id}`;
   return new Promise((resolve, reject) => {
     waiting[key] = { resolve };
@@ -38,7 +38,7 @@ function load(kind, id) {
   }).then(decoded85).catch((error) => {
     throw error instanceof FileProblem ? error : new FileProblem(`the file of ${kind} ${id} is damaged`);
   });
-}
+});
 """
 LOADER = """
 const root = document.getElementById("play");

@@ -18,6 +18,7 @@ from dgrasp.experiment.chain import Experiment
 from dgrasp.policy.policies import CONTROLS, POLICIES, policy_spec
 from dgrasp.report.explorer.data import check_comparable
 from dgrasp.report.figures.slope_arrows import one_per_method
+from dgrasp.report.names import model_label, policy_label, task_label
 from dgrasp.report.play.export import model_file, scene_file
 from dgrasp.report.play.surfaces import surfaces
 from dgrasp.sim.oracle import oracle_grasps
@@ -28,7 +29,6 @@ from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.value.function import GraspValue
 
 SCENES = (("simple", 0), ("clutter", 0), ("novel", 0), ("simple", 1), ("clutter", 1), ("novel", 1))
-TITLES = {"simple": "simple", "clutter": "clutter", "novel": "novel objects"}
 PICTURE = (640, 480)  # pixels of a drawn picture; policies see smaller ones
 FINE = 2  # a picture is rendered so many times as large and averaged, against staircases
 GRASPS = 12  # known grasps of a scene that can be chosen, at most
@@ -133,7 +133,7 @@ def play_scenes(experiment: Experiment, scenes: Sequence[tuple[str, int]]) -> li
             scene = task(name, cell.description).scene(split="test", index=index, seed=experiment.seed)
             cell.show(scene)
             studio.show(scene)
-            title = f"{TITLES.get(name, name)}, scene {index + 1}"
+            title = f"{task_label(name)}, scene {index + 1}"
             made.append(PlayScene(f"{name}-{index}", title, scene, cell.observe(), _smaller(studio.observe())))
     return made
 
@@ -146,19 +146,14 @@ def known_grasps(scene: Scene, most: int = GRASPS) -> np.ndarray:
 
 
 def model_title(name: str) -> str:
-    """How readers call a model."""
-    titles = {"base": "Base", "base_control": "Base (control)", "dgrasp_quat": "dGrasp (quaternion)"}
-    return {**titles, "dgrasp_6d": "dGrasp (6D)"}.get(name, name)
+    """How readers call a model (`model_label`); an unknown one keeps its name."""
+    known = {policy_spec(policy).model for policy in _known_policies()}
+    return model_label(name) if name in known else name
 
 
 def policy_title(name: str) -> str:
-    """How readers call a policy."""
-    if name not in _known_policies():
-        return name
-    spec = policy_spec(name)
-    method = {"base": "Base", "dgrasp": "dGrasp", "control": "control"}[name.partition("_")[0]]
-    turn = {"quat": "quaternion", "6d": "6D"}[spec.representation]
-    return f"{method} ({turn}, {'synchronous' if spec.schedule == 'sync' else 'sequential'})"
+    """How readers call a policy (`policy_label`); an unknown one keeps its name."""
+    return policy_label(name) if name in _known_policies() else name
 
 
 def _known_policies() -> frozenset[str]:

@@ -18,7 +18,7 @@ from dgrasp.experiment.questions import questions
 from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.experiment.variants import REPORTED
 from dgrasp.report.answers import beside_the_papers, beyond_answer
-from dgrasp.report.failures.page import task_title
+from dgrasp.report.names import task_label as task_title
 from dgrasp.report.play.supply import policy_title
 from dgrasp.report.published_sentences import VERDICT_ORDER, every_sentence, kept_differences
 from dgrasp.report.readme import answer, by_method, on_another_hand

@@ -2,12 +2,15 @@
 
 <folder>/poses.csv     image, x, y, z (m), qx, qy, qz, qw: the flange (tool0) in the world
 <folder>/*.png         the pictures that it names, all of one size
+<folder>/taken.json    what all of them were taken with, where dgrasp took them: camera, board
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -19,7 +22,7 @@ from dgrasp.data.captures.picture import stored_picture
 from dgrasp.files import UserFileError, atomic_path, read_table_of_a_user, write_text
 from dgrasp.robot.calibration.board import Board, Sighting, find_board
 
-POSES = "poses.csv"
+POSES, TAKEN = "poses.csv", "taken.json"
 FAR = 10.0  # m from the world's origin: no arm of a bench reaches there, but millimetres do
 COLUMNS = ("image", "x", "y", "z", "qx", "qy", "qz", "qw")
 
@@ -85,21 +88,49 @@ def _picture(file: Path) -> UInt8[np.ndarray, "h w 3"]:
         raise RecordingError(f"{file}: {error}") from error
 
 
+def taken_with(folder: Path) -> dict[str, Any]:
+    """What a folder's pictures were taken with; empty where it does not say. Raises RecordingError."""
+    file = Path(folder) / TAKEN
+    if not file.exists():
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecordingError(f"{file}: not valid JSON ({error}); delete it if the pictures are whole") from error
+    if not isinstance(found, dict):
+        raise RecordingError(f"{file}: expected an object, got {type(found).__name__}; delete it")
+    return found
+
+
 class Recording:
     """A folder that pictures and poses are added to, one after the other; each is kept at once.
 
-    Raises FileExistsError for a folder that has poses already.
+    taken: what all of its pictures are taken with, kept beside them. A folder whose pictures were taken with the same
+    goes on. Raises FileExistsError for one with other poses, RecordingError for one that cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
-        if (self.folder / POSES).exists():
-            raise FileExistsError(
-                f"{self.folder / POSES}: exists already; choose another folder for new pictures, or give the folder "
-                "alone, to solve those that it has"
-            )
+    def __init__(self, folder: Path, taken: Mapping[str, object]) -> None:
+        self.folder, self.rows = Path(folder), list[str]()
+        poses, before = self.folder / POSES, taken_with(folder)
+        if poses.exists():
+            if before != taken:
+                other = [key for key in taken if key in before and before[key] != taken[key]]
+                says = ", ".join(f"{key} {before[key]}, not {taken[key]}" for key in other)
+                raise FileExistsError(
+                    f"{poses}: exists already; choose another folder for new pictures, or give the folder alone, to "
+                    f"solve those that it has{f' (taken with {says})' if says else ''}"
+                )
+            _poses(poses)
+            self.rows = [line for line in poses.read_text(encoding="utf-8").splitlines()[1:] if line]
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.rows: list[str] = []
+        write_text(self.folder / TAKEN, json.dumps(dict(taken), indent=1) + "\n")
+
+    def seen(self, board: Board) -> int:
+        """In how many of its pictures the board is seen."""
+        return sum(
+            find_board(board, _picture(self.folder / name), T, name) is not None
+            for name, T in (_poses(self.folder / POSES) if self.rows else ())
+        )
 
     def add(self, image: UInt8[np.ndarray, "h w 3"], T_world_tool0: Float[np.ndarray, "4 4"]) -> None:
         """Keep a picture, and where the flange stood."""

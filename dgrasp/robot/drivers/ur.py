@@ -1,8 +1,9 @@
 """The UR10 (CB3) through ur_rtde: asynchronous motions that are watched, and a watchdog on the controller's side.
 
-Two things guard a motion. We poll the controller's own report at 50 Hz: safety state, force on the TCP, progress, and
-whether reports still arrive. And the controller stops the arm by itself when our sign of life stays out for 0.5 s, so
-a pulled plug or a dead process does not leave a moving arm behind; nor does a call that blocks all of Python's threads.
+Two things guard a motion. We poll the controller's own report at 50 Hz: safety state, pauses, force on the TCP,
+progress, and whether reports still arrive; and a motion has a time to end in. And the controller stops the arm by
+itself when our sign of life stays out for 0.5 s, so a pulled plug or a dead process does not leave a moving arm
+behind; nor does a call that blocks all of Python's threads.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ SILENCE = 0.6  # s without a new report before the connection counts as lost (th
 WATCHDOG = 2.0  # Hz at which the controller wants signs of life, or it stops the arm: 0.5 s are 5 cm at 0.1 m/s
 SIGN_OF_LIFE = 0.05  # s between ours
 START_SECONDS = 1.0  # a motion that the controller has not begun by then was not accepted
+PATIENCE = 10.0  # s that a motion may take beyond twice the time it takes if all is well, as `ExampleArm` has it
+TURNING = 0.2  # rad/s that a straight motion turns at least, for that time
 ARRIVED = (0.002, 0.01)  # m and rad, from the target of a straight motion
 ARRIVED_JOINTS = 0.005  # rad
 BRAKING = 4.0  # rad/s^2 of the fastest joint when stopped
@@ -49,6 +52,16 @@ REPORTED = (
 )
 ROBOT_MODE_RUNNING = 7
 SAFETY_MODES = {1: "normal", 2: "reduced"}  # in which the arm may move
+OTHER_SAFETY_MODES = {
+    3: "protective stop",
+    4: "recovery",
+    5: "safeguard stop",
+    6: "system emergency stop",
+    7: "emergency stop",
+    8: "violation",
+    9: "fault",
+}
+PAUSES = (3, 4)  # of `runtime_state`: pausing, paused
 BASE_FROM_WORLD = ur10.HALF_TURN @ np.block([[np.eye(3), -np.array(BASE_POSITION)[:, None]], [0, 0, 0, 1]])
 
 
@@ -106,7 +119,8 @@ class UrArm:
         target = check_posture(q)
         check_within("joint speed", speed, self.limits.joint_speed, "rad/s")
         check_within("acceleration", acceleration, self.limits.acceleration, "rad/s^2")
-        with self._watched("joint motion"):
+        seconds = float(np.abs(self.joints() - target).max()) / speed + speed / acceleration
+        with self._watched("joint motion", seconds):
             self._start("moveJ", target.tolist(), speed, acceleration)
         away = float(np.abs(self.joints() - target).max())
         if away > ARRIVED_JOINTS:
@@ -119,7 +133,9 @@ class UrArm:
         check_rigid(T_world_tcp)
         check_within("linear speed", speed, self.limits.linear_speed, "m/s")
         check_within("acceleration", acceleration, self.limits.acceleration, "m/s^2")
-        with self._watched("straight motion"):
+        away, turned = _distance(self.tcp(), T_world_tcp)
+        seconds = max(away / speed, turned / TURNING) + speed / acceleration
+        with self._watched("straight motion", seconds):
             self._start("moveL", controller_pose(T_world_tcp), speed, acceleration)
         away, turned = _distance(self.tcp(), T_world_tcp)
         if away > ARRIVED[0] or turned > ARRIVED[1]:
@@ -132,7 +148,7 @@ class UrArm:
         """Stop through the control program; if that does not answer, through the dashboard. Never raises."""
         stopped = False
         with contextlib.suppress(Exception), self._calls:
-            if self._alive() and self._control.isProgramRunning():
+            if self._alive() and not self._halt() and self._control.isProgramRunning():  # halted: it would not answer
                 self._control.stopJ(BRAKING)
                 stopped = True
         if not stopped and answers(self.peer.address, DASHBOARD_PORT, timeout=0.5) is None:
@@ -163,8 +179,12 @@ class UrArm:
     # --- watching
 
     @contextlib.contextmanager
-    def _watched(self, name: str) -> Iterator[None]:
-        """Begin a motion in the body, then watch it to its end; whatever goes wrong, the arm is told to stop."""
+    def _watched(self, name: str, seconds: float) -> Iterator[None]:
+        """Begin a motion in the body, then watch it to its end; whatever goes wrong, the arm is told to stop.
+
+        seconds: that it takes if all is well; PATIENCE and twice as long are allowed.
+        """
+        allowed = PATIENCE + 2 * seconds
         try:
             self._check_safety()
             rest = self._force()
@@ -180,6 +200,11 @@ class UrArm:
                         break
                 elif time.monotonic() - begun > START_SECONDS:
                     raise CellFault(f"arm: the controller did not begin the {name} within {START_SECONDS} s")
+                if time.monotonic() - begun > allowed:
+                    raise CellFault(
+                        f"arm: the {name} has not ended within {allowed:.1f} s; look at the arm and at the speed "
+                        "slider of the pendant, restart the cell"
+                    )
                 time.sleep(POLL)
         except BaseException:
             self.stop()
@@ -227,6 +252,17 @@ class UrArm:
             raise ProtectiveStop(
                 "arm: protective stop, it met something; clear the way, unlock it at the pendant, restart the cell"
             )
+        if halt := self._halt():
+            raise CellFault(f"arm: {halt}; its motion was given up, see that nobody is near and restart the cell")
+
+    def _halt(self) -> str:
+        """What halts the arm but not its program, which would go on by itself afterwards; empty if nothing does."""
+        mode, safety = self._report.getRobotMode(), self._report.getSafetyMode()
+        if safety not in SAFETY_MODES:
+            return f"{OTHER_SAFETY_MODES.get(safety, 'halted')} (safety mode {safety})"
+        if mode != ROBOT_MODE_RUNNING:
+            return f"not ready (robot mode {mode}, expected {ROBOT_MODE_RUNNING})"
+        return "its program was paused" if self._report.getRuntimeState() in PAUSES else ""
 
     def _check_ready(self) -> None:
         self._check_reports()

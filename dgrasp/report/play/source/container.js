@@ -49,6 +49,16 @@ export async function inflate(bytes) {
   }
 }
 
+/** A loader that asks once for a file that is on its way, and gives its bytes to all who want it. */
+export function askingOnce(load) {
+  const open = new Map();
+  return (kind, id) => {
+    const key = `${kind} ${id}`;
+    if (!open.has(key)) open.set(key, load(kind, id).finally(() => open.delete(key)));
+    return open.get(key);
+  };
+}
+
 /** What a decompressed file says, and its arrays by name: {facts, arrays: {name: {data, shape}}}. */
 export function readFile(buffer, kind) {
   const header = headerOf(buffer);

@@ -77,5 +77,10 @@ export function tick(text, checked, changed) {
 
 export const button = (text, pressed) => h("button", { type: "button", onclick: pressed }, text);
 
+/** Let controls below some elements be used, or not. */
+export function enable(elements, on) {
+  for (const element of elements) for (const one of element.querySelectorAll("button, input, select")) one.disabled = !on;
+}
+
 /** A group of controls with a heading. */
 export const group = (title, ...children) => h("fieldset", {}, h("legend", {}, title), ...children);

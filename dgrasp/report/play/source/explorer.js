@@ -12,6 +12,8 @@ const REST = 120; // milliseconds without a movement before a cut is computed ag
 const START = [-0.06, 0.05, 0.04, 0, 0, 0.5]; // of the gripper from a known grasp: near enough to climb, and visibly off
 const CANDIDATES = 64;
 
+// Canvases that keys work have the role "application": screen readers keep the arrow keys for themselves elsewhere.
+
 /** One model: its camera view, its cut, what it says. */
 class Side {
   constructor(explorer, index) {
@@ -20,11 +22,11 @@ class Side {
     this.shape = ["square", "circle"][index];
     this.title = h("h2", {});
     const picture = h("canvas", {
-      tabindex: 0, role: "img", class: "dgp-camera",
+      tabindex: 0, role: "application", class: "dgp-camera",
       "aria-label": "Camera view with the gripper. Arrow keys move it, page up and down raise and lower it.",
     });
     const plane = h("canvas", {
-      tabindex: 0, role: "img", class: "dgp-cut",
+      tabindex: 0, role: "application", class: "dgp-cut",
       "aria-label": "Cut through the landscape round the gripper. Arrow keys move the gripper in it.",
     });
     this.says = h("p", { class: "dgp-says" });
@@ -70,15 +72,16 @@ class Side {
     }
   }
 
-  /** Climb, and keep every step; the one shown follows unless the visitor looked back. */
+  /** Climb, and keep every step; the one shown follows unless the visitor looked back. Ends when its path is cleared. */
   async climb(starts, how) {
-    this.frames = [];
+    const frames = (this.frames = []);
     try {
       for await (const frame of this.landscape.climb(starts, how)) {
-        if (frame.done) this.frames[this.frames.length - 1] = frame;
-        else this.frames.push(frame);
+        if (this.frames !== frames) break;
+        if (frame.done) frames[frames.length - 1] = frame;
+        else frames.push(frame);
         // The scores that come with a step were asked for before it: they belong to the poses shown before.
-        if (!frame.done && frame.step > 0) this.frames[frame.step - 1].scores = frame.scores;
+        if (!frame.done && frame.step > 0) frames[frame.step - 1].scores = frame.scores;
         this.explorer.stepped();
       }
     } catch (error) {
@@ -131,7 +134,7 @@ export class Explorer {
     Object.assign(this, { supply, pool, changed, onError: () => {}, step: Infinity, seed: 1, showQueries: true });
     this.sides = [new Side(this, 0), new Side(this, 1)];
     const canvas = h("canvas", {
-      tabindex: 0, role: "img", class: "dgp-space",
+      tabindex: 0, role: "application", class: "dgp-space",
       "aria-label": "The scene in three dimensions. Arrow keys turn it, plus and minus change the distance.",
     });
     this.spaceElement = canvas;
@@ -181,6 +184,7 @@ export class Explorer {
 
   /** The TCP to a point of the world, inside of the workspace; null: it was let go. */
   moveTo(p, settled) {
+    if (!this.scene) return;
     if (p) this.keepInside(p);
     this.moved(settled);
   }
@@ -192,6 +196,7 @@ export class Explorer {
   }
 
   moveInCut(shares, settled) {
+    if (!this.scene) return;
     const { halfWidths } = this.cut;
     shares?.forEach((share, i) => (this.coordinates[this.axes[i]] = Math.min(1, Math.max(-1, share)) * halfWidths[i]));
     this.moved(settled);
@@ -205,9 +210,13 @@ export class Explorer {
     else this.draw();
   }
 
-  /** A single climber's path belongs to where it started; many may stay. */
+  /** A single climber's path belongs to where it started, and its climb ends with it; many may stay. */
   clearPaths() {
-    for (const side of this.sides) if (side.frames[0]?.poses.length === 1) side.frames = [];
+    for (const side of this.used) {
+      if (side.frames[0]?.poses.length !== 1) continue;
+      side.landscape.stopClimb();
+      side.frames = [];
+    }
   }
 
   ask() {

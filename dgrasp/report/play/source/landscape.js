@@ -25,6 +25,10 @@ export class Landscape {
     for (const question of Object.values(this.questions)) question.abort();
   }
 
+  stopClimb() {
+    this.questions.climb?.abort();
+  }
+
   /** {score, slope}: value of a pose, and its slope per metre (world's axes) and radian (the TCP's axes). */
   async under(T) {
     const signal = this.begin("under");
@@ -56,10 +60,14 @@ export class Landscape {
     });
   }
 
-  /** The climb of some poses, step by step; ends without a word when another one begins. */
+  /** The climb of some poses, step by step; ends with an AbortError when it is stopped or another one begins. */
   async *climb(starts, { settings, representation, schedule, bounds }) {
     const signal = this.begin("climb");
-    const evaluate = (poses, slopes) => this.pool.evaluate(this.model, poses, { slopes, urgency: MOVING, signal });
+    const evaluate = async (poses, slopes) => {
+      const answer = await this.pool.evaluate(this.model, poses, { slopes, urgency: MOVING, signal });
+      signal.throwIfAborted(); // the pool drops only what it has not begun
+      return answer;
+    };
     yield* climb(evaluate, starts, settings, representation, schedule, bounds);
   }
 }

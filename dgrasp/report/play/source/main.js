@@ -6,7 +6,7 @@
 //   load       (kind, id) -> bytes of a model's or a scene's file, as dgrasp/report/play/export.py writes it
 //   still      address of a picture for browsers that cannot compute, or null
 
-import { decoded, FileProblem, inflate, lacking, readFile } from "./container.js";
+import { askingOnce, decoded, FileProblem, inflate, lacking, readFile } from "./container.js";
 import { h } from "./controls.js";
 import { Explorer } from "./explorer.js";
 import { isAbort } from "./landscape.js";
@@ -41,6 +41,7 @@ class App {
   constructor(element, supply) {
     this.element = element;
     this.queries = {};
+    this.asked = { model: 0, scene: 0 }; // how often: an answer to an earlier wish is dropped
     this.supply = {
       ...supply,
       titleOf: (model) => supply.catalogue.models.find(({ id }) => id === model)?.title ?? model,
@@ -66,7 +67,8 @@ class App {
     const { panel, explorer } = this, { first } = this.supply.catalogue;
     const sides = h("div", { class: "dgp-sides" }, ...explorer.sides.map((side) => side.element));
     const space = h("section", { class: "dgp-side" }, h("h2", {}, "The same scene, turned by hand"), explorer.spaceElement,
-      h("p", { class: "dgp-note" }, "Squares: the left model’s candidates. Circles: the right model’s. Black or white: the gripper that you move."));
+      h("p", { class: "dgp-note" }, "Squares: the left model’s candidates. Circles: the right model’s. Black or white: the gripper that you move. " +
+        "The wheel changes the distance with Ctrl held, or after a click into the scene."));
     const plane = planeSection();
     this.plane = plane;
     this.element.replaceChildren(panel.bar, panel.acts, panel.status, sides, h("div", { class: "dgp-lower" }, space, panel.element), plane.element);
@@ -76,6 +78,7 @@ class App {
     } catch (error) {
       this.failed(error); // said already where a file is at fault
     }
+    panel.firstLoaded();
   }
 
   /** Compressed bytes -> {buffer, file}. */
@@ -85,7 +88,7 @@ class App {
   }
 
   async loadModels(models) {
-    await this.trying("model", async () => {
+    await this.trying("model", async (wanted) => {
       for (const id of models.filter((id) => id && !this.queries[id])) {
         const { buffer, file } = await this.fetched("model", id);
         await this.pool.addModel(id, buffer);
@@ -93,6 +96,7 @@ class App {
         this.queries[id] = Array.from({ length: points.length / 3 }, (_, i) => Array.from(points.subarray(3 * i, 3 * i + 3)));
         this.phi = file.facts.phi;
       }
+      if (!wanted()) return;
       models.forEach((id, i) => this.explorer.sides[i].model !== id && this.explorer.sides[i].setModel(id));
       this.element.classList.toggle("dgp-single", !models[1]);
       if (this.explorer.scene) this.explorer.settle();
@@ -100,27 +104,31 @@ class App {
   }
 
   async loadScene(id) {
-    await this.trying("scene", async () => {
+    await this.trying("scene", async (wanted) => {
       const { buffer, file } = await this.fetched("scene", id);
+      if (!wanted()) return;
       if (file.facts.phi !== this.phi) {
         throw new FileProblem(`scene ${id}: made with Phi ${file.facts.phi}, the models read Phi ${this.phi}; export both again`);
       }
       const scene = await drawnScene(file);
+      if (!wanted()) return;
       this.explorer.stop();
-      await this.pool.setScene(buffer);
+      await this.pool.setScene(buffer); // shown even if something else is wanted by now: the workers have it
       this.explorer.setScene(scene);
       this.panel.sceneShown(scene);
-      this.panel.say("Drag the gripper in a picture, or let it climb.");
+      if (wanted()) this.panel.say("Drag the gripper in a picture, or let it climb.");
     });
   }
 
+  /** Load and show, act(wanted); wanted(): whether nothing else of the kind was chosen meanwhile. */
   async trying(what, act) {
+    const number = ++this.asked[what], wanted = () => number === this.asked[what];
     this.panel.say(`Loading the ${what} …`);
     try {
-      await act();
-      if (what === "model") this.panel.say("");
+      await act(wanted);
+      if (what === "model" && wanted()) this.panel.say("");
     } catch (error) {
-      this.failed(error);
+      if (wanted()) this.failed(error);
     }
   }
 
@@ -149,11 +157,11 @@ function render({ model, el }) {
     if (message.error) reject?.(new FileProblem(message.error));
     else resolve?.(new Uint8Array(buffers[0].buffer ?? buffers[0], buffers[0].byteOffset ?? 0, buffers[0].byteLength));
   });
-  const load = (kind, id) => new Promise((resolve, reject) => {
+  const load = askingOnce((kind, id) => new Promise((resolve, reject) => {
     const key = `${kind} ${id}`;
     waiting.set(key, { resolve, reject });
     model.send({ key, kind, id });
-  });
+  }));
   const app = mount(el, { catalogue: model.get("catalogue"), load, still: model.get("still") || null });
   el.dgrasp = app;
   return () => app.then((one) => one.close());

@@ -1,6 +1,6 @@
 // The controls of the explorer, and what they say to it.
 
-import { button, choice, group, h, slider, tick } from "./controls.js";
+import { button, choice, enable, group, h, slider, tick } from "./controls.js";
 import { inUnits, unitOf } from "./cut.js";
 import { AXES, HALF_WIDTHS } from "./poses.js";
 
@@ -17,12 +17,18 @@ const DROP = 4, KEEP = 16; // "drop": after so many steps only the best so many 
 /** Controls bound to an explorer. */
 export class Panel {
   constructor(explorer, supply, loadScene, loadModels) {
-    Object.assign(this, { explorer, supply, loadScene, loadModels });
+    Object.assign(this, { explorer, supply, loadScene, loadModels, climbs: 0 });
     this.status = h("p", { class: "dgp-status", role: "status", "aria-live": "polite" });
     this.bar = h("div", { class: "dgp-bar" }, ...this.choices());
     this.acts = h("div", { class: "dgp-bar" }, ...this.buttons());
     this.element = h("div", { class: "dgp-controls" }, this.gripperGroup(), this.cutGroup(), this.climbGroup());
     this.usePolicy(this.policy.value);
+    enable([this.bar, this.acts, this.element], false);
+  }
+
+  /** The first files are here, or are not to be had: others can be chosen. */
+  firstLoaded() {
+    enable([this.scene, this.left, this.right].map((list) => list.element), true);
   }
 
   say(text, wrong = false) {
@@ -142,9 +148,18 @@ export class Panel {
 
   async climb(many) {
     const how = this.how, explorer = this.explorer;
+    if (!explorer.scene) {
+      this.say("There is no scene to climb in yet.", true);
+      return;
+    }
     how.settings.pruning = many && this.drop.value ? [[DROP, KEEP]] : [];
     this.say(many ? "64 candidates climb from random poses, the same on both sides." : "The gripper climbs.");
-    const seconds = await explorer.climb(how, many);
+    const number = ++this.climbs, seconds = await explorer.climb(how, many);
+    if (number !== this.climbs) return; // another climb has begun, which speaks for itself
+    if (explorer.used.every((side) => side.frames.length === 0)) {
+      this.say("The climb has ended, since the gripper was moved.");
+      return;
+    }
     const ends = explorer.used.map((side) => {
       const known = side.frames.at(-1)?.scores.filter(Number.isFinite) ?? [];
       return `${this.supply.titleOf(side.model)}: ${known.length ? Math.max(...known).toFixed(2) : "–"}`;
@@ -168,5 +183,7 @@ export class Panel {
     const grasps = scene.grasps.map((_, i) => [String(i), `known grasp ${i + 1}`]);
     this.centre.fill([...(grasps.length ? grasps : [["0", "the middle of the board"]]), ["here", "the gripper's place"]], "0");
     this.camera.fill(scene.pictures.map((_, i) => [String(i), String(i + 1)]), String(this.explorer.cameraIndex));
+    enable([this.bar, this.acts, this.element], true);
+    this.follow();
   }
 }

@@ -17,6 +17,7 @@ export class SpaceView {
       last = place;
     });
     canvas.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && !canvas.matches(":focus")) return; // the page scrolls
       event.preventDefault();
       this.zoom(event.deltaY > 0 ? 1.1 : 1 / 1.1);
     }, { passive: false });

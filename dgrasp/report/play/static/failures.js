@@ -1,4 +1,4 @@
-// Built by tools/play_module.py from ../source; do not edit. Sources: c092e9dbc6b38718d6adf82f8072d7eec782717d8b63c7707ec21503ce8bbf2a
+// Built by tools/play_module.py from ../source; do not edit. Sources: 74886fb2b2c68a4f5b0249fadda6f549a86dffda4919e28f91677cc2dc1892c8
 
 // --- container.js
 // Arrays as dgrasp/report/play/container.py writes them: a safetensors file, compressed with gzip, with rounded numbers
@@ -50,6 +50,16 @@ async function inflate(bytes) {
   } catch (error) {
     throw new FileProblem(`the file is damaged or incomplete (${bytes.byteLength} bytes arrived); load the page again`);
   }
+}
+
+/** A loader that asks once for a file that is on its way, and gives its bytes to all who want it. */
+function askingOnce(load) {
+  const open = new Map();
+  return (kind, id) => {
+    const key = `${kind} ${id}`;
+    if (!open.has(key)) open.set(key, load(kind, id).finally(() => open.delete(key)));
+    return open.get(key);
+  };
 }
 
 /** What a decompressed file says, and its arrays by name: {facts, arrays: {name: {data, shape}}}. */
@@ -515,6 +525,11 @@ function tick(text, checked, changed) {
 }
 
 const button = (text, pressed) => h("button", { type: "button", onclick: pressed }, text);
+
+/** Let controls below some elements be used, or not. */
+function enable(elements, on) {
+  for (const element of elements) for (const one of element.querySelectorAll("button, input, select")) one.disabled = !on;
+}
 
 /** A group of controls with a heading. */
 const group = (title, ...children) => h("fieldset", {}, h("legend", {}, title), ...children);
