@@ -37,11 +37,13 @@ from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.files import UserFileError
 from dgrasp.robot.devices import CONFIRMATION, DeviceCell, backend_of
+from dgrasp.robot.drivers import ur
 from dgrasp.robot.drivers.realsense import RealSenseCamera
 from dgrasp.robot.drivers.robotiq import RobotiqGripper
 from dgrasp.robot.drivers.sockets import Peer, peer_of, reach
 from dgrasp.robot.drivers.ur import UrArm, controller_pose, moves_a_robot, serial_number, world_pose
 from dgrasp.robot.hardware import HardwareConfig
+from dgrasp.robot.limits import SafetyLimits
 from dgrasp.robot.log import read_log
 from dgrasp.robot.safety import HOME
 from dgrasp.robot.trials import TrialProtocol, Verdict, run_trials
@@ -686,6 +688,50 @@ def test_drivers_do_not_load_the_simulator():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+class Hanging:
+    """A vendor's library, control program and reports in one; calls named in `hang` do not end."""
+
+    def __init__(self, *hang):
+        self.hang, self.called, self.stamp = hang, [], 0.0
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            self.called.append(name)
+            if name in self.hang:
+                threading.Event().wait()
+            self.stamp += 0.008
+            found = {"getTimestamp": self.stamp, "getSafetyMode": 1, "getRobotMode": 7, "getRuntimeState": 2}
+            return self if name == "DashboardClient" else found.get(name, not name.endswith("Stopped"))
+
+        return call
+
+
+@pytest.mark.parametrize("hangs", ["stopJ", "kickWatchdog", "moveJ"])
+def test_a_library_that_hangs_keeps_nobody_from_stopping(monkeypatch, hangs):
+    """The dashboard stops the arm, whatever call of the control program does not end, and closing ends."""
+    monkeypatch.setattr(ur, "CALL_SECONDS", 0.2)
+    monkeypatch.setattr(ur, "answers", lambda *_, **__: None)
+    arm, dashboard = object.__new__(UrArm), Hanging()
+    arm.host, arm.peer, arm._dashboard, arm._lost = "", HERE, dashboard, ""
+    arm._calls, arm._closed, arm.limits = threading.Lock(), threading.Event(), SafetyLimits()
+    arm._report, arm._control = Hanging(), Hanging(hangs, "stopScript", "disconnect")
+    arm._life = threading.Thread(target=arm._give_signs_of_life, daemon=True)
+    arm._life.start()
+    if hangs == "moveJ":
+        threading.Thread(target=arm._start, args=(hangs, [], 0.1, 0.1), daemon=True).start()
+    time.sleep(0.1)
+    begun = time.monotonic()
+    for act in (arm.stop, arm.close):
+        dashboard.called.clear()
+        ending = threading.Thread(target=act, daemon=True)
+        ending.start()
+        ending.join(5)
+        assert not ending.is_alive() and "stop" in dashboard.called
+    with pytest.raises(ConnectionLost, match="does not end; look at the arm"):
+        arm._start("moveJ", [], 0.1, 0.1)
+    assert time.monotonic() - begun < 5
 
 
 def test_nobody_at_the_arms_address():

@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ SILENCE = 0.6  # s without a new report before the connection counts as lost (th
 WATCHDOG = 2.0  # Hz at which the controller wants signs of life, or it stops the arm: 0.5 s are 5 cm at 0.1 m/s
 SIGN_OF_LIFE = 0.05  # s between ours
 START_SECONDS = 1.0  # a motion that the controller has not begun by then was not accepted
+CALL_SECONDS = 2.0  # that a call of the library may take; all but the longest take less than 0.1 s
 PATIENCE = 10.0  # s that a motion may take beyond twice the time it takes if all is well, as `ExampleArm` has it
 TURNING = 0.2  # rad/s that a straight motion turns at least, for that time
 ARRIVED = (0.002, 0.01)  # m and rad, from the target of a straight motion
@@ -145,35 +146,59 @@ class UrArm:
             )
 
     def stop(self) -> None:
-        """Stop through the control program; if that does not answer, through the dashboard. Never raises."""
-        stopped = False
-        with contextlib.suppress(Exception), self._calls:
-            if self._alive() and not self._halt() and self._control.isProgramRunning():  # halted: it would not answer
-                self._control.stopJ(BRAKING)
-                stopped = True
-        if not stopped and answers(self.peer.address, DASHBOARD_PORT, timeout=0.5) is None:
-            with contextlib.suppress(Exception):
-                dashboard = self._dashboard.DashboardClient(self.peer.address)
-                dashboard.connect()
-                dashboard.stop()
-                dashboard.disconnect()
+        """Stop through the control program; if that does not answer, through the dashboard. Never raises.
+
+        Takes CALL_SECONDS for either at most, whatever else of the library hangs.
+        """
+        if not self._ask_program(lambda control: control.stopJ(BRAKING)):
+            _within_time(self._stop_by_dashboard)
+
+    def _ask_program(self, ask: Callable[[Any], object]) -> bool:
+        """Whether the control program runs and did in time what it was asked."""
+        done = threading.Event()
+
+        def call() -> None:
+            with contextlib.suppress(Exception), self._calling():
+                if self._alive() and not self._halt() and self._control.isProgramRunning():  # halted: no answer comes
+                    ask(self._control)
+                    done.set()
+
+        _within_time(call)
+        return done.is_set()
+
+    def _stop_by_dashboard(self) -> None:
+        if answers(self.peer.address, DASHBOARD_PORT, timeout=0.5) is None:
+            dashboard = self._dashboard.DashboardClient(self.peer.address)
+            dashboard.connect()
+            dashboard.stop()
+            dashboard.disconnect()
+
+    @contextlib.contextmanager
+    def _calling(self) -> Iterator[None]:
+        """One call at a time. Raises ConnectionLost where another one does not end."""
+        if not self._calls.acquire(timeout=CALL_SECONDS):
+            raise ConnectionLost("arm: a call of the control program does not end; look at the arm, restart the cell")
+        try:
+            yield
+        finally:
+            self._calls.release()
 
     def close(self) -> None:
-        """End the control program and disconnect."""
+        """End the control program and disconnect; one that does not answer is ended through the dashboard."""
         if self._closed.is_set():
             return
         self._closed.set()
-        self._life.join()
-        with contextlib.suppress(Exception):
-            if self._alive() and self._control.isProgramRunning():
-                self._control.stopScript()
+        self._life.join(CALL_SECONDS)
+        if not self._ask_program(lambda control: control.stopScript()) and self._runs():
+            _within_time(self._stop_by_dashboard)
         self._lost = self._lost or "arm: the connection was closed; open the cell anew"
         self._disconnect()
 
     def _disconnect(self) -> None:
         for name in ("_control", "_report"):
-            with contextlib.suppress(Exception):
-                getattr(self, name).disconnect()
+            if library := getattr(self, name):
+                _within_time(library.disconnect)
+                del library
             setattr(self, name, None)  # its destructor blocks all threads for a second: now, not in a motion
 
     # --- watching
@@ -211,7 +236,7 @@ class UrArm:
             raise
 
     def _start(self, method: str, target: list[float], speed: float, acceleration: float) -> None:
-        with self._calls:
+        with self._calling():
             accepted = getattr(self._control, method)(target, speed, acceleration, True)
         if not accepted:
             self._check_safety()
@@ -303,11 +328,28 @@ class UrArm:
             return True
         return False
 
+    def _runs(self) -> bool:
+        with contextlib.suppress(Exception):
+            return self._alive() and bool(self._control.isProgramRunning())
+        return False
+
     def _give_signs_of_life(self) -> None:
         while not self._closed.wait(SIGN_OF_LIFE):
-            with contextlib.suppress(Exception), self._calls:
+            with contextlib.suppress(Exception), self._calling():
                 if self._report.isConnected() and self._control.isProgramRunning():
                     self._control.kickWatchdog()
+
+
+def _within_time(call: Callable[[], object]) -> None:
+    """Call, and wait CALL_SECONDS for the end; a call that hangs is left behind, and what it raises is dropped."""
+
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            call()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(CALL_SECONDS)
 
 
 def serial_number(address: str, port: int = DASHBOARD_PORT) -> str:
