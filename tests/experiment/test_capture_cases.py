@@ -16,14 +16,15 @@ from capture_changes import NEAR, PLANS, SAME, Case
 from looking_policy import looking_policy
 from plan_command import main
 
+from dgrasp.cell.observer import Observer
+
 CASES = [*camera_cases.CASES, *file_cases.CASES]
 
 
 class SmallExperiment:
     """Has every policy at once: one that looks at pixels, intrinsics and poses, without training."""
 
-    class observer:
-        width, description = 64, None
+    observer = Observer(width=64, height=48)
 
     def policy(self, name: str):
         return looking_policy()

@@ -13,6 +13,7 @@ from PIL import Image
 from plan_command import main
 
 from dgrasp.cameras import Views
+from dgrasp.cell.observer import Observer
 from dgrasp.cell.sheet import Sheet, write_sheet_file
 from dgrasp.data.export import write_transforms
 
@@ -22,8 +23,7 @@ pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[
 class SmallExperiment:
     """Has a policy that looks at pixels, intrinsics and poses."""
 
-    class observer:
-        width, description = 64, None
+    observer = Observer(width=64, height=48)
 
     def policy(self, name: str):
         return looking_policy()

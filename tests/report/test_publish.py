@@ -54,11 +54,9 @@ def test_pictures_of_objects_in_other_looks_than_in_the_trials_are_named(build):
     ("options", "folder"),
     [
         ([], "figures"),
-        (["--profile", "laptop"], "figures"),
         (["--profile", "published:laptop"], "figures"),
         (["--seed", "1"], "figures/laptop/seed-1"),
         (["--profile", "published:wide"], "figures/wide/seed-0"),
-        (["--profile", "paper"], "figures/paper/seed-0"),
         (["--profile", "published:wide", "--folder", "there"], "there"),
     ],
 )

@@ -17,6 +17,7 @@ from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.questions import questions
 from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.experiment.variants import REPORTED
+from dgrasp.files import read_json
 from dgrasp.report.answers import beside_the_papers, beyond_answer
 from dgrasp.report.names import task_label as task_title
 from dgrasp.report.play.supply import policy_title
