@@ -45,8 +45,8 @@ from dgrasp.report.figures.optimization import converging
 from dgrasp.report.figures.results import results
 from dgrasp.report.names import METHODS, policy_label, task_label
 from dgrasp.report.notebook import open_studio, readable, show, versions
+from dgrasp.report.published_sentences import every_sentence
 from dgrasp.report.tables import findings
-from dgrasp.report.tables.sentences import sentences
 from dgrasp.sim.objects import ycb
 
 studio = open_studio(profile, build, seed)
@@ -277,11 +277,7 @@ show(figure, "Success rate in bins of rising value, Base and dGrasp, one panel f
 # ## What we saw: what is reproduced, and what is not
 
 # %%
-reported = replication.kept_trials(experiment, "base-reported")
-if reported is not None:  # the predecessor's configuration, on the same scenes
-    reported = reported.assign(policy="base_reported")
-bounds, differences = experiment.profile.value.workspace, ablation_differences(known(studio))
-every = sentences(trials, settings, bounds, reported, differences, converging(studio))
+every = every_sentence(experiment, trials, ablation_differences(known(studio)), converging(studio))
 every.style.hide(axis="index")
 
 # %% [markdown]

@@ -17,19 +17,31 @@ from dgrasp.report.tables.sentences import sentences
 VERDICT_ORDER = (AGREES, IN_PART, NOT_CONTRADICTED, DISAGREES, UNKNOWN, NOT_TESTED)
 
 
-def every_sentence(experiment: Experiment, trials: pd.DataFrame, figures: Path = FOLDER) -> pd.DataFrame:
-    """See `sentences`. trials: of all training seeds; figures: folder of the experiment's figures and tables.
-
-    Raises FileNotFoundError where the figures `convergence` and `ablation_differences` are not there.
-    """
+def every_sentence(
+    experiment: Experiment, trials: pd.DataFrame, differences: pd.DataFrame, climbs: pd.DataFrame
+) -> pd.DataFrame:
+    """See `sentences`, with the predecessor's trials where they are kept. trials: of all training seeds."""
     reported = replication.kept_trials(experiment, "base-reported")
-    if reported is not None:
+    if reported is not None:  # the predecessor's configuration, on the same scenes
         reported = reported.assign(policy=REPORTED)
-    climbs = pd.read_csv(figures / "convergence.csv")
-    profile, differences = experiment.profile, kept_differences(figures)
+    profile = experiment.profile
     return sentences(trials, profile.evaluation, profile.value.workspace, reported, differences, climbs)
+
+
+def kept_tables(figures: Path = FOLDER) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Differences and climbs for `every_sentence`, from a folder of figures.
+
+    Raises FileNotFoundError where the table `ablation_differences` or the figure `convergence` is not there.
+    """
+    return kept_differences(figures), pd.read_csv(figures / "convergence.csv")
 
 
 def kept_differences(figures: Path) -> pd.DataFrame:
     """The table `ablation_differences` of a folder of figures."""
     return pd.DataFrame(read_json(figures / "ablation_differences.json"))
+
+
+def counted_verdicts(every: pd.DataFrame) -> str:
+    """How often each verdict was given, in words. every: of `every_sentence`."""
+    counts = every["verdict"].value_counts()
+    return ", ".join(f"{verdict} {counts[verdict]}" for verdict in VERDICT_ORDER if verdict in counts)

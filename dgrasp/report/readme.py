@@ -18,7 +18,7 @@ from dgrasp.policy.policies import POLICIES, policy_spec
 from dgrasp.report.figures.results import Results, results
 from dgrasp.report.figures.twin import twin_logs
 from dgrasp.report.names import METHODS, task_label
-from dgrasp.report.published_sentences import VERDICT_ORDER, every_sentence
+from dgrasp.report.published_sentences import counted_verdicts, every_sentence, kept_tables
 from dgrasp.report.studio import Studio
 from dgrasp.report.tables.findings import compare, how_tested, name_of_test, slope_pairs
 from dgrasp.report.tables.paper import paper_rate
@@ -112,7 +112,7 @@ def _sentences(studio: Studio, found: Results) -> list[str]:
         f"- In the paper dGrasp is ahead in {_paper_ahead('simple')} pairs on simple scenes, {_paper_ahead('clutter')} "
         f"in clutter\n  and {_paper_ahead('novel')} on novel objects.",
         *on_another_hand(contrasts(kept_attempts(profile="panda"))),
-        papers_findings(every_sentence(studio.experiment, found.trials)),
+        papers_findings(every_sentence(studio.experiment, found.trials, *kept_tables())),
         settings_of_the_climb(found.seeds),
         _in_the_twin(studio, len(found.seeds)),
     ]
@@ -133,11 +133,9 @@ def what_pairs_share(profile: Profile, seeds: Sequence[int]) -> str:
 
 def papers_findings(every: pd.DataFrame) -> str:
     """How many of the paper's findings ours agree with. every: of `sentences`."""
-    counts = every["verdict"].value_counts()
-    counted = ", ".join(f"{verdict} {counts[verdict]}" for verdict in VERDICT_ORDER if verdict in counts)
     return (
         f"- The paper states {len(every)} findings. Ours beside them ([one by "
-        f"one](notebooks/executed/05_simulated_grasping.ipynb)):\n  {counted}."
+        f"one](notebooks/executed/05_simulated_grasping.ipynb)):\n  {counted_verdicts(every)}."
     )
 
 

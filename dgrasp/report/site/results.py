@@ -19,9 +19,9 @@ from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.experiment.variants import REPORTED
 from dgrasp.files import read_json
 from dgrasp.report.answers import beside_the_papers, beyond_answer
-from dgrasp.report.names import task_label as task_title
+from dgrasp.report.names import task_label
 from dgrasp.report.play.supply import policy_title
-from dgrasp.report.published_sentences import VERDICT_ORDER, every_sentence, kept_differences
+from dgrasp.report.published_sentences import counted_verdicts, every_sentence, kept_differences, kept_tables
 from dgrasp.report.readme import answer, by_method, on_another_hand
 from dgrasp.report.site.markdown import table
 from dgrasp.report.tables import findings
@@ -63,7 +63,7 @@ class Results:
     def headline(self) -> str:
         """The answer and both methods by task, as README has them, a sentence for each task, and the other hand's."""
         tasks = [task for task in self.settings.tasks if task in self._verdicts]
-        said = [f"- {task_title(task).capitalize()}: {self._verdicts[task]}." for task in tasks]
+        said = [f"- {task_label(task).capitalize()}: {self._verdicts[task]}." for task in tasks]
         rows, other = over_seeds(self.rows).dropna(subset=["n"]), contrasts(kept_attempts(self.figures, "panda"))
         lines = [answer(rows), "", table(by_method(rows)), LEGEND, "", *said, *on_another_hand(other)]
         return "\n".join(lines) + "\n"
@@ -92,14 +92,12 @@ class Results:
 
     def sentences(self) -> str:
         """Every sentence of the paper's Sec. 5 that states a finding, our verdict; those tested come first."""
-        every = every_sentence(self.experiment, self.trials, self.figures)
-        counts = every["verdict"].value_counts()
-        counted = ", ".join(f"{v} {counts[v]}" for v in VERDICT_ORDER if v in counts)
+        every = every_sentence(self.experiment, self.trials, *kept_tables(self.figures))
         shown = every.rename(columns={"section": "Sec.", "sentence": "the paper", "ours": "our numbers"})
         left = shown["verdict"] == NOT_TESTED
         tested = shown[~left].assign(verdict=[f"{verdict} *" for verdict in shown["verdict"][~left]])
         others = shown[left].drop(columns="verdict").rename(columns={"our numbers": "why not tested"})
-        return f"{len(every)} sentences; verdicts: {counted}.\n\n{table(tested)}\n{table(others)}"
+        return f"{len(every)} sentences; verdicts: {counted_verdicts(every)}.\n\n{table(tested)}\n{table(others)}"
 
     def replications(self) -> str:
         """What was repeated of the experiment, and kept beside it."""
@@ -157,4 +155,4 @@ def _policy(name: str) -> str:
 
 def _heading(column: str) -> str:
     task, bracket, rest = column.partition(" (")
-    return f"{task_title(task)}{bracket}{rest}"
+    return f"{task_label(task)}{bracket}{rest}"
