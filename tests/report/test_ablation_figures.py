@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED
+from dgrasp.experiment.questions import questions
 from dgrasp.report.figures.ablations import NOT_RUN, comparable, plot_ablations, tried_so_far
 from dgrasp.report.tables.ablations import answers
 
@@ -31,7 +32,9 @@ def texts(figure) -> set[str]:
 
 def test_every_question_has_a_panel_with_its_arms():
     figure = plot_ablations(rows())
-    assert {"starts", "poses", "Base", "Base twice", "dGrasp", "Base 64"} <= texts(figure)
+    assert {"Base", "Base twice", "dGrasp", "Base 64", "novel objects"} <= texts(figure)
+    said = {" ".join(text.split()) for text in texts(figure)}
+    assert {questions()[name].asks for name in ("starts", "poses")} <= said, "in words, not by its short name"
     rate = figure.axes[0].containers[0][0].get_xdata()
     assert list(rate) == pytest.approx([0.0, 0.1, 0.2]), "rates are of the counts"
 

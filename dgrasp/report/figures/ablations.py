@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
 from dgrasp.experiment.ablations.stage import Ablations, Result
 from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.profiles import PUBLISHABLE
+from dgrasp.experiment.questions import questions
 from dgrasp.experiment.seeds import all_seeds
 from dgrasp.report.names import arm_label, seeds_label, task_label, training_label
 from dgrasp.report.outputs import NO_OBJECTS, Drawn
@@ -40,16 +42,18 @@ def plot_ablations(rows: pd.DataFrame, columns: int = 3) -> Figure:
         return saying(NOT_RUN)
     across = min(columns, len(names))
     down = math.ceil(len(names) / across)
-    figure, axes = plt.subplots(down, across, figsize=(3.9 * across, 2.1 * down), sharex=True, squeeze=False)
+    size = (4.2 * across, 2.3 * down + 0.3)
+    figure, axes = plt.subplots(down, across, figsize=size, sharex=True, squeeze=False, layout="constrained")
     for ax, name in zip(axes.flat, names, strict=False):
         plot_question(ax, rows[rows["question"] == name])
-        ax.set_title(name.replace("_", " "))
+        ax.set_title(textwrap.fill(questions()[name].asks, 44), fontsize=8, fontweight="normal")
     for ax in axes.flat[len(names) :]:
         ax.set_axis_off()
-    for ax in axes[-1]:
+    for ax in axes.flat[max(len(names) - across, 0) : len(names)]:  # the lowest of each column
         ax.set_xlabel("success rate")
-    axes.flat[0].legend(fontsize=6, loc="lower left")
-    figure.tight_layout()
+        ax.tick_params(labelbottom=True)
+    shown = {label: line for ax in axes.flat for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown), frameon=False)
     return figure
 
 
