@@ -49,15 +49,14 @@ from dgrasp.cell.sheet import Sheet, write_sheet_file
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.data.captures.reader import read_capture
 from dgrasp.data.export import write_transforms
-from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.plan_from_images import rank_grasps
+from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.report.answers import calibration_answer, loss_answer, transfer_answer
-from dgrasp.report.figures.twin import sweep, twin_logs
+from dgrasp.report.figures.twin import sweep, trials_in_the_twin, twin_logs
 from dgrasp.report.names import METHODS, policy_label
 from dgrasp.report.notebook import open_studio, show, versions
 from dgrasp.report.tables.findings import paper_real
 from dgrasp.report.tables.paper import paper_rate
-from dgrasp.report.tables.success import table_2
 from dgrasp.sim.objects import ycb
 from dgrasp.sim.sheet_photographs import photographs_with_sheet
 from dgrasp.sim.simulated_cell import SimulatedCell
@@ -67,8 +66,8 @@ from dgrasp.twin.rates import sweep_rates
 from dgrasp.twin.reality import TwinConfig
 
 studio = open_studio(profile, build, seed)
-experiment, settings, logs = studio.experiment, studio.experiment.profile, twin_logs(studio)
-trials = pd.concat([log.judged for log in logs.values()], ignore_index=True)
+experiment, settings = studio.experiment, studio.experiment.profile
+trials, (logs, *_) = trials_in_the_twin(studio), twin_logs(studio)
 lab_logs = sorted(Path(hardware_logs).glob("*.jsonl")) if hardware_logs else []
 if hardware_logs and not lab_logs:
     raise FileNotFoundError(f"hardware_logs: no *.jsonl in {hardware_logs!r}")
@@ -86,7 +85,7 @@ if hardware_logs and not lab_logs:
 studio.make("tab02", hardware=lab_logs)
 
 # %%
-simulated = read_attempts(experiment.evaluation()).query("task == 'novel'")
+simulated = trials_of(all_seeds(experiment)).query("task == 'novel'")
 before, after = (t.groupby(t["policy"].str.partition("_")[0])["success"].mean() for t in (simulated, trials))
 print(loss_answer({METHODS[method]: (before[method], after[method]) for method in ("base", "dgrasp")}))
 
@@ -265,12 +264,10 @@ for which in ("mean", "best"):
     base, dgrasp, ratio = real.loc[["base", "dgrasp", "ratio"], which]
     print(f"paper, {which} of the policies: Base {base:.2f}, dGrasp {dgrasp:.2f}, {ratio:.1f} times as much")
 print(f"paper, the predecessor's policy with three views: {paper_rate('tab02', 'base_reported', 'real'):.2f}")
-rows = table_2([log.path for log in logs.values()])
-twin_rows = rows[(rows["backend"] == "twin") & rows["n"].notna()]
 lifted = {}
 for method in ("dgrasp", "base"):
-    ours = twin_rows[twin_rows["policy"].str.startswith(f"{method}_")]
-    lifted[METHODS[method]] = int(ours["successes"].sum()), int(ours["n"].sum())
+    ours = trials[trials["policy"].str.startswith(f"{method}_")]
+    lifted[METHODS[method]] = int(ours["success"].sum()), len(ours)
 print(transfer_answer(lifted, hardware=bool(lab_logs)))
 print("YCB models:", ycb.described(next(iter(logs.values())).header["devices"]["YCB models"]))
 print("hardware:", ", ".join(map(str, lab_logs)) or "no log, no number")

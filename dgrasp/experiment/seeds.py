@@ -10,6 +10,8 @@ import pandas as pd
 from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.store import Record, published
+from dgrasp.robot.log import TrialLog
+from dgrasp.twin.trials import read_twin_trials
 
 
 def all_seeds(experiment: Experiment) -> tuple[Experiment, ...]:
@@ -25,3 +27,8 @@ def all_seeds(experiment: Experiment) -> tuple[Experiment, ...]:
 def trials_of(experiments: Sequence[Experiment]) -> pd.DataFrame:
     """The trial records of all of them, told apart by the column `seed`."""
     return pd.concat([read_attempts(e.evaluation()) for e in experiments], ignore_index=True)
+
+
+def twin_logs_of(experiments: Sequence[Experiment]) -> list[dict[str, TrialLog]]:
+    """The logs of the trials in the twin of each of them, by policy."""
+    return [dict(read_twin_trials(e.twin_trials())) for e in experiments]

@@ -19,7 +19,7 @@ from dgrasp.policy.diagnostics import NEAR_METRES, NEAR_RADIANS
 from dgrasp.report.captions import templates
 from dgrasp.report.figures.climbs import AT_OBJECT
 from dgrasp.report.figures.examples import NEAR, WALKERS
-from dgrasp.report.names import model_label, policy_label
+from dgrasp.report.names import model_label, policy_label, seeds_label
 from dgrasp.report.tables.findings import name_of_test
 from dgrasp.twin.sweep import ROTATION, TRANSLATION
 
@@ -269,7 +269,8 @@ for _id in ("tab01", "rates", "by_object"):
 
 @fact("networks", *(id for id, text in templates().items() if "{networks}" in text))
 def networks_that_are_shown(records: Records, id: str) -> str:
-    return f"trained on {learned(records)}, training seed {records.experiment.seed}"
+    own = [records.experiment.seed]
+    return f"trained on {learned(records)}, {seeds_label(records.seeds if id in ('tab02', 'calibration') else own)}"
 
 
 @fact("seed", *(id for id, text in templates().items() if "{seed}" in text))
@@ -312,7 +313,7 @@ def tried_in_closed_loop(records: Records, id: str) -> str:
 
 @fact("trials", "fig07")
 def trials_in_the_twin(records: Records, id: str) -> str:
-    return str(len(records.twin))
+    return str((records.twin["seed"] == records.experiment.seed).sum())
 
 
 @fact("n", "calibration")

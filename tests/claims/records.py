@@ -54,14 +54,16 @@ class Records:
 
     @cached_property
     def twin(self) -> pd.DataFrame:
-        """Every judged trial in the twin: `policy`, `success`."""
-        logs = read_twin_trials(self.experiment.twin_trials())
-        return pd.concat([log.judged.assign(policy=policy) for policy, log in logs.items()], ignore_index=True)
+        """Every judged trial in the twin, of every seed: `policy`, `success`, `seed` (of training)."""
+        logs = [(one, read_twin_trials(one.twin_trials())) for one in all_seeds(self.experiment)]
+        judged = [log.judged.assign(policy=name, seed=one.seed) for one, of in logs for name, log in of.items()]
+        return pd.concat(judged, ignore_index=True)
 
     @cached_property
     def sweep(self) -> pd.DataFrame:
         """Every attempt under an added error of the camera's pose."""
-        return read_attempts(self.experiment.calibration_sweep())
+        swept = [read_attempts(one.calibration_sweep()) for one in all_seeds(self.experiment)]
+        return pd.concat(swept, ignore_index=True)
 
     @cached_property
     def panda(self) -> pd.DataFrame:

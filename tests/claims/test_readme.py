@@ -16,6 +16,7 @@ from dgrasp.report.readme import (
     answer,
     on_another_hand,
     on_later_seeds,
+    on_such_objects,
     results_block,
     settings_of_the_climb,
     what_pairs_share,
@@ -67,6 +68,26 @@ def test_later_seeds_are_counted_alone_where_there_are_any():
         "  (permutation test by scene, an interim look)."
     )
     assert on_later_seeds(SimpleNamespace(trials=pd.DataFrame(rows), seeds=seeds[:1])) == ""
+
+
+def test_what_holds_for_other_objects_is_counted_with_objects_as_draws():
+    def attempts(objects: int):
+        kind = {"seed": 0, "task": "novel", "split": "test", "repetition": 0, "attempt": 0}
+        return pd.DataFrame(
+            [
+                {**kind, "policy": policy, "scene": scene, "success": lifted, "objects": f"object {scene % objects}"}
+                for policy, lifted in (("base_quat_sync", False), ("dgrasp_quat_sync", True))
+                for scene in range(24)
+            ]
+        )
+
+    said = on_such_objects(attempts(8))
+    assert said.endswith(
+        "too): 1 of 1 on single objects\n"
+        "  (1 before Holm's correction; with 8 objects a task no corrected p is below 0.008)."
+    )
+    assert "too): 0 of 1 on" in on_such_objects(attempts(4)), "four objects cannot show it: p is 0.125 at least"
+    assert on_such_objects(attempts(4).assign(objects="prism 1, prism 2")) == ""
 
 
 def test_one_study_of_a_later_seed_that_picks_other_settings_is_said():

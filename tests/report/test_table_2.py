@@ -180,6 +180,19 @@ def test_trials_of_other_networks_or_settings_do_not_add_up(tmp_path):
     assert len(table_2([ours, twin])) == 18
 
 
+def test_training_seeds_have_networks_of_their_own_and_count_together(tmp_path):
+    first, second, third = (
+        write_log(tmp_path / f"{name}.jsonl", "twin", kept, runs={"value": name})
+        for name, kept in (("d0", [True, False]), ("d1", [True, True, True]), ("d2", [False]))
+    )
+    row = table_2([first], other_seeds=[[second]]).set_index(["backend", "policy"]).loc[("twin", "dgrasp_6d_seq")]
+    assert tuple(row[["planned", "successes", "n"]]) == (8, 4, 5)
+    with pytest.raises(ValueError, match="acted with other runs"):
+        table_2([first], other_seeds=[[second, third]])
+    with pytest.raises(ValueError, match="twice"):
+        table_2([first], other_seeds=[[second], [first]])
+
+
 def test_a_policy_that_the_paper_does_not_have_is_not_lost(tmp_path):
     rows = table_2([write_log(tmp_path / "a.jsonl", "twin", policy="control_quat_seq")])
     row = rows[(rows["backend"] == "twin") & (rows["policy"] == "control_quat_seq")].iloc[0]

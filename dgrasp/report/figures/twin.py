@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,25 +23,28 @@ from dgrasp.cell.outcome import Outcome
 from dgrasp.cell.transforms import pose_matrix
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.experiment.attempts import read_attempts
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.choices import training_set
+from dgrasp.experiment.seeds import all_seeds, twin_logs_of
 from dgrasp.policy.diagnostics import in_corner
 from dgrasp.policy.policies import GraspPolicy
 from dgrasp.report.figures.draw import gripper_in_view, letter_panels
 from dgrasp.report.figures.filmstrip import Frame, film
 from dgrasp.report.figures.plots import policy_colour
-from dgrasp.report.names import policy_label
+from dgrasp.report.names import policy_label, seeds_label, training_label
 from dgrasp.report.outputs import Drawn
 from dgrasp.report.studio import Studio
 from dgrasp.report.tables.success import printable_2, table_2, with_labels
 from dgrasp.robot.limits import SafetyLimits
 from dgrasp.robot.log import TrialLog, read_log
 from dgrasp.robot.trials import for_real_robot, starts_of
+from dgrasp.runs import Run
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.objects import ycb
 from dgrasp.twin.cell import TwinCell
 from dgrasp.twin.rates import sweep_rates
 from dgrasp.twin.reality import TwinConfig
 from dgrasp.twin.sweep import ROTATION, TRANSLATION
-from dgrasp.twin.trials import read_twin_trials
 
 EDGE = 0.01  # m from one side: a pose that the workspace alone stopped
 SHOWN = ("approach", "close", "lift", "hold")  # frames of a trial in Figure 7, after the plan
@@ -221,26 +224,39 @@ def _numbers(n: pd.Series) -> str:
     return str(n.min()) if n.min() == n.max() else f"{n.min()} to {n.max()}"
 
 
-def twin_logs(studio: Studio) -> dict[str, TrialLog]:
-    """The logs of all policies' trials in the twin."""
-    return studio.once("twin logs", lambda: dict(read_twin_trials(studio.experiment.twin_trials())))
+def twin_logs(studio: Studio) -> list[dict[str, TrialLog]]:
+    """The logs of all policies' trials in the twin, training seed by training seed; first the studio's own."""
+
+    def read() -> list[dict[str, TrialLog]]:
+        own = studio.experiment
+        return twin_logs_of([own, *(other for other in all_seeds(own) if other.seed != own.seed)])
+
+    return studio.once("twin logs", read)
+
+
+def trials_in_the_twin(studio: Studio) -> pd.DataFrame:
+    """Every trial in the twin that has a verdict, of all training seeds."""
+    return pd.concat([log.judged for logs in twin_logs(studio) for log in logs.values()], ignore_index=True)
 
 
 def draw_tab02(studio: Studio, hardware: Sequence[Path] = ()) -> Drawn:
     """Ours in the twin, the hardware's column, and the paper's rates. hardware: a lab's own logs."""
-    logs = twin_logs(studio)
-    rows = table_2([*(log.path for log in logs.values()), *hardware])
-    banners = dict.fromkeys(log.banner for log in [*logs.values(), *map(read_log, hardware)])
-    looks = ", ".join(sorted({log.header["devices"]["YCB models"] for log in logs.values()}))
-    runs = studio.experiment.used() | {"twin-trials": studio.experiment.twin_trials()}
+    own, *others = twin_logs(studio)
+    every = [log for logs in (own, *others) for log in logs.values()]
+    paths = [[log.path for log in logs.values()] for logs in (own, *others)]
+    rows = table_2([*paths[0], *hardware], other_seeds=paths[1:])
+    banners = dict.fromkeys(log.banner for log in [*every, *map(read_log, hardware)])
+    looks = ", ".join(sorted({log.header["devices"]["YCB models"] for log in every}))
+    runs = studio.experiment.used() | _of_seeds(studio, "twin-trials", lambda one: one.twin_trials())
     facts = {"banners": " ".join(banners), "hardware": ", ".join(path.name for path in hardware) or "no log, no number"}
+    facts |= {"networks": _networks(studio)}
     return Drawn(None, rows, runs, facts, with_labels(printable_2(rows)), ycb_appearance=looks)
 
 
 def draw_fig07(studio: Studio) -> Drawn:
     """One trial in the twin for each way to end, planned and executed again."""
     experiment, finer = studio.experiment, 1 if studio.size.finer == 1 else 2
-    trials = pd.concat([log.judged for log in twin_logs(studio).values()], ignore_index=True)
+    trials = pd.concat([log.judged for log in twin_logs(studio)[0].values()], ignore_index=True)
     examples = [
         Example(title, record, _filmed(studio, record, finer) if record else ())
         for title, record in choose_examples(trials).items()
@@ -271,8 +287,25 @@ def _filmed(studio: Studio, record: dict, finer: int) -> tuple[Frame, ...]:
 
 
 def sweep(studio: Studio) -> pd.DataFrame:
-    """Attempts in the twin under added calibration errors."""
-    return studio.once("sweep", lambda: read_attempts(studio.experiment.calibration_sweep()))
+    """Attempts in the twin under added calibration errors, of all training seeds."""
+
+    def read() -> pd.DataFrame:
+        swept = [read_attempts(one.calibration_sweep()) for one in all_seeds(studio.experiment)]
+        return pd.concat(swept, ignore_index=True)
+
+    return studio.once("sweep", read)
+
+
+def _networks(studio: Studio) -> str:
+    """As captions name those of all training seeds that are counted."""
+    learned = training_label(training_set(studio.experiment.profile))
+    return f"trained on {learned}, {seeds_label([one.seed for one in all_seeds(studio.experiment)])}"
+
+
+def _of_seeds(studio: Studio, name: str, stage: Callable[[Experiment], Run]) -> dict[str, Run]:
+    """A stage's run of each training seed, by names for a sidecar."""
+    own, seeds = studio.experiment.seed, all_seeds(studio.experiment)
+    return {name if one.seed == own else f"{name}, seed {one.seed}": stage(one) for one in seeds}
 
 
 def draw_calibration(studio: Studio) -> Drawn:
@@ -282,8 +315,8 @@ def draw_calibration(studio: Studio) -> Drawn:
     figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.2), sharey=True)
     plot_calibration_sweep(axes, rates)
     letter_panels(axes)
-    runs = {"calibration-sweep": studio.experiment.calibration_sweep()}
-    facts = {"n": _numbers(rates["n"]), "ends": which_hurts_more(rates)}
+    runs = _of_seeds(studio, "calibration-sweep", lambda one: one.calibration_sweep())
+    facts = {"n": _numbers(rates["n"]), "ends": which_hurts_more(rates), "networks": _networks(studio)}
     return Drawn(figure, rates, runs, facts, ycb_appearance=ycb_appearance(attempts))
 
 

@@ -15,7 +15,7 @@ from dgrasp.experiment.beyond import contrasts, kept_attempts, kept_table
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.questions import questions
-from dgrasp.experiment.seeds import all_seeds, trials_of
+from dgrasp.experiment.seeds import all_seeds, trials_of, twin_logs_of
 from dgrasp.experiment.variants import REPORTED
 from dgrasp.files import read_json
 from dgrasp.report.answers import beside_the_papers, beyond_answer
@@ -28,7 +28,6 @@ from dgrasp.report.tables import findings
 from dgrasp.report.tables.ablations import answers
 from dgrasp.report.tables.beyond import as_read
 from dgrasp.report.tables.success import over_seeds, printable, printable_2, table_1, table_2, what_is_behind
-from dgrasp.twin.trials import read_twin_trials
 
 PREDECESSOR = "predecessor, three views"
 LEGEND = (
@@ -44,8 +43,8 @@ class Results:
         """figures: folder of the experiment's figures and tables."""
         self.experiment, self.figures = experiment, figures
         self.settings = experiment.profile.evaluation
-        seeds = all_seeds(experiment)
-        self.trials = trials_of(seeds)
+        self.seeds = all_seeds(experiment)
+        self.trials = trials_of(self.seeds)
         by_seed = rates_by_seed(self.trials, self.settings)
         self.rates = pool_seeds(by_seed, self.settings.confidence)
         self.rows = table_1(by_seed, training_set(experiment.profile))
@@ -85,8 +84,8 @@ class Results:
 
     def table_2(self) -> str:
         """Table 2: the twin's trials, the empty column of hardware, and the paper's rates."""
-        logs = read_twin_trials(self.experiment.twin_trials())
-        shown = printable_2(table_2([log.path for log in logs.values()]))
+        own, *others = [[log.path for log in logs.values()] for logs in twin_logs_of(self.seeds)]
+        shown = printable_2(table_2(own, other_seeds=others))
         shown["policy"] = [_policy(name) for name in shown["policy"]]
         return table(shown.rename(columns={"twin": "digital twin", "hardware": "real robot"}))
 

@@ -62,16 +62,19 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
 TABLE_2_BACKENDS = ("twin", "hardware")  # those that have rows of their own; a replay or loopback is no result
 
 
-def table_2(logs: Iterable[Path] = (), confidence: float = 0.95) -> pd.DataFrame:
+def table_2(
+    logs: Iterable[Path] = (), confidence: float = 0.95, *, other_seeds: Iterable[Iterable[Path]] = ()
+) -> pd.DataFrame:
     """Rows (policy, task, backend, planned, unjudged, successes, n, rate, low, high, paper, difference) from logs.
 
     Rows of backend "hardware" are filled from logs whose header says so, and from nothing else; without one they stay
     empty. `planned` counts the trials of the logs' protocols, `n` those with a verdict: a series cut short shows.
     `unjudged` counts grasps that were begun and never got one, since their trials were repeated. The difference is the
-    hardware's, which alone compares with the paper. Raises ValueError for a log of another backend or
-    one given twice, LogError for one that was changed or that judges a trial twice.
+    hardware's, which alone compares with the paper. other_seeds: logs of the same policies' other training seeds, whose
+    trials count with them; networks must be the same within a seed alone. Raises ValueError for a log of another
+    backend or one given twice, LogError for one that was changed or that judges a trial twice.
     """
-    ours = _trial_rates(_read_logs(logs), confidence)
+    ours = _trial_rates(_read_logs(logs, *other_seeds), confidence)
     policies = dict.fromkeys(["base_reported", *paper_values()["tab02"]["rates"], *ours["policy"]])
     pairs = [(policy, "real", backend) for backend in TABLE_2_BACKENDS for policy in policies]
     rows = pd.DataFrame(pairs, columns=["policy", "task", "backend"])
@@ -82,20 +85,26 @@ def table_2(logs: Iterable[Path] = (), confidence: float = 0.95) -> pd.DataFrame
     return rows[[*COLUMNS[:2], "backend", "planned", "unjudged", *COLUMNS[2:]]]
 
 
-def _read_logs(paths: Iterable[Path]) -> list[TrialLog]:
+def _read_logs(*seeds: Iterable[Path]) -> list[TrialLog]:
+    """The logs of each training seed, which must be of one experiment, and no log twice."""
     logs: dict[str, TrialLog] = {}
-    for path in paths:
-        log = read_log(path)
-        if log.backend not in TABLE_2_BACKENDS:
-            raise ValueError(f"{path}: a log of backend {log.backend!r} has no place in Table 2; {log.banner}")
-        if log.header.get("dry_run"):
-            raise ValueError(f"{path}: a rehearsal (dry run) has no place in Table 2, it has no verdicts")
-        begun = log.header["chain"]  # of protocol, devices and time of the start
-        if begun in logs:
-            raise ValueError(f"{path}: the same series as {logs[begun].path}, its trials would count twice")
-        logs[begun] = log
-    _check_one_experiment(list(logs.values()))
+    for paths in seeds:
+        _check_one_experiment([_read_new(path, logs) for path in paths])
     return list(logs.values())
+
+
+def _read_new(path: Path, logs: dict[str, TrialLog]) -> TrialLog:
+    """Add a log to those that have been read, by its beginning."""
+    log = read_log(path)
+    if log.backend not in TABLE_2_BACKENDS:
+        raise ValueError(f"{path}: a log of backend {log.backend!r} has no place in Table 2; {log.banner}")
+    if log.header.get("dry_run"):
+        raise ValueError(f"{path}: a rehearsal (dry run) has no place in Table 2, it has no verdicts")
+    begun = log.header["chain"]  # of protocol, devices and time of the start
+    if begun in logs:
+        raise ValueError(f"{path}: the same series as {logs[begun].path}, its trials would count twice")
+    logs[begun] = log
+    return log
 
 
 def _check_one_experiment(logs: list[TrialLog]) -> None:
