@@ -14,6 +14,7 @@ from lab import chromium, programs
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from small_play import PlayPage, assert_agrees, climb_in_page, landscape, poses, share_near, small_supply
+from started import wait_until
 from torch.nn import functional as F
 
 from dgrasp import grasp_ranking_loss, slope_loss
@@ -328,4 +329,4 @@ return new Set(new Uint32Array(data.buffer)).size;
 def test_the_scene_in_three_dimensions_needs_no_webgl(chrome, tmp_path):
     page = before_the_module(PlayPage(chrome, small_supply(), tmp_path), NO_WEBGL).open()
     assert page.status().startswith("Drag the gripper")
-    assert chrome.execute_script(SPACE_COLOURS) > 20
+    wait_until(lambda: chrome.execute_script(SPACE_COLOURS) > 20, seconds=20)  # it is drawn with the next frame
