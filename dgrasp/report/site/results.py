@@ -19,7 +19,7 @@ from dgrasp.experiment.seeds import all_seeds, trials_of, twin_logs_of
 from dgrasp.experiment.variants import REPORTED
 from dgrasp.files import read_json
 from dgrasp.report.answers import beside_the_papers, beyond_answer
-from dgrasp.report.names import task_label
+from dgrasp.report.names import seeds_label, task_label
 from dgrasp.report.play.supply import policy_title
 from dgrasp.report.published_sentences import counted_verdicts, every_sentence, kept_differences, kept_tables
 from dgrasp.report.readme import answer, by_method, on_another_hand
@@ -87,7 +87,8 @@ class Results:
         own, *others = [[log.path for log in logs.values()] for logs in twin_logs_of(self.seeds)]
         shown = printable_2(table_2(own, other_seeds=others))
         shown["policy"] = [_policy(name) for name in shown["policy"]]
-        return table(shown.rename(columns={"twin": "digital twin", "hardware": "real robot"}))
+        named = shown.rename(columns={"twin": "digital twin", "hardware": "real robot"})
+        return f"Twin: networks of {seeds_label(one.seed for one in self.seeds)}.\n\n{table(named)}"
 
     def sentences(self) -> str:
         """Every sentence of the paper's Sec. 5 that states a finding, our verdict; those tested come first."""
