@@ -7,7 +7,7 @@ Notebooks, `dgrasp figures --only fig04` and the tests make them this way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TypeVar
@@ -102,8 +102,12 @@ class Studio:
 
     def _common_facts(self) -> dict[str, object]:
         """What any caption may say: the seed, and which networks are shown."""
-        learned, seed = training_label(training_set(self.experiment.profile)), self.experiment.seed
-        return {"seed": seed, "networks": f"trained on {learned}, {seeds_label([seed])}"}
+        seed = self.experiment.seed
+        return {"seed": seed, "networks": self.networks([seed])}
+
+    def networks(self, seeds: Iterable[int]) -> str:
+        """As captions name the networks of training seeds."""
+        return f"trained on {training_label(training_set(self.experiment.profile))}, {seeds_label(seeds)}"
 
     def make(self, id: str, **options: object) -> None:
         """Draw an output and save it among the experiment's figures. A notebook shows it with its caption."""

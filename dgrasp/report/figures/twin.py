@@ -24,14 +24,13 @@ from dgrasp.cell.transforms import pose_matrix
 from dgrasp.cell.workspace import BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.experiment.attempts import read_attempts
 from dgrasp.experiment.chain import Experiment
-from dgrasp.experiment.choices import training_set
 from dgrasp.experiment.seeds import all_seeds, twin_logs_of
 from dgrasp.policy.diagnostics import in_corner
 from dgrasp.policy.policies import GraspPolicy
 from dgrasp.report.figures.draw import gripper_in_view, letter_panels
 from dgrasp.report.figures.filmstrip import Frame, film
 from dgrasp.report.figures.plots import policy_colour
-from dgrasp.report.names import policy_label, seeds_label, training_label
+from dgrasp.report.names import policy_label
 from dgrasp.report.outputs import Drawn
 from dgrasp.report.studio import Studio
 from dgrasp.report.tables.success import printable_2, table_2, with_labels
@@ -297,9 +296,8 @@ def sweep(studio: Studio) -> pd.DataFrame:
 
 
 def _networks(studio: Studio) -> str:
-    """As captions name those of all training seeds that are counted."""
-    learned = training_label(training_set(studio.experiment.profile))
-    return f"trained on {learned}, {seeds_label([one.seed for one in all_seeds(studio.experiment)])}"
+    """Those of all training seeds, which are counted together."""
+    return studio.networks(one.seed for one in all_seeds(studio.experiment))
 
 
 def _of_seeds(studio: Studio, name: str, stage: Callable[[Experiment], Run]) -> dict[str, Run]:
