@@ -43,11 +43,13 @@ from dgrasp.report.explorer.widget import ExplorerWidget
 from dgrasp.report.figures import plots
 from dgrasp.report.figures.climbs import arrivals, final_values, record_climbs
 from dgrasp.report.figures.losses import cosines
-from dgrasp.report.figures.optimization import many_climbs
+from dgrasp.report.figures.optimization import converging, many_climbs
 from dgrasp.report.names import policy_label
 from dgrasp.report.notebook import open_studio, show, versions
 from dgrasp.report.play.supply import Supply
 from dgrasp.report.play.widget import PlayWidget
+from dgrasp.report.tables.findings import slope_pairs
+from dgrasp.report.tables.stability import end_differences
 from dgrasp.slopes.climb import optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
 
@@ -208,7 +210,8 @@ table.rename(index=policy_label).round(3)
 # ## What we saw
 
 # %%
-print(arrival_answer(arrived[arrived["task"] == "simple"]))
+differences = end_differences(converging(studio), "simple", slope_pairs())
+print(arrival_answer(arrived[arrived["task"] == "simple"], differences))
 few = arrived["in_corner"].max() < 0.01
 print("Corners: " + ("too rare at this profile to tell the methods apart." if few else "see the curves."))
 

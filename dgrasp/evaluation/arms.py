@@ -116,10 +116,18 @@ def training_of(run: Run) -> Trained:
     return Trained(**{key: read_json(run.path / TRAINING)[key] for key in ("steps", "minutes")})
 
 
-def probe_of(run: Run) -> pd.Series:
-    """Means of a complete arm's probe: cosine_translation, cosine_rotation, arrival; NaN where nothing was probed."""
+def probe_of(run: Run) -> Line:
+    """A complete arm's probe: mean cosine_translation and cosine_rotation (NaN where nothing was probed), and how many
+    (arrived) of so many random starts (starts) end near a valid grasp, in scenes where one is known.
+    """
     run.check()
-    return pd.read_csv(run.path / "probe.csv")[list(PROBED[1:])].mean()
+    recipe = run.recipe
+    assert isinstance(recipe, ArmRecipe)
+    probed = pd.read_csv(run.path / "probe.csv")
+    known = probed["arrival"].dropna()
+    means = probed[["cosine_translation", "cosine_rotation"]].mean().to_dict()
+    counts = {"arrived": round(known.sum() * recipe.probe_starts), "starts": len(known) * recipe.probe_starts}
+    return {**means, **counts}
 
 
 def probe(

@@ -2,15 +2,17 @@
 
 The test is a hierarchical bootstrap: seeds are drawn with replacement, and of each the scenes; on single-object tasks
 the objects are drawn as well. It is not a mixed model, since the variance between three seeds would be fitted to three
-numbers, and differences per scene are mostly zero and far from normal. With one seed it is a bootstrap of scenes, and
-says nothing of seeds. Attempts within a scene stay together: they depend on each other.
+numbers, and differences per scene are mostly zero and far from normal. Attempts within a scene stay together: they
+depend on each other. With one seed the interval is a bootstrap of scenes, `p` swaps the policies' names scene by scene
+(`paired_comparison`; a bootstrap of scenes is more liberal), and neither says anything of seeds. The resampling is our
+own, since scipy's and statsmodels' know one level.
 
 A bootstrap of few things finds too much: samples of n scatter less than the things do, by (n - 1) / n of the variance.
-So the seeds' part of each sample is stretched by the root of n / (n - 1). Where three seeds scatter much it is liberal
-all the same: `p` is too small and the interval too narrow, since three seeds say little of how far a fourth may be.
-`p_seeds`, Student's t of the seeds' differences, stands beside it and keeps its level there. Where objects are drawn,
-`p` is never below that of an exact test which swaps the two policies' names object by object: of nine objects it
-cannot be below 0.004.
+So the seeds' part of each sample is stretched by the root of n / (n - 1). Where few seeds scatter much it is liberal
+all the same: `p` is too small and the interval too narrow, since two or three seeds say little of how far the next may
+be. `p_seeds`, Student's t of the seeds' differences, stands beside it and keeps its level there. Where objects are
+drawn, `p` is never below that of an exact test which swaps the two policies' names object by object: of nine objects
+it cannot be below 0.004.
 """
 
 from __future__ import annotations
@@ -53,8 +55,9 @@ def compare_over_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], o
 
     Columns: `first`, `second`, `task`, `seeds`, `scenes`, `difference` of the rates, its 95 % interval `low`, `high`,
     those of single seeds (`least`, `most`), the two-sided `p`, with Holm's correction for the rows `p_holm`, and
-    `p_seeds`, Student's t of the seeds' differences, uncorrected (NaN for one seed). Where seeds scatter much, `p` of
-    few seeds is too small and the interval too narrow; `p_seeds` is what holds there.
+    `p_seeds`, Student's t of the seeds' differences, uncorrected (NaN for one seed, and where all seeds' are the very
+    same). Where seeds scatter much, `p` of few seeds is too small and the interval too narrow; `p_seeds` is what holds
+    there.
     objects: draw the objects of single-object scenes too, which makes the finding one about such objects; tasks of
     several objects are then left out. A seed in which one of both was not tried on a task is left out there.
     """
@@ -70,19 +73,20 @@ def compare_over_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], o
     return with_holm(table)
 
 
+def tested_by(seeds: int) -> str:
+    """Which test `p` is of so many training seeds, in words."""
+    return "permutation test by scene" if seeds == 1 else "bootstrap of training seeds and scenes"
+
+
 def beside_later_seeds(trials: pd.DataFrame, pairs: Iterable[tuple[str, str]], first_seed: int) -> pd.DataFrame:
     """`compare_over_seeds` of all seeds, and beside it of those but the first, whose table was seen before they ran.
 
     Columns: `first`, `second`, `task`; then `seeds`, `difference`, `low`, `high`, `p`, `p_holm`, `p_seeds` of all, and
     the same of the later seeds, named `..._later`. Holm's correction counts the rows, for all and for the later ones
-    alike. Without a later seed the table is empty: there is nothing to compare with. Of one later seed `p_later` is
-    that of `paired_comparison`, which swaps the policies' names scene by scene: a bootstrap of scenes is more liberal.
+    alike. Without a later seed the table is empty: there is nothing to compare with.
     """
     later, pairs = trials[trials["seed"] != first_seed], list(pairs)
     every, alone = (compare_over_seeds(part, pairs) for part in (trials, later))
-    if later["seed"].nunique() == 1:
-        tested = [paired_comparison(later, r.first, r.second, r.task)["p_scenes"] for r in alone.itertuples()]
-        alone = with_holm(alone.assign(p=tested))
     keys, said = ["first", "second", "task"], ["seeds", "difference", "low", "high", "p", "p_holm", "p_seeds"]
     if not len(alone):
         return pd.DataFrame(columns=[*keys, *said, *(f"{name}_later" for name in said)])
@@ -96,8 +100,12 @@ def seeds_and_scenes(trials: pd.DataFrame, first: str, second: str, objects: boo
     each = by_seed["difference"].sum() / by_seed["attempts"].sum()
     drawn = hierarchical_bootstrap(scenes, objects)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    tails = [(np.sum(drawn <= 0) + 1) / (len(drawn) + 1), (np.sum(drawn >= 0) + 1) / (len(drawn) + 1)]
-    p = min(1.0, 2 * min(tails))
+    if len(each) == 1 and not objects:
+        (task,) = set(trials["task"])
+        p = paired_comparison(trials, first, second, task)["p_scenes"]
+    else:
+        tails = [(np.sum(drawn <= 0) + 1) / (len(drawn) + 1), (np.sum(drawn >= 0) + 1) / (len(drawn) + 1)]
+        p = min(1.0, 2 * min(tails))
     return {
         "seeds": len(each),
         "scenes": len(scenes),

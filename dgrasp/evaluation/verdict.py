@@ -4,8 +4,9 @@
 - "disagrees": one differs the other way, beyond chance, and none as the sentence says; or nothing is there where there
   should be something, shown by intervals.
 - "not contradicted": the paper found no difference, and ours show none beyond chance, which proves none.
-- "cannot be told": ours show no difference beyond chance where the paper states one, or there are no such trials.
-- "not tested": and why.
+- "disagrees in part", "disagrees" of such a sentence: some, or all, of the pairs differ beyond chance.
+- "cannot be told": ours show no difference beyond chance where the paper states one.
+- "not tested": and why; also where there are no such trials.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pandas as pd
 
 from dgrasp.evaluation.chance import LEVEL
 
-AGREES, IN_PART, DISAGREES = "agrees", "agrees in part", "disagrees"
+AGREES, IN_PART, DISAGREES, DISAGREES_IN_PART = "agrees", "agrees in part", "disagrees", "disagrees in part"
 NOT_CONTRADICTED, UNKNOWN, NOT_TESTED = "not contradicted", "cannot be told", "not tested"
 
 
@@ -30,7 +31,7 @@ class Verdict(NamedTuple):
 def directed(table: pd.DataFrame, sign: int) -> Verdict:
     """What pairs (`difference`, `p_holm`) say to a difference of one sign."""
     if not len(table):
-        return Verdict(UNKNOWN, "no such pair was run")
+        return Verdict(NOT_TESTED, "no such pair was run")
     sure = sign * table.loc[table["p_holm"] < LEVEL, "difference"]
     return Verdict(counted(int((sure > 0).sum()), int((sure < 0).sum()), len(table)), span(table))
 
@@ -40,6 +41,11 @@ def counted(agreeing: int, opposite: int, of: int) -> str:
     if agreeing == of:
         return AGREES
     return IN_PART if agreeing else DISAGREES if opposite else UNKNOWN
+
+
+def contradicted(pairs: int, of: int) -> str:
+    """The word where the paper found no difference, and so many of our pairs show one beyond chance."""
+    return DISAGREES if pairs == of else DISAGREES_IN_PART if pairs else NOT_CONTRADICTED
 
 
 def span(table: pd.DataFrame) -> str:

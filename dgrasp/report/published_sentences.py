@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from dgrasp.evaluation.verdict import AGREES, DISAGREES, IN_PART, NOT_CONTRADICTED, NOT_TESTED, UNKNOWN
+from dgrasp.evaluation.verdict import (
+    AGREES,
+    DISAGREES,
+    DISAGREES_IN_PART,
+    IN_PART,
+    NOT_CONTRADICTED,
+    NOT_TESTED,
+    UNKNOWN,
+)
 from dgrasp.experiment import replication
 from dgrasp.experiment.beyond import FOLDER
 from dgrasp.experiment.chain import Experiment
@@ -14,7 +22,7 @@ from dgrasp.experiment.variants import REPORTED
 from dgrasp.files import read_json
 from dgrasp.report.tables.sentences import sentences
 
-VERDICT_ORDER = (AGREES, IN_PART, NOT_CONTRADICTED, DISAGREES, UNKNOWN, NOT_TESTED)
+VERDICT_ORDER = (AGREES, IN_PART, NOT_CONTRADICTED, DISAGREES_IN_PART, DISAGREES, UNKNOWN, NOT_TESTED)
 
 
 def every_sentence(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dgrasp.evaluation.chance import LEVEL
+from dgrasp.evaluation.chance import LEVEL, with_holm
 from dgrasp.evaluation.over_seeds import beside_later_seeds, compare_over_seeds
 from dgrasp.experiment.beyond import contrasts, kept_attempts
 from dgrasp.experiment.chain import Experiment
@@ -20,7 +20,7 @@ from dgrasp.report.figures.twin import trials_in_the_twin
 from dgrasp.report.names import METHODS, task_label
 from dgrasp.report.published_sentences import counted_verdicts, every_sentence, kept_tables
 from dgrasp.report.studio import Studio
-from dgrasp.report.tables.findings import compare, how_tested, name_of_test, slope_pairs
+from dgrasp.report.tables.findings import compare, gains, how_tested, name_of_test, slope_pairs
 from dgrasp.report.tables.paper import paper_rate
 from dgrasp.report.tables.printing import as_markdown
 from dgrasp.report.tables.success import over_seeds
@@ -41,19 +41,25 @@ def results_block(studio: Studio) -> str:
     table = over_seeds(found.rows).dropna(subset=["n"])
     (training,) = set(found.rows["training"])
     what = _what_it_is(table, len(found.seeds), training)
-    lines = [answer(table), "", as_markdown(by_method(table)), what, "", *_sentences(studio, found)]
+    pairs = compare(found.trials, slope_pairs(), found.rates)
+    lines = [answer(table, pairs), "", as_markdown(by_method(table)), what, "", *_sentences(studio, found, pairs)]
     return "\n".join([BEGIN, *lines, END])
 
 
-def answer(table: pd.DataFrame) -> str:
-    """Whether dGrasp lifts more than Base, in a line: mean over policies, task by task. table: see `by_method`."""
+def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Whether dGrasp lifts more than Base, in a line: mean over policies, task by task.
+
+    table: see `by_method`. pairs: of `compare`; a task counts where a pair is ahead beyond chance and none behind.
+    """
     methods = table["policy"].str.partition("_")[0]
-    means = table.groupby([methods, "task"], sort=False)["rate"].mean().unstack(0)
-    if not set(COMPARED) <= set(means):
-        return f"One method alone was tried: {', '.join(METHODS.get(name, str(name)) for name in means)}."
-    more = means["dgrasp"] - means["base"]
-    word = "Yes, on this cell" if (more > 0).all() else "On some tasks" if (more > 0).any() else "No, not on this cell"
-    by_task = ", ".join(f"{difference:+.2f} on {task_label(task)}" for task, difference in more.items())
+    if not set(COMPARED) <= set(methods):
+        return f"One method alone was tried: {', '.join(METHODS.get(name, name) for name in dict.fromkeys(methods))}."
+    more, sure = gains(pairs), pairs[pairs["p_holm"] < LEVEL]
+    ahead, behind = (set(sure.loc[sign * sure["difference"] > 0, "task"]) for sign in (1, -1))
+    word = "Yes, on this cell" if not set(more.index) - (ahead - behind) else "On some tasks"
+    if not ahead:
+        word = "No, less on some tasks" if behind else "Not beyond chance"
+    by_task = ", ".join(f"{difference:+.2f} on {task_label(str(task))}" for task, difference in more.items())
     return f"**{word}.** What dGrasp lifts more than Base, as a share of the attempts:\n{by_task}."
 
 
@@ -100,15 +106,14 @@ def _what_it_is(table: pd.DataFrame, seeds: int, training: str) -> str:
     )
 
 
-def _sentences(studio: Studio, found: Results) -> list[str]:
-    pairs = compare(found.trials, slope_pairs(), found.rates)
+def _sentences(studio: Studio, found: Results, pairs: pd.DataFrame) -> list[str]:
     above = pairs["difference"] > 0
     sure = above & (pairs["p_holm"] < LEVEL)
     by_task = [f"{task_label(t)} {some.sum()} of {len(some)}" for t, some in sure.groupby(pairs["task"], sort=False)]
     return [
         f"- dGrasp lifts more than its own Base in {above.sum()} of {len(pairs)} pairs of policy and task, and in "
         f"{sure.sum()} of them\n  beyond chance ({how_tested(found.trials, pairs)}):\n  {', '.join(by_task)}."
-        f"{on_later_seeds(found)}{on_such_objects(found.trials)}\n"
+        f"{by_the_seeds_alone(found.trials)}{on_later_seeds(found)}{on_such_objects(found.trials)}\n"
         f"  {what_pairs_share(studio.experiment.profile, [one.seed for one in found.seeds])}",
         f"- In the paper dGrasp is ahead in {_paper_ahead('simple')} pairs on simple scenes, {_paper_ahead('clutter')} "
         f"in clutter\n  and {_paper_ahead('novel')} on novel objects.",
@@ -146,11 +151,27 @@ def on_another_hand(table: pd.DataFrame) -> list[str]:
         return []
     ahead = int(((table["p_holm"] < LEVEL) & (table["difference"] > 0)).sum())
     low, high = table["difference"].min(), table["difference"].max()
-    why = "no effect, and we do not know why" if not ahead else "the effect is there, too"
+    seeds = int(table["seeds"].max())
+    trained = "one training seed" if seeds == 1 else f"{seeds} training seeds"
+    why = "the effect is there, too" if ahead else f"no difference that {trained} can tell, and we do not know why"
     return [
-        f"- On another arm and hand (a Panda) {why}: ahead beyond chance in {ahead} of {len(table)} tasks,\n"
-        f"  differences {low:+.2f} to {high:+.2f}."
+        f"- On another arm and hand (a Panda) {why}:\n  ahead beyond chance in {ahead} of {len(table)} tasks, "
+        f"differences {low:+.2f} to {high:+.2f}."
     ]
+
+
+def by_the_seeds_alone(trials: pd.DataFrame) -> str:
+    """The count by Student's t of the seeds' differences, the strictest test; nothing for one seed."""
+    table = compare_over_seeds(trials, slope_pairs())
+    if table["seeds"].max() < 2:
+        return ""
+    ahead = table["difference"] > 0
+    corrected = with_holm(table.assign(p=table["p_seeds"].fillna(1.0)))["p_holm"]
+    before, after = int((ahead & (table["p_seeds"] < LEVEL)).sum()), int((ahead & (corrected < LEVEL)).sum())
+    return (
+        f"\n  That bootstrap finds too much with few seeds. By Student's t of the {table['seeds'].max()} seeds' "
+        f"differences alone: {after} of {len(table)}\n  ({before} before Holm's correction)."
+    )
 
 
 def on_later_seeds(found: Results) -> str:

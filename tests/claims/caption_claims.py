@@ -13,13 +13,14 @@ from records import Records
 from statements import CLAIMS, Claim, claim, text_of
 
 from dgrasp.evaluation.chance import LEVEL
+from dgrasp.experiment.ablations.kept import results
 from dgrasp.experiment.choices import PAPERS_SET, training_set
 from dgrasp.experiment.growth import GOOD, Folder, grown
 from dgrasp.policy.diagnostics import NEAR_METRES, NEAR_RADIANS
 from dgrasp.report.captions import templates
 from dgrasp.report.figures.climbs import AT_OBJECT
 from dgrasp.report.figures.examples import NEAR, WALKERS
-from dgrasp.report.names import model_label, policy_label, seeds_label
+from dgrasp.report.names import model_label, policy_label, seeds_label, task_label
 from dgrasp.report.tables.findings import name_of_test
 from dgrasp.twin.sweep import ROTATION, TRANSLATION
 
@@ -261,10 +262,10 @@ for _id in ("tab01", "rates", "by_object"):
             learned(records) + ", as in the paper (scenes are ours)" * (training_set(records.profile) == PAPERS_SET)
         ]
 
-    @claim(page(_id), r"Trained on .*?, (one training seed \(\d+\)|\d+ training seeds \([\d, ]+; )")
+    @claim(page(_id), r"Trained on .*?, (one training seed \(\d+\)|\d+ training seeds \([\d, ]*\d)[;)]?")
     def training_seeds(records: Records) -> list[str]:
         seeds, n = ", ".join(map(str, records.seeds)), len(records.seeds)
-        return [f"one training seed ({seeds})" if n == 1 else f"{n} training seeds ({seeds}; "]
+        return [f"one training seed ({seeds})" if n == 1 else f"{n} training seeds ({seeds}"]
 
 
 @fact("networks", *(id for id, text in templates().items() if "{networks}" in text))
@@ -294,6 +295,28 @@ def arms_tried(records: Records, id: str) -> str:
         f"{len(tried)} arms of {tried['question'].nunique()} questions have been tried, {span(rows['n'], '{:g}')} "
         f"attempts each on a task, training seed{'s' * (',' in seeds)} {seeds}. Arms are trained on {learned(records)}."
     )
+
+
+@fact("probed", "ablations")
+def where_arrivals_are_counted(records: Records, id: str) -> str:
+    asked = {(r.run.recipe.probe_scenes, task_label(r.run.recipe.probe_task)) for r in results(records.experiment)}
+    return " or ".join(f"{scenes} scenes, task {task}" for scenes, task in sorted(asked)) or "no scene"
+
+
+@fact("test", "ablation_differences")
+def test_behind_the_differences(records: Records, id: str) -> str:
+    one = (records.figure(id)["seeds"] == 1).all()
+    return "permutation test by scene" if one else "bootstrap of training seeds and scenes"
+
+
+@fact("drawn", "ablation_differences")
+def what_the_intervals_draw(records: Records, id: str) -> str:
+    return "scenes" if (records.figure(id)["seeds"] == 1).all() else "training seeds and scenes"
+
+
+@fact("drawn", "by_object")
+def policies_by_object(records: Records, id: str) -> str:
+    return " and ".join(policy_label(name) for name in dict.fromkeys(records.figure(id)["policy"]))
 
 
 # ---- The closed loop ----

@@ -14,6 +14,7 @@ from dgrasp.report.readme import (
     BEGIN,
     END,
     answer,
+    by_the_seeds_alone,
     on_another_hand,
     on_later_seeds,
     on_such_objects,
@@ -119,17 +120,43 @@ def test_the_answer_may_come_out_either_way():
         tasks = [task for task in ("simple", "novel") for _ in "ab"][: len(rates)]
         return pd.DataFrame({"policy": policies, "task": tasks, "rate": rates})
 
-    assert answer(table(0.5, 0.75, 0.5, 0.625)).startswith("**Yes, on this cell.** ")
-    assert answer(table(0.5, 0.75, 0.5, 0.625)).endswith("+0.25 on simple, +0.12 on novel objects.")
-    assert answer(table(0.5, 0.75, 0.5, 0.25)).startswith("**On some tasks.** ")
-    assert answer(table(0.5, 0.5, 0.5, 0.25)).startswith("**No, not on this cell.** ")
-    assert answer(table(0.5, 0.5).iloc[:1]) == "One method alone was tried: Base."
+    def pairs(*p, novel=0.125):
+        return pd.DataFrame({"task": ["simple", "novel"], "difference": [0.25, novel], "p_holm": p})
+
+    four = table(0.5, 0.75, 0.5, 0.625)
+    assert answer(four, pairs(0.01, 0.01)).startswith("**Yes, on this cell.** ")
+    assert answer(four, pairs(0.01, 0.01)).endswith("+0.25 on simple, +0.12 on novel objects.")
+    assert answer(four, pairs(0.01, 0.9)).startswith("**On some tasks.** "), "a mean that is ahead by chance is no yes"
+    assert answer(four, pairs(0.01, 0.01, novel=-0.125)).startswith("**On some tasks.** ")
+    assert answer(four, pairs(0.9, 0.9)).startswith("**Not beyond chance.** ")
+    assert answer(four, pairs(0.9, 0.01, novel=-0.125)).startswith("**No, less on some tasks.** ")
+    assert answer(table(0.5, 0.5).iloc[:1], pairs(0.9, 0.9)) == "One method alone was tried: Base."
+
+
+def test_the_seeds_alone_are_counted_by_their_t():
+    """Differences of 0.5 in each of three seeds, or of one seed alone."""
+    rows = [
+        {
+            "policy": f"{method}_quat_seq", "task": "novel", "split": "test", "scene": scene, "repetition": 0,
+            "attempt": 0, "seed": seed, "success": (method == "dgrasp" and scene % 2 == 0) or scene == seed,
+            "objects": "pear",
+        }
+        for seed in range(3)
+        for scene in range(12)
+        for method in ("base", "dgrasp")
+    ]  # fmt: skip
+    three = pd.DataFrame(rows)
+    said = by_the_seeds_alone(three)
+    assert said.endswith("the 3 seeds' differences alone: 1 of 1\n  (1 before Holm's correction).")
+    other = three.assign(success=three["success"] & (three["seed"] == 0))
+    assert "alone: 0 of 1" in by_the_seeds_alone(other) and by_the_seeds_alone(three[three["seed"] == 0]) == ""
 
 
 def test_another_hand_may_show_the_effect_too():
-    none = pd.DataFrame({"difference": [0.1, -0.1], "p_holm": [0.5, 0.5]})
+    none = pd.DataFrame({"difference": [0.1, -0.1], "p_holm": [0.5, 0.5], "seeds": [1, 1]})
     assert on_another_hand(none.iloc[:0]) == []
-    assert "no effect" in on_another_hand(none)[0] and "0 of 2 tasks" in on_another_hand(none)[0]
+    assert "no difference that one training seed can tell" in on_another_hand(none)[0]
+    assert "0 of 2 tasks" in on_another_hand(none)[0]
     assert "the effect is there, too" in on_another_hand(none.assign(p_holm=[0.01, 0.5]))[0]
 
 

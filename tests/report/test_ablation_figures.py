@@ -7,7 +7,7 @@ import pytest
 
 from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED
 from dgrasp.experiment.questions import questions
-from dgrasp.report.figures.ablations import NOT_RUN, comparable, plot_ablations, tried_so_far
+from dgrasp.report.figures.ablations import NOT_RUN, comparable, plot_ablations, printed, tried_so_far
 from dgrasp.report.tables.ablations import answers
 
 
@@ -60,9 +60,15 @@ def test_answers_name_what_is_beyond_chance_and_where_nothing_is_there():
     assert "On novel objects, Base 64 lifts 0.20 less than Base 512 (95 % interval of the difference -0.30 to" in said
     assert said.endswith("-0.10): agrees. None of the 1 others is beyond chance (differences +0.02 to +0.02).")
     (said,) = answers(table.assign(verdict=["agrees", "disagrees"]))
-    assert said.endswith(
-        "(differences +0.02 to +0.02). The intervals of 1 exclude 0.05 in the paper's direction: disagrees."
-    )
+    assert said.endswith("Intervals that exclude 0.05 in the paper's direction (disagrees): Base 64, clutter.")
+
+
+def test_tables_are_printed_in_words_and_counts():
+    table = rows().assign(arrived=3, starts=2048, steps=600)
+    assert printed(table)["arrived"].tolist() == ["3 of 2048"] * 4 and "starts" not in printed(table)
+    pair = {"question": "poses", "arm": "base_64", "against": "base_512", "task": "novel", "expects": "nothing"}
+    said = printed(pd.DataFrame([pair], columns=list(COMPARED))).iloc[0]
+    assert (said["arm"], said["against"], said["the paper"]) == ("Base 64", "Base 512", "does not say")
 
 
 def test_a_question_with_one_arm_alone_is_not_shown():

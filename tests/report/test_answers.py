@@ -71,11 +71,18 @@ def test_chance():
 
 def test_arrivals():
     table = pd.DataFrame({"policy": ["base_6d_sync", "dgrasp_6d_sync"], "near_grasp": [0.01, 0.04]})
-    assert "Teaching slopes makes more of them arrive" in answers.arrival_answer(table)
-    assert "does not make more" in answers.arrival_answer(table.assign(near_grasp=[0.04, 0.01]))
-    assert answers.arrival_answer(table.assign(near_grasp=float("nan"))).startswith("Not known")
-    assert answers.arrival_answer(table).startswith("From few places")
-    assert answers.arrival_answer(table.assign(near_grasp=[0.3, 0.7])).startswith("From most places")
+    sure = pd.DataFrame({"difference": [0.03, 0.02], "p_holm": [0.01, 0.02], "scenes": [8, 8]})
+    said = answers.arrival_answer(table, sure)
+    assert (
+        "Teaching slopes makes more of them arrive, beyond chance (" in said and "8 scenes, one training seed" in said
+    )
+    part = answers.arrival_answer(table, sure.assign(p_holm=[0.01, 0.2]))
+    assert "more of them arrive in 1 of 2 pairs, and less in 0, beyond chance" in part
+    assert "in 0 of 2 pairs, and less in 1" in answers.arrival_answer(table, sure.assign(difference=-1, p_holm=[0, 1]))
+    assert "No pair" in answers.arrival_answer(table, pd.DataFrame())
+    assert answers.arrival_answer(table.assign(near_grasp=float("nan")), sure).startswith("Not known")
+    assert said.startswith("From few places")
+    assert answers.arrival_answer(table.assign(near_grasp=[0.3, 0.7]), sure).startswith("From most places")
 
 
 @pytest.mark.parametrize(
@@ -107,9 +114,11 @@ def test_beyond_and_closed_loop():
     assert answers.beyond_answer(pd.DataFrame(), pd.DataFrame()).startswith("Not known yet")
     rows = pd.DataFrame({"policy": ["base_quat_sync", "dgrasp_quat_sync"], "task": ["simple"] * 2, "rate": [0.5, 0.9]})
     assert "is not known: no attempts are kept" in answers.beyond_answer(rows, pd.DataFrame())
-    tested = pd.DataFrame({"task": ["simple"], "difference": [0.4], "p_holm": [0.01]})
+    tested = pd.DataFrame({"task": ["simple"], "difference": [0.4], "p_holm": [0.01], "seeds": [1]})
     said = answers.beyond_answer(rows, tested)
     assert "more than Base in 1 of 1 tasks and less in 0; the differences are +0.40 to +0.40" in said
+    assert "(permutation test by scene, Holm" in answers.beyond_answer(rows, tested)
+    assert "(bootstrap of training seeds and scenes" in answers.beyond_answer(rows, tested.assign(seeds=2))
     assert "in 0 of 1 tasks and less in 0" in answers.beyond_answer(rows, tested.assign(p_holm=0.2))
     assert "in 0 of 1 tasks and less in 1" in answers.beyond_answer(rows, tested.assign(difference=-0.4))
     papers = rows.assign(rate=[0.4, 0.95])

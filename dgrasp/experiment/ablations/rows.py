@@ -16,7 +16,7 @@ from dgrasp.experiment.questions import Question, questions
 CONFIDENCE = 0.95  # of the intervals
 COLUMNS = (
     *("question", "arm", "task", "successes", "n", "rate", "low", "high", "seed", "minutes"),
-    *("steps", "cosine_translation", "cosine_rotation", "arrival"),
+    *("steps", "cosine_translation", "cosine_rotation", "arrived", "starts"),
 )
 COMPARED = (
     *("question", "arm", "against", "task", "expects", "seeds", "scenes", "difference", "low", "high", "p", "p_holm"),
@@ -40,7 +40,7 @@ def ablation_rows(results: Sequence[Result]) -> pd.DataFrame:
     """One row per arm, task and training seed, in `COLUMNS`; empty where nothing has been tried.
 
     minutes, steps: of the readout's training (see `dgrasp.evaluation.arms.Trained`). cosine_translation,
-    cosine_rotation, arrival: see `dgrasp.evaluation.arms.probe`.
+    cosine_rotation, arrived, starts: see `dgrasp.evaluation.arms.probe_of`.
     """
     parts = []
     for result in results:
@@ -54,9 +54,9 @@ def ablation_rows(results: Sequence[Result]) -> pd.DataFrame:
 def ablation_differences(results: Sequence[Result]) -> pd.DataFrame:
     """Each question's comparisons, task by task, in `COMPARED`: arms on the same scenes and starts, of all seeds.
 
-    low, high: 95 % interval of the difference (hierarchical bootstrap of seeds and scenes, see `compare_over_seeds`).
-    p_holm: corrected for the rows of a question. verdict: `dgrasp.experiment.ablations.verdicts.of_one`. Comparisons
-    with an arm that has not been tried are left out.
+    low, high, p: 95 % interval of the difference and its test, see `compare_over_seeds`. p_holm: corrected for the
+    rows of a question. verdict: `dgrasp.experiment.ablations.verdicts.of_one`. Comparisons with an arm that has not
+    been tried are left out.
     """
     rows = []
     for name in dict.fromkeys(r.question for r in results):

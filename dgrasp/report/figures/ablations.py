@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 
-from dgrasp.evaluation.arms import trials_of_arm
+from dgrasp.evaluation.arms import ArmRecipe, trials_of_arm
+from dgrasp.evaluation.over_seeds import tested_by
 from dgrasp.evaluation.rows import SAME_EVERYWHERE
 from dgrasp.experiment.ablations.kept import results
 from dgrasp.experiment.ablations.rows import ablation_differences, ablation_rows
@@ -29,6 +30,7 @@ from dgrasp.report.tables.printing import span
 
 TASK_COLOURS = {"simple": "#228833", "clutter": "#AA3377", "novel": "#CCBB44"}  # colour-blind safe; no method's
 OTHER = "#66CCEE"
+EXPECTED = {"higher": "higher", "lower": "lower", "same": "no difference", "nothing": "does not say"}
 NOT_RUN = "No arm has been tried yet (dgrasp ablations): there are no numbers to show."
 
 
@@ -117,13 +119,13 @@ def draw_ablation_rates(studio: Studio) -> Drawn:
 def draw_ablations(studio: Studio) -> Drawn:
     """One row for each arm and task."""
     rows = ablation_rows(tried(studio))
-    return _drawn(studio, None, rows, _printed(rows))
+    return _drawn(studio, None, rows, printed(rows))
 
 
 def draw_ablation_differences(studio: Studio) -> Drawn:
     """One row for each pair of arms and task."""
     differences = ablation_differences(tried(studio))
-    return _drawn(studio, None, differences, _printed(differences))
+    return _drawn(studio, None, differences, printed(differences))
 
 
 def tried_so_far(arms: Sequence[Result]) -> str:
@@ -134,11 +136,24 @@ def tried_so_far(arms: Sequence[Result]) -> str:
     return f"{asked}, {span(rows['n'])} attempts each on a task, {seeds_label(sorted(set(rows['seed'])))}."
 
 
-def _printed(table: pd.DataFrame) -> pd.DataFrame:
-    labels = dict.fromkeys(("arm", "against"), arm_label) | {"task": task_label}
-    said = {name: table[name].map(label) for name, label in labels.items() if name in table}
-    named = table.assign(**said).rename(columns=lambda name: str(name).replace("_", " "))
-    return named.round(3) if len(table) else pd.DataFrame({"": [NOT_RUN]})
+def probed_on(arms: Sequence[Result]) -> str:
+    """Where arrivals are counted."""
+    asked = {(r.probe_scenes, r.probe_task) for r in (arm.run.recipe for arm in arms) if isinstance(r, ArmRecipe)}
+    return " or ".join(f"{scenes} scenes, task {task_label(task)}" for scenes, task in sorted(asked)) or "no scene"
+
+
+def printed(table: pd.DataFrame) -> pd.DataFrame:
+    """As it is read: names in words, and small counts as counts."""
+    if not len(table):
+        return pd.DataFrame({"": [NOT_RUN]})
+    labels = dict.fromkeys(("arm", "against"), arm_label) | {"task": task_label, "expects": EXPECTED.__getitem__}
+    said = table.assign(**{name: table[name].map(label) for name, label in labels.items() if name in table})
+    if "arrived" in said:
+        said["arrived"] = [f"{row.arrived} of {row.starts}" for row in table.itertuples()]
+        said = said.drop(columns="starts")
+    return (
+        said.rename(columns={"expects": "the paper"}).rename(columns=lambda name: str(name).replace("_", " ")).round(3)
+    )
 
 
 def _drawn(studio: Studio, figure: Figure | None, data: pd.DataFrame, printed: pd.DataFrame | None = None) -> Drawn:
@@ -149,4 +164,7 @@ def _drawn(studio: Studio, figure: Figure | None, data: pd.DataFrame, printed: p
     about = {"settings": studio.experiment.profile.ablations.model_dump(mode="json")}
     learned = training_label(training_set(studio.experiment.profile))
     facts = {"arms": f"{tried_so_far(arms)} Arms are trained on {learned}." if arms else NOT_RUN}
+    seeds = len({r.run.seed for r in arms})
+    drawn = "training seeds and scenes" if seeds > 1 else "scenes"
+    facts |= {"test": tested_by(max(seeds, 1)), "drawn": drawn, "probed": probed_on(arms)}
     return Drawn(figure, data, runs, facts, printed, about=about, ycb_appearance=looks)

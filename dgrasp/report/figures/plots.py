@@ -157,22 +157,30 @@ def plot_side_view(
 
 
 def plot_rates(axes: Sequence[Axes], table: pd.DataFrame, tasks: Sequence[str]) -> None:
-    """One panel for each task, one line for each policy: ours as dots with intervals, the paper's as open diamonds."""
+    """One panel for each task, one line for each policy: ours as dots with intervals, the paper's as open diamonds.
+
+    Ticks are the lowest and the highest training seed, where there are several.
+    """
     policies = list(dict.fromkeys(table["policy"]))
     y = np.arange(len(policies))
     for ax, task in zip(axes, tasks, strict=True):
         rows = table[table["task"] == task].set_index("policy").reindex(policies)
         for place, (policy, row) in zip(y, rows.iterrows(), strict=True):
             error = [[max(0.0, row["rate"] - row["low"])], [max(0.0, row["high"] - row["rate"])]]
-            ax.errorbar(row["rate"], place, xerr=error, fmt="o", ms=4, lw=1.2, color=policy_colour(str(policy)))
+            colour = policy_colour(str(policy))
+            ax.errorbar(row["rate"], place, xerr=error, fmt="o", ms=4, lw=1.2, color=colour)
+            if row["seeds"] > 1:
+                ax.plot([row["least"], row["most"]], [place, place], ls="", marker="|", ms=8, mew=1.0, color=colour)
         ax.plot(rows["paper"], y, ls="", marker="D", ms=4, mfc="white", mec=PAPER_COLOUR, mew=1.1, label="paper")
         ax.plot([], [], "o-", ms=4, lw=1.2, color="0.2", label="ours, with interval")
+        if (table["seeds"] > 1).any():
+            ax.plot([], [], ls="", marker="|", ms=8, color="0.2", label="lowest and highest training seed")
         ax.grid(axis="y", color="0.92", lw=0.8)
         ax.set(title=task_label(task), xlim=(-0.03, 1.03), xticks=(0, 0.5, 1), xlabel="success rate")
     axes[0].set(yticks=y, yticklabels=[policy_label(policy) for policy in policies])
     axes[0].set_ylim(len(policies) - 0.5, -0.5)
     handles, labels = axes[0].get_legend_handles_labels()
-    axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=2)  # type: ignore[call-arg]
+    axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=3)  # type: ignore[call-arg]
 
 
 def plot_cosines(axes: Sequence[Axes], table: pd.DataFrame) -> None:

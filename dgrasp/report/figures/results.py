@@ -15,7 +15,7 @@ from dgrasp.experiment.seeds import all_seeds, trials_of
 from dgrasp.report.figures.climbs import CONTRAST, shown
 from dgrasp.report.figures.draw import letter_panels
 from dgrasp.report.figures.plots import plot_by_object, plot_rates
-from dgrasp.report.names import seeds_label, task_label, training_label
+from dgrasp.report.names import policy_label, seeds_label, task_label, training_label
 from dgrasp.report.outputs import Drawn
 from dgrasp.report.studio import Studio
 from dgrasp.report.tables import findings
@@ -102,6 +102,8 @@ def _drawn(
     counted = data if rows is None else rows
     facts = {
         "behind": what_is_behind(found.rows),
+        "counted": what_is_behind(found.rows, spread=False),
+        "drawn": " and ".join(policy_label(name) for name in shown(CONTRAST, settings.policies)),
         "training": training_label(training_set(studio.experiment.profile)),
         "seeds": seeds_label(one.seed for one in found.seeds),
         "looks": ycb.described(found.models),

@@ -64,13 +64,16 @@ class Results:
         tasks = [task for task in self.settings.tasks if task in self._verdicts]
         said = [f"- {task_label(task).capitalize()}: {self._verdicts[task]}." for task in tasks]
         rows, other = over_seeds(self.rows).dropna(subset=["n"]), contrasts(kept_attempts(self.figures, "panda"))
-        lines = [answer(rows), "", table(by_method(rows)), LEGEND, "", *said, *on_another_hand(other)]
+        lines = [answer(rows, self._compared), "", table(by_method(rows)), LEGEND, "", *said, *on_another_hand(other)]
         return "\n".join(lines) + "\n"
 
     @cached_property
+    def _compared(self) -> pd.DataFrame:
+        return findings.compare(self.trials, findings.slope_pairs(), self.rates)
+
+    @cached_property
     def _verdicts(self) -> dict[str, str]:
-        compared = findings.compare(self.trials, findings.slope_pairs(), self.rates)
-        return {task: _in_words(group) for task, group in compared.groupby("task", sort=False)}
+        return {task: _in_words(group) for task, group in self._compared.groupby("task", sort=False)}
 
     def table_1(self) -> str:
         """Table 1, whole. The number of attempts stands above it, where it is the same everywhere."""

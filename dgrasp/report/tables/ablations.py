@@ -29,10 +29,11 @@ def _said(rows: pd.DataFrame) -> str:
     if len(rest):
         low, high = rest["difference"].min(), rest["difference"].max()
         which = "comparisons" if len(rest) == len(rows) else "others"
-        nothing = int((rest["verdict"] == DISAGREES).sum())
+        nothing = rest[rest["verdict"] == DISAGREES]
         said.append(f"None of the {len(rest)} {which} is beyond chance (differences {low:+.2f} to {high:+.2f}).")
-        if nothing:
-            said.append(f"The intervals of {nothing} exclude {SMALL:g} in the paper's direction: {DISAGREES}.")
+        if len(nothing):
+            which = "; ".join(f"{arm_label(r.arm)}, {task_label(r.task)}" for r in nothing.itertuples())
+            said.append(f"Intervals that exclude {SMALL:g} in the paper's direction ({DISAGREES}): {which}.")
     return " ".join(said)
 
 

@@ -11,8 +11,8 @@ from scipy.stats import bootstrap
 
 from dgrasp.evaluation.chance import LEVEL, with_holm
 from dgrasp.evaluation.config import EvaluationConfig
-from dgrasp.evaluation.over_seeds import seeds_and_scenes
-from dgrasp.evaluation.statistics import PAIRED_BY, mcnemar, paired_comparison, with_rates
+from dgrasp.evaluation.over_seeds import seeds_and_scenes, tested_by
+from dgrasp.evaluation.statistics import PAIRED_BY, mcnemar, with_rates
 from dgrasp.policy.diagnostics import in_corner
 from dgrasp.policy.policies import policy_spec
 from dgrasp.report.tables.paper import paper_values
@@ -30,9 +30,8 @@ def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataF
     """Pairs of policies on the same scenes and starts, task by task; pairs without trials are left out.
 
     Columns: `first`, `second`, `task`, their rates, `difference`, `no_overlap` (of the Wilson intervals),
-    `only_first`, `only_second` (attempts that one of them alone lifted), `p` (with one training seed scenes swapped,
-    see `paired_comparison`; with several `seeds_and_scenes`) and `p_holm` (the same for all rows of this table
-    together, Holm 1979).
+    `only_first`, `only_second` (attempts that one of them alone lifted), `p` of `seeds_and_scenes` and `p_holm` (the
+    same for all rows of this table together, Holm 1979).
     """
     known = rates.set_index(["policy", "task"])
     rows = []
@@ -59,9 +58,14 @@ def compare(trials: pd.DataFrame, pairs: Pairs, rates: pd.DataFrame) -> pd.DataF
     return with_holm(pd.DataFrame(rows)) if rows else pd.DataFrame(columns=COMPARED)
 
 
+def gains(slopes: pd.DataFrame) -> pd.Series:
+    """Task -> what dGrasp lifts more than Base, mean over the pairs of `compare` (rounded, so that 0.055 is 0.055)."""
+    return slopes.groupby("task", sort=False)["difference"].mean().round(9)
+
+
 def name_of_test(trials: pd.DataFrame) -> str:
     """Which test `compare` makes of these attempts."""
-    return "permutation test by scene" if _one_seed(trials) else "bootstrap of training seeds and scenes"
+    return tested_by(trials["seed"].nunique())
 
 
 def how_tested(trials: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -69,15 +73,8 @@ def how_tested(trials: pd.DataFrame, pairs: pd.DataFrame) -> str:
     return f"{name_of_test(trials)}, Holm-corrected over all {len(pairs)} pairs, p < {LEVEL}"
 
 
-def _one_seed(trials: pd.DataFrame) -> bool:
-    return bool(trials["seed"].nunique() == 1)
-
-
 def _tested(trials: pd.DataFrame, first: str, second: str, task: str) -> tuple[int, int, float]:
     """Attempts that the first and that the second alone lifted, and the p of the one test that is made of them."""
-    if _one_seed(trials):
-        test = paired_comparison(trials, first, second, task)
-        return int(test["only_policy"]), int(test["only_control"]), test["p_scenes"]
     here = trials[(trials["task"] == task) & trials["policy"].isin([first, second])]
     wide = here.pivot_table(index=PAIRED_BY, columns="policy", values="success", aggfunc="first")
     lifted = wide.fillna(False).astype(bool)  # not made: failed

@@ -18,7 +18,8 @@ import pandas as pd
 from scipy.stats import permutation_test
 
 from dgrasp.evaluation.chance import with_holm
-from dgrasp.evaluation.verdict import NOT_TESTED, UNKNOWN, Verdict, directed, span
+from dgrasp.evaluation.verdict import NOT_TESTED, Verdict, directed, span
+from dgrasp.report.names import policy_label
 
 ARRIVED = {"simple": "near_grasp", "novel": "at_object"}  # the column that counts, by task
 MEANING = {"near_grasp": "near a valid grasp", "at_object": "at the object"}
@@ -35,11 +36,16 @@ def more_arrive(climbs: pd.DataFrame | None, task: str, pairs: Iterable[tuple[st
         return Verdict(NOT_TESTED, "not by trials, and the climbs of notebook 4 are not at hand")
     table = end_differences(climbs, task, pairs)
     if not len(table):
-        return Verdict(UNKNOWN, "no such pair climbed in scenes where arrivals can be told")
+        return Verdict(NOT_TESTED, "no such pair climbed in scenes where arrivals can be told")
     found = directed(table, +1)
     corners = _ends(climbs, task, "in_corner").mean()
+    each = ", ".join(
+        f"{policy_label(r.first)} less {policy_label(r.second)} {r.difference:+.3f} (corrected p {r.p_holm:.3f})"
+        for r in table.itertuples()
+    )
     told = [
-        f"{span(table)} (share that ends {MEANING[ARRIVED[task]]}, {table['scenes'].min()} scenes, one training seed)"
+        f"{span(table)} (share that ends {MEANING[ARRIVED[task]]}, {table['scenes'].min()} scenes, one training seed): "
+        f"{each}"
     ]
     for kind, policies in (("dGrasp", table["first"]), ("Base", table["second"])):
         some = corners[list(dict.fromkeys(policies))]

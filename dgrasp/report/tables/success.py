@@ -209,11 +209,15 @@ def _with_task_label(column: str) -> str:
     return task_label(task) + space + rest
 
 
-def what_is_behind(rows: pd.DataFrame) -> str:
-    """What stands behind Table 1, as the beginning of its caption: training set and training seeds."""
+def what_is_behind(rows: pd.DataFrame, spread: bool = True) -> str:
+    """What stands behind Table 1, as the beginning of its caption: training set and training seeds.
+
+    spread: whether rates are printed with the standard deviation between seeds.
+    """
     seeds = sorted(set(rows["seed"].dropna().astype(int)))
     one = f"one training seed ({seeds[0]})" if len(seeds) == 1 else ""
-    several = f"{len(seeds)} training seeds ({', '.join(map(str, seeds))}; rate ± standard deviation between seeds)"
+    printed = "; rate ± standard deviation between seeds" if spread else ""
+    several = f"{len(seeds)} training seeds ({', '.join(map(str, seeds))}{printed})"
     (training,) = set(rows["training"])
     as_paper = ", as in the paper (scenes are ours)" if training == PAPERS_TRAINING else ""
     return f"Trained on {training_label(training)}{as_paper}, {one or several}"
