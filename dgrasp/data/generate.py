@@ -190,8 +190,9 @@ def _seen(
     lenses: tuple[Intrinsics, ...],
     rng: np.random.Generator,
 ) -> Views:
-    """The views of one observation, in a look of its own if the settings ask for looks."""
-    if config.looks is None:
+    """The views of one observation, in a look of its own if the settings ask for looks, but for a plain share."""
+    plain = config.looks is None or (config.looks.plain_share is not None and rng.uniform() < config.looks.plain_share)
+    if plain or config.looks is None:
         return cell.observe(Ts_world_cam, lenses)
     return observe_in(Look.draw(config.looks, rng), cell, Ts_world_cam, lenses, rng)
 

@@ -19,7 +19,7 @@ from dgrasp.experiment.beside_rates import rates_of
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import merged
 from dgrasp.experiment.profiles import Profile
-from dgrasp.policy.policies import PAIR
+from dgrasp.policy.policies import PAIR, policy_spec
 from dgrasp.runs import Run
 from dgrasp.twin.factors import TWIN, FactorsConfig, FactorsRecipe, try_factors
 
@@ -36,6 +36,8 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "with exact cameras": {"nerf": {"training": {"calibration": None}}, "value": {"calibration": None}},
     "with cameras further off": {"nerf": {"training": {"calibration": FURTHER}}, "value": {"calibration": FURTHER}},
     "with prisms alone": {"data": {"task": "dgrasp.sim.tasks.crowded:Printed"}},
+    "with benches of looks alone": {"data": {"looks": {"plain_share": None}}},
+    "with coarse features beside their place": {"nerf": {"encoder": {"aligned": None}}},
     "with prisms in half of the scenes": {"data": {"task": "dgrasp.sim.tasks.procedural:Mixed"}},
     "with grasps anywhere on an object": {"data": {"oracle": {"candidates": 1}}},
     "without blocked negatives": {"value": {"negatives": {"blocked_share": 0.0}}},
@@ -72,10 +74,13 @@ def try_ingredients(
     scenes: int = SCENES,
     presentations: int = PRESENTATIONS,
 ) -> Iterator[tuple[pd.DataFrame, dict[str, Run]]]:
-    """Rows (arm, policy, task, successes, n, rate, low, high, seed, minutes) and the runs behind them, arm by arm.
+    """Rows (arm, policy, task, successes, n, rate, low, high, seed, minutes, psnr_objects, main, ranked_first) and the
+    runs behind them, arm by arm.
 
-    minutes: wall time that Phi and both readouts were trained for, both rounds. Raises ValueError, before anything is
-    made, for a profile without `outcomes` and for an arm that does not exist.
+    minutes: wall time that Phi and both readouts were trained for, both rounds. psnr_objects: of Phi on held-out views,
+    decibels over objects. main, ranked_first: of the policy's readout on held-out demonstrations, the main loss and the
+    share whose grasp has the highest value of its poses; arms whose negatives differ do not compare by these. Raises
+    ValueError, before anything is made, for a profile without `outcomes` and for an arm that does not exist.
     """
     if experiment.profile.outcomes is None:
         raise ValueError(f"profile {experiment.profile.name!r} has no `outcomes`, an ingredient; expected beyond's")
@@ -85,11 +90,19 @@ def try_ingredients(
         runs = _tried(made, scenes, presentations)
         twin = try_factors.read(runs["twin"]).rename(columns={"kind": "task"})
         attempts = pd.concat([try_validation_scenes.read(runs["scenes"]), twin], ignore_index=True)
-        rows = rates_of(attempts).assign(seed=experiment.seed, minutes=_minutes(made))
+        rows = _with_quality(rates_of(attempts).assign(seed=experiment.seed, minutes=_minutes(made)), made)
         rows.insert(0, "arm", name)
         table = pd.concat([table, rows], ignore_index=True)
         behind |= {f"{name}, {stage}": run for stage, run in runs.items()}
         yield table, behind
+
+
+def _with_quality(rows: pd.DataFrame, made: Experiment) -> pd.DataFrame:
+    readouts = made.values()
+    said = {policy: readouts[policy_spec(policy).model].summary for policy in set(rows["policy"])}
+    found = {"main": "val_main", "ranked_first": "val_top1"}
+    columns = {name: [said[policy].get(key) for policy in rows["policy"]] for name, key in found.items()}
+    return rows.assign(psnr_objects=made.nerf().summary.get("psnr_objects"), **columns)
 
 
 def _minutes(experiment: Experiment) -> float:

@@ -61,8 +61,13 @@ class ImagenetEncoderConfig(Config):
     Not in the paper: what two cores can train in the place of a ViT that starts from ImageNet weights, too.
     """
 
-    opt_in: ClassVar[frozenset[str]] = frozenset({"tuned_blocks"})
+    opt_in: ClassVar[frozenset[str]] = frozenset({"tuned_blocks", "aligned"})
     kind: Literal["imagenet"] = "imagenet"
+    aligned: Literal[True] | None = Field(
+        None,
+        description="coarse scales are laid where they were seen; null: up to seven pixels of the image beside it, as "
+        "networks were trained before there was this setting",
+    )
     tuned_blocks: int | None = Field(
         None,
         ge=1,

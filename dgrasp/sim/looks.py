@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -34,6 +35,10 @@ TWINS_AMBIENT, TWINS_DIFFUSE, TWINS_TURN = (0.40, 0.65), (0.35, 0.60), 25.0
 class LooksConfig(Config):
     """Ranges are uniform, single numbers the largest; "deviation" says where they are a standard deviation."""
 
+    opt_in: ClassVar[frozenset[str]] = frozenset({"plain_share"})
+    plain_share: float | None = Field(
+        None, gt=0, le=1, description="of observations without a look: the cell as the simulator has it; null: none"
+    )
     ambient: Range = Field((0.25, 0.80), description="share of ambient light")
     diffuse: Range = Field((0.20, 0.80), description="share of directed light")
     light_turn: float = Field(50.0, ge=0, le=60, description="degrees off the usual direction")

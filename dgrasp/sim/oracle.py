@@ -56,8 +56,8 @@ class OracleConfig(Config):
         1,
         ge=1,
         le=20,
-        description="Clear grasps drawn of an object, of which the one nearest to its centre of mass, seen from "
-        "above, is demonstrated; 1: any, as the predecessor's oracle",
+        description="Clear grasps drawn of an object, of which the one nearest to its centre of mass is demonstrated; "
+        "1: any, as the predecessor's oracle",
     )
 
 
@@ -76,14 +76,14 @@ def oracle(
 def sample_grasp(scene: Scene, rng: np.random.Generator, candidates: int = 1) -> tuple[np.ndarray, str]:
     """A random object's grasp (T_world_tcp, object name), clear of its neighbours.
 
-    A random one; of several `candidates` the one whose TCP is nearest to the vertical through the object's origin,
-    which is its centre of mass: gravity turns the object least in the fingers.
+    A random one; of several `candidates` the one whose TCP is nearest to the object's origin, which is its centre of
+    mass: gravity turns the object least in the fingers, and heights do not differ at random.
     """
     for i in rng.permutation(len(scene.objects)):
         o = scene.objects[i]
         clear = list(islice(_clear_grasps(scene, o, rng), candidates))
         if clear:
-            return min(clear, key=lambda T: float(np.linalg.norm(T[:2, 3] - o.T_world_object[:2, 3]))), o.name
+            return min(clear, key=lambda T: float(np.linalg.norm(T[:3, 3] - o.T_world_object[:3, 3]))), o.name
     raise ValueError(
         f"no object of this scene can be grasped from above; objects: {', '.join(o.name for o in scene.objects)}"
     )

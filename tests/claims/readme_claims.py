@@ -116,6 +116,8 @@ def by_the_seeds_alone(records: Records) -> str:
         both = records.trials[records.trials["policy"].isin([first, second])]
         for _, of_task in both.groupby("task", sort=False):
             rates = of_task.groupby(["seed", "policy"])["success"].sum().unstack()
+            if not {first, second} <= set(rates):
+                continue
             each = rates[first] - rates[second]
             p.append(1.0 if each.nunique() == 1 else ttest_1samp(each, 0.0).pvalue)
             ahead.append(each.mean() > 0)

@@ -10,6 +10,7 @@ from dgrasp import cache
 from dgrasp.files import sha256
 from dgrasp.nerf import imagenet_encoder
 from dgrasp.nerf.config import ConvolutionEncoderConfig, ImagenetEncoderConfig, NerfConfig
+from dgrasp.nerf.encoder import doubled, resized
 from dgrasp.nerf.imagenet_encoder import BLOCKS, EPSILON, ImagenetEncoder, MissingWeightsError, check_installed
 from dgrasp.nerf.model import MVNeRF, build_nerf
 from dgrasp.nerf.pretrain import build_optimizer, pretrain
@@ -151,3 +152,29 @@ def test_blocks_that_are_tuned_start_from_imagenet_and_move_at_a_tenth_of_the_ra
     phi.encoder(images).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in phi.encoder.slow_parameters())
     assert torch.equal(phi.encoder(images), frozen.encoder(images))
+
+
+@pytest.mark.parametrize("size", [(16, 24), (15, 23), (16, 23)])
+def test_coarse_maps_are_laid_where_they_were_seen(size):
+    """Known answer: a convolution of stride 2 that keeps its middle pixel reads a ramp at 0, 2, 4, ..."""
+    ramp = torch.arange(float(size[0]))[:, None] + 100 * torch.arange(float(size[1]))
+    middle = torch.zeros(1, 1, 3, 3)
+    middle[..., 1, 1] = 1.0
+    coarse = F.conv2d(ramp[None, None], middle, stride=2, padding=1)
+    laid, beside = doubled(coarse, ramp[None, None])[0, 0], resized(coarse, ramp[None, None])[0, 0]
+    inside = (slice(1, -1), slice(1, -1))
+    torch.testing.assert_close(laid[inside], ramp[inside])
+    if size == (16, 24):
+        torch.testing.assert_close((beside - ramp)[2:-2, 2:-2], torch.full((12, 20), -50.5))  # half a pixel each way
+    with pytest.raises(ValueError, match="maps: expected 8 x 12 pixels for 15 x 23"):
+        doubled(coarse[..., :3], torch.zeros(1, 1, 15, 23))
+
+
+def test_alignment_is_asked_for_and_networks_of_before_stay_as_they_are(package):
+    assert "aligned" not in SMALL.canonical()
+    aligned = SMALL.model_copy(update={"encoder": ImagenetEncoderConfig(channels=8, width=8, aligned=True)})
+    image = torch.rand(1, 3, 33, 47)
+    one, other = build_nerf(SMALL), build_nerf(aligned)
+    assert one.state_dict().keys() == other.state_dict().keys()
+    assert not torch.equal(one.encoder(image), other.encoder(image))
+    assert one.encoder(image).shape == other.encoder(image).shape

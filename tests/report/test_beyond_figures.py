@@ -13,7 +13,7 @@ from dgrasp.evaluation.statistics import with_rates
 from dgrasp.files import write_json
 from dgrasp.report.figures.beyond import plot_beyond, plot_beyond_objects, plot_factors
 from dgrasp.report.site.results import beyond
-from dgrasp.report.tables.beyond import as_read, pooled
+from dgrasp.report.tables.beyond import GOALS, as_read, beside_goals, pooled
 
 BASE, DGRASP = "base_quat_sync", "dgrasp_quat_sync"
 
@@ -77,6 +77,14 @@ def test_a_table_to_read_has_a_line_for_each_task_and_seed() -> None:
     assert read["dGrasp (quaternion, synchronous)"][0] == "0.95 [0.76, 0.99] (19/20)"
     both = as_read(pd.concat([ROWS, ROWS.assign(seed=21)]))
     assert sorted(both["seed"]) == [20, 20, 21, 21]
+
+
+def test_goals_stand_beside_what_was_reached() -> None:
+    good = pd.concat([ROWS, table((DGRASP, "clutter", 20), (BASE, "clutter", 3))])
+    read = beside_goals(pd.concat([good, good.assign(seed=21)]))
+    assert read["reached"].to_dict() == {"simple": "no", "everyday objects in the twin": "no", "clutter": "yes"}
+    assert read["goal"].tolist() == [GOALS["simple"], GOALS["twin"], GOALS["clutter"]]
+    assert read.loc["simple", "dGrasp (quaternion, synchronous)"] == 0.95
 
 
 def test_seeds_are_pooled_by_their_counts() -> None:

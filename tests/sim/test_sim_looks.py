@@ -92,6 +92,19 @@ def test_demonstrations_without_looks_are_those_of_before_and_with_them_differ_i
     assert len(looks_scene) == 1
 
 
+def test_a_plain_share_of_the_observations_is_the_cell_as_ever(cell: Cell) -> None:
+    assert "plain_share" not in LooksConfig().canonical()
+    plain, every, some = (
+        demonstrate_scene(cell, DataConfig.model_validate({**SMALL, "objects_per_scene": 5, **more}), "train", 0, 0)
+        for more in ({}, {"looks": {"plain_share": 1.0}}, {"looks": {"plain_share": 0.5}})
+    )
+    assert np.array_equal(plain.images, every.images)
+    same = [np.array_equal(a, b) for a, b in zip(plain.images, some.images, strict=True)]
+    assert 0 < sum(same) < len(same) == 5 and plain.record == some.record
+    with pytest.raises(ValueError, match="plain_share"):
+        LooksConfig(plain_share=1.5)
+
+
 def scene_from_record(record):  # type: ignore[no-untyped-def]
     from dgrasp.sim.scene import scene_from
 

@@ -93,8 +93,8 @@ def test_of_several_candidates_the_one_nearest_to_the_centre_of_mass_is_demonstr
             assert hand_is_clear(T, scene, ignore=name)
             shown = oracle(scene, np.random.default_rng(index), OracleConfig(candidates=candidates))[0]
             np.testing.assert_array_equal(shown, T, "the setting reaches the oracle")
-            centre = next(o for o in scene.objects if o.name == name).T_world_object[:2, 3]
-            aside.append(float(np.linalg.norm(T[:2, 3] - centre)))
+            centre = next(o for o in scene.objects if o.name == name).T_world_object[:3, 3]
+            aside.append(float(np.linalg.norm(T[:3, 3] - centre)))
     one, six = (np.array(asides[candidates]) for candidates in (1, 6))
     assert (six <= one).all() and six.mean() < 0.7 * one.mean()
 
