@@ -35,7 +35,7 @@ NO_RESULTS = {
         r"seeds are 21, 22 and 23 .*? where none|Those of 20 the first run": "seeds",
         r", and 23; `dgrasp beyond summit --keep`": "seeds",
         r"twin's own \(.*?\), but not|test with 10 mm and 2 degrees|with up to 12 mm and 2\.5 degrees": "settings",
-        r"takes less than three hours|in about 100 minutes of two cores": "time",
+        r"takes about three hours|in about 100 minutes of two cores": "time",
         r"have 200 iterations of the simulator's solver a step and not 50": "constants, see the code",
         r"with the nine objects in view|Seed 0's table|the one on all three": "names of parts",
         r" \d\. `dgrasp| 1\. `pip|takes about 12 GiB": "a list; the machine",

@@ -43,8 +43,8 @@ def settings(pattern: str) -> Callable[[Callable[[Profile, Profile, Profile], li
 
 @claim(
     PAGE,
-    r"of (\d+) attempts on validation scenes in clutter (\d+) lifted so, and (\d+) where all climb; single policies lose "
-    r"or gain (\d+) of (\d+) at most",
+    r"of (\d+) attempts on validation scenes in clutter (\d+) lifted so, and (\d+) where all climb; single policies "
+    r"lose or gain (\d+) of (\d+) at most",
 )
 def dropping_loses_no_attempt(records: Records) -> list[str]:
     kept = records.table("benchmarks/pruning_choice.csv")
