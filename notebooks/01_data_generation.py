@@ -38,6 +38,7 @@ from IPython.display import Markdown, display
 
 from dgrasp import sim, streams
 from dgrasp.data.demonstrations import DemonstrationSet
+from dgrasp.data.layout import read_manifest
 from dgrasp.data.statistics import attempts_table, objects_table, poses_table
 from dgrasp.experiment.record import identical_scenes
 from dgrasp.report.answers import data_answer
@@ -55,7 +56,7 @@ made = experiment.demonstrations()  # the same, but for a published experiment: 
 demos = DemonstrationSet(run, split="train")
 print(f"{len(demos)} training demonstrations here")
 print("{} of {} scene files here are byte for byte those of the models' training".format(*identical_scenes(run, made)))
-pd.json_normalize(made.summary, sep=": ").T.set_axis(["what the models were trained on"], axis=1)
+pd.json_normalize(made.summary, sep=": ").T.set_axis(["demonstrated, for training and validation"], axis=1)
 
 # %% [markdown]
 # (What is drawn at random is the same everywhere. Processors round differently, which shows in the last bits of poses
@@ -201,8 +202,11 @@ show(figure, "One box on top of another, in the middle of the board.")
 # ## What we saw
 
 # %%
-scenes, heights = poses.groupby(["split", "scene"]).ngroups, poses["height"]
-print(data_answer(len(grasps), scenes, heights.min(), heights.max()))
+shown = {name: entry["demonstrations"] for name, entry in read_manifest(made.path)["files"].items()}
+train = [count for name, count in shown.items() if name.startswith("train-")]
+print(
+    data_answer(sum(train), len(train), sum(shown.values()) - sum(train), poses["height"].min(), poses["height"].max())
+)
 
 # %% [markdown]
 # ## Try it

@@ -159,16 +159,19 @@ print(probe_answer(probes.auc))
 # %% [markdown]
 # ## Try it
 #
-# What does the second source view buy? A few seconds. Expect colours to lose little and depths to lose much: one eye
-# does not see how far things are.
+# What does the second source view buy? A few seconds for each row: the same view from one source image, and from two.
+# Expect colours to gain little and depths much: one eye does not see how far things are.
 
 # %%
-count = 1
+most = 2
 
-(view,) = novel_views(phi, held_out, count=1, sources=count, seed=seed)
-figure, axes = plt.subplots(1, count + 3, figsize=(2.3 * (count + 3), 2.1))
-plot_novel_view(axes, view)
-show(figure, f"A held-out view rendered from {count} source image, and its depths.")
+figure, axes = plt.subplots(most, most + 3, figsize=(2.3 * (most + 3), 2.1 * most))
+for row, count in zip(axes, range(1, most + 1), strict=True):
+    (view,) = novel_views(phi, held_out, count=1, sources=count, seed=seed, beyond=most)
+    plot_novel_view([*row[:count], *row[most:]], view)
+    for unused in row[count:most]:
+        unused.set_axis_off()
+show(figure, f"A held-out view rendered from one to {most} source images, and its depths.")
 
 # %%
 versions()

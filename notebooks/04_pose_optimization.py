@@ -102,7 +102,7 @@ PlayWidget(Supply.of(experiment, (("novel", 0), ("clutter", 0))))
 # p_{k+1} = p_k + \eta\,\gamma^{k-1}\,\frac{\hat m_k}{\sqrt{\hat v_k} + \epsilon},$$
 # for $k = 1, 2, \dots$, where hats divide by $1 - 0.9^k$ and $1 - 0.999^k$. So a step is at most about
 # $\eta\gamma^{k-1}$ along each axis, whatever the slope, and **all steps together reach no farther than
-# $\eta\sum_k\gamma^{k-1}$**: the dashed circles below.
+# $\eta\sum_k\gamma^{k-1}$**: the dashed squares below.
 # After each step quaternions are normalised, 6D rotations orthonormalised, and translations clipped to the workspace.
 # The three lines against the library, on a hill whose summit is known:
 

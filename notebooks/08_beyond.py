@@ -70,8 +70,8 @@ def made(name: str) -> bool:
 
 
 differences = contrasts(kept_attempts())
-print(beyond_answer(tables["beyond"], differences))
 print(beside_the_papers(tables["beyond"], papers) if len(tables["beyond"]) else "")
+print(beyond_answer(tables["beyond"], differences))
 if made("beyond"):
     show(plot_beyond(pooled(tables["beyond"]), papers), "Success of Base and dGrasp by task, with 95 % intervals.")
     display(as_read(tables["beyond"]))
@@ -184,11 +184,11 @@ with Cell(beyond.cell) as cell:
         random = rng(seed, "notebook", "looks", k)
         pictures += [*observe_in(Look.draw(beyond.data.looks, random), cell, cameras, intrinsics, random).images]
 for axis, picture, title in zip(
-    axes, pictures, ("the paper's cell", "first draw", "second draw", "third draw"), strict=True
+    axes, pictures, ("our plain cell", "first draw", "second draw", "third draw"), strict=True
 ):
     axis.imshow(picture)
     axis.set(title=title, xticks=[], yticks=[])
-show(figure, "A scene in the paper's cell, and with three other benches, lights and cameras.")
+show(figure, "A scene in our plain cell, and with three other benches, lights and cameras.")
 
 # %%
 show_source(held_out)
@@ -247,7 +247,7 @@ for line in yardstick()["not_equal"]:
 panda, other = pd.DataFrame(kept_table("beyond", profile="panda")), contrasts(kept_attempts(profile="panda"))
 print(beyond_answer(panda, other))
 if len(panda):
-    figure = plot_beyond(pooled(panda), papers, "the UR10 with the 2F-140 (other scenes)")
+    figure = plot_beyond(pooled(panda))
     show(figure, "Success of Base and dGrasp with the Panda by task, with 95 % intervals.")
     display(as_read(panda))
     display(other[["task", "seeds", "scenes", "difference", "low", "high", "p_holm"]].round(3))

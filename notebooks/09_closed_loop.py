@@ -136,17 +136,18 @@ for name, weight in (("main loss only", 0.0), ("main + auxiliary loss", 1.0)):
 
 # %% [markdown]
 # On the left what the camera sees of a cup that no demonstration was of; then a hundred jugs that start upright
-# anywhere, from the side (forty are drawn). Thick strokes point out of the spouts.
+# anywhere, from the side (forty are drawn). Thick strokes point out of the spouts;
+# blue ends over the cup (red), orange does not.
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), width_ratios=(1, 1.4, 1.4))
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), width_ratios=(1, 1.4, 1.4))
 plot_photograph(axes[0], pouring.photograph(new_cup))
 for ax, (name, found) in zip(axes[1:], pours.items(), strict=True):
     plot_pours(ax, found, name)
 show(figure, "The camera's picture of a cup; ways of jugs after the main loss alone, and after both losses.")
 
 # %% [markdown]
-# Some jugs tilt before they are over the cup: Adam moves every coordinate at its own rate, however small its slope. A
+# Many jugs tilt before they are over the cup: Adam moves every coordinate at its own rate, however small its slope. A
 # demonstration never does. That is the price of taking an optimizer's path for a motion, and why the closed loop above
 # goes to where the climb ends and not along it.
 #
@@ -155,7 +156,8 @@ show(figure, "The camera's picture of a cup; ways of jugs after the main loss al
 # %%
 print(loop_answer(pd.DataFrame() if attempts is None else loop_rates(attempts)))
 for name, found in pours.items():
-    print(f"pouring, {name}: {found.poured.float().mean():.0%} of {len(found.poured)} jugs pour into a new cup")
+    over, early = found.poured.float().mean(), found.spilled.float().mean()
+    print(f"pouring, {name}: {over:.0%} of {len(found.poured)} jugs end over a new cup; {early:.0%} tilt before")
 
 # %% [markdown]
 # ## Try it

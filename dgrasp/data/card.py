@@ -81,8 +81,7 @@ _grams = _span  # kilograms to grams, as metres to millimetres
 def _general(reason: str, kinds: Iterable[str]) -> str:
     """A reason without names and numbers, so that equal reasons are counted together."""
     for kind in kinds:
-        reason = re.sub(rf"the {re.escape(kind)} \d+", "the object", reason)
-        reason = re.sub(rf"{re.escape(kind)} \d+", "an object", reason)
+        reason = re.sub(rf"(?:\b(?:the|a|an) )?(?:\w+ )?\b{re.escape(kind)} \d+", "an object", reason)
     return re.sub(r"\d+ (N|mm)", r"some \1", reason)
 
 

@@ -46,25 +46,34 @@ class NovelView(NamedTuple):
 
 
 def novel_views(
-    phi: MVNeRF, scenes: Sequence[Demonstrated], count: int, sources: int, seed: int, worker: Worker | None = None
+    phi: MVNeRF,
+    scenes: Sequence[Demonstrated],
+    count: int,
+    sources: int,
+    seed: int,
+    worker: Worker | None = None,
+    beyond: int | None = None,
 ) -> Iterator[NovelView]:
     """Render one view of each of `count` evenly spaced scenes from `sources` others of the same scene.
 
-    worker: this process among several, which render every n-th of them.
+    worker: this process among several, which render every n-th of them. beyond: so many views are set aside as sources,
+    `sources` of which are used: the same view is rendered from one and from two. Default: as many as are used.
     """
     device = next(phi.parameters()).device
     rank, processes = (worker.rank, worker.count) if worker else (0, 1)
     if not len(scenes):
         return
     for i in np.unique(np.linspace(0, len(scenes) - 1, count).astype(int))[rank::processes].tolist():
-        yield _novel_view(phi, scenes[i], i, sources, seed, device)
+        yield _novel_view(phi, scenes[i], i, sources, beyond or sources, seed, device)
 
 
 @torch.no_grad()
-def _novel_view(phi: MVNeRF, scene: Demonstrated, i: int, sources: int, seed: int, device: torch.device) -> NovelView:
+def _novel_view(
+    phi: MVNeRF, scene: Demonstrated, i: int, sources: int, aside: int, seed: int, device: torch.device
+) -> NovelView:
     views = scene.views
-    order = rng(seed, "nerf", "validation", i).permutation(len(views))[: sources + 1]
-    given, target = views[order[:-1]], views[order[-1:]]
+    order = rng(seed, "nerf", "validation", i).permutation(len(views))
+    given, target = views[order[:sources]], views[order[aside : aside + 1]]
     enc = phi.encode(*(x.to(device) for x in source_tensors([given])))
     _, K, T_world_cam = (x.to(device) for x in source_tensors([target]))
     height, width = target.images.shape[1:3]

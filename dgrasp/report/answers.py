@@ -38,11 +38,12 @@ def parts_answer(pegs: Mapping[str, tuple[float, float]]) -> str:
     return f"{'To bring it to the hole' if placed < turned else 'To turn it'}. Of the pegs that climbed, {said}."
 
 
-def data_answer(demonstrations: int, scenes: int, lowest: float, highest: float) -> str:
-    """Notebook 1. lowest, highest: of the recorded poses above the board, metres."""
+def data_answer(demonstrations: int, scenes: int, held_out: int, lowest: float, highest: float) -> str:
+    """Notebook 1. held_out: demonstrations for validation. lowest, highest: of the poses recorded here, metres."""
     return (
-        f"From {demonstrations} grasps that lifted something in {scenes} scenes, each with the way there: "
-        f"poses from {100 * lowest:.0f} to {100 * highest:.0f} cm above the board."
+        f"From {demonstrations} grasps that lifted something in {scenes} scenes, each with the way there ({held_out} "
+        f"more are for validation). In the scenes that are here, poses are {100 * lowest:.0f} to "
+        f"{100 * highest:.0f} cm above the board."
     )
 
 
@@ -129,8 +130,11 @@ def _more_arrive(differences: pd.DataFrame) -> str:
     )
 
 
-def lifting_answer(rates: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Notebook 5. rates: of `success_rates`; pairs: of `findings.compare`, dGrasp against Base."""
+def lifting_answer(rates: pd.DataFrame, pairs: pd.DataFrame, over_seeds: pd.DataFrame) -> str:
+    """Notebook 5. rates: of `success_rates`; pairs: of `findings.compare`, dGrasp against Base.
+
+    over_seeds: of `compare_over_seeds` for the same pairs: `difference`, `seeds`, `p_seeds`.
+    """
     if not len(pairs):
         return "Not known: no pair of a dGrasp and a Base policy was tried."
     sure = pairs[pairs["p_holm"] < LEVEL]["difference"]
@@ -142,7 +146,18 @@ def lifting_answer(rates: pd.DataFrame, pairs: pd.DataFrame) -> str:
     return (
         f"{helps}. Mean of policies and tasks: dGrasp lifts {taught:.2f} of the attempts, Base {base:.2f}. "
         f"dGrasp is ahead in {(pairs['difference'] > 0).sum()} of {len(pairs)} pairs, "
-        f"in {(sure > 0).sum()} of them beyond chance."
+        f"in {(sure > 0).sum()} of them beyond chance. {_by_seeds(over_seeds)}"
+    )
+
+
+def _by_seeds(table: pd.DataFrame) -> str:
+    seeds = int(table["seeds"].max())
+    if seeds < 2:
+        return "One training says nothing of how the next would do."
+    ahead = int(((table["p_seeds"] < LEVEL) & (table["difference"] > 0)).sum())
+    return (
+        f"That counts scenes more than trainings: by the {seeds} seeds' differences alone (Student's t, uncorrected) "
+        f"it is ahead in {ahead} of {len(table)}."
     )
 
 
@@ -159,7 +174,7 @@ def loss_answer(lifted: Mapping[str, tuple[float, float]]) -> str:
 def transfer_answer(lifted: Mapping[str, tuple[int, int]], hardware: bool) -> str:
     """Notebook 6. lifted: by method, successes and trials in the twin. hardware: whether a lab's logs were given."""
     known = "The hardware's column above has the answer" if hardware else "Not known: no robot moved"
-    counts = " and ".join(f"{method} lifts {s} of {n} objects" for method, (s, n) in lifted.items())
+    counts = " and ".join(f"{method} lifts in {s} of {n} trials" for method, (s, n) in lifted.items())
     return f"{known}. In the digital twin, which no network has seen, {counts}."
 
 
@@ -193,9 +208,13 @@ def beside_the_papers(rows: pd.DataFrame, papers: pd.DataFrame) -> str:
     if not len(both):
         return ""
     more, less = (int((sign * (both["rate"] - both["rate_paper"]) > 0).sum()) for sign in (1, -1))
+    word = "Worse than the paper's recipe" if less > more else "Better than the paper's recipe" if more > less else (
+        "No better and no worse than the paper's recipe"
+    )  # fmt: skip
     return (
-        f"Against the same policy trained as in the paper, on other scenes of the same tasks, it lifts more in {more} "
-        f"and less in {less} of {len(both)} pairs of policy and task."
+        f"{word}: against the same policy trained as in the paper, on other scenes of the same tasks, these networks "
+        f"lift more in {more} and less in {less} of {len(both)} pairs of policy and task (means "
+        f"{both['rate'].mean():.2f} and {both['rate_paper'].mean():.2f})."
     )
 
 

@@ -107,8 +107,9 @@ def test_tables_are_plot_ready(demonstrations: Run) -> None:
 
 def test_reasons_that_name_objects_are_counted_together() -> None:
     assert _general("the robot pressed on the prism 3 with 41 N", ["prism"]) == (
-        "the robot pressed on the object with some N"
+        "the robot pressed on an object with some N"
     )
+    assert _general("the right box 3 is in the way", ["box"]) == "an object is in the way"
     assert _general("prism 3 is 12 mm off", ["prism"]) == "an object is some mm off"
 
 

@@ -8,7 +8,7 @@ import pytest
 from dgrasp.experiment.ablations.rows import COLUMNS, COMPARED
 from dgrasp.experiment.questions import questions
 from dgrasp.report.figures.ablations import NOT_RUN, comparable, plot_ablations, printed, tried_so_far
-from dgrasp.report.tables.ablations import answers
+from dgrasp.report.tables.ablations import answers, second_order_answer
 
 
 def rows() -> pd.DataFrame:
@@ -58,9 +58,25 @@ def test_answers_name_what_is_beyond_chance_and_where_nothing_is_there():
     table = pd.DataFrame([sure, rest], columns=list(COMPARED))
     (said,) = answers(table)
     assert "On novel objects, Base 64 lifts 0.20 less than Base 512 (95 % interval of the difference -0.30 to" in said
-    assert said.endswith("-0.10): agrees. None of the 1 others is beyond chance (differences +0.02 to +0.02).")
+    assert said.endswith("-0.10): agrees. Not told apart: Base 64 and Base 512, clutter (+0.02).")
+    (silent,) = answers(table.assign(expects="nothing", verdict="lower; the paper does not say"))
+    assert "-0.10). Not told apart" in silent, "nothing is said of a paper that does not say anything"
     (said,) = answers(table.assign(verdict=["agrees", "disagrees"]))
     assert said.endswith("Intervals that exclude 0.05 in the paper's direction (disagrees): Base 64, clutter.")
+
+
+def test_whether_second_order_is_needed_is_answered():
+    one = {"question": "second_order", "arm": "dgrasp", "task": "novel", "seeds": 1, "difference": 0.1, "p_holm": 0.01}
+    rows = [{**one, "against": name} for name in ("base", "slope_head", "finite_differences")]
+    table = pd.DataFrame(rows, columns=list(COMPARED))
+    assert second_order_answer(table) == (
+        "It is ahead of all first-order rivals on some task. Behind it beyond chance: slope head on novel objects "
+        "(+0.10); finite differences on novel objects (+0.10) (one training seed)."
+    )
+    table.loc[1, "p_holm"] = 0.4
+    assert second_order_answer(table).startswith("Not shown to be needed: slope head, without it, is not told apart")
+    assert "(3 training seeds)" in second_order_answer(table.assign(seeds=3))
+    assert second_order_answer(table.iloc[:1]) == second_order_answer(table.assign(question="poses")) == ""
 
 
 def test_tables_are_printed_in_words_and_counts():

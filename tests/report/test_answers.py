@@ -30,7 +30,10 @@ def test_who_loses_more():
 
 
 def test_data():
-    assert "12 grasps" in (said := answers.data_answer(12, 3, 0.01, 0.304)) and "from 1 to 30 cm" in said
+    said = answers.data_answer(12, 3, 4, 0.01, 0.304)
+    assert (
+        "12 grasps" in said and "in 3 scenes" in said and "(4 more are for" in said and "poses are 1 to 30 cm" in said
+    )
 
 
 def test_the_probe():
@@ -97,7 +100,13 @@ def test_arrivals():
 def test_lifting(differences, p, said):
     rates = pd.DataFrame({"policy": ["base_6d_sync", "dgrasp_6d_sync"], "rate": [0.5, 0.8]})
     pairs = pd.DataFrame({"difference": differences, "p_holm": p})
-    assert (found := answers.lifting_answer(rates, pairs)).startswith(said)
+    seeds = pd.DataFrame({"difference": differences, "seeds": 2, "p_seeds": [0.01, 0.2]})
+    assert (found := answers.lifting_answer(rates, pairs, seeds)).startswith(said)
+    assert (
+        f"by the 2 seeds' differences alone (Student's t, uncorrected) it is ahead in {int(differences[0] > 0)}"
+        in found
+    )
+    assert answers.lifting_answer(rates, pairs, seeds.assign(seeds=1)).endswith("how the next would do.")
     ahead, sure = sum(d > 0 for d in differences), sum(d > 0 and x < 0.05 for d, x in zip(differences, p, strict=True))
     assert f"ahead in {ahead} of 2 pairs, in {sure} of them beyond chance" in found
 
@@ -105,7 +114,7 @@ def test_lifting(differences, p, said):
 def test_transfer():
     lifted = {"dGrasp": (64, 200), "Base": (48, 200)}
     assert answers.transfer_answer(lifted, hardware=False).startswith("Not known: no robot moved.")
-    assert "dGrasp lifts 64 of 200 objects and Base lifts 48 of 200 objects" in answers.transfer_answer(
+    assert "dGrasp lifts in 64 of 200 trials and Base lifts in 48 of 200 trials" in answers.transfer_answer(
         lifted, hardware=True
     )
 
@@ -123,7 +132,9 @@ def test_beyond_and_closed_loop():
     assert "in 0 of 1 tasks and less in 1" in answers.beyond_answer(rows, tested.assign(difference=-0.4))
     papers = rows.assign(rate=[0.4, 0.95])
     beside = answers.beside_the_papers(rows, papers)
-    assert beside.endswith("it lifts more in 1 and less in 1 of 2 pairs of policy and task.")
+    assert beside.startswith("No better and no worse than the paper's recipe: ")
+    assert "lift more in 1 and less in 1 of 2 pairs of policy and task (means " in beside
+    assert answers.beside_the_papers(rows.assign(rate=0.0), papers).startswith("Worse than the paper's recipe: ")
     assert answers.beside_the_papers(rows, papers.assign(task="another")) == ""
     assert answers.loop_answer(pd.DataFrame()).startswith("Not known yet")
     kinds = ["none", "none", "push (cm)", "push (cm)"]

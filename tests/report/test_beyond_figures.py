@@ -100,7 +100,7 @@ def test_the_sites_table_says_what_was_made(tmp_path: Path) -> None:
     write_json(tmp_path / "beyond.json", ROWS.to_dict("records"))
     write_json(tmp_path / "tab01.json", [{"policy": DGRASP, "task": "simple", "rate": 0.99}])
     page = beyond(tmp_path)
-    assert "lifts more in 0 and less in 1 of 1 pairs" in page
+    assert "lift more in 0 and less in 1 of 1 pairs" in page
     assert "no attempts are kept" in page and "| 0.95 [0.76, 0.99] (19/20) |" in page and "Piles" not in page
     write_json(tmp_path / "beyond_piles.json", table((BASE, "clutter", 7)).to_dict("records"))
     assert beyond(tmp_path).count("(7/20)") == 1

@@ -69,7 +69,7 @@ def records() -> pd.DataFrame:
         ("dropped", False, 0.9, middle), ("success", True, 3.0, corner), ("no grasp", False, None, None),
     ]  # fmt: skip
     columns = ["outcome", "success", "value", "pose"]
-    return pd.DataFrame([dict(zip(columns, r, strict=True)) | {"policy": "p", "object": "o", "presentation": 0,
+    return pd.DataFrame([dict(zip(columns, r, strict=True)) | {"policy": "base_quat_sync", "object": "o", "presentation": 0,
                                                               "reason": "r"} for r in rows])  # fmt: skip
 
 
@@ -79,6 +79,11 @@ def test_examples_are_the_highest_valued_of_their_kind() -> None:
     assert corner is not None and corner["outcome"] == "missed" and corner["value"] == 2.0
     assert slip is not None and slip["outcome"] == "dropped"
     assert success is not None and success["outcome"] == "success"
+    two = pd.concat([records(), records().assign(policy="dgrasp_quat_sync", value=lambda t: t["value"] / 10)])
+    chosen = choose_examples(two.iloc[[0, 1, 8, 6]].assign(success=False))["failure to the corner"]
+    assert chosen is not None and chosen["policy"] == "base_quat_sync", (
+        "the first of its own two values, of two policies"
+    )
     only_success = choose_examples(records().iloc[[4]])
     assert only_success["slippage"] is None and only_success["failure to the corner"] is None
 
@@ -102,7 +107,7 @@ def test_a_kind_that_did_not_happen_says_so() -> None:
     plot_examples(axes, examples, trials=7)
     assert "none among 7 trials" in axes[0][0].texts[0].get_text()
     title = axes[1][0].get_title("left")
-    assert title == "success: o" and axes[1][0].texts[0].get_text() == "home"
+    assert title == "success: o, Base (quaternion, synchronous)" and axes[1][0].texts[0].get_text() == "home"
     assert axes[1][1].texts[0].get_text() == "the end:\nr", "a row that is not full says how it ended"
     table = examples_table(examples)
     assert table["shown"].tolist() == ["slippage", "success"] and table["outcome"].tolist()[1] == "success"

@@ -17,12 +17,15 @@ from dgrasp.twin.factors import ALL, NONE
 FACTORS = {NONE: "none of them", ALL: "all together"}
 
 
-def plot_beyond(rows: pd.DataFrame, papers: pd.DataFrame, label: str = "trained as in the paper") -> Figure:
-    """A line for each task: dots with intervals, and diamonds for the same policies in the paper's experiment.
+def plot_beyond(
+    rows: pd.DataFrame, papers: pd.DataFrame | None = None, label: str = "trained as in the paper"
+) -> Figure:
+    """A line for each task: dots with intervals, and diamonds for the same policies in the paper's experiment, if any.
 
     rows: of `figures/beyond.json`, seeds pooled or one. papers: the same of the paper's experiment (policy, task,
     rate). label: what the legend says of the diamonds. Raises ValueError where a policy has several rows of a task.
     """
+    papers = pd.DataFrame(columns=["policy", "task", "rate"]) if papers is None else papers
     for table in (rows, papers):
         if (twice := table.duplicated(["policy", "task"])).any():
             policy, task = table.loc[twice, ["policy", "task"]].iloc[0]
@@ -33,7 +36,8 @@ def plot_beyond(rows: pd.DataFrame, papers: pd.DataFrame, label: str = "trained 
         theirs = papers[(papers["policy"] == policy) & papers["task"].isin(tasks)]
         at = np.array([tasks.index(task) for task in theirs["task"]]) + aside
         ax.plot(theirs["rate"], at, ls="", marker="D", ms=4, mfc="white", mec=policy_colour(policy), mew=1.0)
-    ax.plot([], [], ls="", marker="D", ms=4, mfc="white", mec=PAPER_COLOUR, label=label)
+    if len(papers):
+        ax.plot([], [], ls="", marker="D", ms=4, mfc="white", mec=PAPER_COLOUR, label=label)
     _lines(ax, [task_label(task) for task in tasks])
     ax.set(xlim=(-0.02, 1.02), xlabel="grasp success rate")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)

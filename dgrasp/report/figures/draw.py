@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -120,9 +121,12 @@ def draw_scale_bar(axes: Axes, views: Views, view: int = 0, metres: float = 0.1)
     )
 
 
-def draw_reach(axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "3"], radius: float) -> None:
-    """A dashed circle on the board about the place below a point: from how far candidates can come (metres)."""
-    angle = np.linspace(0, 2 * np.pi, 73)
-    circle = np.stack([p_world[0] + radius * np.cos(angle), p_world[1] + radius * np.sin(angle)], axis=1)
-    uv, _ = to_pixels(views, view, np.column_stack([circle, np.full(len(circle), BOARD_TOP)]))
+def draw_reach(axes: Axes, views: Views, view: int, p_world: Float[np.ndarray, "3"], reach: float) -> None:
+    """A dashed square on the board about the place below a point: from how far candidates can come.
+
+    reach: along each of the world's axes, metres; Adam bounds each coordinate by itself.
+    """
+    corners = p_world[:2] + reach * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])
+    sides = np.concatenate([np.linspace(p, q, 20) for p, q in itertools.pairwise(corners)])
+    uv, _ = to_pixels(views, view, np.column_stack([sides, np.full(len(sides), BOARD_TOP)]))
     axes.plot(*uv.T, color="0.25", lw=0.9, ls=(0, (4, 3)))

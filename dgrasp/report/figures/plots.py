@@ -25,7 +25,8 @@ from dgrasp.report.names import model_label, object_label, policy_label, task_la
 from dgrasp.report.outputs import BASE_COLOUR, CONTROL_COLOUR, DGRASP_COLOUR, PAPER_COLOUR
 
 PROGRESS = ListedColormap(colormaps["plasma"](np.linspace(0.0, 0.82, 256)), "start to end")  # even steps, no pale end
-POSITIVE, NEGATIVE = "#004488", "#BB5566"  # blue and red of Tol's high-contrast set
+POSITIVE, NEGATIVE = "#117733", "0.45"  # no method's colours
+ALONG, INWARDS = "#882255", "#44AA99"  # query lines
 
 
 def plot_climb(
@@ -33,7 +34,7 @@ def plot_climb(
 ) -> None:
     """Paths of the first `shown` random starts, dark to bright; where they end in grey; the chosen grasp is thick.
 
-    The dashed circle is the climb's reach about the chosen grasp. Below: which share of all starts arrives.
+    The dashed square is the climb's reach about the chosen grasp. Below: which share of all starts arrives.
     """
     show_view(axes, views, view, title or policy_label(policy))
     paths = climb.sample(shown)
@@ -216,7 +217,12 @@ def plot_success_by_value(axes: Axes, table: pd.DataFrame, ylabel: str = "succes
         axes.errorbar(x, rows["rate"], yerr=error, marker="o", ms=4, **style)
     bins = sorted(set(table["bin"]))
     top = min(1.0, 1.1 * float(table["high"].max()))
-    axes.set(xlabel="by value, lowest to highest", xticks=bins, ylabel=ylabel, ylim=(-0.02 * top, 1.02 * top))
+    axes.set(
+        xlabel="fifths or tenths by rising value",
+        xticks=bins,
+        ylabel=ylabel,
+        ylim=(-0.02 * top, 1.02 * top),
+    )
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
@@ -312,16 +318,19 @@ def plot_queries(
     points: Float[np.ndarray, "lines n 3"],
     directions: Float[np.ndarray, "lines 3"],
     title: str | None = None,
+    opening: float = PAPERS.hand.opening,
 ) -> None:
-    """Query points in the TCP frame (millimetres) with their view directions, on 3-D axes; grey: the fingers."""
+    """Query points in the TCP frame (millimetres) with their view directions, on 3-D axes; grey: the open fingers.
+
+    opening: of the hand, metres. Limits are the same for all points, so that pictures compare.
+    """
     for line, direction in zip(1e3 * points, directions, strict=True):
-        colour = DGRASP_COLOUR if abs(direction[2]) > 0.5 else BASE_COLOUR
+        colour = ALONG if abs(direction[2]) > 0.5 else INWARDS
         axes.scatter(*line.T, color=colour, s=14)
         axes.quiver(*line.mean(axis=0), *(8 * direction), color=colour, lw=1.2)  # type: ignore[misc]
-    for side in (-35, 35):
+    for side in (-500 * opening, 500 * opening):
         axes.plot([side, side], [0, 0], [-40, 15], color="0.6", lw=4, alpha=0.5)  # type: ignore[arg-type]
     axes.set(xlabel="x, closing (mm)", ylabel="y, width (mm)", title=title or f"{points[..., 0].size} query points")
-    axes.set(xticks=(-30, 0, 30), yticks=(-15, 0, 15))
+    axes.set(xlim=(-95, 95), ylim=(-25, 25), xticks=(-70, 0, 70), yticks=(-20, 0, 20), zlim=(40, -45))
     axes.set_zlabel("z, approach (mm)")  # type: ignore[attr-defined]
-    axes.invert_zaxis()  # type: ignore[attr-defined]
-    axes.set_box_aspect((70, 40, 55), zoom=0.85)  # type: ignore[arg-type, call-arg]
+    axes.set_box_aspect((190, 50, 85), zoom=0.95)  # type: ignore[arg-type, call-arg]

@@ -75,12 +75,14 @@ def is_at_edge(x: float, y: float) -> bool:
 def choose_examples(trials: pd.DataFrame) -> dict[str, dict | None]:
     """One trial each for failure to the corner, slippage and success; None where there is none.
 
-    trials: rows of `TrialLog.judged`. Of several, one that was executed, and of these the one the policy valued
-    highest. Where no pose went to a corner, one that went to an edge is taken, and called so.
+    trials: rows of `TrialLog.judged`. Of several, one that was executed, and of these the one that stands highest among
+    its own policy's values, since values of different models are on scales of their own. Where no pose went to a
+    corner, one that went to an edge is taken, and called so.
     """
     posed = trials[trials["pose"].notna()].copy()
     posed["refused"] = posed["outcome"] == Outcome.REFUSED
-    posed = posed.sort_values(["refused", "value"], ascending=[True, False], kind="stable")
+    posed["rank"] = posed.groupby("policy")["value"].rank(pct=True)
+    posed = posed.sort_values(["refused", "rank", "value"], ascending=[True, False, False], kind="stable")
     failed = posed[~posed["success"].astype(bool)]
     corner = failed[[is_in_corner(*pose[:3]) for pose in failed["pose"]]]
     edge = failed[[is_at_edge(*pose[:2]) for pose in failed["pose"]]]
@@ -172,7 +174,8 @@ def _headline(example: Example) -> str:
     if example.record is None:
         return example.title
     outcome = example.record["outcome"]
-    return f"{example.title}: {example.record['object']}" + ("" if outcome == example.title else f" ({outcome})")
+    told = f"{example.title}: {example.record['object']}" + ("" if outcome == example.title else f" ({outcome})")
+    return f"{told}, {policy_label(example.record['policy'])}"
 
 
 def _how_it_ended(example: Example, trials: int) -> str:

@@ -128,7 +128,7 @@ def beyond(figures: Path) -> str:
     if not len(rows):
         return f"{beyond_answer(rows, rows)}\n"
     papers = pd.DataFrame(read_json(figures / "tab01.json")).dropna(subset="rate")
-    answers = (beyond_answer(rows, contrasts(kept_attempts(figures))), beside_the_papers(rows, papers))
+    answers = (beside_the_papers(rows, papers), beyond_answer(rows, contrasts(kept_attempts(figures))))
     said = f"{' '.join(answers)}\n\n{table(as_read(rows))}"
     piles = pd.DataFrame(kept_table("beyond_piles", figures))
     return said if not len(piles) else f"{said}\nScenes of which every object was lifted:\n\n{table(as_read(piles))}"
