@@ -132,7 +132,9 @@ def _paired(made: Experiment, options: argparse.Namespace) -> Iterator[Made]:
     from dgrasp.experiment import beyond
     from dgrasp.experiment.chain import Experiment
 
-    table, runs = beyond.paired(made, Experiment.open("published", made.workspace))
+    theirs = Experiment.open("published", made.workspace)
+    theirs.source(beyond.BEST, theirs.optimizer(beyond.BEST)).load()  # before ours is trained
+    table, runs = beyond.paired(made, theirs)
     yield {"paired": table}, runs
 
 

@@ -85,7 +85,8 @@ def _beside(rates: pd.DataFrame, attempts: pd.DataFrame, alone: pd.DataFrame, se
 def factors(experiment: Experiment, config: FactorsConfig | None = None) -> Run:
     """The attempts under each factor alone, under none and under all."""
     p, config = experiment.profile, config or FactorsConfig()
-    recipe = FactorsRecipe(factors=config, twin=p.twin.reality, cell=p.cell, observer=experiment.observer)
+    where = {"cell": p.cell, "observer": experiment.observer, "ycb_models": ycb_models()}
+    recipe = FactorsRecipe(factors=config, twin=p.twin.reality, **where)
     return experiment.try_policies(try_factors, recipe, config.policies)
 
 
@@ -127,16 +128,17 @@ def kept_attempts(folder: Path = FOLDER, profile: str = PROFILE) -> pd.DataFrame
     for stage in ("evaluation", "twin"):
         name = f"beyond-{stage}"
         numbers = (re.match(rf"{name}-seed-(\d+)", path.name) for path in (folder / "beyond").glob(f"{name}-*"))
-        files = [_attempts_file(name, seed, folder, profile) for seed in sorted({int(n[1]) for n in numbers if n})]
+        files = [attempts_file(name, seed, folder, profile) for seed in sorted({int(n[1]) for n in numbers if n})]
         for path in filter(Path.is_file, files):  # a seed may be another profile's
             attempts = read_rows(path).rename(columns={"kind": "task"})
-            if stage == "twin":
-                shown = attempts.groupby(["object", "presentation"], sort=True).ngroup()
-                attempts = attempts.assign(
-                    objects=attempts["object"], split="test", scene=shown, repetition=0, attempt=0
-                )
-            kept.append(attempts)
+            kept.append(as_scenes(attempts) if stage == "twin" else attempts)
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=["policy", "task"])
+
+
+def as_scenes(twin: pd.DataFrame) -> pd.DataFrame:
+    """The twin's attempts with the columns of those in scenes: a presentation of an object stands as a scene."""
+    shown = twin.groupby(["object", "presentation"], sort=True).ngroup()
+    return twin.assign(objects=twin["object"], split="test", scene=shown, repetition=0, attempt=0)
 
 
 def contrasts(attempts: pd.DataFrame) -> pd.DataFrame:
@@ -174,10 +176,14 @@ def keep_attempts(table: str, runs: Mapping[str, Run], experiment: Experiment, f
     """Write the attempts behind a table to `folder`/beyond/, a file for each run; returns the files."""
     kept = []
     for stage, run in runs.items():
-        name = table if stage == table else f"{table}-{stage.replace(', ', '-').replace(' ', '_')}"
-        kept.append(_attempts_file(name, experiment.seed, folder, experiment.profile.name))
+        kept.append(attempts_file(of_stage(table, stage), experiment.seed, folder, experiment.profile.name))
         write_rows(kept[-1], read_attempts(run))
     return kept
+
+
+def of_stage(table: str, stage: str) -> str:
+    """How the attempts of a table's run are called."""
+    return table if stage == table else f"{table}-{stage.replace(', ', '-').replace(' ', '_')}"
 
 
 def write_table(
@@ -185,10 +191,10 @@ def write_table(
 ) -> Path:
     """Write a table's rows in place of those of the same seed, and what they were made of; returns the file.
 
-    Rows that the table does not have (yet) stay if they are of the same runs. folder: default the experiment's own
-    figures. Raises RecordError for the published folder and a profile for trying out, for rows of another seed that
-    were made with other settings, and where rows of fewer attempts would take the place of kept ones; ValueError for a
-    table of another name.
+    Rows that the table does not have (yet) stay if they are of the same runs and settings. folder: default the
+    experiment's own figures. Raises RecordError for the published folder and a profile for trying out, for rows of
+    another seed that were made with other settings, and where rows of fewer attempts would take the place of kept ones;
+    ValueError for a table of another name.
     """
     if name not in TABLES:
         raise ValueError(f"unknown table {name!r}; tables: {', '.join(TABLES)}")
@@ -200,6 +206,8 @@ def write_table(
     made_of = {stage: run.fingerprint for stage, run in runs.items()}
     before = stated.get(str(experiment.seed), {}).get("runs", {})
     same = all(made_of.get(stage, fingerprint) == fingerprint for stage, fingerprint in before.items())
+    settings = experiment.profile.settings
+    same &= stated.get(str(experiment.seed), {}).get("settings", settings) == settings
     rows = json.loads(table.to_json(orient="records"))
     ours = {_key(row): row for row in rows}
     stay = []
@@ -245,7 +253,7 @@ def table_file(name: str, folder: Path, profile: str = PROFILE) -> Path:
     return folder / (f"{name}.json" if profile == PROFILE else f"{name}-{profile}.json")
 
 
-def _attempts_file(name: str, seed: int, folder: Path, profile: str) -> Path:
+def attempts_file(name: str, seed: int, folder: Path, profile: str) -> Path:
     """Where the attempts of a run behind a table are kept."""
     return table_file(f"{name}-seed-{seed}", folder / "beyond", profile).with_suffix(".csv.gz")
 

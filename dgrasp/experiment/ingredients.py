@@ -10,21 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from dgrasp.evaluation.chance import with_holm
+from dgrasp.evaluation.rows import read_rows
+from dgrasp.evaluation.statistics import paired_comparison
 from dgrasp.evaluation.validation_scenes import ValidationScenesRecipe, try_validation_scenes
 from dgrasp.experiment.beside_rates import rates_of
+from dgrasp.experiment.beyond import FOLDER, PROFILE, as_scenes, attempts_file, of_stage
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import merged
 from dgrasp.experiment.profiles import Profile
+from dgrasp.experiment.store import Record
 from dgrasp.policy.policies import PAIR, policy_spec
 from dgrasp.runs import Run
+from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.twin.factors import TWIN, FactorsConfig, FactorsRecipe, try_factors
 
 SHARE = 0.2  # of scenes and steps: where a first look at features and looks found large differences already
-SCENES, PRESENTATIONS = 40, 5  # of each task; of each object in the twin
+SCENES, PRESENTATIONS = 80, 10  # of each task; of each object in the twin
 DRAWS = 30_000  # added to the seed of the twin's draws: others than those of every test
 SHRUNK = ("data.train_scenes", "nerf.training.steps", "value.steps", "outcomes.demonstrations", "outcomes.steps")
 WHOLE = "all of it"
@@ -40,7 +47,7 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "with coarse features beside their place": {"nerf": {"encoder": {"aligned": None}}},
     "with prisms in half of the scenes": {"data": {"task": "dgrasp.sim.tasks.procedural:Mixed"}},
     "with grasps anywhere on an object": {"data": {"oracle": {"candidates": 1}}},
-    "without blocked negatives": {"value": {"negatives": {"blocked_share": 0.0}}},
+    "with blocked negatives": {"value": {"negatives": {"blocked_share": 0.0625}}},
     "without outcomes": {"outcomes": None},
     "with features trained, too": {"nerf": {"encoder": {"tuned_blocks": 2}}},
     "with a wider field": {"nerf": {"field": {"hidden": 96}}},
@@ -80,8 +87,13 @@ def try_ingredients(
     minutes: wall time that Phi and both readouts were trained for, both rounds. psnr_objects: of Phi on held-out views,
     decibels over objects. main, ranked_first: of the policy's readout on held-out demonstrations, the main loss and the
     share whose grasp has the highest value of its poses; arms whose negatives differ do not compare by these. Raises
-    ValueError, before anything is made, for a profile without `outcomes` and for an arm that does not exist.
+    ValueError, before anything is made, for a published experiment, a profile without `outcomes` and an arm that does
+    not exist.
     """
+    if isinstance(experiment.store, Record):
+        raise ValueError(
+            f"{experiment.store.folder}: is published, and arms are trained anew; give a profile and build"
+        )
     if experiment.profile.outcomes is None:
         raise ValueError(f"profile {experiment.profile.name!r} has no `outcomes`, an ingredient; expected beyond's")
     table, behind = pd.DataFrame(), dict[str, Run]()
@@ -95,6 +107,34 @@ def try_ingredients(
         table = pd.concat([table, rows], ignore_index=True)
         behind |= {f"{name}, {stage}": run for stage, run in runs.items()}
         yield table, behind
+
+
+def beside_the_whole(folder: Path = FOLDER, profile: str = PROFILE, seed: int = 21) -> pd.DataFrame:
+    """Each kept arm less `WHOLE`, on the same scenes and starts: what an ingredient brings.
+
+    Rows: arm, policy, task, n, difference, p (scenes swapped), and p_holm, corrected for all rows; empty where the
+    attempts of `WHOLE` or of all arms are not kept.
+    """
+    kept = {name: _kept_of(name, folder, profile, seed) for name in ARMS}
+    rows = []
+    for name in [name for name in ARMS if name != WHOLE and len(kept[name]) and len(kept[WHOLE])]:
+        both = pd.concat([kept[name].assign(whose=name), kept[WHOLE].assign(whose=WHOLE)], ignore_index=True)
+        for (policy, task), tried in both.groupby(["policy", "task"], sort=False):
+            if tried["whose"].nunique() == 2:
+                test = paired_comparison(tried.assign(policy=tried["whose"]), name, WHOLE, str(task))
+                said = {"n": test["n"], "difference": test["difference"], "p": test["p_scenes"]}
+                rows.append({"arm": name, "policy": policy, "task": task, **said})
+    return with_holm(pd.DataFrame(rows))
+
+
+def _kept_of(name: str, folder: Path, profile: str, seed: int) -> pd.DataFrame:
+    parts = []
+    for stage in ("scenes", "twin"):
+        path = attempts_file(of_stage("ingredients", f"{name}, {stage}"), seed, folder, profile)
+        if path.is_file():
+            attempts = read_rows(path).rename(columns={"kind": "task"})
+            parts.append(as_scenes(attempts) if stage == "twin" else attempts)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["policy", "task"])
 
 
 def _with_quality(rows: pd.DataFrame, made: Experiment) -> pd.DataFrame:
@@ -119,7 +159,7 @@ def _tried(experiment: Experiment, scenes: int, presentations: int) -> dict[str,
     where = {"cell": p.cell, "observer": experiment.observer, "optimizer": p.optimizer}
     plain = ValidationScenesRecipe(scenes=scenes, **where)
     config = FactorsConfig(conditions=(TWIN,), presentations=presentations)
-    twin = FactorsRecipe(factors=config, twin=p.twin.reality, **where)
+    twin = FactorsRecipe(factors=config, twin=p.twin.reality, ycb_models=ycb_models(), **where)
     given = sources, inputs, experiment.workspace
     who = p.runtime.workforce
     return {

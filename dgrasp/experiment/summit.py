@@ -34,6 +34,7 @@ from dgrasp.evaluation.workers import PolicySource, worker_cell, worker_policy, 
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.profiles.described import fingers_of
 from dgrasp.experiment.replicas import train_replicas
+from dgrasp.experiment.store import Record
 from dgrasp.files import read_json, write_json, write_text
 from dgrasp.policy.policies import PAIR, PolicyNames, policy_spec
 from dgrasp.runs import Outputs, Run, open_run
@@ -91,7 +92,12 @@ class _Unit:
 
 
 def try_options(experiment: Experiment, config: SummitConfig | None = None) -> Run:
-    """Train what the options need, and try them; returns the complete run. Resumes scene by scene."""
+    """Train what the options need, and try them; returns the complete run. Resumes scene by scene.
+
+    Raises ValueError for a published experiment, whose scenes are not kept: further readouts need them.
+    """
+    if isinstance(experiment.store, Record):
+        raise ValueError(f"{experiment.store.folder}: is published, and has no scenes; give a profile and build")
     config = config or SummitConfig()
     sources = _sources(experiment, config)
     recipe = SummitRecipe(summit=config, cell=experiment.profile.cell, observer=experiment.observer)

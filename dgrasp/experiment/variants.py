@@ -82,6 +82,7 @@ def base_reported(experiment: Experiment, policies: Sequence[str] = (), repetiti
         model="base",
         seed=experiment.seed,
         device=p.runtime.device,
+        devices=p.runtime.devices,
         threads=p.runtime.threads,
     )
     climb = {"steps": ITS_STEPS} | p.optimizer.times(TWICE)

@@ -24,6 +24,7 @@ from dgrasp.sim.scene import Scene, SceneObject
 
 LEVEL = np.radians(12)  # closing axes and lines within this of the horizontal count as horizontal
 CLEARANCE = 0.006  # m kept between the open hand and other objects
+INSIDE = 0.004  # m that the hand of a blocked grasp is inside a neighbour: of those that only come near, most lift
 TRIES = 20  # random grasps of an object, until it is said that the hand does not reach any
 BESIDE = 0.004  # m between an object and each open finger of a described hand
 
@@ -125,9 +126,12 @@ def _annotated(o: SceneObject, spacing: float, cell: CellModel) -> Iterator[np.n
 
 
 def blocked_grasps(scene: Scene, spacing: float = 0.005) -> Float[np.ndarray, "n 4 4"]:
-    """Annotated grasps, as in `oracle_grasps`, that the open hand does not reach past the neighbours; may be none."""
+    """Annotated grasps, as in `oracle_grasps`, whose open hand would be inside a neighbour, by `INSIDE`; may be none.
+
+    Those in between, which only come near a neighbour, are in neither: they are no demonstrations, and mostly lift.
+    """
     annotated = ((o, T) for o in scene.objects for T in _annotated(o, spacing, scene.model))
-    blocked = [T for o, T in annotated if not hand_is_clear(T, scene, ignore=o.name)]
+    blocked = [T for o, T in annotated if not hand_is_clear(T, scene, ignore=o.name, clearance=-INSIDE)]
     return np.array(blocked).reshape(-1, 4, 4)
 
 
@@ -265,10 +269,12 @@ def blend(
     return poses[~late], poses[late]
 
 
-def hand_is_clear(Ts_world_tcp: np.ndarray, scene: Scene, ignore: str | None = None) -> bool:
+def hand_is_clear(
+    Ts_world_tcp: np.ndarray, scene: Scene, ignore: str | None = None, clearance: float = CLEARANCE
+) -> bool:
     """Whether the open hand keeps clear of board and objects (but `ignore`) at poses (..., 4, 4).
 
-    Objects count as the boxes of their extents, made ones as their parts, a little enlarged.
+    Objects count as the boxes of their extents, made ones as their parts, enlarged by `clearance` (m).
     """
     Ts = np.asarray(Ts_world_tcp).reshape(-1, 4, 4)
     cell = scene.model
@@ -280,14 +286,14 @@ def hand_is_clear(Ts_world_tcp: np.ndarray, scene: Scene, ignore: str | None = N
         if o.name == ignore:
             continue
         local = (flat - o.T_world_object[:3, 3]) @ o.T_world_object[:3, :3]
-        if _near(o, local).any():
+        if _near(o, local, clearance).any():
             return False
     return True
 
 
-def _near(o: SceneObject, local: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
-    """Which points, in the object's frame, touch it or nearly do: its box, or a made object's parts."""
+def _near(o: SceneObject, local: Float[np.ndarray, "n 3"], clearance: float) -> Bool[np.ndarray, "n"]:
+    """Which points, in the object's frame, are in it, enlarged by so much: its box, or a made object's parts."""
     if isinstance(o.shape, Made):
-        return o.shape.holds(local, CLEARANCE)
-    near: np.ndarray = (np.abs(local) < np.array(o.shape.extents) / 2 + CLEARANCE).all(1)
+        return o.shape.holds(local, clearance)
+    near: np.ndarray = (np.abs(local) < np.array(o.shape.extents) / 2 + clearance).all(1)
     return near

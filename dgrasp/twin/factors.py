@@ -21,7 +21,7 @@ from dgrasp.evaluation.rows import Row
 from dgrasp.evaluation.series import rows
 from dgrasp.evaluation.stage import SeriesStage
 from dgrasp.evaluation.statistics import with_rates
-from dgrasp.evaluation.workers import PolicySource
+from dgrasp.evaluation.workers import PolicySource, check_looks
 from dgrasp.policy.policies import PAIR, PolicyNames
 from dgrasp.runs import Run
 from dgrasp.sim.objects.everyday import EVERYDAY, ObjectNames
@@ -100,6 +100,7 @@ class FactorsRecipe(TwinRecipe):
     """What the attempts depend on."""
 
     factors: FactorsConfig
+    ycb_models: str = Field(default="not stated", description="looks of YCB objects: no table mixes two of them")
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ def _points(recipe: FactorsRecipe) -> Iterator[_Point]:
 
 
 def _attempts(recipe: FactorsRecipe, source: PolicySource, point: _Point, seed: int) -> Iterator[Row]:
+    check_looks(recipe.ycb_models)
     policy = recipe.policy(source)
     with TwinCell(condition(point.condition, recipe.twin), recipe.cell, recipe.observer, seed) as cell:
         as_sweep = SweepPoint(point.policy, point.condition, 0.0)

@@ -39,9 +39,10 @@ class Stage:
 
 @pytest.fixture
 def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
-    trained = SimpleNamespace(path=tmp_path / "nerf", seconds=90)
+    summary = {"psnr_objects": 20.0, "val_main": 0.5, "val_top1": 0.75}
+    trained = SimpleNamespace(path=tmp_path / "nerf", seconds=90, summary=summary)
     monkeypatch.setattr(Experiment, "nerf", lambda self: trained)
-    monkeypatch.setattr(Experiment, "values", lambda self: {"base": trained})
+    monkeypatch.setattr(Experiment, "values", lambda self: {"base": trained, "dgrasp_quat": trained})
     monkeypatch.setattr(Experiment, "second_round", lambda self: None)
     monkeypatch.setattr(Experiment, "source", lambda self, policy, optimizer: SimpleNamespace(value=None))
     return Experiment(load_profile("beyond"), Build(tmp_path / "build"), 20)
@@ -59,6 +60,7 @@ def test_arms_are_tried_on_validation_scenes_and_draws_of_no_test(
     assert list(table["arm"].unique()) == [WHOLE, "without looks"] and set(table["task"]) == {"simple", "twin"}
     assert set(table["seed"]) == {20} and (table["rate"] == 1).all()
     assert set(table["minutes"]) == {1.5}, "a run that stands twice counts once"
+    assert set(table["psnr_objects"]) == {20.0} and set(table["main"]) == {0.5} and set(table["ranked_first"]) == {0.75}
     assert list(runs) == [f"{arm}, {stage}" for arm in (WHOLE, "without looks") for stage in ("scenes", "twin")]
     recipe, sources, inputs, seed = scenes.asked[0]
     assert (recipe.scenes, seed, sources) == (3, 20, list(PAIR)) and len(inputs) == 3

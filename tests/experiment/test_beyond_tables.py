@@ -12,9 +12,11 @@ from PIL import Image
 from dgrasp.evaluation.rows import POSE, read_rows, write_rows
 from dgrasp.experiment import beyond
 from dgrasp.experiment.beside_rates import of_forecasts, of_objects, of_piles, presented
-from dgrasp.experiment.ingredients import ARMS, WHOLE, arm, try_ingredients
+from dgrasp.experiment.chain import Experiment
+from dgrasp.experiment.ingredients import ARMS, WHOLE, arm, beside_the_whole, try_ingredients
 from dgrasp.experiment.profiles import load_profile
-from dgrasp.experiment.store import RecordError
+from dgrasp.experiment.store import Build, Record, RecordError
+from dgrasp.experiment.summit import try_options
 from dgrasp.files import read_json, write_json
 from dgrasp.report.figures import objects
 
@@ -201,9 +203,10 @@ def test_an_arm_lacks_one_ingredient_and_nothing_else(name: str) -> None:
     differing = {key for key in whole if whole[key] != lacking.get(key)}
     cameras = {"with exact cameras", "with cameras further off"}
     others = {"without ImageNet features": {"nerf"}, **{one: {"nerf", "value"} for one in cameras},
-              "without blocked negatives": {"value"}, "without outcomes": {"outcomes", "value"},
+              "with blocked negatives": {"value"}, "without outcomes": {"outcomes", "value"},
               "with averaged weights": {"value"}, "at a constant rate": {"value"},
-              **{one: {"nerf"} for one in ("with features trained, too", "with a wider field", LONGER)}}  # fmt: skip
+              **{one: {"nerf"} for one in ("with features trained, too", "with a wider field", LONGER,
+                                         "with coarse features beside their place")}}  # fmt: skip
     expected = others.get(name, {"data"})
     assert differing == expected
     outcomes = lacking.get("outcomes")
@@ -216,6 +219,44 @@ def test_an_arm_lacks_one_ingredient_and_nothing_else(name: str) -> None:
 def test_arms_that_are_none_and_profiles_without_ingredients_are_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match="unknown arm 'without luck'; arms: all of it, without ImageNet features"):
         arm(load_profile("beyond"), "without luck")
-    plain = SimpleNamespace(seed=0, profile=load_profile("laptop"))
+    plain = Experiment(load_profile("laptop"), Build(tmp_path), 0)
     with pytest.raises(ValueError, match="profile 'laptop' has no `outcomes`, an ingredient"):
-        next(try_ingredients(plain))  # type: ignore[arg-type]
+        next(try_ingredients(plain))
+    published = Experiment(load_profile("beyond"), Record(tmp_path / "seed-20", tmp_path), 20)
+    for tried in (lambda: next(try_ingredients(published)), lambda: try_options(published)):
+        with pytest.raises(ValueError, match=r"seed-20: is published, .* give a profile and build"):
+            tried()
+
+
+def test_rows_that_other_settings_made_do_not_stay_beside_new_ones(tmp_path) -> None:
+    def written(name: str, steps: int) -> list[str]:
+        table = pd.DataFrame([{"arm": name, "policy": BASE, "task": "simple", "n": 9, "seed": 21}])
+        runs = {f"{name}, scenes": SimpleNamespace(fingerprint=name)}
+        beyond.write_table("ingredients", table, runs, experiment(tmp_path, 21, steps=steps), tmp_path)  # type: ignore[arg-type]
+        return [row["arm"] for row in beyond.kept_table("ingredients", tmp_path)]
+
+    assert written("a", 5) == ["a"] and written("b", 5) == ["a", "b"]
+    assert written("b", 6) == ["b"], "the profile is another one now: what a has is no row of it"
+
+
+def test_arms_are_compared_with_the_whole_on_the_same_scenes(tmp_path) -> None:
+    """The arm lifts in all of ten scenes, the whole in none; in the twin nobody differs; other arms are not kept."""
+    assert not len(beside_the_whole(tmp_path))
+    for name, lifts in ((WHOLE, False), ("without looks", True)):
+        scenes = [
+            {"policy": BASE, "task": "simple", "split": "validation", "scene": i, "repetition": 0, "attempt": 0,
+             "seed": 21, "success": lifts, "objects": "mug", "models": "flat", "value": 1.0} | POSED
+            for i in range(10)
+        ]  # fmt: skip
+        twin = [
+            {"policy": BASE, "kind": "twin", "error": 0.0, "object": "duck", "presentation": i, "seed": 30021,
+             "success": True, "models": "flat", "value": 1.0} | POSED
+            for i in range(4)
+        ]  # fmt: skip
+        for stage, attempts in (("scenes", scenes), ("twin", twin)):
+            path = beyond.attempts_file(beyond.of_stage("ingredients", f"{name}, {stage}"), 21, tmp_path, "beyond")
+            write_rows(path, pd.DataFrame(attempts))
+    found = beside_the_whole(tmp_path).set_index("task")
+    assert set(found["arm"]) == {"without looks"} and found["n"].to_dict() == {"simple": 10, "twin": 4}
+    assert found.loc["simple", "difference"] == 1 and found.loc["simple", "p_holm"] == pytest.approx(2 * 2 / 2**10)
+    assert (found.loc["twin", "difference"], found.loc["twin", "p"]) == (0, 1)

@@ -11,6 +11,8 @@ from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_HIGH, BOUNDS_LOW
 from dgrasp.sim.cell import Cell
 from dgrasp.sim.objects.shapes import MAX_SPAN, Prism
 from dgrasp.sim.oracle import (
+    CLEARANCE,
+    INSIDE,
     OracleConfig,
     blocked_grasps,
     distance_to_grasps,
@@ -128,12 +130,22 @@ def test_neighbours_in_the_way_rule_grasps_out() -> None:
     assert all(abs(T[1, 0]) > 0.9 for T in of_middle)  # fingers pass on the free sides only
 
 
-def test_blocked_grasps_are_those_that_the_valid_ones_lack() -> None:
+def test_blocked_grasps_are_inside_a_neighbour_and_those_beside_it_are_neither() -> None:
     crowded = scene_of(box(), box("left", at=(0.2 - 0.085, 0.0)), box("right", at=(0.2 + 0.085, 0.0)))
     valid, blocked = oracle_grasps(crowded), blocked_grasps(crowded)
     every = {T.tobytes() for T in oracle_grasps(crowded, clear=False)}
-    assert len(valid) and len(blocked) and {T.tobytes() for T in (*valid, *blocked)} == every
-    assert len(every) == len(valid) + len(blocked)
+    assert len(valid) and len(blocked) and {T.tobytes() for T in (*valid, *blocked)} <= every
+    assert not {T.tobytes() for T in valid} & {T.tobytes() for T in blocked}
+    across = [T for T in oracle_grasps(scene_of(box())) if abs(T[0, 0]) > 0.9]
+    T = across[0]
+
+    def clear(away: float, clearance: float) -> bool:
+        beside = scene_of(box(), box("side", at=(float(T[0, 3]) + away, float(T[1, 3]))))
+        return hand_is_clear(T, beside, ignore="box", clearance=clearance)
+
+    touches = max(away for away in np.arange(0.06, 0.2, 0.0005) if not clear(away, 0.0))
+    assert not clear(touches + 0.003, CLEARANCE) and clear(touches + 0.008, CLEARANCE)
+    assert clear(touches - 0.002, -INSIDE) and not clear(touches - 0.006, -INSIDE)
     assert blocked_grasps(scene_of(box())).shape == (0, 4, 4)
 
 

@@ -115,7 +115,7 @@ def _above(
     """
     places: list[tuple[float, float]] | None
     if middle is None:
-        places = positions_in(region, rng, [0.8 * o.shape.radius for o in objects], gap=0.0)
+        places = positions_in(region, rng, [0.8 * _room(o, upright) for o in objects], gap=0.0)
     else:
         angles = rng.uniform(-np.pi, np.pi) + 2 * np.pi * np.arange(len(objects)) / len(objects)
         reach = rng.uniform(0.07, 0.13, len(objects))
@@ -126,6 +126,13 @@ def _above(
     lifted = 0.004 if middle is None else 0.03
     height = board_top + lifted
     return [_posed(rng, o, (*place, height), upright) for o, place in zip(objects, places, strict=True)]
+
+
+def _room(o: SceneObject, upright: float) -> float:
+    """Radius (m) of the circle that an object may claim: of all its ways to lie, or of the one where it stands."""
+    if upright < 1 or not isinstance(o.shape, Made | Prism):
+        return float(o.shape.radius)
+    return float(np.linalg.norm(o.shape.mesh()[0][:, :2], axis=1).max())
 
 
 def _posed(rng: np.random.Generator, o: SceneObject, place: tuple[float, float, float], share: float) -> SceneObject:
