@@ -44,6 +44,7 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "with cameras further off": {"nerf": {"training": {"calibration": FURTHER}}, "value": {"calibration": FURTHER}},
     "with prisms alone": {"data": {"task": "dgrasp.sim.tasks.crowded:Printed"}},
     "with benches of looks alone": {"data": {"looks": {"plain_share": None}}},
+    "without rays at objects": {"nerf": {"training": {"contrast_share": 0.5, "object_share": None}}},
     "with coarse features beside their place": {"nerf": {"encoder": {"aligned": None}}},
     "with prisms in half of the scenes": {"data": {"task": "dgrasp.sim.tasks.procedural:Mixed"}},
     "with grasps anywhere on an object": {"data": {"oracle": {"candidates": 1}}},

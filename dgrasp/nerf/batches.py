@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from dgrasp.cameras import Views, pixel_rays
 from dgrasp.cell.miscalibration import CalibrationErrors, misstated
 from dgrasp.nerf.config import PretrainConfig
+from dgrasp.nerf.object_masks import Solid, pixels_of_objects
 from dgrasp.streams import rng
 
 CONTRAST_WINDOW = 1 / 6  # our choice: share of the image's width, about twice an object on the board
@@ -58,7 +59,7 @@ def draw_batch(scenes: Sequence[HasViews], config: PretrainConfig, seed: int, st
     """The batch of a step: it depends on (seed, step) alone, so that a resumed run repeats it.
 
     Sources and target of a scene are drawn without replacement from its views. Raises ValueError if a scene has
-    too few of them, or if there is no scene.
+    too few of them, if there is no scene, and if `object_share` asks for objects that a demonstration does not state.
     """
     if len(scenes) == 0:
         raise ValueError("scenes: expected 1 demonstration or more, got none")
@@ -75,7 +76,8 @@ def draw_batch(scenes: Sequence[HasViews], config: PretrainConfig, seed: int, st
             )
         order = random.permutation(len(views))[: sources + 1]
         picked.append(views[order[:-1]])
-        rays.append(_target_rays(views[order[-1:]], config, random))
+        solids = _solids(scenes[int(index)]) if config.object_share else ()
+        rays.append(_target_rays(views[order[-1:]], config, random, solids))
     origins, directions, rgb = (torch.stack(column) for column in zip(*rays, strict=True))
     if config.calibration is not None:
         picked = _misstated(picked, config.calibration, rng(seed, "nerf", "calibration", step))
@@ -87,14 +89,31 @@ def _misstated(scenes: Sequence[Views], errors: CalibrationErrors, random: np.ra
     return [Views(v.images, *misstated(v.K, v.Ts_world_cam, v.images.shape[2], errors, random)) for v in scenes]
 
 
-def _target_rays(target: Views, config: PretrainConfig, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Rays through pixels of one view: uniform, and a share of them where there is contrast; with their colours."""
+def _solids(scene: HasViews) -> Sequence[Solid]:
+    state = getattr(scene, "state", None)
+    if state is None:
+        raise ValueError(
+            "object_share: needs demonstrations with the simulator's state, these have none; leave it out (null)"
+        )
+    solids: Sequence[Solid] = state.objects
+    return solids
+
+
+def _target_rays(
+    target: Views, config: PretrainConfig, random: np.random.Generator, solids: Sequence[Solid] = ()
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays through pixels of one view: uniform, and shares of them where there is contrast, and through objects."""
     height, width = target.images.shape[1:3]
     pixels = random.integers(height * width, size=config.rays_per_scene)
     drawn = round(config.contrast_share * config.rays_per_scene)
     if drawn:
         contrast = local_contrast(target.images[0]).ravel()
         pixels[:drawn] = random.choice(height * width, size=drawn, p=contrast / contrast.sum())
+    if config.object_share:
+        asked = min(round(config.object_share * config.rays_per_scene), config.rays_per_scene - drawn)
+        at = np.rint(pixels_of_objects(solids, target.K[0], target.Ts_world_cam[0], asked, random))
+        at = at[(at >= 0).all(axis=1) & (at < (width, height)).all(axis=1)].astype(int)
+        pixels[drawn : drawn + len(at)] = at[:, 1] * width + at[:, 0]
     v, u = np.divmod(pixels, width)
     uv = torch.from_numpy(np.stack([u, v], axis=-1)).double()
     origins, directions = pixel_rays(torch.from_numpy(target.K[0]), torch.from_numpy(target.Ts_world_cam[0]), uv)

@@ -8,7 +8,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from dgrasp.cell.miscalibration import CalibrationErrors
-from dgrasp.config import Config
+from dgrasp.config import Config, metres
+
+Depth = Annotated[float, metres(10.0)]  # no part of a bench is that far from a camera or from the world's origin
 
 
 class ConvolutionEncoderConfig(Config):
@@ -118,11 +120,11 @@ class FieldConfig(Config):
 class RayConfig(Config):
     """Sampling along rays."""
 
-    near: float = Field(0.3, gt=0, description="first depth along a ray, metres")
-    far: float = Field(1.3, gt=0, description="last depth along a ray, metres")
+    near: Depth = Field(0.3, gt=0, description="first depth along a ray, metres")
+    far: Depth = Field(1.3, gt=0, description="last depth along a ray, metres")
     coarse_samples: int = Field(64, ge=2, description="stratified samples of the coarse network")
     fine_samples: int = Field(64, ge=1, description="importance samples; the fine network sees the union")
-    heights: tuple[float, float] | None = Field(
+    heights: tuple[Depth, Depth] | None = Field(
         None,
         description="lowest and highest z in the world, metres: samples lie between them where a ray gets there "
         "(not in the paper: fewer samples, and closer ones where objects can be); null: from near to far everywhere",
@@ -140,7 +142,7 @@ class RayConfig(Config):
 class PretrainConfig(Config):
     """Novel view synthesis (Sec. 3.1 by reference; Soti et al. 2024)."""
 
-    opt_in: ClassVar[frozenset[str]] = frozenset({"calibration"})
+    opt_in: ClassVar[frozenset[str]] = frozenset({"calibration", "object_share"})
     calibration: CalibrationErrors | None = Field(
         None, description="errors of the source views' stated cameras (not in the paper); null: known exactly"
     )
@@ -149,6 +151,13 @@ class PretrainConfig(Config):
     rays_per_scene: int = Field(512, ge=1, description="rays per scene and step")
     contrast_share: float = Field(
         0.0, ge=0, le=1, description="share of rays drawn where the image has local contrast; the rest uniformly"
+    )
+    object_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of rays drawn through random points of the objects' surfaces, besides contrast_share, in "
+        "training alone; needs the simulator's state (not in the paper); null: none",
     )
     background: Literal["black", "random"] = Field(
         "black",
@@ -179,6 +188,11 @@ class PretrainConfig(Config):
     def _views(self) -> PretrainConfig:
         if self.fewest_source_views > self.source_views:
             raise ValueError("training: fewest_source_views must not exceed source_views")
+        if self.contrast_share + (self.object_share or 0) > 1:
+            raise ValueError(
+                f"training: contrast_share and object_share are shares of the same rays, 1 together at most, got "
+                f"{self.contrast_share:g} and {self.object_share:g}"
+            )
         return self
 
 

@@ -81,15 +81,21 @@ class Step:
 
 
 class Draws:
-    """The observations of every step, for learners that share `SHARED`."""
+    """The observations of every step, for learners that share `SHARED`.
 
-    def __init__(self, config: ValueConfig, observations: Observations, seed: int, worker: Worker) -> None:
-        self.config, self.observations, self.seed, self.worker = config, observations, seed, worker
+    after: steps of an earlier round with the same seed, whose draws are not repeated.
+    """
+
+    def __init__(
+        self, config: ValueConfig, observations: Observations, seed: int, worker: Worker, after: int = 0
+    ) -> None:
+        self.config, self.observations, self.seed, self.worker, self.after = config, observations, seed, worker, after
         self._epoch, self._order = -1, torch.empty(0)
         self._block: _Block | None = None
 
     def __call__(self, step: int) -> Step:
         """Draw everything for the whole batch; encode this process's share."""
+        step += self.after
         generator = torch_generator(self.seed, "value", "main", step)
         seen = self._seen(step, generator)
         chosen = [i for i, _ in seen]

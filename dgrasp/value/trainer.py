@@ -99,7 +99,8 @@ class Trainer:
     """Step s depends on each learner's weights, Adam's state and streams addressed by s, on nothing else.
 
     recipes, values: of the readouts that learn side by side, on one Phi. worker: this process, where several share each
-    step; alone by default. Raises ValueError for recipes that do not see the same observations.
+    step; alone by default. after: steps of an earlier round, whose draws are not repeated. Raises ValueError for
+    recipes that do not see the same observations.
     """
 
     def __init__(
@@ -109,12 +110,13 @@ class Trainer:
         observations: Observations,
         seed: int,
         worker: Worker | None = None,
+        after: int = 0,
     ) -> None:
         check_one_pass(recipes)
         self.worker = worker or Worker(values[0].device)
         self.learners = [Learner(recipe, value) for recipe, value in zip(recipes, values, strict=True)]
         self.config, self.value, self.observations = recipes[0].value, values[0], observations
-        self.draw = Draws(self.config, observations, seed, self.worker)
+        self.draw = Draws(self.config, observations, seed, self.worker, after)
 
     def step(self, step: int, learners: Sequence[Learner] | None = None) -> list[dict[str, float]]:
         """One step of all learners (or of some); returns the mean losses of each.

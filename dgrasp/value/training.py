@@ -182,7 +182,8 @@ def _work(
         for recipe, value in zip(recipes, values, strict=True):
             start = second.starts[recipe.model, recipe.replica]
             load_weights(value.readout, start.load("readout", str(worker.device)), start.path / "readout.safetensors")
-    trainer = Trainer(recipes, values, train, runs[0].seed, worker)
+    after = max(_recipe(start).value.steps for start in second.starts.values()) if second else 0
+    trainer = Trainer(recipes, values, train, runs[0].seed, worker, after)
     _train(runs, trainer, held_out)
     if not worker.leads:
         return

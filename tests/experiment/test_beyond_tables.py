@@ -206,7 +206,7 @@ def test_an_arm_lacks_one_ingredient_and_nothing_else(name: str) -> None:
               "with blocked negatives": {"value"}, "without outcomes": {"outcomes", "value"},
               "with averaged weights": {"value"}, "at a constant rate": {"value"},
               **{one: {"nerf"} for one in ("with features trained, too", "with a wider field", LONGER,
-                                         "with coarse features beside their place")}}  # fmt: skip
+                                         "with coarse features beside their place", "without rays at objects")}}  # fmt: skip
     expected = others.get(name, {"data"})
     assert differing == expected
     outcomes = lacking.get("outcomes")

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import started
 import synthetic
 import torch
 from nerf_helpers import tiny_config
+from scipy.ndimage import binary_dilation
 
 from dgrasp.cameras import project
 from dgrasp.config import Config
@@ -21,7 +23,7 @@ from dgrasp.experiment import model_card
 from dgrasp.nerf.batches import draw_batch, halved, local_contrast
 from dgrasp.nerf.config import PretrainConfig
 from dgrasp.nerf.model import MVNeRF, build_nerf
-from dgrasp.nerf.object_masks import object_mask
+from dgrasp.nerf.object_masks import object_mask, pixels_of_objects
 from dgrasp.nerf.pretrain import build_optimizer, learning_rate_factor, load_nerf, pretrain, train
 from dgrasp.nerf.rendering import uniform
 from dgrasp.nerf.validation import novel_views
@@ -244,6 +246,33 @@ def test_contrast_finds_the_ball():
     assert 0.01 < mask.mean() < 0.2 and share > 3 * mask.mean()
     coloured = np.ptp(scene.views.images[0].astype(int), axis=-1) > 10
     assert (coloured == mask).mean() > 0.97
+
+
+def test_a_share_of_the_rays_goes_through_objects():
+    """The analytic scene's ball is the one thing with colour; uniform rays meet it in a tenth of the cases."""
+    shares = {"contrast_share": 0.25, "object_share": 0.5}
+    plain, asked = (
+        draw_batch(scenes(1), PretrainConfig(scenes_per_step=1, rays_per_scene=200, **more), 0, 0).rgb[0]
+        for more in ({}, shares)
+    )
+    coloured = [(rgb.amax(-1) - rgb.amin(-1) > 0.04) for rgb in (plain, asked)]
+    assert coloured[0].float().mean() < 0.3 and coloured[1][50:150].float().mean() > 0.6
+    (scene,) = scenes(1)
+    where = scene.views.K[0], scene.views.Ts_world_cam[0]
+    height, width = scene.views.images.shape[1:3]
+    at = np.rint(pixels_of_objects(scene.state.objects, *where, 500, np.random.default_rng(0))).astype(int)
+    at = at[(at >= 0).all(axis=1) & (at < (width, height)).all(axis=1)]
+    mask = binary_dilation(object_mask(scene.state.objects, *where, height, width))  # a pixel's middle may lie beside
+    assert len(at) > 250 and mask[at[:, 1], at[:, 0]].all()
+    assert len(np.unique(at, axis=0)) > 0.5 * mask.sum(), "all over the object"
+    assert "object_share" not in PretrainConfig().canonical()
+    with pytest.raises(ValueError, match=r"1 together at most, got 0\.75 and 0\.5"):
+        PretrainConfig(contrast_share=0.75, object_share=0.5)
+    unstated = [SimpleNamespace(views=scene.views, state=None) for scene in scenes(1)]
+    with pytest.raises(ValueError, match="object_share: needs demonstrations with the simulator's state"):
+        draw_batch(unstated, PretrainConfig(scenes_per_step=1, **shares), 0, 0)
+    empty = [SimpleNamespace(views=scene.views, state=SimpleNamespace(objects=())) for scene in scenes(1)]
+    assert draw_batch(empty, PretrainConfig(scenes_per_step=1, rays_per_scene=8, **shares), 0, 0).rgb.shape == (1, 8, 3)
 
 
 def test_learning_rates_warm_up_and_decay():

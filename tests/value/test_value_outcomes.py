@@ -56,6 +56,17 @@ def test_observations_with_failures_are_drawn_more_often_and_others_still_come()
         changed(tried_share=0.5)
 
 
+def test_a_second_round_goes_on_where_the_first_one_ended() -> None:
+    """Its steps have the draws of later steps, and repeat none."""
+    first = taught(None, {})
+    recipe = first.learners[0].recipe
+    later = Trainer([recipe], [first.value], first.observations, 0, after=7)
+    for step in range(3):
+        here, there = later.draw(step), first.draw(7 + step)
+        assert here.chosen == there.chosen and torch.equal(here.main(recipe), there.main(recipe))
+        assert not torch.equal(here.main(recipe), first.draw(step).main(recipe))
+
+
 def test_without_a_share_all_poses_are_those_of_before() -> None:
     assert "outcome_share" not in CONFIG.canonical()
     plain, other = trainer("base"), taught(None, {})
