@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ NEAREST, FARTHEST = 1e-8, 1e6  # metres of depth and pixels, where projections a
 class Intrinsics:
     """Focal lengths and principal point in pixels, with the image size they belong to.
 
-    Raises ValueError unless sizes and focal lengths are positive and everything is finite.
+    Raises ValueError unless sizes are positive whole numbers, focal lengths are positive and everything is finite.
     """
 
     width: int
@@ -35,10 +36,12 @@ class Intrinsics:
     cy: float
 
     def __post_init__(self) -> None:
-        for name in ("width", "height", "fx", "fy", "cx", "cy"):
+        for name in ("width", "height"):
+            object.__setattr__(self, name, _pixels(getattr(self, name), name))
+        for name in ("fx", "fy", "cx", "cy"):
             number, positive = getattr(self, name), name not in ("cx", "cy")
-            if not math.isfinite(number) or (positive and number <= 0):
-                raise ValueError(f"{name}: expected {'a positive' if positive else 'a finite'} number, got {number}")
+            if not _is_finite(number) or (positive and number <= 0):
+                raise ValueError(f"{name}: expected {'a positive' if positive else 'a finite'} number, got {number!r}")
 
     @classmethod
     def d415(cls, width: int = 640, height: int = 480) -> Intrinsics:
@@ -50,7 +53,8 @@ class Intrinsics:
         return cls(640, 480, 617.0, 617.0, 320.0, 240.0).resized(width, height)
 
     def resized(self, width: int, height: int) -> Intrinsics:
-        """The same camera sampled on another pixel grid."""
+        """The same camera sampled on another pixel grid; raises ValueError for sizes that are no positive numbers."""
+        width, height = _pixels(width, "width"), _pixels(height, "height")
         sx, sy = width / self.width, height / self.height
         return Intrinsics(width, height, self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy)
 
@@ -70,10 +74,39 @@ class Intrinsics:
             raise ValueError(f"{focal}: ({fx:g}, {fy:g}) are of no lens, at {w} pixels' width")
 
 
+def _is_finite(number: object) -> bool:
+    """Whether it is one real number, and finite; a truth value is none."""
+    try:
+        return not isinstance(number, bool | np.bool_) and math.isfinite(number)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # several numbers, or beyond floating point
+        return False
+
+
+def _pixels(number: Any, name: str) -> int:
+    """A size of an image; raises ValueError unless it is a positive whole number."""
+    if not _is_finite(number) or number != int(number) or number <= 0:
+        raise ValueError(f"{name}: expected a positive whole number of pixels, got {number!r}")
+    return int(number)
+
+
+def _point(p: Tensor, name: str) -> Tensor:
+    """A point of whole numbers in floating-point ones; raises ValueError for what is no finite point."""
+    if isinstance(p, Tensor) and p.dtype in (torch.int16, torch.int32, torch.int64):
+        p = p.to(torch.get_default_dtype())
+    check_numbers(p, name, "(3,)", (1,), (3,))
+    return p
+
+
 def look_at(eye: Float[Tensor, "3"], target: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
-    """`T_world_cam` of a camera at `eye` (metres, world) that looks at `target`; the world's z is up in the image."""
-    if not (target - eye).norm() > 0:
-        raise ValueError(f"look_at: eye and target must be two finite points, got {eye.tolist()} and {target.tolist()}")
+    """`T_world_cam` of a camera at `eye` (metres, world) that looks at `target`; the world's z is up in the image.
+
+    Raises ValueError unless these are two finite points, one not straight above the other.
+    """
+    eye, target = _point(eye, "eye"), _point(target, "target")
+    if not 0 < (target - eye).norm() < math.inf:
+        raise ValueError(
+            f"look_at: eye and target must be two points some way apart, got {eye.tolist()} and {target.tolist()}"
+        )
     forward = torch.nn.functional.normalize(target - eye, dim=0)
     up = eye.new_tensor([0.0, 0.0, 1.0])
     right = torch.linalg.cross(forward, up)
@@ -85,9 +118,17 @@ def look_at(eye: Float[Tensor, "3"], target: Float[Tensor, "3"]) -> Float[Tensor
 
 
 def view_from_sphere(centre: Float[Tensor, "3"], radius: float, azimuth: float, polar: float) -> Float[Tensor, "4 4"]:
-    """`T_world_cam` on a sphere about `centre`: azimuth from +x, polar angle from the vertical, radians."""
-    if not 0 < radius < math.inf:
-        raise ValueError(f"radius: expected a positive number of metres, got {radius}")
+    """`T_world_cam` on a sphere about `centre`: azimuth from +x, polar angle from the vertical, radians.
+
+    Raises ValueError for a centre that is no finite point, a radius that is not positive, angles that are not finite,
+    and straight above the centre, where no direction is up in the image.
+    """
+    centre = _point(centre, "centre")
+    if not _is_finite(radius) or radius <= 0:
+        raise ValueError(f"radius: expected a positive number of metres, got {radius!r}")
+    for name, angle in (("azimuth", azimuth), ("polar", polar)):
+        if not _is_finite(angle):
+            raise ValueError(f"{name}: expected a finite number of radians, got {angle!r}")
     direction = [math.sin(polar) * math.cos(azimuth), math.sin(polar) * math.sin(azimuth), math.cos(polar)]
     return look_at(centre + radius * centre.new_tensor(direction), centre)
 
@@ -155,14 +196,25 @@ def _check_images(images: object) -> None:
         )
 
 
+def _for_torch(array: np.ndarray) -> np.ndarray:
+    """The array, or a copy where torch would not take it; strides that it takes stay, and with them the last bits."""
+    if array.dtype.kind == "f":
+        precision = np.float32 if array.dtype.itemsize == 4 else np.float64
+        array = array.astype(precision, copy=False)  # of this machine's byte order
+    awkward = any(stride < 0 or stride % array.itemsize for stride in array.strides)
+    return array.copy() if awkward else array
+
+
 @dataclass(frozen=True)
 class Views:
     """Calibrated RGB views of one scene: the observation `o` of the paper, and all that a policy may see.
 
     images: uint8, shape (views, height, width, 3), RGB.
-    K: float, shape (views, 3, 3), pixels.
-    Ts_world_cam: float, shape (views, 4, 4), camera poses in the world (metres).
+    K: float32 or float64, shape (views, 3, 3), pixels.
+    Ts_world_cam: float32 or float64, shape (views, 4, 4), camera poses in the world (metres).
 
+    Arrays that torch does not take as they are, such as a reversed view of another array (`bgr[..., ::-1]`) or numbers
+    in another byte order, are kept as a copy with the same numbers; extended precision is rounded to float64.
     Raises ValueError that names what is missing, misshapen or no calibration.
     """
 
@@ -179,6 +231,12 @@ class Views:
                 raise ValueError(
                     f"{name}: expected a numpy array of floats of shape {shape}, one calibration per image, got {got}"
                 )
+            if array.dtype.itemsize < 4:
+                raise ValueError(
+                    f"{name}: expected float32 or float64, got {array.dtype}, too coarse for a calibration"
+                )
+            object.__setattr__(self, name, _for_torch(array))
+        object.__setattr__(self, "images", _for_torch(self.images))
         check_intrinsics(torch.tensor(self.K), "K")
         check_poses(torch.tensor(self.Ts_world_cam), "Ts_world_cam")
 

@@ -90,11 +90,20 @@ def metres(most: float) -> AfterValidator:
     """What a length or a coordinate in metres is annotated with: beyond `most`, ValueError asks for the unit."""
 
     def checked(length: float) -> float:
-        if abs(length) > most:
-            raise ValueError(f"{length:g} m; allowed are up to {most:g} m, are these millimetres, not metres?")
-        return length
+        return check_metres(length, most)
 
     return AfterValidator(checked)
+
+
+def check_metres(length: float, most: float, name: str = "") -> float:
+    """Raise ValueError, which asks for the unit, for a length or a coordinate beyond `most` metres; returns it.
+
+    name: what the length is of, where no field of settings says it.
+    """
+    if abs(length) > most:
+        whose = f"{name}: " if name else ""
+        raise ValueError(f"{whose}{length:g} m; allowed are up to {most:g} m, are these millimetres, not metres?")
+    return length
 
 
 def _kinds(annotation: Any) -> set[Any]:

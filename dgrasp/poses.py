@@ -14,6 +14,7 @@ The world frame has z up.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -199,12 +200,9 @@ def representation(name: str | Representation) -> Representation:
     """Look up "quat" or "6d" (a representation is returned as it is); raises ValueError naming what exists."""
     if isinstance(name, Representation):
         return name
-    try:
-        return REPRESENTATIONS[name]
-    except KeyError:
-        raise ValueError(
-            f"unknown pose representation {name!r}; representations: {', '.join(REPRESENTATIONS)}"
-        ) from None
+    if not isinstance(name, str) or name not in REPRESENTATIONS:
+        raise ValueError(f"unknown pose representation {name!r}; representations: {', '.join(REPRESENTATIONS)}")
+    return REPRESENTATIONS[name]
 
 
 def check_poses(
@@ -237,16 +235,26 @@ def _check_last_row(T: Tensor, name: str, tolerance: float) -> None:
 
 
 def check_box(corners: Sequence[Tensor], name: str = "bounds") -> tuple[Tensor, Tensor]:
-    """The low and high corner of a box as tensors (3,); raises ValueError unless they are finite and low <= high."""
+    """The low and high corner of a box, metres, as tensors (3,).
+
+    Raises ValueError that names the corner and what it was unless they are three finite numbers each, low <= high.
+    """
     if not isinstance(corners, Sequence | Tensor) or len(corners) != 2:
         raise ValueError(f"{name}: expected (low, high), the two corners of a box in metres, got {described(corners)}")
-    low, high = (torch.as_tensor(corner) for corner in corners)
-    for which, corner in (("low", low), ("high", high)):
-        if corner.shape != (3,):
-            raise ValueError(f"{name}: expected the {which} corner of shape (3,), in metres, got {described(corner)}")
-        check_plain(corner, f"{name} ({which})")
-        check_finite(corner, f"{name} ({which})")
+    low, high = (_corner(corner, which, name) for corner, which in zip(corners, ("low", "high"), strict=True))
     for axis, a, b in zip("xyz", low.tolist(), high.tolist(), strict=True):
         if a > b:
             raise ValueError(f"{name}: low lies above high in {axis}, {a:g} > {b:g} m; expected (low, high)")
     return low, high
+
+
+def _corner(corner: object, which: str, name: str) -> Tensor:
+    tensor: Tensor | None = None
+    with suppress(TypeError, ValueError, RuntimeError):  # no numbers, or another number of them in each row
+        tensor = torch.as_tensor(corner)
+    if tensor is None or tensor.shape != (3,):
+        got = described(corner if tensor is None else tensor)
+        raise ValueError(f"{name}: expected the {which} corner of shape (3,), in metres, got {got}")
+    check_plain(tensor, f"{name} ({which})")
+    check_finite(tensor, f"{name} ({which})")
+    return tensor

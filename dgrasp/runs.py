@@ -51,6 +51,7 @@ from dgrasp.footprint import memory_noted
 from dgrasp.locks import check_lock, clear_lock, sole_writer
 from dgrasp.renamed import as_called_now
 from dgrasp.run_origin import fingerprint_of, made_from_of, state_origin
+from dgrasp.streams import check_seed
 
 CHECKPOINT = "checkpoint"  # what an interrupted stage goes on from; no output
 NOTES = ("run.json", "done.json", "volatile.json", "timing.jsonl", f"{CHECKPOINT}.safetensors")
@@ -276,10 +277,12 @@ def open_run(
 ) -> Run:
     """Open (or create) the folder of a stage below `root`; the caller checks `run.complete` and resumes if not.
 
-    code: the stage's entry modules: they and all that they import enter the fingerprint (`dgrasp.fingerprints`).
-    Raises RunError when an input is incomplete, the folder cannot be written, or the run is not complete where it must
-    be (`only_complete`).
+    seed: an integer, 0 to 2**63 - 1. code: the stage's entry modules: they and all that they import enter the
+    fingerprint (`dgrasp.fingerprints`). Raises ValueError for another seed, before anything is written, and RunError
+    when an input is incomplete, the folder cannot be written, or the run is not complete where it must be
+    (`only_complete`).
     """
+    seed = check_seed(seed)
     inputs = dict(inputs or {})
     for name, run in inputs.items():
         try:

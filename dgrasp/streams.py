@@ -12,13 +12,27 @@ import zlib
 import numpy as np
 import torch
 
+LARGEST_SEED = 2**63 - 1  # of torch and of tables
+
+
+def check_seed(seed: object) -> int:
+    """The seed as a plain int, NumPy's integers too. Raises ValueError unless it is one of 0 to `LARGEST_SEED`."""
+    try:
+        number = -1 if isinstance(seed, bool | np.bool_) else operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if not 0 <= number <= LARGEST_SEED:
+        raise ValueError(f"seed: expected an integer of 0 or more, {LARGEST_SEED} at most, got {seed!r}")
+    return number
+
 
 def seed_sequence(seed: int, *path: str | int) -> np.random.SeedSequence:
-    """The stream at `path`, e.g. `seed_sequence(0, "scenes", "train", 12)`. Zero is a seed like any other."""
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed < 0:
-        raise ValueError(f"seed: expected an integer of 0 or more, got {seed!r}")
+    """The stream at `path`, e.g. `seed_sequence(0, "scenes", "train", 12)`. Zero is a seed like any other.
+
+    Raises ValueError as `check_seed` does, TypeError for an index that is no integer.
+    """
     key = tuple(zlib.crc32(p.encode()) if isinstance(p, str) else operator.index(p) for p in path)
-    return np.random.SeedSequence(operator.index(seed), spawn_key=key)
+    return np.random.SeedSequence(check_seed(seed), spawn_key=key)
 
 
 def rng(seed: int, *path: str | int) -> np.random.Generator:

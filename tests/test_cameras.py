@@ -51,7 +51,7 @@ def test_looking_straight_down_has_no_upward_direction():
 
 
 def test_cameras_that_cannot_be_are_refused():
-    with pytest.raises(ValueError, match="eye and target must be two finite points"):
+    with pytest.raises(ValueError, match="eye and target must be two points some way apart"):
         look_at(CENTRE, CENTRE)
     with pytest.raises(ValueError, match="radius: expected a positive number"):
         view_from_sphere(CENTRE, -0.8, 0.0, 0.5)
@@ -59,8 +59,46 @@ def test_cameras_that_cannot_be_are_refused():
         Intrinsics(640, 480, 0.0, 617.0, 320.0, 240.0)
     with pytest.raises(ValueError, match="cy: expected a finite number, got nan"):
         Intrinsics(640, 480, 617.0, 617.0, 320.0, math.nan)
-    with pytest.raises(ValueError, match="width: expected a positive number, got 0"):
+    with pytest.raises(ValueError, match="width: expected a positive whole number of pixels, got 0"):
         Intrinsics.d415(0, 48)
+
+
+INF, NAN, ORIGIN = math.inf, math.nan, torch.zeros(3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: look_at(torch.tensor([INF, 0.0, 1.0]), ORIGIN), r"eye: contains NaN or infinite entries, first inf"),
+        (lambda: look_at(CENTRE, CENTRE * NAN), "target: contains NaN or infinite entries, first nan"),
+        (lambda: look_at(torch.full((3,), 3e38), torch.full((3,), -3e38)), "two points some way apart"),
+        (lambda: look_at((0.0, 0.0, 1.0), ORIGIN), r"eye: expected a tensor of shape \(3,\), got tuple"),
+        (lambda: look_at(torch.ones(2, 3), ORIGIN), r"eye: expected a tensor of shape \(3,\), got \(2, 3\)"),
+        (lambda: view_from_sphere(CENTRE, 0.8, INF, 0.5), "azimuth: expected a finite number of radians, got inf"),
+        (lambda: view_from_sphere(CENTRE, 0.8, 0.0, "0.5"), "polar: expected a finite number of radians, got '0.5'"),
+        (lambda: view_from_sphere(CENTRE, "0.8", 0.0, 0.5), "radius: expected a positive number of metres, got '0.8'"),
+        (lambda: view_from_sphere(CENTRE * INF, 0.8, 0.0, 0.5), "centre: contains NaN or infinite entries"),
+        (lambda: Intrinsics("640", 480, 617.0, 617.0, 320.0, 240.0), "width: expected .* whole number .* got '640'"),
+        (lambda: Intrinsics(640.5, 480, 617.0, 617.0, 320.0, 240.0), "width: expected .* whole number .* got 640.5"),
+        (lambda: Intrinsics(640, True, 617.0, 617.0, 320.0, 240.0), "height: expected .* whole number .* got True"),
+        (lambda: Intrinsics(640, 480, None, 617.0, 320.0, 240.0), "fx: expected a positive number, got None"),
+        (lambda: Intrinsics(640, 480, 617.0, 617.0, [320.0], 240.0), r"cx: expected a finite number, got \[320.0\]"),
+        (lambda: Intrinsics.d415("640", 480), "width: expected a positive whole number of pixels, got '640'"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_whole_numbers_are_points_and_sizes_of_images():
+    eye, target = torch.tensor([1, 2, 3]), torch.tensor([0, 0, 1])
+    torch.testing.assert_close(look_at(eye, target), look_at(eye.float(), target.float()))
+    torch.testing.assert_close(
+        view_from_sphere(target, 0.8, 0.1, 0.5), view_from_sphere(target.float(), 0.8, 0.1, 0.5), rtol=0, atol=0
+    )
+    lens = Intrinsics(640.0, np.int64(480), 617.0, 617.0, 320.0, 240.0)
+    assert lens == Intrinsics.d415() and type(lens.width) is type(lens.height) is int
 
 
 def test_points_lie_on_the_rays_of_their_pixels():
@@ -142,6 +180,8 @@ def test_views_are_selected_together():
         ({"K": [K.numpy()] * 3}, "K: expected a numpy array .* got list"),
         ({"K": np.ones((3, 3, 3), int)}, "K: expected a numpy array of floats .* got int64"),
         ({"K": K.expand(3, 3, 3)}, "K: expected a numpy array .* got Tensor"),
+        ({"K": views()["K"].astype(np.float16)}, "K: expected float32 or float64, got float16, too coarse"),
+        ({"Ts_world_cam": views()["Ts_world_cam"].astype(np.float16)}, "Ts_world_cam: expected float32 or float64"),
         ({"K": np.zeros((3, 3, 3))}, r"K: focal lengths must be positive \(pixels\), got \[0.0, 0.0\] at index \[0\]"),
         ({"K": in_third(views()["K"], -1.0)}, r"K: focal lengths must .* got \[-450.0, -450.0\] at index \[2\]"),
         ({"K": in_third(views()["K"], 2.0)}, r"K: last row must be \(0, 0, 1\), got \[0.0, 0.0, 2.0\] at index \[2\]"),
@@ -156,6 +196,32 @@ def test_views_are_selected_together():
 def test_views_refuse_wrong_images_and_calibration(change, message):
     with pytest.raises(ValueError, match=message):
         Views(**{**views(), **change})
+
+
+@pytest.mark.parametrize(
+    "awkward",
+    [
+        {"images": views()["images"][..., ::-1].copy()[..., ::-1]},  # as OpenCV's are turned
+        {"K": views()["K"][::-1].copy()[::-1]},
+        {"K": views()["K"].astype(">f8")},
+        {"Ts_world_cam": views()["Ts_world_cam"].astype(np.longdouble)},
+        {"K": np.array([(1, k) for k in views()["K"]], dtype=[("camera", "u1"), ("K", "f8", (3, 3))])["K"]},
+    ],
+    ids=["bgr", "reversed", "big-endian", "longdouble", "of records"],
+)
+def test_arrays_that_torch_does_not_take_are_the_same_observation(awkward):
+    plain, observed = Views(**views()), Views(**{**views(), **awkward})
+    for name in ("images", "K", "Ts_world_cam"):
+        kept, same = (torch.from_numpy(getattr(seen, name)) for seen in (observed, plain))
+        assert kept.dtype == same.dtype and torch.equal(kept, same)
+
+
+def test_arrays_that_torch_takes_are_kept_as_they_are():
+    given = views()
+    given["images"] = np.ascontiguousarray(given["images"].transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+    given["K"] = given["K"].astype(np.float32)
+    kept = Views(**given)
+    assert kept.images is given["images"] and kept.K is given["K"] and kept.Ts_world_cam is given["Ts_world_cam"]
 
 
 def test_selecting_no_view_is_refused():

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import started
 import torch
@@ -81,6 +82,19 @@ def test_what_enters_the_fingerprint(tmp_path, module):
     variants.add(fingerprint())
     assert len(variants) == 7
     assert len(list((tmp_path / "runs").iterdir())) == 7 + 2
+
+
+@pytest.mark.parametrize("seed", [-1, "0", 1.5, True, 2**70, None])
+def test_a_seed_that_is_none_is_refused_before_anything_is_written(tmp_path, seed):
+    with pytest.raises(ValueError, match="seed: expected an integer of 0 or more"):
+        open_run(tmp_path, "training", Training(), seed=seed)
+    assert not list(tmp_path.iterdir())
+
+
+def test_numpys_integers_are_seeds(tmp_path):
+    run = open_run(tmp_path, "training", Training(), seed=np.int64(3))
+    assert run.fingerprint == open_run(tmp_path, "training", Training(), seed=3).fingerprint
+    assert json.loads((run.path / "run.json").read_text())["seed"] == run.seed == 3
 
 
 # --- folders ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dgrasp.streams import rng, seed_sequence, torch_generator
+from dgrasp.streams import check_seed, rng, seed_sequence, torch_generator
 
 
 def test_a_stream_does_not_depend_on_what_others_drew():
@@ -57,10 +57,15 @@ def test_numpy_integers_are_seeds_and_indices():
     np.testing.assert_array_equal(seed_sequence(np.int64(3), "a", np.uint8(4)).generate_state(2), expected)
 
 
-@pytest.mark.parametrize("seed", [-1, True, 1.0, "0", None])
+@pytest.mark.parametrize("seed", [-1, True, np.True_, 1.0, "0", None, 2**63, 2**70, np.array([1, 2])])
 def test_bad_seeds_are_refused(seed):
-    with pytest.raises(ValueError, match="seed: expected an integer of 0 or more"):
+    with pytest.raises(ValueError, match=r"seed: expected an integer of 0 or more, 9223372036854775807 at most, got"):
         rng(seed, "scenes")
+
+
+@pytest.mark.parametrize("seed", [0, 3, 2**63 - 1, np.int64(3), np.uint64(2**63 - 1)])
+def test_a_seed_is_a_plain_integer(seed):
+    assert type(check_seed(seed)) is int and check_seed(seed) == int(seed)
 
 
 def test_fractions_are_no_indices():

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import Intrinsics, view_from_sphere
+from dgrasp.cell.degrees import Degrees
 from dgrasp.cell.transforms import pose_matrix, transform
 from dgrasp.config import Config, explain, metres
 from dgrasp.files import UserFileError, read_yaml
@@ -49,12 +50,6 @@ def _near(point: tuple[float, ...]) -> tuple[float, ...]:
     if max(map(abs, point)) > FAR:
         raise ValueError(f"over {FAR:g} m; are these millimetres, not metres?")
     return point
-
-
-def _of_a_turn(degrees: float) -> bool:
-    """Whether a number of degrees is a part of a turn in radians: of pi, a half, a quarter."""
-    eighths = degrees / (math.pi / 4)
-    return 0 < abs(degrees) < 7 and round(eighths) != 0 and abs(eighths - round(eighths)) < 1e-3
 
 
 def _radians(azimuth: float, polar: float) -> str | None:
@@ -90,7 +85,7 @@ class ArmDescription(Config):
     speed: tuple[float, ...] = Field(description="limits of the joints, rad/s")
     home: tuple[float, ...] = Field(description="joints at rest, out of the cameras' sight, radians")
     base_position: Point = Field(description="of the base link in the world, metres")
-    base_turn: float = Field(0.0, ge=-180, le=180, description="of the base link about z, degrees")
+    base_turn: Degrees = Field(0.0, ge=-180, le=180, description="of the base link about z, degrees")
     closed_form: Literal["ur10"] | None = Field(None, description="inverse kinematics that is written out")
 
     _position = field_validator("base_position")(_near)
@@ -114,13 +109,6 @@ class ArmDescription(Config):
             if not 0 < speed <= 20:
                 raise ValueError(f"{joint}: a speed of {speed:g} rad/s; allowed are 0 to 20, is it degrees?")
         return self
-
-    @field_validator("base_turn")
-    @classmethod
-    def _turned(cls, degrees: float) -> float:
-        if _of_a_turn(degrees):
-            raise ValueError(f"looks like radians; expected are degrees, {math.degrees(degrees):.0f}?")
-        return degrees
 
     @property
     def T_world_base(self) -> Float[np.ndarray, "4 4"]:

@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from pydantic import Field, ValidationError, model_validator
 from scipy.spatial.transform import Rotation
 
+from dgrasp.cell.degrees import Degrees
 from dgrasp.cell.transforms import transform
 from dgrasp.cell.workspace import BOARD_TOP, BOUNDS_LOW
 from dgrasp.config import Config, explain, metres
@@ -42,7 +43,7 @@ class Sheet(Config):
     side: Length = Field(0.070, gt=0.002, description="of a tag (its black border) or a square as printed, m")
     gap: Length = Field(0.0175, ge=0, description="white between two tags, m; a checkerboard has none")
     first_tag: int = Field(0, ge=0, le=586, description="number of the tag at the upper left, of tag36h11")
-    place: tuple[Coordinate, Coordinate, Annotated[float, Field(ge=-360, le=360)]] = Field(
+    place: tuple[Coordinate, Coordinate, Annotated[Degrees, Field(ge=-360, le=360)]] = Field(
         # A4 at the workspace's edge next to the robot, its upper edge towards the middle
         (round(float(BOUNDS_LOW[0]) + 0.105, 6), 0.0, -90.0),
         description="where the pattern's middle lies in the world: x, y (m), and the turn of the page (degrees)",

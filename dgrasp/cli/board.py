@@ -20,7 +20,7 @@ IN_METRES = 2e-4  # m: a smaller side was meant in metres, of up to 200 mm
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = add_command(commands, "board", "a sheet to print, that tells where cameras stand", TEXT)
-    parser.add_argument("file", type=file_to_write, metavar="FILE", help="what to write: .pdf, .svg or .png")
+    parser.add_argument("file", type=file_to_write, metavar="FILE", help="what to write, a new .pdf, .svg or .png")
     parser.add_argument("--kind", choices=DEFAULTS, default="apriltags", help="the pattern (%(default)s)")
     parser.add_argument("--page", help="a4, letter or a3, landscape (a4)")
     parser.add_argument("--columns", type=positive, help="tags or squares along the page")
@@ -30,6 +30,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    if options.file.exists():
+        raise FileExistsError(f"{options.file}: exists already, and is not replaced; choose another name")
     columns, rows, side = DEFAULTS[options.kind]
     columns, rows = options.columns or columns, options.rows or rows
     side = (options.side if options.side is not None else side) / 1000

@@ -37,7 +37,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--cell", type=named, metavar="FILE", help="a cell's .yaml, or the name of a shipped one (panda_hand)"
     )
-    parser.add_argument("--picture", type=file_to_write, help=f"of the cell ({PICTURE})")
+    parser.add_argument("--picture", type=file_to_write, metavar="FILE", help=f"of the cell, a .png file ({PICTURE})")
     parser.set_defaults(run=run)
 
 
@@ -63,7 +63,9 @@ def run(options: argparse.Namespace) -> int:
 def _cell(source: str, picture: Path) -> int:
     from dgrasp.cell.examined import examine_cell
     from dgrasp.report.figures.cell_drawing import draw_cell
+    from dgrasp.report.figures.own_picture import check_picture
 
+    check_picture(picture)
     found = examine_cell(source)
     if not found.problems:
         _hold_home(found, source)

@@ -23,7 +23,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("source", type=place, metavar="SOURCE", help="a dataset's folder, or a file")
     parser.add_argument("--format", choices=FORMATS, required=True, help="what it is")
     parser.add_argument("--check", action="store_true", help="say what is found, and draw it")
-    parser.add_argument("--picture", type=file_to_write, help=f"({PICTURE})")
+    parser.add_argument("--picture", type=file_to_write, metavar="FILE", help=f"a .png file ({PICTURE})")
     parser.add_argument("--cameras", type=place, metavar="FILE", help="calibration, where the format has none")
     parser.add_argument("--convention", choices=("opencv", "opengl", "colmap"), help="of the cameras' poses")
     parser.add_argument(
@@ -52,6 +52,11 @@ def run(options: argparse.Namespace) -> None:
     from dgrasp.data.imports.check import read_import
     from dgrasp.robot.limits import SafetyLimits
 
+    picture = options.picture or PICTURE
+    if options.check:
+        from dgrasp.report.figures.own_picture import check_picture
+
+        check_picture(picture)  # before all episodes are read
     place = read_place(options.cell)
     episodes, lines = read_import(
         options.source, options.format, cameras=options.cameras, unit=options.unit, convention=options.convention,
@@ -64,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
         from dgrasp.data.imports.problems import problem_as_a_run
         from dgrasp.report.figures.imported import draw_import
 
-        print(draw_import(episodes, options.picture or PICTURE))
+        print(draw_import(episodes, picture))
         if problem := problem_as_a_run(episodes):
             raise ImportRefused(problem)
         return

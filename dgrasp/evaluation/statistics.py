@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +28,20 @@ def success_rates(trials: pd.DataFrame, config: EvaluationConfig) -> pd.DataFram
     return with_rates(table, config.confidence)
 
 
+def check_confidence(confidence: float) -> None:
+    """Raise ValueError unless it is a share of intervals that hold their rate: above 0 and below 1."""
+    number = isinstance(confidence, numbers.Real) and not isinstance(confidence, bool)
+    if not (number and 0 < confidence < 1):
+        percent = "; is it in percent?" if number and 1 < confidence < 100 else ""
+        raise ValueError(f"confidence: expected a share between 0 and 1, such as 0.95, got {confidence!r}{percent}")
+
+
 def with_rates(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """`successes` of `n` with their rate and Wilson interval (columns rate, low, high)."""
+    """`successes` of `n` with their rate and Wilson interval (columns rate, low, high).
+
+    confidence: level of the interval, above 0 and below 1. Raises ValueError for another one.
+    """
+    check_confidence(confidence)
     low, high = proportion_confint(table["successes"], table["n"], alpha=1 - confidence, method="wilson")
     rate = table["successes"] / table["n"]
     # the interval of no success begins at 5e-17 instead of 0

@@ -32,6 +32,7 @@ from dgrasp.policy.policies import GraspPolicy, policy_spec
 from dgrasp.runs import Run, RunError, only_complete
 from dgrasp.sim.objects.ycb import ycb_models
 from dgrasp.slopes.config import OptimizerConfig
+from dgrasp.streams import check_seed
 from dgrasp.twin.sweep import SweepRecipe, sweep
 from dgrasp.twin.trials import TwinTrialsRecipe, twin_trials
 from dgrasp.value.config import ValueConfig
@@ -53,9 +54,10 @@ class Experiment:
         """The experiment of a profile (its name, or the path of a YAML file) with its runs below the folder `build`.
 
         The profile "published" stands for the published experiment, "published:NAME" for another one: its stages are
-        read, and only what is new goes to `build`. Raises ProfileError for an unknown profile, RecordError for an
-        experiment or a seed that is not published.
+        read, and only what is new goes to `build`. seed: an integer, 0 to 2**63 - 1. Raises ValueError for another one,
+        ProfileError for an unknown profile, RecordError for an experiment or a seed that is not published.
         """
+        seed = check_seed(seed)
         name = published_name(str(profile))
         if name is None:
             return cls(load_profile(profile), Build(Path(build)), seed)

@@ -12,6 +12,7 @@ printed sheet in the pictures tells it, too.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from scipy.spatial.transform import Rotation
 from dgrasp import streams
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.cell.place import PAPERS, Grip, Place, place_of
+from dgrasp.checks import described
 from dgrasp.data.captures.reader import Capture, read_capture
 from dgrasp.data.captures.sight import check_sight
 from dgrasp.files import check_writable, write_text
@@ -38,6 +40,7 @@ if TYPE_CHECKING:  # the simulator is not loaded to read photographs
     from dgrasp.robot.trials import PreparedPolicy
 
 HEADER = "rank,value,x,y,z,qx,qy,qz,qw"  # of a table
+NARROWEST = 8  # pixels of an image
 APART, TURNED = 0.02, 20.0  # m and degrees: closer poses are the same grasp
 
 
@@ -74,17 +77,21 @@ def rank_grasps(
 ) -> RankedGrasps:
     """Plan on a folder of photographs; returns at most `n` grasps that differ by 2 cm or 20 degrees, best first.
 
-    photographs: the folder, its `transforms.json`, or what `read_capture` made of it (`T_world_capture` included).
+    photographs: the folder, its `transforms.json`, or what `read_capture` made of it, which was told `T_world_capture`.
     lenses: of the images the policy was trained on (`experiment.observer.lenses`); or width: of those images, pixels,
     where the paper's camera took them.
     seed: of the starting poses. downwards: only poses whose approach axis points below the horizon, as on the real
     robot (Sec. 5.2). place: where grasps are searched, and how high the board is; default the policy's workspace, and
     the paper's board.
     Raises CaptureError for photographs that cannot be used or cameras that do not look at the workspace, ValueError for
-    other arguments, a place beyond the workspace that the policy was trained in, or if nothing points down.
+    other arguments (naming the one that is none), `T_world_capture` beside a capture, a place beyond the workspace that
+    the policy was trained in, or if nothing points down.
     """
     generator = _generator(n, seed)
     lenses = _lenses(lenses, width)
+    _check_kinds(photographs, policy, place)
+    if isinstance(photographs, Capture) and T_world_capture is not None:
+        raise ValueError("T_world_capture: goes with a folder alone; a capture has its own, tell `read_capture`")
     low, high = (bound.double().numpy(force=True) for bound in policy.bounds)
     known = Place("the policy", low, high, PAPERS.middle)
     place = known if place is None else _within(place, known)
@@ -108,6 +115,20 @@ def rank_grasps(
     return RankedGrasps(Ts[chosen].numpy(), values[chosen], views)
 
 
+def _check_kinds(photographs: object, policy: object, place: object) -> None:
+    """Raise ValueError for an argument of another kind, with the way to the one that is expected."""
+    if not isinstance(photographs, str | os.PathLike | Capture):
+        hint = "; `policy.plan` takes views" if isinstance(photographs, Views) else ""
+        raise ValueError(
+            f"photographs: expected a folder, or what `read_capture` made of it, got {described(photographs)}{hint}"
+        )
+    if not isinstance(policy, GraspPolicy):
+        hint = f"; `experiment.policy({policy!r})` opens it" if isinstance(policy, str) else ""
+        raise ValueError(f"policy: expected a GraspPolicy, got {described(policy)}{hint}")
+    if not isinstance(place, Place | None):
+        raise ValueError(f"place: expected a Place, as `read_place` tells of a cell, got {described(place)}")
+
+
 def _within(place: Place, known: Place) -> Place:
     """The place, which the policy knows; raises ValueError otherwise."""
     if known.holds(place):
@@ -123,18 +144,31 @@ def _within(place: Place, known: Place) -> Place:
 
 def _generator(n: int, seed: int) -> torch.Generator:
     """The starting poses' randomness; raises ValueError for a number of grasps or a seed that is none."""
+    if not _is_whole(n):
+        raise ValueError(f"n: expected a whole number of 1 or more, got {n!r}")
     if n < 1:
         raise ValueError(f"n: expected 1 or more, got {n}")
     return streams.torch_generator(seed, "own images")
 
 
+def _is_whole(number: object) -> bool:
+    """NumPy's whole numbers are some, truth values are none."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
 def _lenses(lenses: Sequence[Intrinsics], width: int | None) -> Sequence[Intrinsics]:
     """Those of the training images; raises ValueError unless they are told in one of both ways."""
+    if not isinstance(lenses, Sequence) or not all(isinstance(lens, Intrinsics) for lens in lenses):
+        raise ValueError(f"lenses: expected a list or a tuple of Intrinsics, got {described(lenses)}")
     if bool(lenses) == (width is not None):
         raise ValueError(
             "lenses: expected those of the training images, or `width` for the paper's camera, and not both"
         )
-    return lenses if width is None else (Intrinsics.d415(width, round(0.75 * width)),)
+    if width is None:
+        return lenses
+    if not _is_whole(width) or width < NARROWEST:
+        raise ValueError(f"width: expected a whole number of pixels, {NARROWEST} or more, got {width!r}")
+    return (Intrinsics.d415(int(width), round(0.75 * int(width))),)
 
 
 def as_trained(views: Views | Capture, lenses: Sequence[Intrinsics]) -> Views:
@@ -163,7 +197,7 @@ def _sampled(
     angle = float(K[0, 0]) / size_then[0]
     lens = min(lenses, key=lambda known: abs(math.log(known.fx / known.width / angle)))
     shares = lens.fx / float(K[0, 0]), lens.fy / float(K[1, 1])  # they differ where a picture was pulled
-    size = max(8, round(size_then[0] * shares[0])), max(8, round(size_then[1] * shares[1]))
+    size = max(NARROWEST, round(size_then[0] * shares[0])), max(NARROWEST, round(size_then[1] * shares[1]))
     if size == size_then:
         return image, K
     K, scale = K.copy(), np.divide(size, size_then)

@@ -135,15 +135,17 @@ def render_view(
 ) -> tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w"]]:
     """A novel view of one encoded scene: colours in [0, 1], and depth along the optical axis in metres.
 
-    Deterministic. Raises ValueError unless `enc` holds exactly one scene and the camera is calibrated.
+    Deterministic, in the precision of Phi's weights whatever the camera's is. Raises ValueError unless `enc` holds
+    exactly one scene, the camera is calibrated, and sizes are whole numbers of 1 or more.
     """
     if len(enc) != 1:
         raise ValueError(f"enc: expected one scene, got {len(enc)}; select one with enc[i : i + 1]")
     for name, number in (("width", width), ("height", height), ("rays_at_once", rays_at_once)):
-        if number < 1:
-            raise ValueError(f"{name}: expected 1 or more, got {number}")
+        if not hasattr(number, "__index__") or number < 1:
+            raise ValueError(f"{name}: expected a whole number of 1 or more, got {number!r}")
     check_intrinsics(K, "K", ndims=(2,))
     check_poses(T_world_cam, "T_world_cam", shape="(4, 4)", ndims=(2,))
+    K, T_world_cam = (x.to(phi.fine.first.weight) for x in (K, T_world_cam))
     enc = phi.project(enc)
     v, u = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     uv = torch.stack([u, v], dim=-1).reshape(-1, 2).to(K)

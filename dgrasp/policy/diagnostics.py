@@ -6,6 +6,7 @@ Everything takes tensors or a data frame; nothing here knows of images, simulato
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -106,19 +107,21 @@ def progress(
     return pd.DataFrame({"step": range(len(paths)), "near_grasp": near.tolist(), "in_corner": corner.tolist()})
 
 
-def value_ranks_success(trials: pd.DataFrame, by: Sequence[str] = ("policy",)) -> pd.DataFrame:
+def value_ranks_success(trials: pd.DataFrame, by: Sequence[str] | str = ("policy",)) -> pd.DataFrame:
     """Does a higher value mean a better grasp? One row per group with `n`, `successes` and `auc`.
 
     `auc` is the probability that a successful attempt had a higher value than a failed one (ties count half): 1 is a
     perfect ranking, 0.5 none; NaN where all attempts of a group ended alike. Values of different models are on
-    different scales, so groups should not mix them. trials: columns `value`, `success` and those of `by`.
+    different scales, so groups should not mix them.
+
+    trials: columns `value` (finite), `success` (true or false, or 1 or 0) and those of `by`, which are one or more.
+    Raises ValueError for missing columns, and for other entries, naming the first.
     """
-    _check_trials(trials, by)
+    trials, by = _checked(trials, by)
     rows = []
-    for names, group in trials.groupby(list(by), sort=False):
-        success = group["success"].astype(bool)
-        auc = ranking_auc(group["value"].to_numpy(), success.to_numpy())
-        rows.append((*names, len(group), int(success.sum()), auc))
+    for names, group in trials.groupby(by, sort=False):
+        auc = ranking_auc(group["value"].to_numpy(), group["success"].to_numpy())
+        rows.append((*names, len(group), int(group["success"].sum()), auc))
     return pd.DataFrame(rows, columns=[*by, "n", "successes", "auc"])
 
 
@@ -130,28 +133,48 @@ def ranking_auc(scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"])
     return float(mannwhitneyu(yes, no).statistic / (len(yes) * len(no)))
 
 
-def success_by_value(trials: pd.DataFrame, bins: int = 4, by: Sequence[str] = ("policy",)) -> pd.DataFrame:
+def success_by_value(trials: pd.DataFrame, bins: int = 4, by: Sequence[str] | str = ("policy",)) -> pd.DataFrame:
     """Success rate in bins of rising value: the picture behind `value_ranks_success`.
 
     Each group's attempts are ranked by value and cut into `bins` of equal size (1 = lowest; at most one bin per
     attempt). One row per group and bin: `value` (median), `n`, `successes`, `rate` and its 95 % Wilson interval `low`,
-    `high`.
+    `high`. trials, by, errors: as of `value_ranks_success`.
     """
-    _check_trials(trials, by)
-    rank = trials.groupby(list(by), sort=False)["value"].rank(method="first")
-    size = trials.groupby(list(by), sort=False)["value"].transform("size")
+    trials, by = _checked(trials, by)
+    rank = trials.groupby(by, sort=False)["value"].rank(method="first")
+    size = trials.groupby(by, sort=False)["value"].transform("size")
     count = np.minimum(size, bins)
-    binned = trials.assign(bin=np.ceil(rank * count / size).astype(int), success=trials["success"].astype(bool))
+    binned = trials.assign(bin=np.ceil(rank * count / size).astype(int))
     groups = binned.groupby([*by, "bin"], sort=True)
     table = groups.agg(value=("value", "median"), n=("success", "size"), successes=("success", "sum")).reset_index()
     low, high = proportion_confint(table["successes"], table["n"], method="wilson")
     return table.assign(rate=table["successes"] / table["n"], low=np.asarray(low), high=np.asarray(high))
 
 
-def _check_trials(trials: pd.DataFrame, by: Sequence[str]) -> None:
+def _checked(trials: pd.DataFrame, by: Sequence[str] | str) -> tuple[pd.DataFrame, list[str]]:
+    """The trials with numbers as values and booleans as successes, and the columns of their groups as a list."""
+    by = [by] if isinstance(by, str) else list(by)
+    if not by:
+        raise ValueError("by: empty; expected one column or more, such as 'policy'")
     missing = {"value", "success", *by} - set(trials.columns)
     if missing:
         found = ", ".join(map(str, trials.columns))
         raise ValueError(f"trials: columns missing: {', '.join(sorted(missing))}; found: {found}")
-    if not np.isfinite(trials["value"]).all():
-        raise ValueError("trials: column 'value' has entries that are not finite")
+    _check_column(trials, "value", _is_finite, "entries that are not finite numbers")
+    _check_column(trials, "success", _is_verdict, "entries that are not true or false, nor 1 or 0")
+    return trials.assign(value=trials["value"].astype(float), success=trials["success"].astype(bool)), by
+
+
+def _check_column(trials: pd.DataFrame, name: str, allowed: Callable[[object], bool], wrong: str) -> None:
+    for i, entry in enumerate(trials[name].tolist()):
+        if not allowed(entry):
+            raise ValueError(f"trials: column {name!r} has {wrong}, first {entry!r} in row {i} (counted from 0)")
+
+
+def _is_finite(entry: object) -> bool:
+    return isinstance(entry, numbers.Real) and math.isfinite(entry)
+
+
+def _is_verdict(entry: object) -> bool:
+    """Whether it says success or failure: no verdict (NaN) is neither, and of a text any but the empty one is true."""
+    return isinstance(entry, bool | np.bool_ | numbers.Real) and entry in (0, 1)

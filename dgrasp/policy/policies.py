@@ -12,11 +12,11 @@ from torch import Generator, Tensor
 
 from dgrasp.cameras import Views, visible
 from dgrasp.checks import described
-from dgrasp.config import each
+from dgrasp.config import check_metres, each
 from dgrasp.nerf.encoded import EncodedViews
 from dgrasp.policy.fingers import FingerCheck, first_free
 from dgrasp.poses import ROTATIONS, check_box, uniform_poses
-from dgrasp.slopes.climb import Optimized, Schedule, optimize_poses
+from dgrasp.slopes.climb import Optimized, Schedule, check_config, optimize_poses
 from dgrasp.slopes.config import OptimizerConfig
 from dgrasp.slopes.modes import own_modes
 from dgrasp.value.function import GraspValue
@@ -50,9 +50,23 @@ CONTROLS = _specs("control", {"quat": "base_control", "6d": "base_control"})
 def policy_spec(name: str) -> PolicySpec:
     """Look a policy up by name; raises ValueError naming what exists."""
     known = {**POLICIES, **CONTROLS}
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f"unknown policy {name!r}; policies: {', '.join(known)}")
     return known[name]
+
+
+# Metres, our choice: no policy on a bench asks for more, but one that is told in millimetres does.
+MOST = {"translation_rate": 1.0, "approach_offset": 0.5, "approach_floor": 10.0}
+
+
+def check_lengths(config: OptimizerConfig, name: str = "config") -> None:
+    """Raise ValueError, which asks for the unit, for lengths of a climb that no gripper on a bench has.
+
+    name: of the settings. The climb itself (`optimize_poses`) takes problems of any size.
+    """
+    for field, most in MOST.items():
+        if (length := getattr(config, field)) is not None:
+            check_metres(length, most, f"{name}.{field}")
 
 
 PAIR = ("base_quat_sync", "dgrasp_quat_sync")  # one Base and one dGrasp that differ in the loss alone
@@ -85,20 +99,26 @@ class Plan:
 class GraspPolicy:
     """pi(o) = argmax_p Psi(Phi(p, o)) (Eq. 1), by gradient ascent from random poses in the workspace.
 
-    bounds: low and high corner of the workspace in the world, metres. fingers: how candidates are checked against the
-    NeRF's density, if they are. Raises ValueError if the bounds are no box.
+    spec: of the policy, or its name. bounds: low and high corner of the workspace in the world, metres. fingers: how
+    candidates are checked against the NeRF's density, if they are. Raises ValueError for an unknown policy, for other
+    things than a value, settings and a check of fingers, for settings out of range, and if the bounds are no box.
     """
 
     def __init__(
         self,
-        spec: PolicySpec,
+        spec: PolicySpec | str,
         value: GraspValue,
         config: OptimizerConfig,
         bounds: Bounds,
         fingers: FingerCheck | None = None,
     ) -> None:
-        self.spec, self.value, self.config, self.bounds = spec, value, config, check_box(bounds)
-        self.fingers = fingers
+        self.spec = spec if isinstance(spec, PolicySpec) else policy_spec(spec)
+        if isinstance(value, str) or not hasattr(value, "encode"):
+            raise ValueError(f"value: expected a GraspValue, got {described(value)}")
+        if not isinstance(fingers, FingerCheck | None):
+            raise ValueError(f"fingers: expected a FingerCheck or None, got {described(fingers)}")
+        self.value, self.config, self.bounds, self.fingers = value, check_config(config), check_box(bounds), fingers
+        check_lengths(self.config)
         self.encode = value.encode  # may be set to one that policies share
 
     @own_modes()

@@ -5,7 +5,7 @@ the line before it and its own content, so that a line that was changed, put in,
 reading; with the header at the start of the chain, a log cannot change its backend. Lines taken off the end are not
 found: what is left is whole, and tells of itself only that the protocol has more trials (`TrialLog.planned`). (This
 guards against accidents and edits of single lines. It is no signature: whoever writes a whole new file can write
-anything.)
+anything.) A last line that is whole but for its newline is a line like any other, since a verdict may stand in it.
 """
 
 from __future__ import annotations
@@ -122,14 +122,17 @@ class TrialLog:
 def read_log(path: Path) -> TrialLog:
     """Read and check a log. A last line without its end (a crash) is left out and reported in `cut`.
 
-    Raises FileNotFoundError, LogError.
+    One that lacks nothing but its newline, as editors leave it, is kept. Raises FileNotFoundError, LogError.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
         raise LogError(f"{path}: a pipe, a device or a folder; expected a trial log")
     data = path.read_bytes()
     whole, _, rest = data.rpartition(b"\n")
-    lines = [_parse(path, i, text) for i, text in enumerate(whole.split(b"\n"), start=1)] if whole else []
+    texts = whole.split(b"\n") if whole else []
+    if _is_whole(rest):
+        texts, rest = [*texts, rest], b""
+    lines = [_parse(path, i, text) for i, text in enumerate(texts, start=1)]
     if not lines:
         raise LogError(f"{path}: no header line, so this is no trial log")
     chain = ""
@@ -158,9 +161,9 @@ class LogWriter:
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         """Create the log with this header, or go on with the one that is there.
 
-        A line cut by a crash is taken off, and a note says so, as one does of another calibration. Raises LogError if
-        the log there is of other devices, settings, protocol or trained policies, or is being written by another
-        process.
+        A line cut by a crash is taken off, and a note says so, as one does of another calibration. A last line that
+        lacks its newline alone is given one. Raises LogError if the log there is of other devices, settings, protocol
+        or trained policies, or is being written by another process.
         """
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -194,7 +197,15 @@ class LogWriter:
         """
         line = {"kind": kind, **content}
         chain = line["chain"] = _chain(self._last, line)
-        text = json.dumps(line, allow_nan=False).encode() + b"\n"
+        self._write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        self._last = chain
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._handle.close()
+
+    def _write(self, text: bytes) -> None:
+        """All of the text, on disk, or none of it; raises OSError."""
         before = os.fstat(self._handle.fileno()).st_size
         try:
             if self._handle.write(text) != len(text):
@@ -203,15 +214,11 @@ class LogWriter:
         except BaseException:
             os.truncate(self._handle.fileno(), before)  # half a line would swallow the next one
             raise
-        self._last = chain
-
-    def close(self) -> None:
-        """Close the file; safe to call twice."""
-        self._handle.close()
 
     def _begin(self, header: Line) -> None:
         content = self.path.read_bytes()
-        if b"\n" not in content:  # new, or its header was cut short
+        headed = b"\n" in content or (content.startswith(BEGINNING) and _is_whole(content))
+        if not headed:  # new, or its header was cut short
             if not (content.startswith(BEGINNING) or BEGINNING.startswith(content)):
                 raise LogError(f"{self.path}: there is a file of this name, and it is no trial log; give another name")
             header = {"format": FORMAT, "banner": banner(header["backend"]), "started": now(), **header}
@@ -229,6 +236,8 @@ class LogWriter:
         if there.cut:
             os.truncate(self.path, content.rindex(b"\n") + 1)
             self.append("note", {"time": now(), "text": there.cut})
+        elif not content.endswith(b"\n"):
+            self._write(b"\n")
         before, calibration = there.calibration, header.get("calibration")
         if calibration != before:
             text = f"calibrated anew: from here on {calibration}, before {before}"
@@ -253,6 +262,15 @@ def _difference(name: str, begun: Any, asked: Any) -> str:
 def _chain(before: str, line: Mapping[str, Any]) -> str:
     content = {key: value for key, value in line.items() if key != "chain"}
     return hashlib.sha256((before + json.dumps(content, sort_keys=True)).encode()).hexdigest()
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether a line ends where it should, with or without a newline behind it: half of an object is no JSON."""
+    try:
+        json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _parse(path: Path, number: int, text: bytes) -> Line:

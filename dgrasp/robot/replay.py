@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from dgrasp.cameras import Views
@@ -51,8 +52,11 @@ class ReplayCell:
         return self.log.header["calibration"]
 
     def select(self, presentation: Presentation | int) -> None:
-        """Turn to the trial with this number; raises KeyError if it has no verdict in the log."""
-        number = presentation if isinstance(presentation, int) else presentation.number
+        """Turn to the trial with this number; raises KeyError if it has no verdict in the log, TypeError if it is none.
+
+        presentation: of the trial, or its number.
+        """
+        number = _number(presentation)
         for record in self.log.records:
             if record["number"] == number and record["success"] is not None:
                 self._record = record
@@ -74,7 +78,10 @@ class ReplayCell:
         return [r["number"] for r in judged if {view["image"] for view in r["views"]} <= held]
 
     def observe(self) -> Views:
-        """The views of the selected trial, checked against their hashes."""
+        """The views of the selected trial, checked against their hashes.
+
+        Raises FileNotFoundError without their images, ValueError naming a file that is damaged or of another image.
+        """
         views = self.record["views"]
         if self.images is None:
             raise FileNotFoundError("this replay has no images: the log keeps their hashes only; give their folder")
@@ -84,10 +91,10 @@ class ReplayCell:
                 f"trial {self.record['number']}: its views are not in {self.images}; kept are those of "
                 f"{', '.join(map(str, self.pictured)) or 'none'}"
             )
-        images = [np.asarray(Image.open(file, formats=("PNG",))) for file in files]
-        for image, view in zip(images, views, strict=True):
-            if image_hash(image) != view["image"]:
-                raise ValueError(f"{view['image']}.png: not the image that was logged under this hash")
+        images = [_picture(file) for file in files]
+        for image, file in zip(images, files, strict=True):
+            if image_hash(image) != file.stem:
+                raise ValueError(f"{file}: not the image that was logged under this hash")
         return Views(np.stack(images), np.array([v["K"] for v in views]), np.array([v["T_world_cam"] for v in views]))
 
     def rehearse(self, T_world_tcp: Float[np.ndarray, "4 4"]) -> None:
@@ -116,3 +123,22 @@ class ReplayCell:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _number(presentation: Presentation | int) -> int:
+    if isinstance(presentation, Presentation):
+        return presentation.number
+    try:
+        return operator.index(presentation)
+    except TypeError as error:
+        raise TypeError(f"presentation: expected one, or the number of a trial, got {presentation!r}") from error
+
+
+def _picture(file: Path) -> UInt8[np.ndarray, "h w 3"]:
+    """The pixels as they are stored. Raises ValueError naming the file if it is damaged."""
+    try:
+        with Image.open(file, formats=("PNG",)) as image:
+            return np.asarray(image)
+    except Exception as error:  # Pillow raises what its parsers meet, of any class
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{file}: cannot be read as the PNG that was logged ({said}); restore it") from error

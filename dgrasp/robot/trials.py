@@ -8,6 +8,7 @@ with the first trial that has no verdict.
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -198,9 +199,10 @@ def run_trials(
     their hash. runs: fingerprints of the runs the policies come from, or whatever else names them for the header; a
     robot's log must have them. A CellFault ends the session after it is on record; calling again goes on, and repeats
     that trial. A grasp that was executed and not judged, since the session ended there, is not repeated: the operator
-    is asked for its verdict. Raises ValueError for policies that are missing or follow another rule, LogError,
-    CellFault, NotArmed.
+    is asked for its verdict. limit: 0 or more; None: all. Raises ValueError for another limit, and for policies that
+    are missing or follow another rule, LogError, CellFault, NotArmed.
     """
+    limit = _limit(limit)
     _check_policies(policies, protocol)
     if cell.backend == "hardware" and not runs:
         raise ValueError(
@@ -330,6 +332,17 @@ def _described(views: Views, i: int, images: Path | None) -> dict[str, Any]:
         with atomic_path(Path(images) / f"{name}.png") as temporary:
             Image.fromarray(views.images[i]).save(temporary, format="PNG")
     return {"image": name, "K": views.K[i].tolist(), "T_world_cam": views.Ts_world_cam[i].tolist()}
+
+
+def _limit(limit: int | None) -> int | None:
+    """The limit as a plain int. Raises ValueError below 0, where a slice would count from the end."""
+    try:
+        number = None if limit is None else operator.index(limit)
+    except TypeError:
+        number = -1
+    if number is not None and number < 0:
+        raise ValueError(f"limit: expected a whole number of trials, 0 or more, or None for all, got {limit!r}")
+    return number
 
 
 def _check_policies(policies: Mapping[str, PreparedPolicy], protocol: TrialProtocol) -> None:

@@ -78,10 +78,10 @@ def optimize_poses(
             box; `value` returns another shape, half precision, NaN or slopes that are NaN, is not differentiable, or
             scores a pose by the others; `config` has settings out of range; `schedule` or `representation` is unknown.
     """
-    config = _checked(config)
+    config = check_config(config)
     check_callable(value)
     climb = _Climb(value, starts, config, _named(representation), _bounds(config, bounds), record)
-    if schedule not in SCHEDULES:
+    if not isinstance(schedule, str) or schedule not in SCHEDULES:
         raise ValueError(f"unknown schedule {schedule!r}; schedules: {', '.join(SCHEDULES)}")
     climb.keep = pruning_by_step(config, schedule)
     for parts in SCHEDULES[schedule]:
@@ -122,6 +122,7 @@ class _Climb:
         self.start = torch.arange(len(starts), device=starts.device)
         self.keep: dict[int, int] = {}
         self.step = 0
+        self.alone = False  # whether scores have been found to depend on their own pose alone
         self.history: list[Tensor] | None = [vector.clone()] if record else None
         self.history_scores: list[Tensor] = []
 
@@ -173,7 +174,8 @@ class _Climb:
 
     def _evaluate(self, vector: Tensor) -> tuple[Tensor, Tensor]:
         """Scores and slopes of one chunk, cut from its graph so that no chunk outlives its turn."""
-        scores, slope = scores_and_slopes(self.value, vector, self.rep)
+        scores, slope = scores_and_slopes(self.value, vector, self.rep, alone=self.alone)
+        self.alone = self.alone or len(vector) > 1
         return scores.detach(), slope.detach()
 
     @torch.no_grad()
@@ -244,8 +246,11 @@ def _bounds(config: OptimizerConfig, bounds: tuple[Tensor, Tensor] | None) -> tu
     return check_box(bounds)
 
 
-def _checked(config: OptimizerConfig | None) -> OptimizerConfig:
-    """The settings, with their ranges looked at again: a changed copy (`model_copy`) has not been."""
+def check_config(config: OptimizerConfig | None) -> OptimizerConfig:
+    """The settings (None: the defaults), with their ranges looked at again: a changed copy (`model_copy`) has not been.
+
+    Raises ValueError for what are no settings, and for settings out of range.
+    """
     if config is None:
         return OptimizerConfig()
     if not isinstance(config, OptimizerConfig):

@@ -18,11 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dgrasp.checks import check_finite
+from dgrasp.checks import check_finite, described
 from dgrasp.poses import Representation
 from dgrasp.poses import representation as _named
 from dgrasp.slopes.losses import check_pairs, check_scores, cosine_loss
-from dgrasp.slopes.modes import advise_on_second_derivatives, call_value, own_modes, trackable
+from dgrasp.slopes.modes import advise_on_second_derivatives, call_value, check_alone, own_modes, trackable
 
 Features = Callable[[Tensor], Tensor]
 
@@ -31,18 +31,16 @@ class FrozenActivations:
     """Activations of a frozen Phi at some poses, worked out once for all readouts whose slopes they supervise.
 
     features: pose matrices (n, 4, 4) or, for points of any space, vectors (n, d) -> activations (n, ...); its
-    parameters get no gradient. Raises ValueError for features that are not differentiable in the poses, and for
-    activations in bfloat16 or float16: second-order gradients would be mostly rounding.
+    parameters get no gradient. Raises ValueError for features that are not differentiable in the poses, that are not
+    one row per pose or depend on other poses, and for activations in bfloat16 or float16: second-order gradients would
+    be mostly rounding.
     """
 
     def __init__(self, features: Features, poses: Tensor) -> None:
         with own_modes():
             self.poses = trackable(poses).requires_grad_()
-            self.activations = a = call_value(features, self.poses)
-        if not isinstance(a, Tensor) or not a.requires_grad:
-            raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
-        if a.dtype.itemsize < torch.float32.itemsize:
-            raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
+            self.activations = call_value(features, self.poses)
+            _check_activations(features, self.activations, self.poses)
 
     def slope_loss(
         self,
@@ -52,7 +50,11 @@ class FrozenActivations:
         representation: Representation | None,
         eps: float,
     ) -> Float[Tensor, ""]:
-        """L_aux of `readout` at the poses, here in the coordinates of the representation; see `exact_slope_loss`."""
+        """L_aux of `readout` at the poses, here in the coordinates of the representation; see `exact_slope_loss`.
+
+        Raises ValueError for a readout that is not differentiable in the activations, gives another number of scores
+        or scores that depend on other poses, and for slopes that are not finite.
+        """
         wanted = torch.is_grad_enabled()
         with own_modes():
             g = _readout_slope(readout, self.activations.detach().requires_grad_(), wanted)
@@ -106,9 +108,10 @@ def exact_slope_loss(
     Inside, gradients are on and autocast is off; under `torch.no_grad` the result is the same number without a graph.
 
     Raises ValueError for poses and targets that do not go together, that are not finite or no rotations; for features
-    that are not differentiable in the poses, a readout that is not in the activations, slopes that are not finite; and
-    for another number of scores. Activations in bfloat16 or float16 are refused, too: second-order gradients would be
-    mostly rounding. A readout without second derivatives is told so by backward.
+    that are not differentiable in the poses, a readout that is not in the activations, slopes that are not finite; for
+    another number of activations or scores, and for those that depend on other poses (BatchNorm in training mode).
+    Activations in bfloat16 or float16 are refused, too: second-order gradients would be mostly rounding. A readout
+    without second derivatives is told so by backward.
     """
     with own_modes():
         rep = None if representation is None else _named(representation)
@@ -117,12 +120,25 @@ def exact_slope_loss(
     return FrozenActivations(features, at).slope_loss(readout, poses, targets, rep, eps)
 
 
+def _check_activations(features: Features, a: object, poses: Tensor) -> None:
+    if not isinstance(a, Tensor) or not a.requires_grad:
+        raise ValueError("features: not differentiable in the poses (no autograd path from activations to poses)")
+    if a.dtype.itemsize < torch.float32.itemsize:
+        raise ValueError(f"features: computed in {a.dtype}; second-order gradients need float32 or float64")
+    if a.ndim == 0 or len(a) != len(poses):
+        raise ValueError(
+            f"features: expected activations of shape ({len(poses)}, ...), one row per pose, got {described(a)}"
+        )
+    check_alone(features, a, poses, "features", "activation")
+
+
 def _readout_slope(readout: Callable[[Tensor], Tensor], a: Tensor, create_graph: bool) -> Tensor:
     """g = dPsi/da, as a function of Psi's weights if `create_graph`."""
     scores = readout(a)
     check_scores(scores, len(a), "readout")
     g = None
     if scores.requires_grad:
+        check_alone(readout, scores, a, "readout")
         g = torch.autograd.grad(scores.sum(), a, create_graph=create_graph, allow_unused=True)[0]
     if g is None:
         raise ValueError("readout: not differentiable in the activations (no autograd path from scores to them)")

@@ -10,7 +10,6 @@ None is in the paper. Like the rest of this folder they know nothing of grasping
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,15 @@ from torch.nn import functional as F
 from dgrasp.checks import check_finite, check_like, check_numbers, described
 from dgrasp.poses import Representation
 from dgrasp.poses import representation as _named
-from dgrasp.slopes.losses import Value, check_callable, check_pairs, check_scores, cosine_loss, pose_vectors
+from dgrasp.slopes.losses import (
+    Value,
+    check_callable,
+    check_pairs,
+    check_positive,
+    check_scores,
+    cosine_loss,
+    pose_vectors,
+)
 from dgrasp.slopes.modes import call_value, no_autocast, own_modes
 
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -45,8 +52,7 @@ def finite_difference_slopes(
     """
     check_callable(value)
     for name, size in (("step", step), ("rotation_step", rotation_step)):
-        if not 0 < size < math.inf:
-            raise ValueError(f"{name}: expected a positive number, got {size}")
+        check_positive(size, name)
     rep = None if representation is None else _named(representation)
     with no_autocast():
         p = pose_vectors(poses, rep, "poses").detach()

@@ -117,8 +117,12 @@ def scores_and_slopes(
     representation: Representation | None = None,
     *,
     create_graph: bool = False,
+    alone: bool = False,
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
-    """The scores of one forward pass and their slopes; in modes of its own (`own_modes`)."""
+    """The scores of one forward pass and their slopes; in modes of its own (`own_modes`).
+
+    alone: whether each score is known to depend on its own pose alone.
+    """
     check_callable(value)
     with own_modes():
         p = trackable(poses).requires_grad_()
@@ -126,7 +130,8 @@ def scores_and_slopes(
         check_scores(scores, len(p))
         gradient = None
         if scores.requires_grad:
-            check_alone(value, scores, p)
+            if not alone:
+                check_alone(value, scores, p)
             gradient = torch.autograd.grad(scores.sum(), p, create_graph=create_graph, allow_unused=True)[0]
     if gradient is None:
         raise ValueError("value: not differentiable in the poses (no autograd path from the scores back to them)")
@@ -137,6 +142,16 @@ def check_callable(value: object) -> None:
     """Raise ValueError unless `value` is a function."""
     if not callable(value):
         raise ValueError(f"value: expected a function from poses to one score per pose, got {described(value)}")
+
+
+def check_positive(number: object, name: str) -> None:
+    """Raise ValueError unless it is one number, positive and finite."""
+    try:
+        positive = not isinstance(number, bool) and bool(0 < number < math.inf)  # type: ignore[operator]
+    except (TypeError, ValueError, RuntimeError):  # what cannot be compared, and several numbers
+        positive = False
+    if not positive:
+        raise ValueError(f"{name}: expected a positive number, got {number!r}")
 
 
 def check_scores(scores: object, n: int, name: str = "value") -> None:
@@ -226,8 +241,7 @@ def check_pairs(
     poses: Tensor, targets: Tensor, representation: Representation | None, eps: float
 ) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
     """Poses and targets of L_aux as vectors, once they have proved to go together."""
-    if not 0 < eps < math.inf:
-        raise ValueError(f"eps: expected a positive number, got {eps}")
+    check_positive(eps, "eps")
     if getattr(poses, "shape", None) != getattr(targets, "shape", None):
         raise ValueError(f"poses, targets: expected one shape, got {described(poses)} and {described(targets)}")
     p, p_target = (pose_vectors(x, representation, name) for x, name in ((poses, "poses"), (targets, "targets")))

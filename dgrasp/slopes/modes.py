@@ -6,10 +6,13 @@ Both hold inside only: the caller's own modes are as before when a function retu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from itertools import islice
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +22,10 @@ AUTOCAST_DEVICES = ("cpu", "cuda", "mps", "xpu")
 DEAD_ENDS = ("NotImplemented", "Error", "DelayedError", "CompiledFunctionBackwardBackward")
 LEAK = 1e-6  # of a slope's largest entry; scores that depend on their own poses alone leak exactly nothing
 
-_stands_alone: WeakSet[Any] = WeakSet()  # owners of values that have been looked at, so that it is done once
+LOOKED_THROUGH = 50  # objects, for the networks that a function uses; our choice: they take 0.1 ms at most
+REMEMBERED = 100  # states of one owner; our choice
+
+_stands_alone: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()  # owner -> states that have been looked at
 
 
 @contextmanager
@@ -64,28 +70,88 @@ def call_value(value: Callable[[Tensor], Any], poses: Tensor) -> Any:
         raise
 
 
-def check_alone(value: Callable[[Tensor], Any], scores: Tensor, poses: Tensor) -> None:
-    """Raise ValueError if the first pose's score also depends on another pose: looked at once for each `value`."""
-    owner = _owner(value)
-    if len(scores) < 2 or owner in _stands_alone:
+def check_alone(
+    function: Callable[[Tensor], Any], results: Tensor, inputs: Tensor, name: str = "value", what: str = "score"
+) -> None:
+    """Raise ValueError if the first pose's result also depends on another pose.
+
+    results, inputs: one row per pose each. name: of the function. what: a result is, in a word. Looked at once for
+    each function and each state of its networks: BatchNorm looks across poses in training mode alone.
+    """
+    if len(results) < 2:
         return
-    (slope,) = torch.autograd.grad(scores[0], poses, retain_graph=True, allow_unused=True)
+    owner, state = _remembered_as(function)
+    known = _stands_alone.setdefault(owner, set())
+    if state in known:
+        return
+    first = results[0]
+    if first.ndim:  # weighted unevenly, since what is normalized adds up to the same, whatever it depends on
+        first = (first.flatten() * torch.linspace(1, 2, first.numel(), dtype=first.dtype, device=first.device)).sum()
+    (slope,) = torch.autograd.grad(first, inputs, retain_graph=True, allow_unused=True)
     if slope is not None:
-        size = slope.abs().flatten(1).amax(-1)
+        size = slope.abs().reshape(len(slope), -1).amax(-1)
         if (others := size[1:] > LEAK * size.max()).any():
             raise ValueError(
-                f"value: the score of pose 0 also depends on pose {1 + int(others.nonzero()[0])}, but a slope is that "
-                "of one pose alone; do without means, attention or normalization across poses (BatchNorm in eval mode)"
+                f"{name}: the {what} of pose 0 also depends on pose {1 + int(others.nonzero()[0])}, but a slope is "
+                "that of one pose alone; do without means, attention or normalization across poses (BatchNorm in eval "
+                "mode)"
             )
-    _stands_alone.add(owner)
+    if len(known) >= REMEMBERED:
+        known.clear()
+    known.add(state)
 
 
-def _owner(value: Any) -> Any:
-    """The network that `value` is, belongs to or closes over; else its code, or its class."""
-    value = getattr(value, "func", value)  # of functools.partial
-    cells = (cell.cell_contents for cell in getattr(value, "__closure__", None) or ())
-    held = (value, getattr(value, "__self__", None), *cells)
-    return next((x for x in held if isinstance(x, nn.Module)), getattr(value, "__code__", type(value)))
+def _remembered_as(function: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The first network that a function uses, else its code or its class; and what scores follow from: all of the
+    networks, the modes of their parts, and the code around them."""
+    networks, code = _used(function)
+    modes = tuple(part.training for network in networks for part in network.modules())
+    owner = networks[0] if networks else code[0] if code else type(function)
+    return owner, (type(function), *code, *map(ref, networks), *modes)
+
+
+def _used(function: Any) -> tuple[list[nn.Module], list[Any]]:
+    """The networks that a function is, belongs to, closes over or names, and the code of the functions on the way."""
+    networks: list[nn.Module] = []
+    code: list[Any] = []
+    waiting, seen = [function], set[int]()
+    for x in waiting:  # which grows: nearest first
+        if id(x) in seen or len(seen) == LOOKED_THROUGH:
+            continue
+        seen.add(id(x))
+        if isinstance(x, nn.Module):
+            networks.append(x)
+            continue
+        if isinstance(x, FunctionType):
+            code.append(x.__code__)
+        waiting += islice(_held(x), LOOKED_THROUGH)
+    return networks, code
+
+
+def _held(x: Any) -> Iterable[Any]:
+    """What a function or an object works with."""
+    if isinstance(x, FunctionType):
+        named = (x.__globals__[name] for name in x.__code__.co_names if name in x.__globals__)
+        return (*_contents(x), *(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values(), *named)
+    if isinstance(x, MethodType):
+        return x.__self__, x.__func__
+    if isinstance(x, partial):
+        return x.func, *x.args, *x.keywords.values()
+    if isinstance(x, list | tuple):
+        return x
+    if isinstance(x, type | ModuleType | Tensor):
+        return ()
+    held: Mapping[Any, Any] = x if isinstance(x, dict) else getattr(x, "__dict__", {})
+    return held.values()
+
+
+def _contents(function: FunctionType) -> list[Any]:
+    """What a function closes over, as far as that has been made."""
+    contents = []
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # an empty cell
+            contents.append(cell.cell_contents)
+    return contents
 
 
 def advise_on_second_derivatives(slope: Tensor) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from dgrasp.cell.miscalibration import CalibrationErrors
-from dgrasp.config import Config
+from dgrasp.config import Config, metres
 from dgrasp.slopes.first_order import ROTATION_STEP, STEP
 from dgrasp.value.queries import QueryConfig
 from dgrasp.value.readout import ReadoutConfig
 
 Rotations = Literal["haar", "euler"]
+Shift = Annotated[float, metres(0.5)]  # of a sample from its pose: half a metre is most of the workspace
+Coordinate = Annotated[float, metres(10.0)]  # no part of a bench is that far from its origin
+Corner = tuple[Coordinate, Coordinate, Coordinate]
 
 
 class NegativeConfig(Config):
@@ -40,7 +43,7 @@ class NegativeConfig(Config):
         description="share near the grasp in position and rotation. Paper and authors' code: 0. Ours 0.25: uniform "
         "negatives alone are told apart within minutes while the best pose is still centimetres off",
     )
-    near_translation: float = Field(
+    near_translation: Shift = Field(
         default=0.04, ge=0, description="reach of near negatives along each TCP axis, metres"
     )
     near_rotation: float = Field(
@@ -55,7 +58,7 @@ class NegativeConfig(Config):
             "(dGrasp). Ours: one value for all models, so that only the loss differs"
         ),
     )
-    turned_translation: float = Field(
+    turned_translation: Shift = Field(
         default=0.01, ge=0, description="reach of turned negatives along each axis, metres"
     )
     blocked_share: float = Field(
@@ -65,7 +68,7 @@ class NegativeConfig(Config):
         description="share near annotated grasps that a neighbour blocks, where the scene has any: each looks like a "
         "grasp but for what stands beside it. Needs the simulator's state. Paper and authors' code: 0",
     )
-    blocked_translation: float = Field(
+    blocked_translation: Shift = Field(
         default=0.003, ge=0, description="reach of blocked negatives along each axis, metres"
     )
     blocked_rotation: float = Field(
@@ -86,7 +89,7 @@ class NegativeConfig(Config):
             "2022), so that its faces and corners are not the least trained part; 0 in paper and authors' code"
         ),
     )
-    positive_translation: float = Field(
+    positive_translation: Shift = Field(
         default=0.006,
         ge=0,
         description=(
@@ -137,7 +140,7 @@ class SlopeConfig(Config):
         "rivals in its place (`dgrasp.slopes.first_order`, not in the paper), each on the same poses: slopes by finite "
         "differences of values, later poses ranked above earlier ones, a second readout that says slopes outright",
     )
-    difference: tuple[float, float] = Field(
+    difference: tuple[Annotated[Shift, Field(gt=0)], Annotated[float, Field(gt=0)]] = Field(
         default=(STEP, ROTATION_STEP),
         description='"finite_differences": steps of translations, metres, and of rotation coordinates',
     )
@@ -176,7 +179,7 @@ class SlopeConfig(Config):
             "all sides. Authors' code stops before the last pose"
         ),
     )
-    translation: float = Field(
+    translation: Shift = Field(
         default=0.02,
         ge=0,
         description="uniform perturbation along each axis of the pose's own frame, metres (authors' code)",
@@ -259,7 +262,7 @@ class ValueConfig(Config):
         description='or a preset\'s name: "sharp", "uniform", "authors_base", "authors_dgrasp"',
     )
     slope: SlopeConfig = Field(default=SlopeConfig(), description="L_aux, for the dGrasp models")
-    workspace: tuple[tuple[float, float, float], tuple[float, float, float]] = Field(
+    workspace: tuple[Corner, Corner] = Field(
         default=((-0.127, -0.305, 0.9605), (0.527, 0.305, 1.0655)),
         description="low and high corner of the TCP's workspace in the world, metres (authors' code)",
     )

@@ -112,7 +112,7 @@ class _Maps:
 
     @classmethod
     def of(cls, phi: MVNeRF, groups: EncodedViews, i: int, view: int) -> _Maps:
-        dtype = groups.K.dtype
+        dtype = phi.fine.first.weight.dtype
         projected = groups.fine if groups.fine is not None else phi.fine.project(groups.features)
         if projected.shape[-1] != phi.config.field.hidden:
             width = phi.config.field.hidden

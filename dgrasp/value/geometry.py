@@ -36,8 +36,9 @@ class Geometry:
 
     def __init__(self, phi: MVNeRF, queries: QueryPoints, groups: EncodedViews) -> None:
         self.queries, self.field, self.directions_in = queries, phi.config.field, phi.fine.directions_in
-        self.K = groups.K.flatten(0, 1)
-        self.Ts_cam_world = invert(groups.Ts_world_cam.flatten(0, 1))
+        dtype = phi.fine.first.weight.dtype  # calibration may be kept in another one
+        self.K = groups.K.flatten(0, 1).to(dtype)
+        self.Ts_cam_world = invert(groups.Ts_world_cam.flatten(0, 1)).to(dtype)
 
     @property
     def in_camera(self) -> bool:

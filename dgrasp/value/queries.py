@@ -8,6 +8,7 @@ flattens the queries.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
@@ -15,18 +16,20 @@ from pydantic import Field
 from torch import Tensor
 
 from dgrasp.checks import check_numbers, check_unit
-from dgrasp.config import Config
+from dgrasp.config import Config, metres
 from dgrasp.poses import Pose, rotate_directions, transform_points
+
+Length = Annotated[float, metres(0.5)]  # of a hand: the longest that is described has 0.5 m
 
 
 class QueryConfig(Config):
     """The query lines in the TCP frame; lengths in metres. Defaults: Soti et al. 2024, authors' published code."""
 
     points_per_line: int = Field(default=7, ge=1, description="points on each of the six lines; 7 gives 42 queries")
-    half_length: float = Field(default=0.015, gt=0, description="a line reaches this far to both sides of its centre")
-    finger_offset: float = Field(default=0.02, ge=0, description="distance of the inward lines' centres along x")
-    width_offset: float = Field(default=0.015, ge=0, description="distance of the lines from the TCP along y")
-    depth_offset: float = Field(default=0.0125, description="height of the inward lines along the approach axis z")
+    half_length: Length = Field(default=0.015, gt=0, description="a line reaches this far to both sides of its centre")
+    finger_offset: Length = Field(default=0.02, ge=0, description="distance of the inward lines' centres along x")
+    width_offset: Length = Field(default=0.015, ge=0, description="distance of the lines from the TCP along y")
+    depth_offset: Length = Field(default=0.0125, description="height of the inward lines along the approach axis z")
 
     @property
     def n_queries(self) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from matplotlib.figure import Figure
+from PIL import Image
 
 from dgrasp.cell import gripper, hand, ur10, workspace
 from dgrasp.cell.config import CellConfig
@@ -25,6 +27,8 @@ from dgrasp.cli.main import main
 from dgrasp.data.config import DataConfig
 from dgrasp.data.generate import _cameras
 from dgrasp.files import UserFileError
+from dgrasp.report.figures.cell_drawing import draw_cell
+from dgrasp.report.figures.own_picture import MARK, check_picture
 
 CELLS = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 OTHERS = ["panda_hand", "ur5_2f85"]
@@ -182,6 +186,7 @@ IMPOSSIBLE = [
     (change("arm", "upper", to=[360.0] * 6), "shoulder_pan_joint: limits of .* are these degrees"),
     (change("arm", "home", to=[9.0] * 6), "shoulder_pan_joint: home 9 is outside of .* are these degrees"),
     (change("arm", "base_turn", to=1.5708), "arm.base_turn: .*looks like radians; expected are degrees, 90?"),
+    (change("arm", "base_turn", to=-3.14), "arm.base_turn: .*looks like radians; expected are degrees, -180?"),
     (change("arm", "base_position", to=[-455.0, 0, 973.0]), "arm.base_position: .*are these millimetres, not metres"),
     (change("arm", "base_position", to=[0.2, 0, 0.973]), "the arm stands in the workspace"),
     (change("arm", "base_position", to=[-0.455, 0, 0.8]), "base_position: the base is 148 mm inside the table"),
@@ -470,6 +475,34 @@ def test_a_camera_on_the_flange_has_a_view_for_each_look(tmp_path: Path) -> None
     problems = examine_cell(written(tmp_path, posed(0, **ON_WRIST, looks=far))).problems
     assert len(problems) == 1
     assert problems[0].startswith("cameras: the arm cannot bring right 1 to where it is to look from; another azimuth")
+
+
+def test_a_picture_replaces_a_picture_of_before_alone(tmp_path: Path, root: Path) -> None:
+    """Not the picture that another program drew, nor a published figure, which has the same Software."""
+    picture, found = tmp_path / "new" / "cell.PNG", examine_cell("ur10_2f140_d415")
+    for _ in range(2):
+        assert draw_cell(found, picture) == picture
+    with Image.open(picture) as drawn:
+        assert {key: drawn.info[key] for key in MARK} == MARK
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    check_picture(empty)
+    Figure().savefig(tmp_path / "matplotlib.png")
+    (tmp_path / "text.png").write_text("mine")
+    (tmp_path / "half.png").write_bytes(picture.read_bytes()[:20])
+    (tmp_path / "folder.png").mkdir()
+    published = tmp_path / "published.png"
+    published.write_bytes(next((root / "figures").glob("*.png")).read_bytes())
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.png") if path.is_file()}
+    for name in ("matplotlib.png", "text.png", "half.png", "published.png"):
+        with pytest.raises(ValueError, match=f"{name}: is there, and is no picture of before; expected the path of an"):
+            draw_cell(found, tmp_path / name)
+    with pytest.raises(ValueError, match=r"folder.png: is a folder; expected a file"):
+        check_picture(tmp_path / "folder.png")
+    for name in ("mycell.yaml", "cell.jpg", "cell"):
+        with pytest.raises(ValueError, match=r"expected a name that ends in \.png"):
+            draw_cell(found, tmp_path / name)
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.png") if path.is_file()} == before
 
 
 def test_the_doctor_looks_at_a_cell_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -142,6 +142,13 @@ WRONG_INPUT = [
     ("import {here}/empty --format robomimic --pose state", "--pose: goes with --format lerobot alone"),
     ("import {here}/empty --format folder --check --build {here}/b", "--build: goes with what is written"),
     ("import {here}/empty --format folder --picture {here}/p.png", "--picture: goes with --check alone"),
+    ("import {here}/empty --format folder --check --picture {here}/07_own.py", "expected a name that ends in .png"),
+    ("import {here}/empty --format folder --check --picture {here}/page.png", "is there, and is no picture of before"),
+    ("doctor --cell panda_hand --picture {here}/page.png", "page.png: is there, and is no picture of before; expected"),
+    ("doctor --cell {here}/unknown_key.yaml --picture {here}/unknown_key.yaml", "expected a name that ends in .png"),
+    ("board {here}/page.png", "page.png: exists already, and is not replaced; choose another name"),
+    ("board {here}/page.png --kind checkerboard", "page.png: exists already"),
+    ("board {here}/page.png --kind charuco", "page.png: exists already"),
     ("import {nothing} --format folder", "SOURCE: expected a path, got ''"),
     ("plan-from-images {nothing}", "FOLDER: expected a path, got ''"),
     ("demonstrations --scheduler=", "--scheduler: expected a name, got ''"),
@@ -175,7 +182,7 @@ WRONG_INPUT = [
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
     """A folder of files that are not what they should be."""
-    for name, text in {**PROFILES, "file": "", "07_own.py": NOTEBOOK}.items():
+    for name, text in {**PROFILES, "file": "", "page.png": "mine", "07_own.py": NOTEBOOK}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "link.ipynb").symlink_to(tmp_path / "07_own.py")

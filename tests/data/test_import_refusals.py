@@ -27,7 +27,7 @@ from dgrasp.cell.sheet import Sheet, write_sheet_file
 from dgrasp.cell.viewpoints import evaluation_viewpoints
 from dgrasp.cli.main import main
 from dgrasp.data.imports.check import read_import
-from dgrasp.data.imports.episode import check_times, until_grasp
+from dgrasp.data.imports.episode import check_times, poses_of, until_grasp
 from dgrasp.data.imports.run import demonstrations_of
 from dgrasp.files import UserFileError
 from dgrasp.report.figures import imported
@@ -179,6 +179,107 @@ def test_steps_stand_in_the_order_of_their_times(tmp_path: Path, name: str, time
 def test_a_list_of_other_episodes_is_not_passed_over(tmp_path: Path, text: str, answer: str) -> None:
     (plain(tmp_path / "p") / "episodes.csv").write_text(text)
     assert answer in refused(tmp_path / "p", "folder")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("episode,object\na,box\n", "episodes.csv: lacks episode 'b', which has a folder with a trajectory.csv"),
+        ("episode,split\n", "episodes.csv: lacks episode 'a'"),
+        ("episode,Split\na,train\nb,validation\n", "episodes.csv: unknown column 'Split'; did you mean 'split'?"),
+        ("episode,split\na,train\nb,test\n", "episodes.csv: b: unknown split 'test'; splits: train, validation"),
+    ],
+)
+def test_a_list_states_all_episodes_and_what_they_are_for(tmp_path: Path, text: str, answer: str) -> None:
+    """One that it lacks is of an earlier export, say, and nobody asked to train on it."""
+    (plain(tmp_path / "p") / "episodes.csv").write_text(text)
+    assert answer in refused(tmp_path / "p", "folder")
+
+
+MASKS: list[tuple[dict[str, list[int]], list[str] | str]] = [  # of demonstrations 0 and 1: what they are for
+    ({}, ["train", "train"]),
+    ({"train": [0, 1]}, ["train", "train"]),
+    ({"train": [0], "valid": [1]}, ["train", "validation"]),
+    ({"Train": [0], "VAL": [1]}, ["train", "validation"]),
+    ({"valid": [1]}, ["train", "validation"]),
+    ({"train": [0, 1], "validation": [1], "val": []}, ["train", "validation"]),
+    ({"train": [0, 1], "test": []}, ["train", "train"]),
+    ({"20_percent": [0], "better": [1]}, ["train", "train"]),
+    ({"train": [0]}, "1: is in none of the splits train (WHERE); state it in train or validation, or take it out"),
+    ({"train": [], "valid": [0]}, "1: is in none of the splits train, valid (WHERE)"),
+    ({"train": [0], "20_percent": [1]}, "1: is in none of the splits train (WHERE)"),
+    ({"train": [0], "test": [1]}, "1: is of split 'test' (WHERE), which is neither trained on nor selected by"),
+    ({"test": [1]}, "1: is of split 'test' (WHERE)"),
+    ({"train": [0, 1], "Test_seen": [0]}, "0: is of split 'Test_seen' (WHERE)"),
+    ({"valid": [0, 1], "eval": [1]}, "1: is of split 'eval' (WHERE)"),
+]
+
+
+def check_splits(path: Path, form: str, expected: list[str] | str) -> None:
+    if isinstance(expected, str):
+        assert expected in refused(path, form)
+    else:
+        assert [e.split for e in read_import(path, form)[0]] == expected
+
+
+@pytest.mark.parametrize(("masks", "expected"), MASKS)
+def test_what_a_robomimic_file_holds_out_is_not_trained_on(
+    tmp_path: Path, masks: dict[str, list[int]], expected: list[str] | str
+) -> None:
+    def change(file: Any) -> None:
+        for key, members in masks.items():
+            file[f"mask/{key}"] = np.array([f"demo_{i}" for i in members], dtype="S8")
+
+    if isinstance(expected, str):
+        expected = f"demo_{expected.replace('WHERE', 'mask')}"
+    check_splits(robomimic(tmp_path, change), "robomimic", expected)
+
+
+@pytest.mark.parametrize(("masks", "expected"), MASKS)
+def test_what_a_lerobot_dataset_holds_out_is_not_trained_on(
+    tmp_path: Path, masks: dict[str, list[int]], expected: list[str] | str
+) -> None:
+    spans = {name: f"{members[0]}:{members[-1] + 1}" if members else "0:0" for name, members in masks.items()}
+    if isinstance(expected, str):
+        expected = f"episode {expected.replace('WHERE', 'meta/info.json, splits')}"
+    check_splits(lerobot(tmp_path / "a", splits=spans), "lerobot", expected)
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "val", "test"])
+@pytest.mark.parametrize("span", ["0:3", "90:100", "2:1"])
+def test_a_datasets_splits_are_of_its_episodes(tmp_path: Path, name: str, span: str) -> None:
+    said = refused(lerobot(tmp_path / "a", splits={name: span}), "lerobot")
+    assert f"info.json: splits: {name}: got '{span}', the dataset has 2 episodes; expected begin <= end <= 2" in said
+
+
+@pytest.mark.parametrize("key", ["train", "valid"])
+def test_a_mask_is_of_the_files_demonstrations(tmp_path: Path, key: str) -> None:
+    said = refused(robomimic(tmp_path, lambda file: file.create_dataset(f"mask/{key}", data=[b"demo_2"])), "robomimic")
+    assert f"mask/{key}: 'demo_2' is no demonstration of the file" in said
+
+
+WORDS = {
+    "format": "formats: lerobot, robomimic, folder",
+    "unit": "units: m, mm",
+    "convention": "conventions: opencv, opengl, colmap",
+    "frame": "frames: world, base",
+    "closing": "axes: x, y",
+}
+
+
+@pytest.mark.parametrize("wrong", ["openCV", "cm", "", ["m"], 1])
+@pytest.mark.parametrize("option", WORDS)
+def test_an_unknown_word_is_refused_with_those_there_are(tmp_path: Path, option: str, wrong: Any) -> None:
+    """Before anything is read: it is no fault of the file, which need not be there."""
+    options = {"form": wrong} if option == "format" else {"form": "folder", option: wrong}
+    with pytest.raises(UserFileError) as caught:
+        read_import(tmp_path / "none", **options)
+    assert str(caught.value) == f"{option}: unknown {wrong!r}; {WORDS[option]}"
+
+
+def test_an_unknown_unit_is_refused_by_each_reader() -> None:
+    with pytest.raises(UserFileError, match="unit: unknown 'cm'; units: m, mm"):
+        poses_of({"x": [0.0], "y": [0.0], "z": [0.0], "rx": [0.0], "ry": [0.0], "rz": [0.0]}, "cm", "a")
 
 
 def test_a_trajectory_has_rows_and_a_motion(tmp_path: Path) -> None:

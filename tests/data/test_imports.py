@@ -468,6 +468,29 @@ def test_no_demonstrations_make_no_dataset(tmp_path: Path) -> None:
         write_lerobot({"train": []}, tmp_path)
 
 
+FEW = [(3, r"views: 3 asked of each, scene \d+ has 2; ask for fewer"), (0, "views: expected 1 or more, got 0")]
+
+
+@pytest.mark.parametrize(("views", "said"), FEW)
+def test_views_that_are_not_there_leave_no_dataset(originals: dict, tmp_path: Path, views: int, said: str) -> None:
+    two = [replace(d, views=d.views[:2]) for d in originals["train"]]
+    with pytest.raises(ValueError, match=said):
+        write_lerobot({"train": two}, tmp_path / "a", views)
+    more = [*originals["train"], *two]  # those of the first alone were looked at
+    assert len(more[0].views) >= 3
+    with pytest.raises(ValueError, match=said):
+        write_lerobot({"train": more}, tmp_path / "a", views)
+    assert not (tmp_path / "a").exists()
+
+
+def test_episodes_left_of_an_earlier_export_are_refused(originals: dict, tmp_path: Path) -> None:
+    train = originals["train"]
+    write_plain({"train": train[:2]}, tmp_path, VIEWS)
+    path = write_plain({"train": train[1:2]}, tmp_path, VIEWS)
+    with pytest.raises(ImportRefused, match=r"episodes.csv: lacks episode 'episode_00001', which has a folder"):
+        read_import(path, "folder")
+
+
 @pytest.mark.parametrize("lens", [{"k1": 0.1, "p2": 0.01}, {"camera_model": "OPENCV_FISHEYE", "k1": 0.05}])
 def test_a_bent_datasets_images_are_read_as_a_pinholes(lens: dict, written: dict[str, Path], tmp_path: Path) -> None:
     folder = copied(written["lerobot"], tmp_path / "a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -347,6 +348,8 @@ def test_a_photograph_in_a_format_that_is_not_read_is_not_left_out(
         ("kind: charuco\n", "sheet.yaml: 1 setting(?s:.*)kind: Input should be 'apriltags' or 'checkerboard'"),
         ("side: 70\n", "side: .*70 m; allowed are up to 1 m, are these millimetres, not metres"),
         ("place: [-22, 0, -90]\n", "place.0: .*-22 m; allowed are up to 5 m, are these millimetres, not metres"),
+        ("place: [0.1, 0, -1.5708]\n", r"place.2: looks like radians; expected are degrees, -90\? \(got -1.5708\)"),
+        ("place: [0.1, 0, 1.57]\n", r"place.2: looks like radians; expected are degrees, 90\?"),
         ("place: [0, 0, 1570]\n", "place.2: Input should be less than or equal to 360"),
         ("sides: 0.07\n", "sides: Extra inputs are not permitted; allowed: .*side"),
         ("gap: 0.001\n", "gap: 0.001 m is less than an eighth of a tag"),
@@ -362,6 +365,21 @@ def test_a_sheets_file_is_checked(text: str, answer: str, tmp_path: Path) -> Non
     with pytest.raises(CaptureError, match=answer) as caught:
         read_capture(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("turn", [0, -90, 0.5, 1, -1.5, 2.5, 3, 5.5, 6, 12.25, 180.0, 360])
+def test_turns_in_degrees_are_read(turn: float, tmp_path: Path) -> None:
+    (tmp_path / "sheet.yaml").write_text(f"place: [0.1, 0, {turn}]\n")
+    assert read_sheet(tmp_path / "sheet.yaml").place[2] == turn
+
+
+@pytest.mark.parametrize("part", [1 / 24, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 3 / 4, 1])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_parts_of_a_turn_in_radians_are_none(part: float, sign: int, tmp_path: Path) -> None:
+    for digits in (4, 9):
+        (tmp_path / "sheet.yaml").write_text(f"place: [0.1, 0, {sign * round(part * math.tau, digits)}]\n")
+        with pytest.raises(UserFileError, match=rf"radians; expected are degrees, {sign * 360 * part:.0f}\?"):
+            read_sheet(tmp_path / "sheet.yaml")
 
 
 def test_what_is_written_of_a_sheet_is_read(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -103,6 +104,19 @@ def test_unknown_tasks_and_policies_are_refused_by_name():
         EvaluationConfig(tasks={"cluter": {"scenes": 1, "attempts": 1}})
     with pytest.raises(ValueError, match="dgrasp_5d_seq"):
         EvaluationConfig(policies=("dgrasp_5d_seq",))
+
+
+@pytest.mark.parametrize("confidence", [95, 0, 1, -0.95, 1.5, 100.0, float("nan"), "0.95", None, True])
+def test_a_level_that_is_no_share_is_refused(confidence):
+    with pytest.raises(ValueError, match=r"confidence: expected a share between 0 and 1, such as 0\.95, got") as caught:
+        with_rates(pd.DataFrame({"successes": [1], "n": [3]}), confidence)
+    assert str(caught.value).endswith("is it in percent?") is (confidence in (95, 1.5))
+
+
+def test_a_higher_level_has_a_wider_interval():
+    table = pd.DataFrame({"successes": [1], "n": [3]})
+    widths = [with_rates(table, level).eval("high - low")[0] for level in (0.01, np.float32(0.5), np.float64(0.99))]
+    assert widths == sorted(widths) and widths[0] > 0
 
 
 def test_an_interval_holds_its_rate_to_the_last_digit():

@@ -23,6 +23,10 @@ from dgrasp.report.figures import objects
 BASE, DGRASP = "base_quat_sync", "dgrasp_quat_sync"
 LONGER = "with twice the steps of Phi"
 POSED = dict.fromkeys(POSE, 0.5)
+PHIS = (  # arms that change Phi alone
+    *("with features trained, too", "with a wider field", LONGER),
+    *("with coarse features beside their place", "without rays at objects"),
+)
 
 
 def experiment(tmp_path, seed: int, profile: str = "beyond", steps: int = 5):  # type: ignore[no-untyped-def]
@@ -205,8 +209,7 @@ def test_an_arm_lacks_one_ingredient_and_nothing_else(name: str) -> None:
     others = {"without ImageNet features": {"nerf"}, **{one: {"nerf", "value"} for one in cameras},
               "with blocked negatives": {"value"}, "without outcomes": {"outcomes", "value"},
               "with averaged weights": {"value"}, "at a constant rate": {"value"},
-              **{one: {"nerf"} for one in ("with features trained, too", "with a wider field", LONGER,
-                                         "with coarse features beside their place", "without rays at objects")}}  # fmt: skip
+              **{one: {"nerf"} for one in PHIS}}  # fmt: skip
     expected = others.get(name, {"data"})
     assert differing == expected
     outcomes = lacking.get("outcomes")

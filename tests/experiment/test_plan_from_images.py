@@ -126,6 +126,50 @@ def test_a_described_cells_lens_is_that_of_its_training_images(views: Views) -> 
     assert as_trained(mixed, two).K[:, 0, 0].tolist() == [112.5, 154.25], "each as its own camera was in training"
 
 
+NO_POSES = {
+    "text": [["1", "0", "0", "0"]] * 4, "a name": "eye", "ragged": [[1, 0, 0, 0], [0, 1]], "nothing": [[None] * 4] * 4,
+    "truth values": np.eye(4, dtype=bool), "complex": np.eye(4) * 1j, "a gradient": torch.eye(4, requires_grad=True),
+    "objects": {"T": np.eye(4)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NO_POSES)
+def test_a_pose_of_the_capture_that_is_none_is_named(kind: str, photos: Path) -> None:
+    with pytest.raises(ValueError, match="T_world_capture: expected 4x4 numbers, got ") as caught:
+        read_capture(photos, NO_POSES[kind])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("T", [np.eye(4).tolist(), np.eye(4, dtype=int), torch.eye(4), np.eye(4, dtype=np.float32)])
+def test_poses_in_other_numbers_are_read(T: object, photos: Path) -> None:
+    read = read_capture(photos, T).T_world_capture
+    assert read.dtype == np.float64 and (read == np.eye(4)).all()
+
+
+def test_arguments_of_another_kind_are_named(photos: Path, policy: GraspPolicy, views: Views) -> None:
+    def refused(answer: str, photographs: object = photos, policy: object = policy, **changed: object) -> None:
+        with pytest.raises(ValueError, match=answer):
+            rank_grasps(photographs, policy, **({"width": 64} | changed))  # type: ignore[arg-type]
+
+    refused("photographs: expected a folder, or what `read_capture` .*, got Views; `policy.plan` takes views", views)
+    refused("photographs: expected a folder, .*, got NoneType", None)
+    refused("policy: expected a GraspPolicy, got str; `experiment.policy.'base_quat'.` opens it", policy="base_quat")
+    refused("policy: expected a GraspPolicy, got dict", policy={})
+    refused("place: expected a Place, as `read_place` tells of a cell, got str", place="panda_hand")
+    for n in ("3", 2.0, True, None):
+        refused(f"n: expected a whole number of 1 or more, got {n!r}", n=n)
+    for width in ("64", 64.0, 0, -8):
+        refused(f"width: expected a whole number of pixels, 8 or more, got {width!r}", width=width)
+    refused("lenses: expected a list or a tuple of Intrinsics, got Intrinsics", lenses=LENSES[0], width=None)
+    refused("lenses: expected a list or a tuple of Intrinsics, got list", lenses=[64])
+    refused("seed: expected an integer", seed="0")
+    capture = read_capture(photos)
+    refused("T_world_capture: goes with a folder alone; a capture has its own", capture, T_world_capture=np.eye(4))
+    with pytest.raises(ValueError, match=r"path: expected a folder, or its transforms.json, got Views"):
+        read_capture(views)  # type: ignore[arg-type]
+    assert len(rank_grasps(str(photos), policy, width=np.int64(64), n=np.int64(1)).values) == 1
+
+
 def test_lenses_are_told_once(photos: Path, policy: GraspPolicy) -> None:
     for told in ({}, {"lenses": LENSES, "width": 64}):
         with pytest.raises(ValueError, match="lenses: expected those of the training images, or `width`"):

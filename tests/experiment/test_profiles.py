@@ -1,11 +1,13 @@
+import json
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
 from dgrasp.experiment.choices import compare_choices, paper_choices, trained_as_published
-from dgrasp.experiment.profiles import PROFILES, ProfileError, load_profile
+from dgrasp.experiment.profiles import PROFILES, Profile, ProfileError, load_profile
 from dgrasp.experiment.questions import questions
 from dgrasp.jobs.workforce import Workforce
 from dgrasp.sim.tasks.paper import task
@@ -218,6 +220,60 @@ def test_missing_file_is_named(tmp_path):
         ({"data": {"task": "os.path:"}}, "unknown task 'os.path:'.* or your own as 'module:Class'"),
         ({"data": {"task": "a b:Task"}}, "unknown task 'a b:Task'"),
         ({"validation": {"tasks": ["../x:Task"]}}, "unknown task '../x:Task'"),
+        (
+            {"data": {"views": 4, "policy_views": 2}},
+            "value.policy_views: 5 asked, but data.policy_views is 2; allowed: 1 to 2, or more data.policy_views",
+        ),
+        (
+            {"data": {"views": 5}, "nerf": {"training": {"source_views": 5}}},
+            "nerf.training.source_views: 5 sources and a target need 6 views, but data.views is 5; allowed: data.views "
+            "of 6 or more, or fewer sources",
+        ),
+        (
+            {"outcomes": {"share": 0.5}, "value": {"negatives": {"near_share": 0.5, "turned_share": 0.25}}},
+            "outcomes.share: 0.5 of the negatives, but near, turned and blocked ones are 0.75 already; .* up to 0.25",
+        ),
+        (
+            {"value": {"negatives": {"outcome_share": 0.1}}},
+            "value.negatives.outcome_share: 0.1, but the first round .* expected null here, and outcomes.share for a",
+        ),
+        (
+            {"value": {"negatives": {"outcome_share": 0.0}, "tried_share": 0.1}},
+            "tried_share: needs failed grasps among the negatives",
+        ),
+        (
+            {"optimizer": {"pruning": [[25, 10]]}},
+            "optimizer.pruning: nobody is dropped after step 25 of a climb of 19 steps; allowed: 0 to 19, or more",
+        ),
+        (
+            {"optimizer": {"pruning": [[39, 10]]}, "evaluation": {"policies": ["base_6d_seq"]}},
+            "optimizer.pruning: nobody is dropped after step 39 of a climb of 38 steps",
+        ),
+        (
+            {"optimizer": {"pruning": [[25, 10]], "pruning_first": []}, "evaluation": {"policies": ["base_6d_seq"]}},
+            "optimizer.pruning: nobody is dropped after step 25 of a climb of 19 steps",
+        ),
+        (
+            {"optimizer": {"pruning": [[5, 10]], "pruning_first": [[20, 100]]}},
+            "optimizer.pruning_first: nobody is dropped after step 20 of a climb of 19 steps",
+        ),
+        ({"optimizer": {"translation_rate": 17.76}}, "optimizer.translation_rate: 17.76 m; .* are these millimetres"),
+        ({"optimizer": {"approach_offset": 10}}, "optimizer.approach_offset: 10 m; allowed are up to 0.5 m"),
+        ({"optimizer": {"approach_floor": 960.5}}, "optimizer.approach_floor: 960.5 m; allowed are up to 10 m"),
+        ({"tuning": {"translation_rate": [0.5, 100]}}, "tuning.translation_rate: 100 m; allowed are up to 1 m"),
+        ({"nerf": {"rays": {"near": 300, "far": 1300}}}, "nerf.rays.near: 300 m; .* are these millimetres"),
+        (
+            {"value": {"workspace": [[-127, -305, 960.5], [527, 305, 1065.5]]}},
+            r"value.workspace.0.0: -127 m; allowed are up to 10 m",
+        ),
+        (
+            {"value": {"workspace": [[-0.127, -0.305, 0.0], [0.527, 0.305, 0.105]]}},
+            "value.workspace: 0 to 0.105 m in z, but that of the paper's cell is 0.9605 to 1.0655 m; allowed are 0.3 m",
+        ),
+        (
+            {"value": {"workspace": [[-0.9, -0.305, 0.97], [0.527, 0.305, 1.06]]}, "cell": {"description": "ur5_2f85"}},
+            "value.workspace: -0.9 to 0.527 m in x, but that of .* allowed are 0.3 m beyond it",
+        ),
     ],
 )
 def test_bad_settings_are_refused_by_name_with_what_is_allowed(tmp_path, change, complaint):
@@ -231,6 +287,35 @@ def test_a_users_own_file_is_a_profile(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({"name": "mine", "runtime": {"workers": 3}}))
     assert load_profile(path).runtime.workers == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": {"pruning": [[19, 10]], "pruning_first": [[19, 20]]}},
+        {"optimizer": {"pruning": [[38, 10]]}, "evaluation": {"policies": ["base_6d_seq"]}},
+        {"optimizer": {"pruning": [], "pruning_first": [[30, 10]]}},
+        {"tuning": {"steps": [4, 6]}, "optimizer": {"pruning": [[12, 10]]}},
+        {"data": {"views": 2, "policy_views": 2}, "value": {"policy_views": 2}},
+        {"value": {"workspace": [[-0.2, -0.4, 0.95], [0.6, 0.4, 1.25]]}},
+        {"value": {"workspace": [[0.1, -0.1, 0.97], [0.3, 0.1, 1.0]]}},
+    ],
+)
+def test_settings_that_go_together_are_taken(tmp_path, change):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": "mine", **change}))
+    assert load_profile(path).name == "mine"
+
+
+def test_a_shipped_profile_may_be_named_by_a_path():
+    assert load_profile(Path("smoke")) == load_profile("smoke")
+    with pytest.raises(ProfileError, match=r"profile: expected a name or the path of a .yaml file, got list"):
+        load_profile(["smoke"])
+
+
+def test_profiles_of_published_records_still_go_together(root):
+    for path in (root / "figures" / "runs").glob("*/*/profile.json"):
+        Profile.model_validate(json.loads(path.read_text())["profile"])
 
 
 def test_a_users_own_file_may_not_pass_for_a_shipped_profile(tmp_path):

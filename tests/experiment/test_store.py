@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from dgrasp.data.config import DataConfig
@@ -77,6 +78,16 @@ def test_what_is_not_published_is_named_with_what_is(several, tmp_path, name, se
     with pytest.raises(RecordError, match=said):
         Experiment.open(name, tmp_path, seed)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["smoke", "published"])
+@pytest.mark.parametrize("seed", [-1, "0", 1.5, True, 2**70, None])
+def test_a_seed_that_is_none_is_refused(tmp_path, name, seed):
+    with pytest.raises(ValueError, match="seed: expected an integer of 0 or more"):
+        Experiment.open(name, tmp_path, seed)
+    assert not list(tmp_path.iterdir())
+    taken = Experiment.open("smoke", tmp_path, np.int64(3)).seed
+    assert type(taken) is int and taken == 3
 
 
 def test_an_unknown_profile_is_refused(tmp_path):

@@ -210,6 +210,12 @@ def test_unknown_settings_are_refused_by_name():
         NerfConfig.model_validate({"rays": {"heights": [1.2, 0.9]}})
 
 
+@pytest.mark.parametrize("rays", [{"near": 300, "far": 1300}, {"far": 1300}, {"heights": [930, 1200]}])
+def test_rays_in_millimetres_are_refused(rays):
+    with pytest.raises(ValueError, match=r"m; allowed are up to 10 m, are these millimetres, not metres\?"):
+        NerfConfig.model_validate({"rays": rays})
+
+
 def test_the_encoder_says_the_same_in_training():
     """Its images are laid out otherwise there: the same maps, to rounding."""
     encoder, images = build_nerf(tiny_config()).encoder, torch.rand(2, 3, 18, 24)

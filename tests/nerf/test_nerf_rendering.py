@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from nerf_helpers import calibrated
@@ -147,3 +148,19 @@ def test_render_view(phi, enc):
     torch.testing.assert_close(rgb, again, rtol=0, atol=1e-12)
     with pytest.raises(ValueError, match="expected one scene, got 2"):
         render_view(phi, enc, K[0, 0], Ts[0, 0], 24, 18)
+    for sizes, message in (
+        ((8.5, 18), "width: expected a whole number of 1 or more, got 8.5"),
+        ((24, "18"), "height: expected a whole number of 1 or more, got '18'"),
+        ((24, 18, 0), "rays_at_once: expected a whole number of 1 or more, got 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            render_view(phi, enc[:1], K[0, 0], Ts[0, 0], *sizes)
+
+
+def test_a_view_is_rendered_from_a_more_precise_camera(phi, enc):
+    """As `Views` holds it: the weights are float32, the calibration float64."""
+    K, Ts = calibrated(1, 1)
+    phi, enc = phi.float(), enc._map(lambda x: x.float())
+    precise = render_view(phi, enc[:1], K[0, 0], Ts[0, 0], np.int64(24), 18)
+    for one, other in zip(precise, render_view(phi, enc[:1], K[0, 0].float(), Ts[0, 0].float(), 24, 18), strict=True):
+        assert one.dtype == torch.float32 and torch.equal(one, other)

@@ -123,3 +123,37 @@ def test_trials_that_cannot_be_read_are_named():
         value_ranks_success(pd.DataFrame({"policy": ["a"], "success": [True]}))
     with pytest.raises(ValueError, match="not finite"):
         success_by_value(pd.DataFrame({"policy": ["a"], "success": [True], "value": [math.nan]}))
+    with pytest.raises(ValueError, match="by: empty; expected one column or more"):
+        value_ranks_success(trials(), by=())
+
+
+BOTH = [value_ranks_success, success_by_value]
+
+
+@pytest.mark.parametrize("read", BOTH)
+@pytest.mark.parametrize("wrong", [math.nan, None, pd.NA, "False", "True", "", 2, -1, 0.5, [True]])
+def test_what_is_no_verdict_is_no_success(read, wrong):
+    """As a series read from a file may have them: no verdict yet, or words."""
+    table = pd.DataFrame({"policy": "a", "value": [1.0, 2.0, 3.0, 4.0], "success": [False, False, wrong, True]})
+    with pytest.raises(ValueError, match=r"'success' has entries that are not true or false.*, first .* in row 2"):
+        read(table)
+
+
+@pytest.mark.parametrize("read", BOTH)
+@pytest.mark.parametrize("dtype", [object, int, float, "boolean", "Int64", "int8"])
+def test_verdicts_may_be_numbers(read, dtype):
+    pd.testing.assert_frame_equal(read(trials().astype({"success": dtype})), read(trials()))
+
+
+@pytest.mark.parametrize("read", BOTH)
+@pytest.mark.parametrize("wrong", ["2.0", None, math.inf, pd.NA, 1j])
+def test_what_is_no_value_is_named(read, wrong):
+    table = trials().astype({"value": object}).reset_index(drop=True)
+    table.loc[1, "value"] = wrong
+    with pytest.raises(ValueError, match=r"column 'value' has entries that are not finite numbers, first .* in row 1"):
+        read(table)
+
+
+@pytest.mark.parametrize("read", BOTH)
+def test_one_column_may_be_named_alone(read):
+    pd.testing.assert_frame_equal(read(trials(), by="policy"), read(trials(), by=["policy"]))

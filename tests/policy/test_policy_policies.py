@@ -183,6 +183,43 @@ def test_a_plan_needs_calibrated_views(observation):
         policy().plan(observation, generator())
 
 
+def test_a_policy_may_be_named():
+    named = GraspPolicy("dgrasp_6d_seq", networks(), CONFIG, BOUNDS)
+    assert named.spec == policy_spec("dgrasp_6d_seq") and named.config == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"spec": "dgrasp_6d"}, "unknown policy 'dgrasp_6d'; policies: base_quat_seq, "),
+        ({"spec": ["dgrasp_6d_seq"]}, r"unknown policy \['dgrasp_6d_seq'\]; policies: base_quat_seq, "),
+        ({"value": "dgrasp_6d"}, "value: expected a GraspValue, got str"),
+        ({"value": None}, "value: expected a GraspValue, got NoneType"),
+        ({"config": {"steps": 3}}, "config: expected OptimizerConfig, got dict"),
+        ({"config": CONFIG.model_copy(update={"steps": 0})}, "steps"),
+        ({"config": CONFIG.model_copy(update={"approach_offset": 10})}, "config.approach_offset: 10 m; allowed are up"),
+        ({"config": OptimizerConfig(approach_floor=960.5)}, "config.approach_floor: 960.5 m; .* are these millimetres"),
+        (
+            {"config": OptimizerConfig(translation_rate=17.76)},
+            "config.translation_rate: 17.76 m; allowed are up to 1 m",
+        ),
+        ({"fingers": {"candidates": 3}}, "fingers: expected a FingerCheck or None, got dict"),
+        ({"bounds": (None, BOUNDS[1])}, "bounds: expected the low corner"),
+    ],
+)
+def test_a_policy_is_refused_before_it_plans(wrong, message):
+    whole = {"spec": "base_quat_seq", "value": networks(), "config": CONFIG, "bounds": BOUNDS}
+    with pytest.raises(ValueError, match=message):
+        GraspPolicy(**(whole | wrong))
+
+
+def test_an_observation_of_reversed_arrays_is_planned_on():
+    """OpenCV's colours are turned round by `[..., ::-1]`, which torch does not take."""
+    seen = views()
+    turned = Views(seen.images[..., ::-1].copy()[..., ::-1], seen.K[::-1].copy()[::-1], seen.Ts_world_cam)
+    assert torch.equal(policy().plan(turned, generator()).T_world_tcp, policy().plan(seen, generator()).T_world_tcp)
+
+
 def test_a_plan_needs_its_own_randomness_and_a_workspace():
     with pytest.raises(ValueError, match=r"generator: expected a torch\.Generator, .* got NoneType"):
         policy().plan(views(), None)

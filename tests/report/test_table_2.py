@@ -2,6 +2,7 @@
 
 import json
 import socket
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -159,6 +160,24 @@ def test_one_log_counts_once_and_two_add_up(tmp_path):
     assert tuple(rows.loc[("hardware", "dgrasp_6d_seq"), ["successes", "n"]]) == (6, 8)
     with pytest.raises(ValueError, match="twice"):
         table_2([a, a])
+
+
+@pytest.mark.parametrize("kind", [Path, str])
+def test_the_path_of_one_log_may_stand_alone(tmp_path, kind):
+    a, b = write_log(tmp_path / "a.jsonl", "hardware"), write_log(tmp_path / "b.jsonl", "hardware", runs={"value": "b"})
+    pd.testing.assert_frame_equal(table_2(kind(a)), table_2([a]))
+    both = table_2([a], other_seeds=[[b]])
+    pd.testing.assert_frame_equal(table_2(kind(a), other_seeds=[kind(b)]), both)
+    pd.testing.assert_frame_equal(table_2(kind(a), other_seeds=kind(b)), both)
+    with pytest.raises(FileNotFoundError, match=r"no\.jsonl"):
+        table_2(kind(tmp_path / "no.jsonl"))
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_a_level_in_percent_is_refused_with_logs_and_without(tmp_path, logs):
+    given = [write_log(tmp_path / "a.jsonl", "hardware")] if logs else []
+    with pytest.raises(ValueError, match=r"such as 0\.95, got 95; is it in percent"):
+        table_2(given, 95)
 
 
 def test_trials_of_other_networks_or_settings_do_not_add_up(tmp_path):

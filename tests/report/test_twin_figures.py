@@ -69,8 +69,8 @@ def records() -> pd.DataFrame:
         ("dropped", False, 0.9, middle), ("success", True, 3.0, corner), ("no grasp", False, None, None),
     ]  # fmt: skip
     columns = ["outcome", "success", "value", "pose"]
-    return pd.DataFrame([dict(zip(columns, r, strict=True)) | {"policy": "base_quat_sync", "object": "o", "presentation": 0,
-                                                              "reason": "r"} for r in rows])  # fmt: skip
+    same = {"policy": "base_quat_sync", "object": "o", "presentation": 0, "reason": "r"}
+    return pd.DataFrame([dict(zip(columns, r, strict=True)) | same for r in rows])
 
 
 def test_examples_are_the_highest_valued_of_their_kind() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -46,7 +47,51 @@ def test_practice_finds_the_truth_and_pictures_are_solved_again(
     assert code == 2 and "poses.csv: exists already; choose another folder" in err
     assert "--arm" not in err
     code, _, err = said([str(folder), "--square", "40"], capsys)
+    stated = "taken.json says 35 mm of its pictures; leave the option out, or correct the file"
+    assert code == 2 and f"--square: 40 mm, but {folder}/{stated}" in err and err.count("\n") == 1
+    (folder / "taken.json").write_text('{"square": 0.04}')
+    code, _, err = said([str(folder), "--columns", "7", "--square", "40"], capsys)
     assert code == 2 and "calibration refused" in err and err.count("\n") == 1
+
+
+def test_the_board_is_that_of_the_folders_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed larger, of fewer squares: nobody says so again. Another calibration of before is kept."""
+    folder = tmp_path / "practice"
+    board = ["--columns", "6", "--rows", "5", "--square", "40", "--marker", "30"]
+    assert said([str(folder), "--practice", "--views", "10", "--seed", "1", *board], capsys)[0] == 0
+    first = (folder / "calibration.json").read_bytes()
+    for options in ([], board):
+        code, out, _ = said([str(folder), *options], capsys)
+        assert code == 0 and "10 pictures show the board" in out and "kept as" not in out
+    assert (folder / "calibration.json").read_bytes() == first
+    for option, given, stated in (("columns", "7", "6"), ("rows", "6", "5"), ("marker", "26", "30 mm")):
+        code, _, err = said([str(folder), f"--{option}", given], capsys)
+        assert code == 2 and re.search(rf"--{option}: {given}( mm)?, but .*taken.json says {stated} of its", err)
+    code, out, _ = said([str(folder), "--distorted"], capsys)
+    id = json.loads(first)["id"]
+    assert code == 0 and f"calibration.json: held another calibration, which is kept as calibration-{id}.json" in out
+    assert (folder / f"calibration-{id}.json").read_bytes() == first
+    assert load_calibration(folder / "calibration.json").id != id
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('{"columns": "many"}', "taken.json: 1 setting(s) not allowed; columns: Input should be a valid integer"),
+        ('{"square": 35}', "taken.json: 1 setting(s) not allowed; square: "),
+        ('{"marker": 0.05}', "taken.json: 1 setting(s) not allowed; marker: 0.05 m must be smaller"),
+    ],
+)
+def test_a_board_that_is_none_is_named_with_its_file(
+    text: str, answer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (64, 48), "grey").save(tmp_path / "a.png")
+    (tmp_path / "taken.json").write_text(text)
+    code, _, err = said([str(tmp_path), "--square", "40"], capsys)
+    assert code == 2 and "poses.csv: no such file" in err, "nothing was taken yet"
+    (tmp_path / "poses.csv").write_text(f"{HEAD}\n{ROW}\n")
+    code, _, err = said([str(tmp_path)], capsys)
+    assert code == 2 and answer in err and err.count("\n") == 1
 
 
 def test_pictures_that_a_person_takes_are_kept_with_the_arms_poses(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -111,11 +112,42 @@ def test_saved_calibration_is_the_same_and_edits_are_noticed(tmp_path: Path) -> 
     assert load_calibration(path) == found and load_calibration(path).id == found.id
     other = calibrate(cell.board, sightings(cell, rng), SIZE, camera="D415 0001")
     assert other.id != found.id
+    heard: list[str] = []
+    found.save(path, say=heard.append)
+    assert not heard and [file.name for file in tmp_path.iterdir()] == ["calibration.json"]
+    other.save(path, say=heard.append)
+    kept = tmp_path / f"calibration-{found.id}.json"
+    assert heard == [f"{path}: held another calibration, which is kept as {kept.name}"]
+    assert load_calibration(kept) == found and load_calibration(path) == other
+    found.save(path)
+    assert load_calibration(tmp_path / f"calibration-{other.id}.json") == other, "in Python, too"
     values = json.loads(path.read_text())
     values["camera"]["fx"] += 1
     path.write_text(json.dumps(values))
     with pytest.raises(DamagedFileError, match="edited"):
         load_calibration(path)
+
+
+def test_a_file_that_is_no_calibration_is_kept_under_its_digest(tmp_path: Path) -> None:
+    """Whoever wrote it: another tool's calibration.json, or one of ours that was edited."""
+    rng = np.random.default_rng(0)
+    cell = SyntheticCell.draw(rng)
+    found, path = calibrate(cell.board, sightings(cell, rng), SIZE), tmp_path / "calibration.json"
+    edited = found.model_copy(update={"views": 3}).model_dump(mode="json") | {"id": found.id}
+    for i, text in enumerate(('{"fx": 600}', "no json", json.dumps(edited), "")):
+        path.write_text(text)
+        found.save(path)
+        kept = [file for file in tmp_path.iterdir() if file != path]
+        assert len(kept) == min(i + 1, 3) and load_calibration(path) == found
+        assert not text or any(file.read_text() == text for file in kept)
+    path.write_text('{"fx": 600}')
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    (tmp_path / f"calibration-{digest}.json").write_text("edited afterwards")
+    with pytest.raises(
+        FileExistsError, match=r"is not what its name says; move it, and calibration.json is kept there"
+    ):
+        found.save(path)
+    assert path.read_text() == '{"fx": 600}'
 
 
 @pytest.fixture

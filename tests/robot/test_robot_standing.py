@@ -15,7 +15,7 @@ from PIL import Image
 from dgrasp.cell.description import CameraDescription
 from dgrasp.cell.sheet import Sheet, write_sheet_file
 from dgrasp.cli.main import main
-from dgrasp.robot.calibration.standing import EXACT, calibrate_standing, described
+from dgrasp.robot.calibration.standing import EXACT, calibrate_standing, described, write_section
 from dgrasp.robot.hardware import HardwareConfig
 
 pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'dgrasp[photos]'")
@@ -60,6 +60,21 @@ def test_a_picture_of_each_camera_is_the_calibration_of_a_cells_file(
     np.testing.assert_allclose(pose.T_carrier_cam, calibration.of("left").T_mount_cam, atol=1e-5)
 
 
+def test_another_calibration_of_before_is_kept(folder: Path, tmp_path: Path) -> None:
+    """Under its id; and what has more than the section, as a cell's file, under its digest's name or its id's."""
+    found, file, heard = calibrate_standing(folder), folder / "calibration.yaml", []
+    other = found.model_copy(update={"note": "another"})
+    for calibration in (found, found, other):
+        assert write_section(calibration, file, say=heard.append) == file
+    kept = folder / f"calibration-{found.id}.yaml"
+    assert heard == [f"{file}: held another calibration, which is kept as {kept.name}"]
+    assert yaml.safe_load(kept.read_text())["calibration"] == found.model_dump(mode="json")
+    for text in ("arm: 192.0.2.7\n" + file.read_text(), "- a list", "{"):
+        file.write_text(text)
+        write_section(other, file)
+        assert any(kept.read_text() == text for kept in folder.glob("calibration-*.yaml"))
+
+
 def test_a_lens_that_is_known_is_taken(folder: Path) -> None:
     frames = [{"file_path": f"{name}.png"} for name in TRUTH]
     stated = {"fl_x": FOCAL, "fl_y": FOCAL, "cx": 320.0, "cy": 240.0, "w": 640, "h": 480, "frames": frames}
@@ -81,6 +96,8 @@ def test_what_tells_nothing_is_refused(folder: Path, capsys: pytest.CaptureFixtu
 
     assert "--views: goes with pictures of the hand-eye" in refused("--standing", "--views", "3")
     assert "--seed: goes with pictures of the hand-eye" in refused("--standing", "--seed", "0")
+    for option, value in (("columns", "9"), ("rows", "5"), ("square", "12"), ("marker", "26")):
+        assert f"--{option}: goes with pictures of the hand-eye" in refused("--standing", f"--{option}", value)
     assert "--cell: goes with --standing alone" in refused("--cell", "panda_hand")
     Image.open(folder / "left.png").convert("RGB").save(folder / "left.jpg")
     assert "two pictures are called 'left'" in refused("--standing")

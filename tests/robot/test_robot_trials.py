@@ -373,6 +373,53 @@ def test_a_line_cut_by_a_crash_is_reported_and_the_trial_repeated(tmp_path):
     assert len(log.notes) == 1 and "cut short by a crash" in log.notes[0]["text"]
 
 
+@pytest.mark.parametrize("lines", [1, 3, 4], ids=["header", "trial", "last trial"])
+def test_a_line_that_lacks_its_newline_alone_is_kept(tmp_path, lines):
+    """As editors leave it: a verdict in it is one, and the trial is not repeated on the robot."""
+    path = tmp_path / "log.jsonl"
+    run(path, limit=lines - 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    log = read_log(path)
+    assert log.cut == "" and log.done == set(range(1, lines))
+    run(path, limit=0)
+    assert path.read_bytes() == whole, "the newline is put back, and nothing else"
+    path.write_bytes(whole[:-1])
+    cell = FakeCell()
+    assert run(path, cell).done == set(range(1, 9)) and cell.executed == 8 - (lines - 1)
+    assert read_log(path).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda line: line.replace(b'"success": true', b'"success": false'), "line 4: changed after it was written"),
+        (lambda line: b'{"precious": 1}', "line 4: not a line of a trial log"),
+    ],
+)
+def test_a_whole_last_line_that_does_not_fit_is_neither_kept_nor_deleted(tmp_path, change, why):
+    """Only what a crash can have left is taken off, with its newline or without."""
+    path = tmp_path / "log.jsonl"
+    run(path, limit=3)
+    *before, last = path.read_bytes().splitlines(keepends=True)
+    changed = change(last[:-1])
+    assert changed != last[:-1]
+    for end in (b"\n", b""):
+        path.write_bytes(b"".join(before) + changed + end)
+        for use in (read_log, run):
+            with pytest.raises(LogError, match=why):
+                use(path)
+        assert path.read_bytes().endswith(changed + end)
+
+
+@pytest.mark.parametrize("limit", [-1, np.int64(-2), 1.5, "3"])
+def test_a_limit_that_is_none_is_refused_before_anything_is_written(tmp_path, limit):
+    with pytest.raises(ValueError, match="limit: expected a whole number of trials, 0 or more, or None for all, got"):
+        run(tmp_path / "log.jsonl", limit=limit)
+    assert not (tmp_path / "log.jsonl").exists()
+    assert len(run(tmp_path / "log.jsonl", limit=np.int64(2)).done) == 2
+
+
 def test_kill_9_leaves_every_finished_trial(tmp_path):
     """A process is killed inside its fourth trial: three are on disk, and the series goes on."""
     path = tmp_path / "log.jsonl"
@@ -492,6 +539,27 @@ def test_a_replay_refuses_what_was_not_recorded(tmp_path):
     Path(tmp_path / "images" / f"{name}.png").write_bytes(_changed(other))
     with pytest.raises(ValueError, match="not the image that was logged"):
         cell.observe()
+
+
+def test_a_replays_trials_are_chosen_by_any_whole_number(tmp_path):
+    cell = ReplayCell(run(tmp_path / "log.jsonl", limit=2))
+    for number in (2, np.int64(2), np.uint8(2), Presentation(2, 8, "rubber duck", 0)):
+        cell.select(1)
+        cell.select(number)
+        assert cell.record["number"] == 2
+    for wrong in ("2", 2.0, None):
+        with pytest.raises(TypeError, match=f"presentation: expected one, or the number of a trial, got {wrong!r}"):
+            cell.select(wrong)
+
+
+@pytest.mark.parametrize("damage", [lambda png: png[: len(png) // 2], lambda png: png[:40], lambda png: b"no picture"])
+def test_a_replays_damaged_picture_is_named(tmp_path, damage):
+    cell = _selected(ReplayCell(run(tmp_path / "log.jsonl", limit=1, images=tmp_path), images=tmp_path))
+    file = tmp_path / f"{cell.record['views'][0]['image']}.png"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match=f"^{file}: cannot be read as the PNG that was logged") as caught:
+        cell.observe()
+    assert "\n" not in str(caught.value)
 
 
 def _selected(cell):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import shutil
 import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 
 from dgrasp.cli.main import main
 from dgrasp.files import read_json
+from dgrasp.locks import sole_writer
 from dgrasp.sim.objects import ycb
 from dgrasp.sim.objects.ycb_download import DownloadError, UnknownObjectError, download
 
@@ -212,11 +215,51 @@ def test_a_folder_that_is_a_file_is_named(bare: Site, tmp_path: Path) -> None:
     assert bare.ranges == []
 
 
-@pytest.mark.parametrize("text", ["[]", "no", '"a"'])
-def test_checksums_that_are_none_are_named(text: str, site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["[]", "no", '"a"', f'{{"{NAME}": 3}}', '{"another.tgz": "d0d0"}'])
+def test_checksums_that_are_none_are_named_before_anything_is_fetched(text: str, bare: Site, tmp_path: Path) -> None:
+    part = tmp_path / NAME.replace(".tgz", ".part")
+    part.write_bytes(b"0123456789")
     (tmp_path / "checksums.json").write_text(text)
     with pytest.raises(DownloadError, match=r"checksums\.json"):
-        download(tmp_path, ["strawberry"], site.url)
+        download(tmp_path, ["strawberry"], bare.url)
+    assert bare.ranges == [] and part.read_bytes() == b"0123456789"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [part.name, "checksums.json"]
+
+
+def test_an_archive_is_kept_where_the_disk_does_not_take_what_is_in_it(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not the archive that is wrong: the next call does not fetch it again."""
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dgrasp.sim.objects.ycb_download.atomic_path", full)
+        with pytest.raises(DownloadError, match="No space left on device"):
+            download(tmp_path, ["strawberry"], site.url)
+    assert [p.name for p in tmp_path.iterdir()] == [NAME] and len(site.ranges) == 1
+    assert download(tmp_path, ["strawberry"], site.url)[0].is_file() and len(site.ranges) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["012_strawberry", "checksums.json"]
+
+
+def test_two_downloads_into_a_folder_do_not_mix(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at a time (`dgrasp.locks`); who had to wait fetches nothing of what the other one brought."""
+    first, shared = tmp_path / "first", tmp_path / "shared"
+    download(first, ["strawberry"], site.url)
+    shared.mkdir()
+    with sole_writer(shared), pytest.raises(DownloadError, match="shared: this process is at work on it already"):
+        download(shared, ["strawberry"], site.url)
+
+    @contextmanager
+    def waited(folder: Path) -> Iterator[None]:
+        shutil.copytree(first, folder, dirs_exist_ok=True)
+        yield
+
+    monkeypatch.setattr("dgrasp.sim.objects.ycb_download.sole_writer", waited)
+    [path] = download(shared, ["strawberry"], site.url)
+    assert path == shared / "012_strawberry" / "google_16k" / "textured.obj" and path.is_file()
+    assert site.ranges == [None], "the first one's alone"
 
 
 def test_the_command_prints_a_line_to_paste_anywhere(

@@ -184,6 +184,10 @@ def test_unknown_names_say_what_exists():
         climb(representation="euler")
     with pytest.raises(ValueError, match="schedules: seq, sync"):
         climb(schedule="both")
+    with pytest.raises(ValueError, match=r"unknown pose representation \['6d'\]; representations: quat, 6d"):
+        climb(representation=["6d"])
+    with pytest.raises(ValueError, match=r"unknown schedule \['sync'\]; schedules: seq, sync"):
+        climb(schedule=["sync"])
     with pytest.raises(ValueError, match="bounds: needed"):
         optimize_poses(quadratic, starts(), CONFIG)
     with pytest.raises(ValueError, match="pruning: expected pairs"):
@@ -205,6 +209,10 @@ def test_scores_are_looked_at_before_the_first_step_too():
         ((LOW[:2], HIGH[:2]), r"bounds: expected the low corner of shape \(3,\), in metres, got \(2,\)"),
         ((LOW, HIGH * torch.inf), r"bounds \(high\): contains NaN or infinite entries, first inf at index \[0\]"),
         (LOW, r"bounds: expected \(low, high\), .* got \(3,\)"),
+        ((None, HIGH), r"bounds: expected the low corner of shape \(3,\), in metres, got NoneType"),
+        ((LOW, "0.3"), r"bounds: expected the high corner of shape \(3,\), in metres, got str"),
+        ((LOW, [0.3, "0.3", 0.2]), r"bounds: expected the high corner of shape \(3,\), in metres, got list"),
+        (([[-0.3], [-0.3, 0.0]], HIGH), r"bounds: expected the low corner of shape \(3,\), in metres, got list"),
     ],
 )
 def test_bounds_that_are_no_box_are_named(bounds, message):

@@ -107,6 +107,8 @@ def test_a_field_is_climbed_although_its_scores_are_flat():
 
 
 def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="rotation_step: expected a positive number, got '5e-3'"):
+        finite_difference_slopes(network(), poses(2, 1), "quat", rotation_step="5e-3")
     with pytest.raises(ValueError, match="step: expected a positive number, got 0"):
         finite_difference_slopes(network(), poses(2, 1), "quat", step=0)
     with pytest.raises(ValueError, match=r"step, rotation_step: 1e-30 is lost in torch.float64; expected"):

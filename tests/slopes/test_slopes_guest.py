@@ -162,7 +162,7 @@ def test_a_tiny_floor_leaves_flat_landscapes_a_gradient():
     torch.testing.assert_close(gradient, torch.full((3, 2), 1e30 / 2**0.5))
 
 
-@pytest.mark.parametrize("eps", [1e-45, 0.0, -1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("eps", [1e-45, 0.0, -1.0, float("inf"), float("nan"), "1e-6", None, True, [1e-6]])
 def test_a_floor_that_no_float_holds_is_refused(eps):
     points = torch.randn(4, 3)
     with pytest.raises(ValueError, match="eps: expected"):
@@ -208,6 +208,116 @@ def test_another_network_in_the_same_function_is_looked_at_again(wrapped):
     value_gradient(wrapped(AcrossPoses(nn.LayerNorm(8))), poses(0), "quat")
     with pytest.raises(ValueError, match="also depends on pose"):
         value_gradient(wrapped(AcrossPoses(nn.BatchNorm1d(8))), poses(0), "quat")
+
+
+def head(a: torch.Tensor) -> torch.Tensor:
+    return a.square().sum(-1)
+
+
+@pytest.mark.parametrize("net", [AcrossPoses(nn.BatchNorm1d(8)), AcrossPoses(nn.Dropout())])
+def test_a_network_in_another_mode_is_looked_at_again(net):
+    """What stands alone in eval mode need not in training mode; and only what is refused stays refused."""
+    value_gradient(net.eval(), poses(0), "quat")
+    mixes = isinstance(net.layers[1], nn.BatchNorm1d)
+    with pytest.raises(ValueError, match="value: the score of pose 0 also depends") if mixes else nullcontext():
+        value_gradient(net.train(), poses(0), "quat")
+    value_gradient(net.eval(), poses(0), "quat")
+
+
+NET = AcrossPoses(nn.BatchNorm1d(8))
+
+
+class Wrapped:
+    """A network in an object that is no network."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.parts = [torch.square, net]
+
+    def __call__(self, T: torch.Tensor) -> torch.Tensor:
+        return self.parts[1](T)
+
+    def score(self, T: torch.Tensor) -> torch.Tensor:
+        return self(T)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda T: NET(T),
+        lambda T, net=NET: net(T),
+        (lambda value: lambda T: value(T))(lambda T: NET(T)),
+        partial(lambda net, T: net(T), NET),
+        Wrapped(NET),
+        Wrapped(NET).score,
+    ],
+    ids=["global", "default", "closure", "partial", "object", "method"],
+)
+def test_networks_are_found_wherever_a_function_has_them(function):
+    NET.eval()
+    value_gradient(function, poses(0), "quat")
+    NET.train()
+    with pytest.raises(ValueError, match="also depends on pose"):
+        value_gradient(function, poses(0), "quat")
+
+
+def test_another_function_of_the_same_network_is_looked_at_again():
+    net = AcrossPoses(nn.LayerNorm(8))
+    value_gradient(lambda T: net(T), poses(0), "quat")
+    with pytest.raises(ValueError, match="also depends on pose"):
+        value_gradient(lambda T: net(T) - net(T).mean(), poses(0), "quat")
+    other = AcrossPoses(nn.BatchNorm1d(8))
+    with pytest.raises(ValueError, match="also depends on pose"):
+        value_gradient((lambda net, other: lambda T: net(T) + other(T))(net, other), poses(0), "quat")
+
+
+def test_what_has_been_looked_at_costs_nothing_more():
+    """One more backward pass in the first step, and none in those after it."""
+    net, passes = AcrossPoses(nn.LayerNorm(8)), []
+    net.layers[0].register_full_backward_hook(lambda *_: passes.append(1))
+    counts = []
+    for _ in range(3):
+        slope_loss(net, poses(0), poses(1), "quat")
+        counts.append(len(passes))
+    assert counts[0] == 2 and counts[2] - counts[1] == counts[1] - counts[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("features", "readout", "message"),
+    [
+        (lambda a: a.sum(0).expand(6, 16), head, "features: the activation of pose 0 also depends on pose 1"),
+        (lambda a: a, lambda a: head(a - a.mean(0)), "readout: the score of pose 0 also depends on pose 1"),
+        (lambda a: a[:4], head, r"features: expected activations of shape \(6, ...\), one row per pose, got \(4, 16\)"),
+        (lambda a: a.sum(), head, r"features: expected activations of shape \(6, ...\), one row per pose, got \(\)"),
+    ],
+)
+def test_the_exact_slope_loss_refuses_what_depends_on_other_poses(features, readout, message):
+    with pytest.raises(ValueError, match=message):
+        exact_slope_loss(lambda T: features(T.flatten(1)), readout, poses(0), poses(1), "quat")
+
+
+@pytest.mark.parametrize("normalized", ["features", "readout"])
+def test_the_exact_slope_loss_refuses_batch_norm_in_training_mode(normalized):
+    layers = AcrossPoses(nn.BatchNorm1d(8)).layers
+    cut = 2 if normalized == "features" else 1
+
+    def loss() -> torch.Tensor:
+        features, readout = layers[:cut], layers[cut:]
+        return exact_slope_loss(
+            lambda T: features(T.flatten(1)), lambda a: readout(a).squeeze(-1), poses(0), poses(1), "quat"
+        )
+
+    layers.eval()
+    assert torch.isfinite(loss())
+    layers.train()
+    with pytest.raises(ValueError, match=rf"{normalized}: the \w+ of pose 0 also depends on .*BatchNorm in eval mode"):
+        loss()
+
+
+def test_normalized_features_are_seen_to_depend_on_other_poses():
+    """They add up to nothing, so that a plain sum would have no slope."""
+    norm = nn.LayerNorm(16, elementwise_affine=False)
+    with pytest.raises(ValueError, match="features: the activation of pose 0 also depends on pose 1"):
+        exact_slope_loss(lambda T: norm(T.flatten(1) + T.flatten(1).mean(0)), head, poses(0), poses(1), "quat")
 
 
 def by_attention(points: torch.Tensor) -> torch.Tensor:

@@ -153,6 +153,7 @@ def test_pose_matrices_are_as_good_as_vectors(name):
         (torch.zeros(0, 4, 4), "quat", "poses: empty"),
         ([1.0, 2.0], None, r"poses: expected vectors of shape \(n, d\), got list"),
         (torch.zeros(3, 7), "euler", "representations: quat, 6d"),
+        (torch.zeros(3, 7), ["quat"], r"unknown pose representation \['quat'\]; representations: quat, 6d"),
     ],
 )
 def test_unsuitable_poses_are_named(wrong, name, message):

@@ -1,5 +1,7 @@
 """The fast landscape against the same function in autograd's operations."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from value_scene import camera_views, workspace_poses
@@ -67,6 +69,20 @@ def test_scores_and_slopes_equal_autograds(activation, frame, rep, fusion, monke
         torch.testing.assert_close(slopes, expected_slopes, rtol=1e-9, atol=1e-9)
         with torch.no_grad():
             torch.testing.assert_close(fast(coordinates.to_matrix(vectors)), expected.detach(), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("frame", ["camera", "world"])
+@pytest.mark.parametrize("fusion", ["sum", "network"])
+def test_calibration_may_be_more_precise_than_the_weights(frame, fusion):
+    """As `Views` holds it."""
+    value, views = psi(frame=frame, fusion=fusion), camera_views(2)
+    value.phi.float()
+    value.readout.float()
+    enc, T = value.encode(views), poses().float()
+    K, Ts_world_cam = (torch.from_numpy(a)[None] for a in (views.K, views.Ts_world_cam))
+    scores = value.bind(replace(enc, K=K, Ts_world_cam=Ts_world_cam))(T)
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores, value.bind(enc)(T), rtol=1e-4, atol=1e-4)
 
 
 def test_options_of_the_authors_code_are_heeded():

@@ -231,8 +231,31 @@ def test_impossible_settings_are_named():
         changed(views=2)
     with pytest.raises(ValueError, match="workspace: expected low < high"):
         changed(workspace=((0, 0, 0), (1, 1, 0)))
+    with pytest.raises(ValueError, match=r"slope.difference.0\s+Input should be greater than 0"):
+        changed(slope={"difference": (0.0, 0.005)})
     with pytest.raises(ValueError, match="learning_rat"):
         ValueConfig.model_validate({"learning_rat": 1e-3})
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        {"workspace": ((-127, -305, 960.5), (527, 305, 1065.5))},
+        {"queries": {"half_length": 15}},
+        {"queries": {"finger_offset": 20}},
+        {"queries": {"width_offset": 15}},
+        {"queries": {"depth_offset": -12.5}},
+        {"negatives": {"near_translation": 40}},
+        {"negatives": {"turned_translation": 10}},
+        {"negatives": {"blocked_translation": 3}},
+        {"negatives": {"positive_translation": 6}},
+        {"slope": {"translation": 20}},
+        {"slope": {"difference": (1.0, 0.005)}},
+    ],
+)
+def test_lengths_in_millimetres_are_refused(lengths):
+    with pytest.raises(ValueError, match=r" m; allowed are up to [\d.]+ m, are these millimetres, not metres\?"):
+        ValueConfig.model_validate(lengths)
 
 
 def test_one_pass_gives_each_model_the_weights_it_would_have_got_alone():

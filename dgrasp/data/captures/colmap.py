@@ -7,8 +7,10 @@ in the pictures tells.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from dgrasp.cameras import CV_TO_GL
 from dgrasp.cell.transforms import inverse, transform
-from dgrasp.data.captures.document import CaptureError, Entry, reason
+from dgrasp.data.captures.document import CaptureError, Entry, reason, shown
 
 FOLDERS = ("", "sparse/0", "sparse", "colmap/sparse/0")  # where COLMAP and nerfstudio put a model
 FARTHEST = 1e6  # of a pose's numbers, as for a transforms.json
@@ -36,6 +38,8 @@ MODELS: dict[int, tuple[str, tuple[str, ...]]] = {
     9: ("RADIAL_FISHEYE", ("f", "cx", "cy", "k1", "k2")),
     10: ("THIN_PRISM_FISHEYE", ("fl_x", "fl_y", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1")),
 }
+BOM = b"\xef\xbb\xbf"
+NUMBERS, WHOLE = re.compile(rb"[-+.\deE\s]*"), re.compile(rb"-?\d+")  # of a line of points
 Camera = dict[str, Any]
 Image = tuple[int, list[float], str]  # camera, quaternion (w first) and translation of world to camera, name
 
@@ -56,7 +60,8 @@ def of_model(entry: Entry) -> bool:
 def colmap_entries(model: Path, folder: Path) -> list[Entry]:
     """The model's photographs in the order of their names, which lie in `folder` or its `images`.
 
-    Raises CaptureError for a model that is not whole, or a camera model that OpenCV does not have.
+    Raises CaptureError for a model that is not whole, in which a camera or an image stands twice, or with a camera
+    model that OpenCV does not have.
     """
     ending = "bin" if (model / "images.bin").is_file() else "txt"
     cameras = dict(_read(model / f"cameras.{ending}", _cameras_bin if ending == "bin" else _cameras_txt))
@@ -122,8 +127,10 @@ def _unpack(handle: BinaryIO, form: str) -> tuple[Any, ...]:
 
 
 def _cameras_bin(handle: BinaryIO) -> Iterator[tuple[int, Camera]]:
+    found = set[int | str]()
     for _ in range(_unpack(handle, "Q")[0]):
         number, model, width, height = _unpack(handle, "iiQQ")
+        _once(found, "camera", number)
         if model not in MODELS:
             raise ValueError(f"unknown camera model {model}; models: {', '.join(name for name, _ in MODELS.values())}")
         name, parameters = MODELS[model]
@@ -131,36 +138,90 @@ def _cameras_bin(handle: BinaryIO) -> Iterator[tuple[int, Camera]]:
 
 
 def _images_bin(handle: BinaryIO) -> Iterator[Image]:
+    numbers, names = set[int | str](), set[int | str]()
     for _ in range(_unpack(handle, "Q")[0]):
-        _, *pose, camera = _unpack(handle, "I7dI")
+        number, *pose, camera = _unpack(handle, "I7dI")
         name = bytearray()
         while (character := _unpack(handle, "c")[0]) != b"\0":
             name += character
         points = _unpack(handle, "Q")[0]
         handle.seek(24 * points, 1)  # x, y, and the point's number
+        _once(numbers, "image", number)
+        _once(names, "image", name.decode())
         yield camera, pose, name.decode()
 
 
-def _lines(handle: BinaryIO) -> Iterator[str]:
-    for line in handle:
-        if not line.startswith(b"#"):
-            yield line.decode().strip()
+def _lines(handle: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers, without comments, and without the mark that Windows' editors begin a file with."""
+    for number, line in enumerate(handle, start=1):
+        if not (line := line.removeprefix(BOM) if number == 1 else line).lstrip().startswith(b"#"):
+            yield number, line
+
+
+@contextmanager
+def _of_line(number: int) -> Iterator[None]:
+    """What is wrong with a line, with its number."""
+    try:
+        yield
+    except (ValueError, IndexError, OverflowError) as error:
+        raise ValueError(f"line {number}: {reason(error)}") from error
+
+
+def _once(found: set[int | str], what: str, name: int | str) -> None:
+    """Raise ValueError for the second of a name or a number."""
+    if name in found:
+        raise ValueError(f"{what} {shown(name)} stands twice; state it once")
+    found.add(name)
 
 
 def _cameras_txt(handle: BinaryIO) -> Iterator[tuple[int, Camera]]:
-    by_name = dict(MODELS.values())
-    for line in filter(None, _lines(handle)):
-        number, model, width, height, *values = line.split()
-        if model not in by_name:
-            raise ValueError(f"unknown camera model {model!r}; models: {', '.join(by_name)}")
-        yield int(number), _camera(model, by_name[model], int(width), int(height), [float(v) for v in values])
+    by_name, found = dict(MODELS.values()), set[int | str]()
+    for at, line in _lines(handle):
+        if not line.strip():
+            continue
+        with _of_line(at):
+            number, camera = _camera_of(line.decode().split(), by_name)
+            _once(found, "camera", number)
+        yield number, camera
+
+
+def _camera_of(words: list[str], by_name: dict[str, tuple[str, ...]]) -> tuple[int, Camera]:
+    if len(words) < 4:
+        raise ValueError(f"expected CAMERA_ID, MODEL, WIDTH, HEIGHT and the model's parameters, got {len(words)} words")
+    number, model, width, height, *values = words
+    if model not in by_name:
+        raise ValueError(f"unknown camera model {model!r}; models: {', '.join(by_name)}")
+    return int(number), _camera(model, by_name[model], int(width), int(height), [float(v) for v in values])
 
 
 def _images_txt(handle: BinaryIO) -> Iterator[Image]:
-    """Two lines an image; the second, of its points, may be empty."""
-    lines = _lines(handle)
-    for line in lines:
-        if line:
-            _, *pose, camera, name = line.split(maxsplit=9)
-            next(lines, None)
-            yield int(camera), [float(v) for v in pose], name
+    """Two lines an image; the second, of its points, may be empty, but it is there."""
+    lines, numbers, names = _lines(handle), set[int | str](), set[int | str]()
+    for at, line in lines:
+        if not line.strip():
+            continue
+        with _of_line(at):
+            number, image = _image_of(line.decode().strip().split(maxsplit=9))
+            _once(numbers, "image", number)
+            _once(names, "image", image[2])
+        after, points = next(lines, (at, b""))
+        with _of_line(after):
+            if not _are_points(points):
+                raise ValueError(
+                    f"expected the points of image {shown(image[2])}, X, Y and POINT3D_ID of each; the line may be "
+                    "empty, but not left out"
+                )
+        yield image
+
+
+def _image_of(words: list[str]) -> tuple[int, Image]:
+    if len(words) < 10:
+        raise ValueError(f"expected IMAGE_ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME, got {len(words)} words")
+    number, *pose, camera, name = words
+    return int(number), (int(camera), [float(v) for v in pose], name)
+
+
+def _are_points(line: bytes) -> bool:
+    """Whether a line of images.txt has three numbers a point, the third one whole; or none at all."""
+    words = line.split()
+    return NUMBERS.fullmatch(line) is not None and len(words) % 3 == 0 and all(map(WHOLE.fullmatch, words[2::3]))

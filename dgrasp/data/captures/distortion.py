@@ -5,26 +5,23 @@ Two families, as OpenCV has them: a perspective lens (`k1 k2 p1 p2 k3 k4 k5 k6`)
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from dgrasp.data.captures.document import Entry, shown
-
-PERSPECTIVES = (
-    "PINHOLE", "SIMPLE_PINHOLE", "PERSPECTIVE", "OPENCV", "FULL_OPENCV", "SIMPLE_RADIAL", "RADIAL",
-)  # fmt: skip
-FISHEYES = ("OPENCV_FISHEYE", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE")
-MODEL_KEYS = ("camera_model", "camera_type")
-FISHEYE_FLAGS = ("is_fisheye", "fisheye")  # the first is instant-ngp's
-FLAGS = ("latlong", "equirectangular", "orthographic")
-PERSPECTIVE_KEYS = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")  # in OpenCV's order
-FISHEYE_KEYS = ("k1", "k2", "k3", "k4")
-PARAMS = ("k1", "k2", "k3", "k4", "p1", "p2")  # the order of nerfstudio's `distortion_params`
-# What is read above, and s1 .. s4, tau_x (OpenCV's prisms and tilt), sx1 (COLMAP's), b1, b2 (Metashape's skew),
-# ftheta_p0 .., omega (FOV), rolling shutters, and whatever calls itself distortion: they must be 0.
-COEFFICIENTS = re.compile(r"k\d*|p\d+|s\d+|s[xy]\d|tau_?[xy]|b[12]|ftheta_p\d+|omega|skew|rolling_shutter|.*distort.*")
-ZERO = 1e-9  # a coefficient that moves no corner by a thousandth of a pixel
+from dgrasp.data.captures.lens_keys import (
+    COEFFICIENTS,
+    FISHEYE_FLAGS,
+    FISHEYE_KEYS,
+    FISHEYES,
+    FLAGS,
+    MODEL_KEYS,
+    PARAMS,
+    PERSPECTIVE_KEYS,
+    PERSPECTIVES,
+    ZERO,
+    check_unread,
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,9 @@ class Distortion:
 
 
 def distortion_of(entry: Entry) -> Distortion:
-    """What the frame says of its lens. Raises CaptureError for what OpenCV has no model of."""
+    """What the frame says of its lens. Raises CaptureError for what OpenCV has no model of, or nobody would read."""
     fisheye = _is_fisheye(entry)
+    check_unread(entry, fisheye)
     found = _coefficients(entry, FISHEYE_KEYS if fisheye else PERSPECTIVE_KEYS)
     if not fisheye:
         _check_fourth(entry, found)
@@ -64,14 +62,19 @@ def _is_fisheye(entry: Entry) -> bool:
             raise entry.error(key, f"{shown(model)} is no camera that is read; allowed: {allowed}. Rectify the images")
         fisheye |= name in FISHEYES
     for key in FLAGS:
-        if entry.get(key) not in (None, False):
-            raise entry.error(key, f"{shown(entry.get(key))}, so no pinhole camera; rectify the images first")
+        if _flag(entry, key):
+            raise entry.error(key, "true, so no pinhole camera; rectify the images first")
     for key in FISHEYE_FLAGS:
-        value = entry.get(key)
-        if value not in (None, False, True):
-            raise entry.error(key, f"expected true or false, got {shown(value)}")
-        fisheye |= value is True
+        fisheye |= _flag(entry, key)
     return fisheye
+
+
+def _flag(entry: Entry, key: str) -> bool:
+    """A truth value, where it is stated; raises CaptureError for 0 and 1, too: whoever reads them may mean another."""
+    value = entry.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise entry.error(key, f"expected true or false, got {shown(value)}")
+    return value is True
 
 
 def _coefficients(entry: Entry, allowed: tuple[str, ...]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import reprlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ def shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return _SHORT.repr(value)
+
+
+def plain(name: str) -> str:
+    """A name in small letters alone: `Is-Fisheye` is `isfisheye`. Tools and people spell one name in many ways."""
+    return re.sub(r"[-_.\s]", "", name.casefold())
 
 
 def brief(text: object, longest: int = 300) -> str:
@@ -84,6 +90,12 @@ class Entry:
     def number(self, key: str) -> float | None:
         """The key's value, None if the key is absent. Raises CaptureError if it is no finite number."""
         return self.finite(key, self.get(key)) if key in self else None
+
+    def check_spelling(self, *known: str) -> None:
+        """Raise CaptureError for a key that is one of `known` but for capitals and signs: nobody would read it."""
+        for key in self:
+            if key not in known and (meant := next((k for k in known if plain(k) == plain(key)), None)):
+                raise self.error(key, f"unknown key; did you mean {meant}?")
 
     def finite(self, key: str, value: Any) -> float:
         """A JSON value of this key as a number; raises CaptureError for anything else, also true, NaN and 1e999."""

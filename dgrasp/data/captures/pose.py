@@ -21,6 +21,7 @@ def camera_pose(entry: Entry) -> Float[np.ndarray, "4 4"]:
     nerfstudio's `applied_transform` and `applied_scale` are undone: they say that poses were brought from the frame
     they were measured in to another one. Raises CaptureError if a matrix is not rigid; its shift may be of any size.
     """
+    entry.check_spelling("applied_transform", "applied_scale")
     T = _matrix(entry, "transform_matrix", entry.frame.get("transform_matrix"))
     with np.errstate(over="ignore", invalid="ignore"):
         if (scale := entry.number("applied_scale")) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from jaxtyping import Float, UInt8
 from dgrasp.cameras import Views
 from dgrasp.cell.transforms import pose_problem
 from dgrasp.cell.workspace import BOARD_TOP
+from dgrasp.checks import described
 from dgrasp.data.captures.colmap import of_model
 from dgrasp.data.captures.distortion import Distortion, distortion_of
 from dgrasp.data.captures.document import CaptureError, Entry
@@ -64,12 +66,12 @@ def read_capture(
     lengths that nobody states, come from the printed sheet in the pictures.
     T_world_capture: pose of that file's own frame, or of the sheet, in the world (metres); none: the file speaks of the
     world, and the sheet lies where its own file says, on the board. board_top: its height, metres.
-    Raises CaptureError (file, frame, key, what is allowed), ValueError if `T_world_capture` is no pose, ImportError
-    without OpenCV for a sheet or a lens with distortion.
+    Raises CaptureError (file, frame, key, what is allowed), ValueError if `path` is none or `T_world_capture` no pose,
+    ImportError without OpenCV for a sheet or a lens with distortion.
     """
-    T = np.eye(4) if T_world_capture is None else np.asarray(T_world_capture, dtype=np.float64)
-    if problem := pose_problem(T):
-        raise ValueError(f"T_world_capture: {problem}")
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path: expected a folder, or its transforms.json, got {described(path)}")
+    T = np.eye(4) if T_world_capture is None else _pose(T_world_capture)
     sheet, entries = sheet_of(Path(path)), entries_of(Path(path))
     distortions = [distortion_of(entry) for entry in entries]
     files = _found(entries, None if sheet else T)
@@ -83,6 +85,20 @@ def read_capture(
     K, Ts_sheet_cam, found = sheet_cameras(sheet, entries, images, Ks)
     doubts = [*of_other_lenses(files, images, K, [K is None for K in Ks]), *of_one_place(names, images, Ts_sheet_cam)]
     return Capture(entries[0].file, names, images, K, T @ Ts_sheet_cam, T, SHEET, (*found, *doubts))
+
+
+def _pose(T_world_capture: object) -> Float[np.ndarray, "4 4"]:
+    """As float64. Raises ValueError for what is no pose: NumPy reads text as numbers, and drops imaginary parts."""
+    try:
+        T = np.asarray(T_world_capture)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists; torch's tensors with gradients, or on a GPU
+        why = " ".join(str(error).split())[:200]
+        raise ValueError(f"T_world_capture: expected 4x4 numbers, got {described(T_world_capture)} ({why})") from error
+    if T.dtype.kind not in "fiu":
+        raise ValueError(f"T_world_capture: expected 4x4 numbers, got {described(T_world_capture)} of {T.dtype}")
+    if problem := pose_problem(T):
+        raise ValueError(f"T_world_capture: {problem}")
+    return T.astype(np.float64)
 
 
 def _found(entries: list[Entry], T_world_capture: Float[np.ndarray, "4 4"] | None) -> list[Path]:

@@ -10,8 +10,8 @@ from dgrasp.cell.place import PAPERS, Place
 from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.captures.source import SHEET
 from dgrasp.data.imports.cameras import CONVENTIONS, Sight, reinterpreted, sight_by_convention, sight_of
-from dgrasp.data.imports.episode import Episode, ImportRefused, named
-from dgrasp.data.imports.frames import T_world_frame, in_the_cell
+from dgrasp.data.imports.episode import UNITS, Episode, ImportRefused, check_choice, named
+from dgrasp.data.imports.frames import CLOSING, T_world_frame, in_the_cell
 from dgrasp.data.imports.lerobot import read_lerobot
 from dgrasp.data.imports.plain import read_plain
 from dgrasp.data.imports.problems import problem_as_a_run
@@ -37,19 +37,22 @@ def read_import(
     a printed sheet are in the world always. closing: axis of the stated hand along which its fingers close, "x" or "y".
     A few episodes whose cameras miss their grasps are a line.
 
-    Raises ImportRefused, also where the cameras see more of the grasps, or see them as often and much nearer to their
-    axes, under another convention than the stated one (than the one asked for, that is a line), and for a
-    convention where poses are from a sheet or a COLMAP model; CaptureError for photographs; ImportError without the
-    extra "export".
+    Raises ImportRefused, also for an unknown word (before anything is read), where the cameras see more of the grasps,
+    or see them as often and much nearer to their axes, under another convention than the stated one (than the one asked
+    for, that is a line), and for a convention where poses are from a sheet or a COLMAP model; CaptureError for
+    photographs; ImportError without the extra "export".
     """
+    check_choice("format", form, FORMATS, "formats")
+    check_choice("unit", unit, UNITS, "units")
+    check_choice("closing", closing, CLOSING, "axes")
+    if convention is not None:
+        check_choice("convention", convention, CONVENTIONS, "conventions")
     T = T_world_frame(frame, place)
     readers: dict[str, Callable[[], tuple[list[Episode], str]]] = {
         "lerobot": lambda: read_lerobot(source, cameras=cameras, unit=unit, pose=pose),
         "robomimic": lambda: read_robomimic_episodes(source, cameras=cameras, unit=unit),
         "folder": lambda: read_plain(source, unit=unit, T_world_frame=T),
     }
-    if form not in readers:
-        raise ImportRefused(f"format: unknown {form!r}; formats: {', '.join(FORMATS)}")
     episodes, stated = _as_documented(readers[form], source, form)
     if convention is not None and stated not in CONVENTIONS:
         raise ImportRefused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,6 +66,12 @@ class Way(NamedTuple):
     changes: int
 
 
+def check_choice(what: str, given: object, allowed: Collection[str], called: str) -> None:
+    """Raise ImportRefused for an option's value that is none of those allowed. called: what these are, for messages."""
+    if not isinstance(given, str) or given not in allowed:
+        raise ImportRefused(f"{what}: unknown {given!r}; {called}: {', '.join(allowed)}")
+
+
 def named(episodes: Sequence[Episode], most: int = 5) -> str:
     """The episodes by name, for messages; of many the first ones."""
     more = f" and {len(episodes) - most} more" if len(episodes) > most else ""
@@ -75,9 +81,10 @@ def named(episodes: Sequence[Episode], most: int = 5) -> str:
 def poses_of(columns: Mapping[str, Sequence[float]], unit: str, source: str) -> Float[np.ndarray, "steps 4 4"]:
     """Poses from x, y, z and a unit quaternion qx qy qz qw, or a rotation vector rx ry rz (rad).
 
-    Raises ImportRefused for columns that are missing or no numbers, for millimetres that are not stated, and for
-    quaternions that are not of length 1.
+    unit: of positions, "m" or "mm". Raises ImportRefused for another one, for columns that are missing or no numbers,
+    for millimetres that are not stated, and for quaternions that are not of length 1.
     """
+    check_choice("unit", unit, UNITS, "units")
     turn = next((names for names in (QUATERNION, TURN) if set(names) <= set(columns)), None)
     missing = [name for name in "xyz" if name not in columns] + ([] if turn else ["qx, qy, qz, qw (or rx, ry, rz)"])
     if missing or turn is None:

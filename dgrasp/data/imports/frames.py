@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from dgrasp.cameras import Views
 from dgrasp.cell.place import Place
-from dgrasp.data.imports.episode import Episode, ImportRefused
+from dgrasp.data.imports.episode import Episode, check_choice
 
 FRAMES = ("world", "base")
 _QUARTER = np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])  # about z: our x is the recording's y
@@ -19,8 +19,7 @@ CLOSING = {"x": np.eye(4), "y": _QUARTER}
 
 def T_world_frame(frame: str, place: Place) -> Float[np.ndarray, "4 4"]:
     """Where a recording's frame lies: "world", or "base" of the place's arm; metres. Raises ImportRefused."""
-    if frame not in FRAMES:
-        raise ImportRefused(f"frame: unknown {frame!r}; frames: {', '.join(FRAMES)}")
+    check_choice("frame", frame, FRAMES, "frames")
     return place.T_world_base if frame == "base" else np.eye(4)
 
 
@@ -31,7 +30,6 @@ def in_the_cell(e: Episode, T_world_frame: Float[np.ndarray, "4 4"], closing: st
     the fingers close; its sense is of no weight, since a half turn about z is the same grasp to two fingers. Raises
     ImportRefused for another axis.
     """
-    if closing not in CLOSING:
-        raise ImportRefused(f"closing: unknown {closing!r}; axes: {', '.join(CLOSING)}")
+    check_choice("closing", closing, CLOSING, "axes")
     views = Views(e.views.images, e.views.K, T_world_frame @ e.views.Ts_world_cam)
     return replace(e, views=views, Ts_world_tcp=T_world_frame @ e.Ts_world_tcp @ CLOSING[closing])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import itertools
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from dgrasp.data.imports.episode import (
     poses_of,
     until_grasp,
 )
+from dgrasp.data.imports.splits import role_of, split_of
 from dgrasp.files import read_json_of_a_user, write_json
 from dgrasp.lazy import required
 
@@ -56,7 +57,8 @@ def read_lerobot(
     """The episodes of a dataset, each to its grasp, and the convention that their cameras are stated in.
 
     cameras: their calibration; none: `meta/cameras.json`. pose: the feature that holds the TCP's pose, whose names are
-    x y z and qx qy qz qw or rx ry rz. Raises ImportRefused (file, episode, column), ImportError without pyarrow.
+    x y z and qx qy qz qw or rx ry rz. Raises ImportRefused (file, episode, column), also for an episode that the
+    dataset's splits hold out or leave out; ImportError without pyarrow.
     """
     folder = Path(folder)
     info = _info(folder)
@@ -74,9 +76,9 @@ def read_lerobot(
     episodes = _table(folder, EPISODE_FILES, "episode_index")
     if unknown := sorted(set(rows) - {int(about["episode_index"]) for about in episodes}):
         raise ImportRefused(f"{folder}: episode {unknown[0]} is in {DATA_FILES} and not in {EPISODE_FILES}")
-    valid = _validation(info.get("splits", {}), str(folder / "meta" / "info.json"))
+    split = _splits_of(folder, info, [int(about["episode_index"]) for about in episodes])
     return [
-        _episode(folder, info, stated, names, pose, unit, e, rows, tasks, valid) for e in episodes
+        _episode(folder, info, stated, names, pose, unit, e, rows, tasks, split) for e in episodes
     ], stated.convention
 
 
@@ -97,7 +99,7 @@ def _info(folder: Path) -> dict[str, Any]:
 
 def _episode(
     folder: Path, info: dict[str, Any], stated: StatedCameras, names: list[str], pose: str, unit: str,
-    about: dict[str, Any], rows: dict[int, Table], tasks: dict[int, str], valid: range,
+    about: dict[str, Any], rows: dict[int, Table], tasks: dict[int, str], splits: Mapping[int, str],
 ) -> Episode:  # fmt: skip
     number = int(about["episode_index"])
     source = f"{folder}: episode {number}"
@@ -114,9 +116,8 @@ def _episode(
     way = until_grasp(poses_of(columns, unit, f"{source}: {pose}"), gripper, source)
     images = {name: _first_image(folder, info, name, steps[0], about, source) for name in names}
     task = tasks.get(int(steps[0].get("task_index", -1)), "")
-    split = "validation" if number in valid else "train"
     views = views_of(images, stated, source)
-    return Episode(source, views, way.Ts_world_tcp, task, split, way.recorded, way.changes)
+    return Episode(source, views, way.Ts_world_tcp, task, splits[number], way.recorded, way.changes)
 
 
 def _named(features: Mapping[str, Any], key: str, steps: Table, source: str) -> dict[str, Any]:
@@ -289,28 +290,44 @@ def _tasks(folder: Path) -> dict[int, str]:
     return {int(row["task_index"]): str(next((row[t] for t in texts if t in row), "")) for row in rows}
 
 
-def _validation(splits: Any, source: str) -> range:
-    """The episodes for validation, which `info.json` has as "begin:end"; none where it has none."""
+def _splits_of(folder: Path, info: Mapping[str, Any], episodes: Sequence[int]) -> dict[int, str]:
+    """What each episode is for, by the splits of `info.json`; all are to be trained on where it has none."""
+    splits, source = info.get("splits", {}), str(folder / "meta" / "info.json")
     if not isinstance(splits, dict):
         raise ImportRefused(f"{source}: splits: expected an object")
-    name = next((n for n in ("validation", "valid", "val") if n in splits), None)
-    if name is None:
-        return range(0)
-    if not (span := re.fullmatch(r"(\d+):(\d+)", str(splits[name]))):
-        raise ImportRefused(f'{source}: splits: {name}: expected "begin:end" of episodes, got {splits[name]!r}')
-    return range(int(span[1]), int(span[2]))
+    count = max(episodes, default=-1) + 1
+    spans = {name: _span(name, stated, count, source) for name, stated in splits.items() if role_of(name)}
+    return {e: split_of(e, spans, f"{folder}: episode {e}", "meta/info.json, splits") for e in episodes}
+
+
+def _span(name: str, stated: Any, count: int, source: str) -> range:
+    """The episodes of a split, which `info.json` has as "begin:end". count: of the dataset's episodes."""
+    if not (span := re.fullmatch(r"(\d+):(\d+)", str(stated))):
+        raise ImportRefused(f'{source}: splits: {name}: expected "begin:end" of episodes, got {stated!r}')
+    begin, end = int(span[1]), int(span[2])
+    if not begin <= end <= count:
+        raise ImportRefused(
+            f"{source}: splits: {name}: got {stated!r}, the dataset has {count} episodes; expected begin <= end <= "
+            f"{count}: is a file missing?"
+        )
+    return range(begin, end)
 
 
 def write_lerobot(demonstrations: Mapping[str, Iterable[Demonstration]], folder: Path, views: int = 2) -> Path:
     """Write a dataset of version 3; `demonstrations` maps "train" and "validation" to demonstrations.
 
-    All must be seen by the same cameras, from the same places. Raises ValueError if they are not, or if there are none.
+    views: how many of each, the first ones. All must be seen by the same cameras, from the same places. Raises
+    ValueError, before anything is written, if they are not, have fewer views, or if there are none.
     """
     folder = Path(folder)
+    if views < 1:
+        raise ValueError(f"views: expected 1 or more, got {views}")
     names = [f"observation.images.view_{k}" for k in range(views)]
     members = [(split, d) for split in ("train", "validation") for d in demonstrations.get(split, ())]
     if not members:
         raise ValueError(f"demonstrations: none in train or validation, got {list(demonstrations)}; expected 1 or more")
+    if few := [d for _, d in members if len(d.views) < views]:
+        raise ValueError(f"views: {views} asked of each, scene {few[0].scene} has {len(few[0].views)}; ask for fewer")
     first = members[0][1].views[:views]
     for _, d in members:
         if not np.array_equal(d.views.K[:views], first.K) or not np.allclose(

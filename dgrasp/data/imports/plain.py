@@ -3,7 +3,7 @@
 <folder>/<episode>/transforms.json, images     the scene before the grasp, as `dgrasp.data.captures` reads it
 <folder>/<episode>/trajectory.csv              a row per step: x y z (m), qx qy qz qw or rx ry rz; gripper and time,
                                                if known
-<folder>/episodes.csv                          optional: episode, object, split
+<folder>/episodes.csv                          optional, of all episodes: episode, object, split
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from dgrasp.data.imports.episode import (
 from dgrasp.files import read_table_of_a_user, write_text
 
 TRAJECTORY, LIST = "trajectory.csv", "episodes.csv"
+COLUMNS = ("episode", "object", "split")  # of the list; others are remarks
 SPLITS = ("train", "validation")
 CONVENTION = {"transforms.json": "opengl"}  # of the sources whose poses could be in another one
 TIMES = ("time", "timestamp", "t")  # of a step, in any unit: they tell the order alone
@@ -117,9 +118,13 @@ def _table(file: Path) -> list[dict[str, str]]:
 
 def _list(file: Path, episodes: Set[str]) -> dict[str, dict[str, str]]:
     """What the list says of each episode, none without a list. Raises ImportRefused if it is not of these episodes."""
-    rows = _table(file) if file.is_file() else []
+    if not file.is_file():
+        return {}
+    rows = _table(file)
     if rows and "episode" not in rows[0]:
         raise ImportRefused(f"{file}: lacks the column episode; columns: {', '.join(rows[0])}")
+    if odd := [name for name in (rows[0] if rows else ()) if name not in COLUMNS and name.casefold() in COLUMNS]:
+        raise ImportRefused(f"{file}: unknown column {odd[0]!r}; did you mean {odd[0].casefold()!r}?")
     known: dict[str, dict[str, str]] = {}
     for row in rows:
         if (name := row["episode"]) in known:
@@ -127,15 +132,21 @@ def _list(file: Path, episodes: Set[str]) -> dict[str, dict[str, str]]:
         if name not in episodes:
             raise ImportRefused(f"{file}: episode {name!r} has no folder with a {TRAJECTORY}; take it out of the list")
         known[name] = row
+    if unlisted := sorted(episodes - known.keys()):
+        raise ImportRefused(
+            f"{file}: lacks episode {unlisted[0]!r}, which has a folder with a {TRAJECTORY}; a list states all of "
+            "them: add it, or take the folder out"
+        )
     return known
 
 
 def write_plain(demonstrations: Mapping[str, Iterable[Demonstration]], folder: Path, views: int = 2) -> Path:
     """Write such a folder; `demonstrations` maps "train" and "validation" to demonstrations.
 
-    The gripper is 0 (open), and 1 at the last step.
+    The gripper is 0 (open), and 1 at the last step. Episodes of before that are not written anew stay in the folder;
+    the list lacks them, so that reading refuses the folder until they are taken out.
     """
-    folder, listed, number = Path(folder), [("episode", "object", "split")], 0
+    folder, listed, number = Path(folder), [COLUMNS], 0
     for split in SPLITS:
         for d in demonstrations.get(split, ()):
             name = f"episode_{number:05d}"

@@ -19,16 +19,17 @@ from jaxtyping import UInt8
 from dgrasp.cameras import Intrinsics, Views
 from dgrasp.data.imports.cameras import NAME, StatedCameras, read_cameras, views_of
 from dgrasp.data.imports.episode import QUATERNION, Episode, ImportRefused, check_unit, poses_of, until_grasp
+from dgrasp.data.imports.splits import role_of, split_of
 from dgrasp.lazy import required
 
 POSITIONS = ("eef_pos", "robot0_eef_pos")
-SPLITS = {"valid": "validation", "validation": "validation"}
 
 
 def read_robomimic_episodes(path: Path, *, cameras: Path | None = None, unit: str = "m") -> tuple[list[Episode], str]:
     """The file's demonstrations in their order, and the convention of their cameras.
 
-    cameras: their calibration; none: the file's own, or `cameras.json` beside it. Raises ImportRefused, ImportError.
+    cameras: their calibration; none: the file's own, or `cameras.json` beside it. Raises ImportRefused, also for a
+    demonstration that the file's masks hold out or leave out; ImportError without h5py.
     """
     h5py = required("h5py", "a robomimic file", "export")
     path = Path(path)
@@ -40,11 +41,9 @@ def read_robomimic_episodes(path: Path, *, cameras: Path | None = None, unit: st
             names = _names(file, path)
             own = cameras is None and "calibration" in file[f"data/{names[0]}"]
             stated = None if own else read_cameras(beside, str(path))
-            held_out = _held_out(file, names, path)
-            found = [
-                _episode(f"{path}: {n}", file["data"][n], stated, unit, "validation" if n in held_out else "train")
-                for n in names
-            ]
+            masks = _masks(file, names, path)
+            splits = {name: split_of(name, masks, f"{path}: {name}", "mask") for name in names}
+            found = [_episode(f"{path}: {n}", file["data"][n], stated, unit, splits[n]) for n in names]
     except (OSError, KeyError) as error:  # what h5py says of damaged files
         raise ImportRefused(f"{path}: not a robomimic file of demonstrations ({error})") from error
     return found, stated.convention if stated else "opencv"
@@ -60,14 +59,14 @@ def _names(file: Any, path: Path) -> list[str]:
     return sorted(names, key=lambda name: int(name.removeprefix("demo_")))
 
 
-def _held_out(file: Any, names: list[str], path: Path) -> set[str]:
-    masks = {key: file[f"mask/{key}"][:] for key in SPLITS if f"mask/{key}" in file}
-    for key, mask in masks.items():
-        members = [name.decode() if isinstance(name, bytes) else name for name in mask.tolist()]
-        if odd := [name for name in members if name not in names]:
+def _masks(file: Any, names: list[str], path: Path) -> dict[str, list[str]]:
+    """Demonstrations by the filter keys that say what they are for; others (`20_percent`, say) do not."""
+    group, masks = file.get("mask", {}), {}
+    for key in filter(role_of, group):
+        masks[key] = [name.decode() if isinstance(name, bytes) else name for name in group[key][:].tolist()]
+        if odd := [name for name in masks[key] if name not in names]:
             raise ImportRefused(f"{path}: mask/{key}: {odd[0]!r} is no demonstration of the file")
-        masks[key] = members
-    return {name for members in masks.values() for name in members}
+    return masks
 
 
 def _episode(source: str, group: Any, stated: StatedCameras | None, unit: str, split: str) -> Episode:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dgrasp.cell.config import CellConfig
-from dgrasp.config import Config, explain
+from dgrasp.config import Config, check_metres, explain
 from dgrasp.data.config import DataConfig
 from dgrasp.devices import check_device_name, check_shares
 from dgrasp.evaluation.config import EvaluationConfig, TuningConfig, ValidationConfig
@@ -23,12 +23,14 @@ from dgrasp.evaluation.loop_series import ClosedLoopConfig
 from dgrasp.evaluation.outcomes import OutcomesConfig
 from dgrasp.experiment.choices import with_preset
 from dgrasp.experiment.profiles.described import with_cell
+from dgrasp.experiment.profiles.together import check_outcomes, check_pruning, check_views, check_workspace
 from dgrasp.experiment.questions import AblationsConfig
 from dgrasp.files import UserFileError, parse_yaml
 from dgrasp.jobs.backends import check_name, check_scheduler
 from dgrasp.jobs.workforce import Workforce
 from dgrasp.nerf.config import NerfConfig
 from dgrasp.policy.fingers import FingerCheck
+from dgrasp.policy.policies import MOST, check_lengths
 from dgrasp.renamed import backend_as_called_now
 from dgrasp.sim.tasks.paper import check_findable, check_task
 from dgrasp.slopes.config import OptimizerConfig
@@ -175,6 +177,18 @@ class Profile(Config):
         check_shares("value.batch", self.value.batch, self.runtime.devices)
         return self
 
+    @model_validator(mode="after")
+    def _together(self) -> Profile:
+        """What one section asks for, the others have: else a stage would end in an error hours later, or do nothing."""
+        check_views(self.data, self.nerf.training, self.value)
+        check_outcomes(self.value, self.outcomes)
+        check_pruning(self.optimizer, self.evaluation.policies)
+        check_lengths(self.optimizer, "optimizer")
+        for rate in self.tuning.translation_rate:
+            check_metres(rate, MOST["translation_rate"], "tuning.translation_rate")
+        check_workspace(self.value, self.cell)
+        return self
+
 
 class ProfileError(UserFileError):
     """A profile is unknown or its file has settings that are not allowed; the message lists them all."""
@@ -184,13 +198,14 @@ def load_profile(name: str | Path) -> Profile:
     """A shipped profile by name, or one's own YAML file by path (ending in .yaml).
 
     The environment variable DGRASP_WORKERS stands for another `runtime.workers`. Raises ProfileError that names every
-    unknown or invalid key.
+    unknown or invalid key, sections that contradict each other, and what is neither a name nor a path.
     """
-    path = Path(name) if str(name).endswith((".yaml", ".yml")) else None
+    if not isinstance(name, str | os.PathLike):
+        raise ProfileError(f"profile: expected a name or the path of a .yaml file, got {type(name).__name__}")
+    name = str(name)
+    path = Path(name) if name.endswith((".yaml", ".yml")) else None
     if path is None and name not in PROFILES:
-        raise ProfileError(
-            f"unknown profile {str(name)!r}; profiles: {', '.join(PROFILES)}, or the path of a .yaml file"
-        )
+        raise ProfileError(f"unknown profile {name!r}; profiles: {', '.join(PROFILES)}, or the path of a .yaml file")
     if path is not None and not path.is_file():
         raise ProfileError(f"{path}: no such profile file")
     source = path or files("dgrasp.experiment.profiles").joinpath(f"{name}.yaml")

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from dgrasp.cell.description import CellDescription
 from dgrasp.cell.examined import YAWS, Examined
-from dgrasp.files import atomic_path
+from dgrasp.report.figures.own_picture import write_picture
 
 AXIS = 0.1  # m, of the frames drawn
 COLOURS = ("tab:red", "tab:green", "tab:blue")  # x, y, z
@@ -20,7 +20,10 @@ REACH = "RdYlGn"
 
 
 def draw_cell(found: Examined, path: Path) -> Path:
-    """Write a PNG: the cell from above and from the side, with frames and reach, and the hand open and closed."""
+    """Write a PNG: the cell from above and from the side, with frames and reach, and the hand open and closed.
+
+    Raises ValueError for a file that is there and is no picture of before (`check_picture`).
+    """
     figure = Figure(figsize=(13, 4.5), layout="constrained")
     above, side, hand = figure.subplots(1, 3, width_ratios=(1.3, 1.3, 1))
     for ax, axes, title in ((above, (0, 1), "from above"), (side, (0, 2), "from the side")):
@@ -37,9 +40,7 @@ def draw_cell(found: Examined, path: Path) -> Path:
     if len(found.places):
         figure.colorbar(shown, ax=side, ticks=range(len(YAWS) + 1), label=f"turns in reach, of {len(YAWS)}", shrink=0.7)
     _hand(hand, found.cell)
-    with atomic_path(Path(path)) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
-    return Path(path)
+    return write_picture(figure, path)
 
 
 def _bench(ax: Axes, cell: CellDescription, axes: tuple[int, int]) -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from dgrasp.cameras import project
 from dgrasp.data.imports.cameras import sight_of
 from dgrasp.data.imports.episode import Episode
-from dgrasp.files import atomic_path
+from dgrasp.report.figures.own_picture import write_picture
 
 AXIS = 0.05  # m, of the axes drawn
 COLOURS = ("tab:red", "tab:green", "tab:blue")  # x, y, z
@@ -28,7 +28,8 @@ def draw_import(episodes: list[Episode], path: Path, rows: int = 4) -> Path:
     """Write a PNG: some episodes' views, with the hand's way (orange), the grasp's and the world's axes in them.
 
     A line below says what is what. The world's axes stand at the lowest height of the way, where the grasp is or
-    below it. Half of the rows are the episodes whose cameras see their grasps worst (`shown`).
+    below it. Half of the rows are the episodes whose cameras see their grasps worst (`shown`). Raises ValueError for a
+    file that is there and is no picture of before (`check_picture`).
     """
     chosen = [episodes[i] for i in shown(episodes, rows)]
     columns = max(len(e.views) for e in chosen)
@@ -41,9 +42,7 @@ def draw_import(episodes: list[Episode], path: Path, rows: int = 4) -> Path:
                 _draw(ax, e, k)
         row[0].set_title(f"{e.name}: {sight_of([e]).share:.0%} of the cameras see the grasp", fontsize=7, loc="left")
     figure.supxlabel(textwrap.fill(CAPTION, LETTERS * columns), fontsize=7)
-    with atomic_path(Path(path)) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
-    return Path(path)
+    return write_picture(figure, path)
 
 
 def shown(episodes: list[Episode], rows: int) -> list[int]:

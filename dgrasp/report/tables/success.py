@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dgrasp.evaluation.over_seeds import pool_seeds
-from dgrasp.evaluation.statistics import with_rates
+from dgrasp.evaluation.statistics import check_confidence, with_rates
 from dgrasp.report.names import policy_label, task_label, training_label
 from dgrasp.report.tables.paper import paper_rate, paper_values
 from dgrasp.robot.log import TrialLog, read_log
@@ -59,22 +60,25 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
     return means.where(three[["rate", "paper"]].count() == len(AVERAGED)).reset_index()
 
 
+Logs = str | os.PathLike[str] | Iterable[Path]  # a single path stands for itself
 TABLE_2_BACKENDS = ("twin", "hardware")  # those that have rows of their own; a replay or loopback is no result
 
 
-def table_2(
-    logs: Iterable[Path] = (), confidence: float = 0.95, *, other_seeds: Iterable[Iterable[Path]] = ()
-) -> pd.DataFrame:
+def table_2(logs: Logs = (), confidence: float = 0.95, *, other_seeds: Iterable[Logs] = ()) -> pd.DataFrame:
     """Rows (policy, task, backend, planned, unjudged, successes, n, rate, low, high, paper, difference) from logs.
+
+    logs: paths, or the path of one. confidence: level of the intervals, above 0 and below 1.
 
     Rows of backend "hardware" are filled from logs whose header says so, and from nothing else; without one they stay
     empty. `planned` counts the trials of the logs' protocols, `n` those with a verdict: a series cut short shows.
     `unjudged` counts grasps that were begun and never got one, since their trials were repeated. The difference is the
     hardware's, which alone compares with the paper. other_seeds: logs of the same policies' other training seeds, whose
-    trials count with them; networks must be the same within a seed alone. Raises ValueError for a log of another
-    backend or one given twice, LogError for one that was changed or that judges a trial twice.
+    trials count with them; networks must be the same within a seed alone. Raises ValueError for another confidence, a
+    log of another backend or one given twice, LogError for one that was changed or that judges a trial twice.
     """
-    ours = _trial_rates(_read_logs(logs, *other_seeds), confidence)
+    check_confidence(confidence)
+    seeds = (logs, other_seeds) if isinstance(other_seeds, str | os.PathLike) else (logs, *other_seeds)
+    ours = _trial_rates(_read_logs(*map(_paths, seeds)), confidence)
     policies = dict.fromkeys(["base_reported", *paper_values()["tab02"]["rates"], *ours["policy"]])
     pairs = [(policy, "real", backend) for backend in TABLE_2_BACKENDS for policy in policies]
     rows = pd.DataFrame(pairs, columns=["policy", "task", "backend"])
@@ -83,6 +87,10 @@ def table_2(
     rows["paper"] = rows["paper"].astype(float)
     rows["difference"] = (rows["rate"] - rows["paper"]).where(rows["backend"] == "hardware")
     return rows[[*COLUMNS[:2], "backend", "planned", "unjudged", *COLUMNS[2:]]]
+
+
+def _paths(logs: Logs) -> list[Path]:
+    return [Path(logs)] if isinstance(logs, str | os.PathLike) else list(logs)
 
 
 def _read_logs(*seeds: Iterable[Path]) -> list[TrialLog]:

@@ -6,6 +6,7 @@ the mathematics; here is what is asked of the views, and what is refused.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from scipy.spatial.transform import Rotation
 from dgrasp.cameras import Intrinsics
 from dgrasp.cell.interface import Calibration, CameraCalibration
 from dgrasp.config import Config
-from dgrasp.files import DamagedFileError, json_of_a_user, write_json
+from dgrasp.files import DamagedFileError, json_of_a_user
 from dgrasp.robot.calibration.board import BadCalibration, Board, Sighting, check_rgb, check_sightings, opencv
+from dgrasp.robot.calibration.former import Say, write_calibration
 from dgrasp.robot.calibration.solve import NoSolution, refine, solve_camera, solve_hand
 
 Row = tuple[float, float, float, float]
@@ -86,10 +88,10 @@ class HandEyeCalibration(Config):
             raise BadCalibration(f"image: expected {size} pixels as calibrated, got {image.shape[1]}x{image.shape[0]}")
         return opencv().undistort(image, self.camera.intrinsics.matrix, np.array(self.distortion))
 
-    def save(self, path: Path) -> Path:
-        """Write as JSON, with the id."""
-        write_json(Path(path), {"id": self.id, **self.model_dump(mode="json")})
-        return Path(path)
+    def save(self, path: Path, say: Say | None = None) -> Path:
+        """Write as JSON, with the id. Another calibration that was there is kept beside it, and `say` is told where."""
+        text = json.dumps({"id": self.id, **self.model_dump(mode="json")}, indent=2, sort_keys=True) + "\n"
+        return write_calibration(path, text, _id_in, say)
 
 
 def load_calibration(path: Path) -> HandEyeCalibration:
@@ -106,6 +108,14 @@ def load_calibration(path: Path) -> HandEyeCalibration:
             f"{path}: its id is {recorded!r} but its numbers have {calibration.id!r}; it was edited: calibrate again"
         )
     return calibration
+
+
+def _id_in(path: Path) -> str | None:
+    """The id of a saved calibration, None for what is none."""
+    try:
+        return load_calibration(path).id
+    except DamagedFileError:
+        return None
 
 
 def calibrate(

@@ -15,14 +15,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
+from pydantic import ValidationError
 
 from dgrasp.cell.interface import Camera
 from dgrasp.cell.transforms import pose_matrix, pose_vector
+from dgrasp.config import explain
 from dgrasp.data.captures.picture import stored_picture
 from dgrasp.files import UserFileError, atomic_path, read_table_of_a_user, write_text
 from dgrasp.robot.calibration.board import Board, Sighting, find_board
 
 POSES, TAKEN = "poses.csv", "taken.json"
+BOARD = ("columns", "rows", "square", "marker")  # what taken.json says of the board, lengths in metres
 FAR = 10.0  # m from the world's origin: no arm of a bench reaches there, but millimetres do
 COLUMNS = ("image", "x", "y", "z", "qx", "qy", "qz", "qw")
 
@@ -100,6 +103,22 @@ def taken_with(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RecordingError(f"{file}: expected an object, got {type(found).__name__}; delete it")
     return found
+
+
+def taken_of(folder: Path) -> Board | None:
+    """The board that a folder's pictures show, as `taken.json` states it; None without pictures, or without a word.
+
+    What it does not state is not in `model_fields_set`. Raises RecordingError for a board that is none.
+    """
+    stated = taken_with(folder) if (Path(folder) / POSES).exists() else {}
+    known = {name: stated[name] for name in BOARD if name in stated}
+    if not known:
+        return None
+    try:
+        return Board.model_validate(known)
+    except ValidationError as error:
+        said = explain(str(Path(folder) / TAKEN), Board, error)
+        raise RecordingError("; ".join(line.strip() for line in said.splitlines())) from error
 
 
 class Recording:

