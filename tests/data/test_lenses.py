@@ -131,7 +131,6 @@ def test_lenses_in_words_that_nobody_reads_are_refused(of_all: bool, tmp_path: P
 def test_keys_that_bend_no_lines_are_left_alone(tmp_path: Path) -> None:
     """As nerfstudio, instant-ngp and others write them; zeros, names of straight lenses, and what only looks alike."""
     harmless = {
-        "model": "iPhone 13", "lens": "wide",
         "camera_model": "OPENCV", "k1": 0.0, "aabb_scale": 16, "applied_scale": 1.0, "ply_file_path": "sparse.ply",
         "applied_transform": np.eye(4)[:3].tolist(), "orientation_override": "none", "sharpness": 30.0,
         "is_fisheye": False, "K1": 0, "D": [0, 0, 0, 0], "dist": None,
@@ -140,7 +139,8 @@ def test_keys_that_bend_no_lines_are_left_alone(tmp_path: Path) -> None:
         "distance": 0.8, "fisheye_crop_radius": None, "camera": {"fl": 3, "k1": 0}, "timestamp": 3.5, "colmap_im_id": 3,
     }  # fmt: skip
     for of_all in (True, False):
-        np.testing.assert_allclose(read_capture(with_keys(tmp_path, harmless, of_all)).K[0], K)
+        for keys in (harmless, {"model": "iPhone 13", "lens": "wide"}):
+            np.testing.assert_allclose(read_capture(with_keys(tmp_path, keys, of_all)).K[0], K)
     fisheye = {"is_fisheye": True, "k1": 0, "fisheye_crop_radius": 100, "lens": "fisheye"}
     assert len(read_capture(with_keys(tmp_path, fisheye, of_all=True)).images) == 1
 
