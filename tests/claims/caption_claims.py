@@ -406,3 +406,4 @@ METRES, DEGREES, HULL = f"{100 * NEAR_METRES:g}", f"{math.degrees(NEAR_RADIANS):
 for _id in ("climb", "fig01", "fig05", "fig06", "convergence"):
     _thresholds(_id, r"within (\d+) cm of (?:an|the|a novel) object", HULL)
 _thresholds("fig04", r"within (\d+) cm of an object .* valid grasp \((\d+) cm, (\d+) degrees\)", HULL, METRES, DEGREES)
+_thresholds("ablations", r"end within (\d+) cm and (\d+) degrees of a valid grasp", METRES, DEGREES)
