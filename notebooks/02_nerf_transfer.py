@@ -160,7 +160,7 @@ print(probe_answer(probes.auc))
 # ## Try it
 #
 # What does the second source view buy? A few seconds for each row: the same view from one source image, and from two.
-# Expect colours to gain little and depths much: one eye does not see how far things are.
+# Expect little: how far things on a board are can be learned from one picture, and objects get a little sharper.
 
 # %%
 most = 2

@@ -30,7 +30,9 @@ def save(folder, profile="smoke", scale=1.0):
 
 
 def save_table(folder, profile="smoke", **more):
-    drawn = Drawn(None, pd.DataFrame({"x": [0, 1]}), facts={"arms": "no arm has"}, printed=PRINTED, **more)
+    drawn = Drawn(
+        None, pd.DataFrame({"x": [0, 1]}), facts={"arms": "no arm has", "probed": "no scene"}, printed=PRINTED, **more
+    )
     save_output("ablations", drawn, folder, profile=profile, seed=0)
 
 
@@ -90,7 +92,9 @@ def test_tables_are_rows_markdown_and_latex_with_the_best_in_bold(tmp_path):
     assert r"Base \& co & 0.9 \\" in as_latex(PRINTED) and r"dGrasp & \textbf{1.0} \\" in as_latex(PRINTED)
     assert as_markdown(PRINTED).splitlines()[0] == "| policy | simple |"
     with pytest.raises(ValueError, match="ablations: a table needs what is printed of it"):
-        save_output("ablations", Drawn(None, PRINTED, facts={"arms": ""}), tmp_path, profile="laptop", seed=0)
+        save_output(
+            "ablations", Drawn(None, PRINTED, facts={"arms": "", "probed": ""}), tmp_path, profile="laptop", seed=0
+        )
 
 
 def test_an_animation_shows_all_its_frames(tmp_path):

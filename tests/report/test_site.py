@@ -264,6 +264,7 @@ def test_ablations_are_answers_or_said_to_be_missing(tmp_path):
     path.write_text("[]")
     assert ablations(tmp_path).startswith("None of the ")
     row = {"question": "poses", "arm": "a", "against": "b", "task": "clutter", "difference": 0.1, "low": 0.0}
+    row |= {"expects": "lower", "seeds": 1}
     path.write_text(json.dumps([row | {"high": 0.2, "p_holm": 0.01, "verdict": "agrees"}]))
     assert ablations(tmp_path).startswith("- ") and "In clutter, a lifts 0.10 more than b" in ablations(tmp_path)
 

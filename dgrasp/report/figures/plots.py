@@ -333,4 +333,4 @@ def plot_queries(
     axes.set(xlabel="x, closing (mm)", ylabel="y, width (mm)", title=title or f"{points[..., 0].size} query points")
     axes.set(xlim=(-95, 95), ylim=(-25, 25), xticks=(-70, 0, 70), yticks=(-20, 0, 20), zlim=(40, -45))
     axes.set_zlabel("z, approach (mm)")  # type: ignore[attr-defined]
-    axes.set_box_aspect((190, 50, 85), zoom=0.95)  # type: ignore[arg-type, call-arg]
+    axes.set_box_aspect((190, 50, 85), zoom=0.85)  # type: ignore[arg-type, call-arg]
