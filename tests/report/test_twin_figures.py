@@ -107,7 +107,7 @@ def test_a_kind_that_did_not_happen_says_so() -> None:
     plot_examples(axes, examples, trials=7)
     assert "none among 7 trials" in axes[0][0].texts[0].get_text()
     title = axes[1][0].get_title("left")
-    assert title == "success: o, Base (quaternion, synchronous)" and axes[1][0].texts[0].get_text() == "home"
+    assert title == "success: o\nBase (quaternion, synchronous)" and axes[1][0].texts[0].get_text() == "home"
     assert axes[1][1].texts[0].get_text() == "the end:\nr", "a row that is not full says how it ended"
     table = examples_table(examples)
     assert table["shown"].tolist() == ["slippage", "success"] and table["outcome"].tolist()[1] == "success"

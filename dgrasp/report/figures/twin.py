@@ -166,7 +166,7 @@ def plot_examples(axes: Sequence[Sequence[Axes]], examples: Sequence[Example], t
         told = row[len(example.frames)] if len(example.frames) < len(row) else None
         if told is not None:
             told.text(0.03, 0.5, _how_it_ended(example, trials), transform=told.transAxes, va="center", fontsize=8)
-        row[0].set_title(_headline(example), loc="left").set_in_layout(False)  # it may run over the next column
+        row[0].set_title(_headline(example), loc="left")
 
 
 def _headline(example: Example) -> str:
@@ -174,7 +174,7 @@ def _headline(example: Example) -> str:
         return example.title
     outcome = example.record["outcome"]
     told = f"{example.title}: {example.record['object']}" + ("" if outcome == example.title else f" ({outcome})")
-    return f"{told}, {policy_label(example.record['policy'])}"
+    return f"{told}\n{policy_label(example.record['policy'])}"
 
 
 def _how_it_ended(example: Example, trials: int) -> str:
