@@ -191,10 +191,10 @@ def _seen(
     rng: np.random.Generator,
 ) -> Views:
     """The views of one observation, in a look of its own if the settings ask for looks, but for a plain share."""
-    plain = config.looks is None or (config.looks.plain_share is not None and rng.uniform() < config.looks.plain_share)
-    if plain or config.looks is None:
+    looks = config.looks
+    if looks is None or (looks.plain_share is not None and rng.uniform() < looks.plain_share):
         return cell.observe(Ts_world_cam, lenses)
-    return observe_in(Look.draw(config.looks, rng), cell, Ts_world_cam, lenses, rng)
+    return observe_in(Look.draw(looks, rng), cell, Ts_world_cam, lenses, rng)
 
 
 def _demonstrate(

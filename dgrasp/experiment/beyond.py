@@ -130,15 +130,17 @@ def kept_attempts(folder: Path = FOLDER, profile: str = PROFILE) -> pd.DataFrame
         numbers = (re.match(rf"{name}-seed-(\d+)", path.name) for path in (folder / "beyond").glob(f"{name}-*"))
         files = [attempts_file(name, seed, folder, profile) for seed in sorted({int(n[1]) for n in numbers if n})]
         for path in filter(Path.is_file, files):  # a seed may be another profile's
-            attempts = read_rows(path).rename(columns={"kind": "task"})
-            kept.append(as_scenes(attempts) if stage == "twin" else attempts)
+            kept.append(read_kept(path, stage))
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=["policy", "task"])
 
 
-def as_scenes(twin: pd.DataFrame) -> pd.DataFrame:
-    """The twin's attempts with the columns of those in scenes: a presentation of an object stands as a scene."""
-    shown = twin.groupby(["object", "presentation"], sort=True).ngroup()
-    return twin.assign(objects=twin["object"], split="test", scene=shown, repetition=0, attempt=0)
+def read_kept(path: Path, stage: str) -> pd.DataFrame:
+    """Kept attempts with the columns of those in scenes: in the twin a presentation of an object stands as a scene."""
+    attempts = read_rows(path).rename(columns={"kind": "task"})
+    if stage != "twin":
+        return attempts
+    shown = attempts.groupby(["object", "presentation"], sort=True).ngroup()
+    return attempts.assign(objects=attempts["object"], split="test", scene=shown, repetition=0, attempt=0)
 
 
 def contrasts(attempts: pd.DataFrame) -> pd.DataFrame:

@@ -16,11 +16,10 @@ from typing import Any
 import pandas as pd
 
 from dgrasp.evaluation.chance import with_holm
-from dgrasp.evaluation.rows import read_rows
 from dgrasp.evaluation.statistics import paired_comparison
 from dgrasp.evaluation.validation_scenes import ValidationScenesRecipe, try_validation_scenes
 from dgrasp.experiment.beside_rates import rates_of
-from dgrasp.experiment.beyond import FOLDER, PROFILE, as_scenes, attempts_file, of_stage
+from dgrasp.experiment.beyond import FOLDER, PROFILE, attempts_file, of_stage, read_kept
 from dgrasp.experiment.chain import Experiment
 from dgrasp.experiment.choices import merged
 from dgrasp.experiment.profiles import Profile
@@ -129,12 +128,11 @@ def beside_the_whole(folder: Path = FOLDER, profile: str = PROFILE, seed: int = 
 
 
 def _kept_of(name: str, folder: Path, profile: str, seed: int) -> pd.DataFrame:
-    parts = []
-    for stage in ("scenes", "twin"):
-        path = attempts_file(of_stage("ingredients", f"{name}, {stage}"), seed, folder, profile)
-        if path.is_file():
-            attempts = read_rows(path).rename(columns={"kind": "task"})
-            parts.append(as_scenes(attempts) if stage == "twin" else attempts)
+    files = {
+        stage: attempts_file(of_stage("ingredients", f"{name}, {stage}"), seed, folder, profile)
+        for stage in ("scenes", "twin")
+    }
+    parts = [read_kept(path, stage) for stage, path in files.items() if path.is_file()]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["policy", "task"])
 
 

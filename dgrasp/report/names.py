@@ -59,6 +59,11 @@ def seeds_label(seeds: Iterable[int]) -> str:
     return f"training seed{'s' * (len(named) > 1)} {', '.join(named)}"
 
 
+def number_of_seeds(count: int) -> str:
+    """ "one training seed", "3 training seeds"."""
+    return "one training seed" if count == 1 else f"{count} training seeds"
+
+
 def object_label(name: str) -> str:
     """An object as people say it: "tennis ball" of the YCB set's "056_tennis_ball"."""
     return re.sub(r"^\d{3}_", "", name).replace("_", " ")

@@ -17,7 +17,7 @@ from dgrasp.files import write_text
 from dgrasp.policy.policies import POLICIES, policy_spec
 from dgrasp.report.figures.results import Results, results
 from dgrasp.report.figures.twin import trials_in_the_twin
-from dgrasp.report.names import METHODS, task_label
+from dgrasp.report.names import METHODS, number_of_seeds, task_label
 from dgrasp.report.published_sentences import counted_verdicts, every_sentence, kept_tables
 from dgrasp.report.studio import Studio
 from dgrasp.report.tables.findings import compare, gains, how_tested, name_of_test, slope_pairs
@@ -96,7 +96,7 @@ def _span(rates: pd.Series) -> str:
 def _what_it_is(table: pd.DataFrame, seeds: int, training: str) -> str:
     policies = sum(policy.startswith("dgrasp_") for policy in set(table["policy"]))
     n = sorted({f"{count:.0f}" for count in table["n"]})
-    trained = "one training seed" if seeds == 1 else f"{seeds} training seeds"
+    trained = number_of_seeds(seeds)
     as_paper = "Trained on simple scenes alone, as in the paper (the scenes are ours)."
     learned = as_paper if training == PAPERS_SET else f"Training set (not the paper's): {training}."
     return (
@@ -151,8 +151,7 @@ def on_another_hand(table: pd.DataFrame) -> list[str]:
         return []
     ahead = int(((table["p_holm"] < LEVEL) & (table["difference"] > 0)).sum())
     low, high = table["difference"].min(), table["difference"].max()
-    seeds = int(table["seeds"].max())
-    trained = "one training seed" if seeds == 1 else f"{seeds} training seeds"
+    trained = number_of_seeds(int(table["seeds"].max()))
     why = "the effect is there, too" if ahead else f"no difference that {trained} can tell, and we do not know why"
     return [
         f"- On another arm and hand (a Panda) {why}:\n  ahead beyond chance in {ahead} of {len(table)} tasks, "

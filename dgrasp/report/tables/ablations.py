@@ -10,7 +10,7 @@ from dgrasp.evaluation.chance import LEVEL
 from dgrasp.evaluation.verdict import DISAGREES
 from dgrasp.experiment.ablations.verdicts import SMALL
 from dgrasp.experiment.questions import questions
-from dgrasp.report.names import arm_label, task_label
+from dgrasp.report.names import arm_label, number_of_seeds, task_label
 
 
 def answers(differences: pd.DataFrame) -> list[str]:
@@ -29,8 +29,7 @@ def second_order_answer(differences: pd.DataFrame) -> str:
         return ""
     ahead = rivals[(rivals["p_holm"] < LEVEL) & (rivals["difference"] > 0)]
     untold = [name for name in dict.fromkeys(rivals["against"]) if name not in set(ahead["against"])]
-    seeds = int(rows["seeds"].max())
-    trained = "one training seed" if seeds == 1 else f"{seeds} training seeds"
+    trained = number_of_seeds(int(rows["seeds"].max()))
     beaten = "; ".join(f"{arm_label(name)} on {_tasks(some)}" for name, some in ahead.groupby("against", sort=False))
     if untold:
         word = f"Not shown to be needed: {', '.join(map(arm_label, untold))}, without it, is not told apart from it"
